@@ -1,0 +1,144 @@
+//! Facts, in the past tense, as they are stored. An answer waits for some of them; the rest may be written a little later.
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorize::Authorization;
+use crate::id::{ConnectorId, EvseId, StationId, TenantId};
+use crate::location::ConnectorStatus;
+use crate::report::{Boot, DeviceEvent, ProgressReport, SecurityEvent, StationFault, Variable};
+use crate::time::Timestamp;
+use crate::token::IdToken;
+use crate::transaction::TransactionFact;
+
+/// Must the station's answer wait until the fact is stored?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Yes: money, security and firmware facts (reliability.md 2).
+    AnswerWaits,
+    /// No: its loss is tolerated and counted.
+    Coalesced,
+}
+
+/// A fact about one station.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum DomainEvent {
+    /// A socket of the station was admitted.
+    StationConnected {
+        /// The subprotocol's name.
+        ocpp_version: Box<str>,
+    },
+    /// The station's socket ended.
+    StationDisconnected {
+        /// The exit's name.
+        exit: Box<str>,
+    },
+    /// It booted and said what it is.
+    StationBooted(Boot),
+    /// It was heard; at most one such fact a minute is kept.
+    StationSeen,
+    /// A status changed.
+    StatusChanged {
+        /// The EVSE; 0 is the station.
+        evse: EvseId,
+        /// The connector; 0 is the EVSE.
+        connector: ConnectorId,
+        /// The new status.
+        status: ConnectorStatus,
+        /// What is wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<StationFault>,
+    },
+    /// A token was presented and decided about.
+    TokenPresented {
+        /// The token.
+        token: IdToken,
+        /// The decision.
+        authorization: Authorization,
+    },
+    /// A message about a transaction.
+    Transaction(TransactionFact),
+    /// A message about a transaction whose id the station never learned, or that is another station's.
+    OrphanReported {
+        /// The id it named, when it named one.
+        named: Option<Box<str>>,
+        /// What it said.
+        fact: TransactionFact,
+    },
+    /// Something security-relevant happened at the station.
+    SecurityEventReported(SecurityEvent),
+    /// A firmware update went on.
+    FirmwareStatusReported(ProgressReport),
+    /// A log upload went on.
+    LogStatusReported(ProgressReport),
+    /// Variables were reported.
+    VariablesReported {
+        /// The variables with their values.
+        variables: Vec<Variable>,
+    },
+    /// Events of the device model.
+    DeviceEventsReported {
+        /// The events.
+        events: Vec<DeviceEvent>,
+    },
+}
+
+impl DomainEvent {
+    /// The fact's name: stored, in metrics and in the live feed.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        use crate::report::TransactionPhase::{Ended, Started, Updated};
+        match self {
+            Self::StationConnected { .. } => "station_connected",
+            Self::StationDisconnected { .. } => "station_disconnected",
+            Self::StationBooted(_) => "station_booted",
+            Self::StationSeen => "station_seen",
+            Self::StatusChanged { .. } => "status_changed",
+            Self::TokenPresented { .. } => "token_presented",
+            Self::Transaction(fact) => match fact.phase {
+                Started => "transaction_started",
+                Updated => "transaction_updated",
+                Ended => "transaction_ended",
+            },
+            Self::OrphanReported { .. } => "orphan_reported",
+            Self::SecurityEventReported(_) => "security_event_reported",
+            Self::FirmwareStatusReported(_) => "firmware_status_reported",
+            Self::LogStatusReported(_) => "log_status_reported",
+            Self::VariablesReported { .. } => "variables_reported",
+            Self::DeviceEventsReported { .. } => "device_events_reported",
+        }
+    }
+
+    /// Whether the answer waits for it.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        match self {
+            Self::Transaction(_)
+            | Self::OrphanReported { .. }
+            | Self::SecurityEventReported(_)
+            | Self::FirmwareStatusReported(_)
+            | Self::LogStatusReported(_) => Durability::AnswerWaits,
+            Self::StationConnected { .. }
+            | Self::StationDisconnected { .. }
+            | Self::StationBooted(_)
+            | Self::StationSeen
+            | Self::StatusChanged { .. }
+            | Self::TokenPresented { .. }
+            | Self::VariablesReported { .. }
+            | Self::DeviceEventsReported { .. } => Durability::Coalesced,
+        }
+    }
+}
+
+/// A fact with whose it is and when we learned it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which station.
+    pub station: StationId,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// What happened.
+    pub event: DomainEvent,
+}

@@ -1,0 +1,161 @@
+//! What a meter said: samples in whole units, whatever unit the station used.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// The most samples one report may carry (reliability F31).
+pub const MAX_SAMPLES: usize = 10_000;
+
+/// What a sample measures, and with it the unit of its value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measurand {
+    /// Imported active energy, the meter's running total, in Wh.
+    EnergyImportRegister,
+    /// Exported active energy, the meter's running total, in Wh.
+    EnergyExportRegister,
+    /// Imported active energy since the last sample, in Wh.
+    EnergyImportInterval,
+    /// Imported active power, in W.
+    PowerImport,
+    /// Exported active power, in W.
+    PowerExport,
+    /// The most power the station offers the vehicle, in W.
+    PowerOffered,
+    /// Imported current, in mA.
+    CurrentImport,
+    /// The most current the station offers the vehicle, in mA.
+    CurrentOffered,
+    /// Voltage, in mV.
+    Voltage,
+    /// State of charge of the vehicle's battery, in thousandths.
+    StateOfCharge,
+    /// Anything else, under its own name, in thousandths of the station's unit.
+    Other(Box<str>),
+}
+
+/// Why a sample was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleContext {
+    /// At the start of a transaction.
+    TransactionBegin,
+    /// At the end of a transaction.
+    TransactionEnd,
+    /// On a timer of the station.
+    #[default]
+    Periodic,
+    /// At a fixed time of the day.
+    ClockAligned,
+    /// Because it was asked for.
+    Triggered,
+    /// Around an interruption.
+    Interruption,
+    /// For another reason.
+    Other,
+}
+
+/// The conductor a sample belongs to; absent means all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Line 1.
+    L1,
+    /// Line 2.
+    L2,
+    /// Line 3.
+    L3,
+    /// Neutral.
+    N,
+    /// Line 1 to neutral.
+    L1N,
+    /// Line 2 to neutral.
+    L2N,
+    /// Line 3 to neutral.
+    L3N,
+    /// Line 1 to line 2.
+    L1L2,
+    /// Line 2 to line 3.
+    L2L3,
+    /// Line 3 to line 1.
+    L3L1,
+}
+
+/// Where in the installation a sample was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeterLocation {
+    /// At the outlet, towards the vehicle.
+    #[default]
+    Outlet,
+    /// At the station's own supply.
+    Inlet,
+    /// In the station's body.
+    Body,
+    /// At the cable.
+    Cable,
+    /// In the vehicle.
+    Vehicle,
+    /// Above the station (2.1).
+    Upstream,
+}
+
+/// A signed meter value, kept bit for bit as the station sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedValue {
+    /// The signed data as sent (often base64 of OCMF).
+    pub data: Box<str>,
+    /// The name of the encoding, as sent.
+    pub encoding: Box<str>,
+    /// The name of the signing method, as sent; empty when the station names none.
+    pub method: Box<str>,
+    /// The public key, as sent; empty when the station names none.
+    pub public_key: Box<str>,
+}
+
+/// One measured value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When it was measured, by the station's clock.
+    pub observed_at: Timestamp,
+    /// What was measured.
+    pub measurand: Measurand,
+    /// The value in the unit of the measurand, rounded half away from zero.
+    pub value: i64,
+    /// Which conductor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Where.
+    #[serde(default)]
+    pub location: MeterLocation,
+    /// Why.
+    #[serde(default)]
+    pub context: SampleContext,
+    /// The signed form, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Box<SignedValue>>,
+}
+
+impl Sample {
+    /// A plain reading of the import register at the outlet, in Wh.
+    #[must_use]
+    pub fn import_register(observed_at: Timestamp, value_wh: i64, context: SampleContext) -> Self {
+        Self {
+            observed_at,
+            measurand: Measurand::EnergyImportRegister,
+            value: value_wh,
+            phase: None,
+            location: MeterLocation::Outlet,
+            context,
+            signed: None,
+        }
+    }
+
+    /// The value in Wh, if this is the outlet's import register over all phases: the only reading that is billed.
+    #[must_use]
+    pub fn billed_register_wh(&self) -> Option<i64> {
+        let whole = self.phase.is_none() && self.location == MeterLocation::Outlet;
+        (whole && self.measurand == Measurand::EnergyImportRegister).then_some(self.value)
+    }
+}

@@ -1,0 +1,336 @@
+//! A driver's stay as drivers, operators and partners see it: a pure fold over the set of stored facts.
+//!
+//! Order of arrival and repetition do not matter: facts are put in the station's order first. [`fold`] is the truth and runs when a
+//! transaction starts, ends or is corrected; [`Session::advance`] keeps the running figures of an open session cheaply in between.
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorize::Authorization;
+use crate::id::{ConnectorId, EvseId, SessionId, StationId, TenantId, TransactionId};
+use crate::money::{Currency, Price};
+use crate::report::TransactionPhase;
+use crate::time::Timestamp;
+use crate::token::IdToken;
+use crate::transaction::TransactionFact;
+use crate::unit::WattHours;
+
+mod meter;
+mod periods;
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    /// Going on.
+    Active,
+    /// Over and billed, or free.
+    Completed,
+    /// Over, and nobody is to pay: the station refused the driver and no energy flowed.
+    Invalid,
+    /// Over, but a person must look before it is billed.
+    UnderReview,
+}
+
+impl SessionStatus {
+    /// The name in the API and in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Completed => "completed",
+            Self::Invalid => "invalid",
+            Self::UnderReview => "under_review",
+        }
+    }
+}
+
+/// What is unusual about a session; each is a reason a person can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionFlag {
+    /// The start was never reported.
+    StartMissing,
+    /// The register went backwards.
+    MeterWentBackwards,
+    /// More energy than any vehicle takes in the time.
+    ImplausibleEnergy,
+    /// No meter reading at all.
+    NoMeterReading,
+    /// Charged with a token we would not have accepted.
+    NotAuthorized,
+    /// Some of it was reported from the station's queue.
+    Offline,
+    /// The station's clock could not be right; our time was taken.
+    TimeRepaired,
+    /// Facts that change the figures came after the bill.
+    LateFacts,
+}
+
+impl SessionFlag {
+    /// Must a person look before the session is billed?
+    #[must_use]
+    pub const fn needs_review(self) -> bool {
+        match self {
+            Self::StartMissing
+            | Self::MeterWentBackwards
+            | Self::ImplausibleEnergy
+            | Self::NoMeterReading
+            | Self::LateFacts => true,
+            Self::NotAuthorized | Self::Offline | Self::TimeRepaired => false,
+        }
+    }
+}
+
+/// A driver's stay at one EVSE.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Derived from station and transaction.
+    pub id: SessionId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where.
+    pub station: StationId,
+    /// The EVSE, once known.
+    pub evse: Option<EvseId>,
+    /// The connector, once known.
+    pub connector: Option<ConnectorId>,
+    /// The station's transaction.
+    pub transaction: TransactionId,
+    /// Who charges; the first token that was presented.
+    pub token: Option<IdToken>,
+    /// What we said to the token, the last time it was presented.
+    pub authorization: Option<Authorization>,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// When it started, by the station's clock unless that is impossible.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Energy delivered.
+    pub energy: WattHours,
+    /// Milliseconds in which energy flowed.
+    pub charging_ms: i64,
+    /// Milliseconds in which none did.
+    pub parked_ms: i64,
+    /// The register at the first reading, in Wh.
+    pub meter_first_wh: Option<i64>,
+    /// The register at the last reading, in Wh.
+    pub meter_last_wh: Option<i64>,
+    /// When the last reading was taken.
+    pub meter_last_at: Option<Timestamp>,
+    /// Power at the last reading that says so, in W.
+    pub power_w: Option<i64>,
+    /// State of charge at the last reading that says so, in thousandths.
+    pub soc_permille: Option<i64>,
+    /// Does energy flow, as far as the last fact says?
+    pub energy_flows: bool,
+    /// Why it ended, in the standard's word.
+    pub stop_reason: Option<Box<str>>,
+    /// The remote start that began it.
+    pub remote_start_id: Option<i32>,
+    /// What is unusual.
+    pub flags: Vec<SessionFlag>,
+    /// The currency of `cost`.
+    pub currency: Option<Currency>,
+    /// What it costs so far, or in the end.
+    pub cost: Option<Price>,
+    /// How many facts it is made of.
+    pub facts: u32,
+}
+
+/// A stretch of a session during which energy flowed, or did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// From.
+    pub from: Timestamp,
+    /// To; not before `from`.
+    pub to: Timestamp,
+    /// Energy delivered in it.
+    pub energy: WattHours,
+    /// Did energy flow?
+    pub charging: bool,
+}
+
+impl Segment {
+    /// Its length.
+    #[must_use]
+    pub const fn millis(&self) -> i64 {
+        self.to.millis_since(self.from)
+    }
+}
+
+/// A folded session with the stretches it is priced by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folded {
+    /// The session.
+    pub session: Session,
+    /// Its stretches, in order, without gaps.
+    pub segments: Vec<Segment>,
+}
+
+/// Folds the facts of one transaction, in any order and with any repetition. `None` when there are none.
+#[must_use]
+pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -> Option<Folded> {
+    let ordered = in_station_order(facts);
+    let first = *ordered.first()?;
+    let mut session = blank(tenant, station, first);
+    for fact in &ordered {
+        session.learn(fact);
+    }
+    let started = ordered.iter().find(|fact| fact.phase == TransactionPhase::Started);
+    let ended = ordered.iter().find(|fact| fact.phase == TransactionPhase::Ended);
+    if started.is_none() {
+        session.flag(SessionFlag::StartMissing);
+    }
+    session.started_at = started.map_or(first.observed_at, |fact| fact.observed_at);
+    session.ended_at = ended.map(|fact| fact.observed_at.max(session.started_at));
+    session.stop_reason = ended.and_then(|fact| fact.stop_reason.clone());
+    let readings = meter::Readings::of(&ordered);
+    readings.describe(&mut session);
+    let segments = periods::segments(&session, &ordered, &readings);
+    session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
+    session.charging_ms = segments.iter().filter(|s| s.charging).map(Segment::millis).sum();
+    session.parked_ms = segments.iter().filter(|s| !s.charging).map(Segment::millis).sum();
+    session.conclude();
+    Some(Folded { session, segments })
+}
+
+/// The station's order: by its own count where it has one (2.x), else start, meter values by time, stop. A repeat counts once; of two
+/// contradicting messages under one key the one with the smaller hash counts, on every node and in every order of arrival.
+fn in_station_order(facts: &[TransactionFact]) -> Vec<&TransactionFact> {
+    let mut ordered: Vec<_> = facts.iter().map(|fact| (fact.key.stored(), &fact.content, fact)).collect();
+    ordered.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    ordered.dedup_by(|later, earlier| later.0 == earlier.0);
+    ordered.into_iter().map(|(_, _, fact)| fact).collect()
+}
+
+fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Session {
+    Session {
+        id: SessionId::derive(tenant, station, &first.transaction),
+        tenant: tenant.clone(),
+        station: station.clone(),
+        evse: None,
+        connector: None,
+        transaction: first.transaction.clone(),
+        token: None,
+        authorization: None,
+        status: SessionStatus::Active,
+        started_at: first.observed_at,
+        ended_at: None,
+        energy: WattHours::ZERO,
+        charging_ms: 0,
+        parked_ms: 0,
+        meter_first_wh: None,
+        meter_last_wh: None,
+        meter_last_at: None,
+        power_w: None,
+        soc_permille: None,
+        energy_flows: false,
+        stop_reason: None,
+        remote_start_id: None,
+        flags: Vec::new(),
+        currency: None,
+        cost: None,
+        facts: 0,
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    /// A session that its first fact begins, before anything else is known.
+    #[must_use]
+    pub fn begin(tenant: &TenantId, station: &StationId, fact: &TransactionFact) -> Option<Self> {
+        fold(tenant, station, std::slice::from_ref(fact)).map(|folded| folded.session)
+    }
+
+    /// The session with one more fact of an open transaction that came in order. Running figures only: the fold has the last word.
+    #[must_use]
+    pub fn advance(mut self, fact: &TransactionFact) -> Self {
+        let was_at = self.meter_last_at.unwrap_or(self.started_at);
+        let was_wh = self.meter_last_wh;
+        self.learn(fact);
+        let readings = meter::Readings::of(&[fact]);
+        if let Some((at, wh)) = readings.last_register() {
+            let gained = was_wh.map_or(0, |before| wh.saturating_sub(before)).max(0);
+            self.energy = self.energy.plus(WattHours(gained));
+            let elapsed_ms = at.millis_since(was_at).max(0);
+            if gained > 0 {
+                self.charging_ms = self.charging_ms.saturating_add(elapsed_ms);
+            } else {
+                self.parked_ms = self.parked_ms.saturating_add(elapsed_ms);
+            }
+            self.meter_first_wh = self.meter_first_wh.or(Some(wh));
+            if at >= was_at || self.meter_last_wh.is_none() {
+                self.meter_last_wh = Some(wh);
+                self.meter_last_at = Some(at);
+            }
+        }
+        self
+    }
+
+    /// The running figures as stretches, for an estimate of the cost.
+    #[must_use]
+    pub fn rough_segments(&self) -> Vec<Segment> {
+        let turn = self.started_at.plus_millis(self.charging_ms);
+        let end = turn.plus_millis(self.parked_ms);
+        vec![
+            Segment { from: self.started_at, to: turn, energy: self.energy, charging: true },
+            Segment { from: turn, to: end, energy: WattHours::ZERO, charging: false },
+        ]
+    }
+
+    /// Takes over what one fact says about who, where and how it stands.
+    fn learn(&mut self, fact: &TransactionFact) {
+        self.facts = self.facts.saturating_add(1);
+        self.evse = self.evse.or(fact.evse);
+        self.connector = self.connector.or(fact.connector);
+        if self.token.is_none() {
+            self.token.clone_from(&fact.token);
+        }
+        self.authorization = fact.authorization.or(self.authorization);
+        self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
+        if fact.offline {
+            self.flag(SessionFlag::Offline);
+        }
+        if fact.time_repaired {
+            self.flag(SessionFlag::TimeRepaired);
+        }
+        let readings = meter::Readings::of(&[fact]);
+        self.power_w = readings.power_w().or(self.power_w);
+        self.soc_permille = readings.soc_permille().or(self.soc_permille);
+        self.energy_flows = match (fact.phase, fact.charging_state) {
+            (TransactionPhase::Ended, _) => false,
+            (_, Some(state)) => state == crate::report::ChargingState::Charging,
+            (_, None) => readings.power_w().map_or(self.energy_flows, |power| power > 0),
+        };
+        if fact.phase == TransactionPhase::Ended {
+            self.power_w = Some(0);
+        }
+    }
+
+    /// Settles the status once all facts are in.
+    fn conclude(&mut self) {
+        if self.authorization.is_some_and(|verdict| verdict != Authorization::Accepted) {
+            self.flag(SessionFlag::NotAuthorized);
+        }
+        if self.ended_at.is_none() {
+            return;
+        }
+        let refused = self.flags.contains(&SessionFlag::NotAuthorized) && self.energy == WattHours::ZERO;
+        self.status = if refused {
+            SessionStatus::Invalid
+        } else if self.flags.iter().any(|flag| flag.needs_review()) {
+            SessionStatus::UnderReview
+        } else {
+            SessionStatus::Completed
+        };
+    }
+
+    /// Notes something unusual, once.
+    pub fn flag(&mut self, flag: SessionFlag) {
+        if let Err(place) = self.flags.binary_search(&flag) {
+            self.flags.insert(place, flag);
+        }
+    }
+}

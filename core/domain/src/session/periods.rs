@@ -1,0 +1,112 @@
+//! Cuts a session into stretches: in which did energy flow, and how much?
+//!
+//! Where the station says what it does (2.x charging states), its word splits the time; where it does not (1.6), energy between two
+//! readings means charging. Energy between two readings is shared out over the charging parts of the gap by time, to the Wh.
+
+use super::meter::Readings;
+use super::{Segment, Session};
+use crate::report::ChargingState;
+use crate::time::Timestamp;
+use crate::transaction::TransactionFact;
+use crate::unit::WattHours;
+
+/// All stretches from start to end (or to the last thing known), in order, without gaps; neighbours of one kind are joined when neither
+/// holds energy.
+pub(super) fn segments(session: &Session, ordered: &[&TransactionFact], readings: &Readings) -> Vec<Segment> {
+    let start = session.started_at;
+    let gains = readings.gains(start);
+    let states = states(ordered);
+    let last_known =
+        gains.last().map_or(start, |gain| gain.1).max(states.last().map_or(start, |state| state.0));
+    let end = session.ended_at.unwrap_or(last_known).max(start);
+    let mut segments = Vec::new();
+    let mut from = start;
+    for (gain_from, gain_to, wh) in gains {
+        let gap_from = gain_from.clamp(from, end);
+        cut(&mut segments, from, gap_from, 0, &states);
+        let gap_to = gain_to.clamp(gap_from, end);
+        cut(&mut segments, gap_from, gap_to, wh, &states);
+        from = gap_to;
+    }
+    cut(&mut segments, from, end, 0, &states);
+    join(segments)
+}
+
+/// What the station said it does, from when on, by time.
+fn states(ordered: &[&TransactionFact]) -> Vec<(Timestamp, bool)> {
+    let mut states: Vec<_> = ordered
+        .iter()
+        .filter_map(|fact| {
+            fact.charging_state.map(|state| (fact.observed_at, state == ChargingState::Charging))
+        })
+        .collect();
+    states.sort_by_key(|(at, _)| *at);
+    states
+}
+
+/// Adds the stretches of one gap between readings, in which `wh` were gained.
+fn cut(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, wh: i64, states: &[(Timestamp, bool)]) {
+    if from == to && wh == 0 {
+        return;
+    }
+    let parts = if states.is_empty() { vec![(from, to, wh > 0)] } else { parts(from, to, states) };
+    let charging_ms: i64 = parts.iter().filter(|part| part.2).map(|part| part.1.millis_since(part.0)).sum();
+    // The station says it did not charge, and yet the meter gained: the meter is billed, spread over the whole gap.
+    let spread_over_all = charging_ms == 0;
+    let total_ms = if spread_over_all { to.millis_since(from) } else { charging_ms };
+    let (mut seen_ms, mut given) = (0_i64, 0_i64);
+    let last = parts.iter().rposition(|part| spread_over_all || part.2);
+    for (index, (part_from, part_to, charging)) in parts.iter().enumerate() {
+        let mut energy = 0;
+        if *charging || spread_over_all {
+            seen_ms = seen_ms.saturating_add(part_to.millis_since(*part_from));
+            let due = if Some(index) == last { wh } else { share(wh, seen_ms, total_ms) };
+            energy = due.saturating_sub(given);
+            given = due;
+        }
+        segments.push(Segment {
+            from: *part_from,
+            to: *part_to,
+            energy: WattHours(energy),
+            charging: *charging || energy > 0,
+        });
+    }
+}
+
+fn share(wh: i64, seen_ms: i64, total_ms: i64) -> i64 {
+    let exact = i128::from(wh) * i128::from(seen_ms) / i128::from(total_ms.max(1));
+    i64::try_from(exact).unwrap_or(wh)
+}
+
+/// A gap split where the station's word changes.
+fn parts(from: Timestamp, to: Timestamp, states: &[(Timestamp, bool)]) -> Vec<(Timestamp, Timestamp, bool)> {
+    let mut charging = states.iter().rev().find(|(at, _)| *at <= from).is_some_and(|(_, charging)| *charging);
+    let mut parts = Vec::new();
+    let mut at = from;
+    for (change, to_charging) in states.iter().filter(|(change, _)| *change > from && *change < to) {
+        if *to_charging != charging {
+            parts.push((at, *change, charging));
+            at = *change;
+            charging = *to_charging;
+        }
+    }
+    parts.push((at, to, charging));
+    parts
+}
+
+fn join(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut joined: Vec<Segment> = Vec::with_capacity(segments.len());
+    for segment in segments {
+        match joined.last_mut() {
+            Some(last)
+                if last.charging == segment.charging
+                    && last.energy == segment.energy
+                    && segment.energy == WattHours::ZERO =>
+            {
+                last.to = segment.to;
+            }
+            _ => joined.push(segment),
+        }
+    }
+    joined
+}

@@ -1,0 +1,155 @@
+//! Transactions and tokens: every message about one becomes a fact, whatever it says; sanity never costs the station its answer
+//! (OCPP 1.6 4.7, 4.8, 4.10).
+
+use super::{MAX_OPEN, StationState};
+use crate::authorize::{Verdict, decide};
+use crate::event::DomainEvent;
+use crate::id::{ConnectorId, TransactionId};
+use crate::outcome::{Effect, Oddity, Outcome};
+use crate::reply::{StationReply, TransactionReply};
+use crate::report::{TransactionPhase, TransactionRef, TransactionReport};
+use crate::snapshot::OpenTransaction;
+use crate::time::Timestamp;
+use crate::token::{IdToken, Token};
+use crate::transaction::{Numbering, TransactionFact, content_hash};
+
+/// 2000-01-01T00:00:00Z: a clock before it was never set (reliability F16).
+const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
+const LATEST_AHEAD_MS: i64 = 48 * 3_600_000;
+
+impl StationState {
+    pub(super) fn on_authorize(
+        &mut self,
+        now: Timestamp,
+        presented: IdToken,
+        known: Option<&Token>,
+    ) -> Outcome {
+        let verdict = decide(known, self.policy.unknown_tokens, now);
+        let authorization = verdict.authorization;
+        Outcome::reply(StationReply::Authorize(verdict))
+            .event(DomainEvent::TokenPresented { token: presented, authorization })
+    }
+
+    pub(super) fn on_transaction(
+        &mut self,
+        now: Timestamp,
+        report: TransactionReport,
+        known: Option<&Token>,
+    ) -> Outcome {
+        let verdict = report.token.as_ref().map(|_| decide(known, self.policy.unknown_tokens, now));
+        let numbering = self.numbering(&report);
+        let (transaction, named) = match &report.transaction {
+            TransactionRef::Known(id) => (Some(id.clone()), None),
+            TransactionRef::ToBeNumbered => (numbering.as_ref().and_then(first_candidate), None),
+            TransactionRef::Missing => (None, Some("-1".into())),
+        };
+        let number = numbering.as_ref().and_then(|n| n.candidates.first().copied());
+        let reply = TransactionReply { number, verdict: verdict.clone(), total_cost: None };
+        let outcome = Outcome::reply(StationReply::Transaction(reply));
+        let orphan = transaction.is_none();
+        let (fact, repaired) =
+            fact_of(now, report, transaction.unwrap_or_else(TransactionId::missing), numbering, verdict);
+        let outcome = if repaired { outcome.effect(Effect::Count(Oddity::ImplausibleTime)) } else { outcome };
+        if orphan {
+            return outcome
+                .effect(Effect::Count(Oddity::MissingTransactionId))
+                .event(DomainEvent::OrphanReported { named, fact });
+        }
+        self.track(outcome, &fact).event(DomainEvent::Transaction(fact))
+    }
+
+    /// Takes over the number the store gave.
+    pub(super) fn renumber(&mut self, proposed: &TransactionId, given: TransactionId) {
+        if let Some(mut open) = self.open.remove(proposed) {
+            open.transaction = given.clone();
+            self.open.insert(given, open);
+        }
+    }
+
+    fn numbering(&self, report: &TransactionReport) -> Option<Numbering> {
+        let (TransactionRef::ToBeNumbered, Some(token)) = (&report.transaction, &report.token) else {
+            return None;
+        };
+        let meter_start = report.samples.first().map_or(0, |sample| sample.value);
+        let connector = report.connector.unwrap_or(ConnectorId(0));
+        let evse = report.evse.unwrap_or_default();
+        // A 1.6 connector is an EVSE here; both go into the key, so that the translation may choose.
+        let place = ConnectorId(evse.0.wrapping_mul(1000).wrapping_add(connector.0));
+        let at = report.observed_at;
+        Some(Numbering::of_start(&self.policy.numbering, &self.id, place, token, at, meter_start))
+    }
+
+    /// Keeps the list of open transactions.
+    fn track(&mut self, outcome: Outcome, fact: &TransactionFact) -> Outcome {
+        if fact.phase == TransactionPhase::Ended {
+            let known = self.open.remove(&fact.transaction).is_some();
+            return if known { outcome } else { outcome.effect(Effect::Count(Oddity::UnknownTransaction)) };
+        }
+        if let Some(open) = self.open.get_mut(&fact.transaction) {
+            open.evse = open.evse.or(fact.evse);
+            open.connector = open.connector.or(fact.connector);
+            return outcome;
+        }
+        if self.open.len() >= MAX_OPEN {
+            return outcome.effect(Effect::Count(Oddity::TooMany));
+        }
+        let overlaps = fact.evse.is_some() && self.open.values().any(|open| open.evse == fact.evse);
+        let open = OpenTransaction {
+            transaction: fact.transaction.clone(),
+            evse: fact.evse,
+            connector: fact.connector,
+        };
+        self.open.insert(fact.transaction.clone(), open);
+        if overlaps { outcome.effect(Effect::Count(Oddity::OverlappingTransaction)) } else { outcome }
+    }
+}
+
+fn first_candidate(numbering: &Numbering) -> Option<TransactionId> {
+    numbering.candidates.first().and_then(|number| TransactionId::new(&number.to_string()).ok())
+}
+
+/// The report as a fact; `true` when a time had to be repaired.
+fn fact_of(
+    now: Timestamp,
+    report: TransactionReport,
+    transaction: TransactionId,
+    numbering: Option<Numbering>,
+    verdict: Option<Verdict>,
+) -> (TransactionFact, bool) {
+    let content = content_hash(&report);
+    let mut repaired = false;
+    let mut plausible = |at: Timestamp, instead: Timestamp| {
+        if at >= EARLIEST && at <= now.plus_millis(LATEST_AHEAD_MS) {
+            return at;
+        }
+        repaired = true;
+        instead
+    };
+    let observed_at = plausible(report.observed_at, now);
+    let mut samples = report.samples;
+    for sample in &mut samples {
+        sample.observed_at = plausible(sample.observed_at, observed_at);
+    }
+    let fact = TransactionFact {
+        transaction,
+        key: report.key,
+        phase: report.phase,
+        numbering,
+        evse: report.evse,
+        connector: report.connector,
+        token: report.token,
+        authorization: verdict.map(|v| v.authorization),
+        observed_at,
+        received_at: now,
+        trigger: report.trigger,
+        charging_state: report.charging_state,
+        stop_reason: report.stop_reason,
+        offline: report.offline,
+        remote_start_id: report.remote_start_id,
+        time_repaired: repaired,
+        samples,
+        content,
+    };
+    let repaired = fact.time_repaired;
+    (fact, repaired)
+}

@@ -1,0 +1,85 @@
+//! Names of the walk's places, of metrics and of log fields, once. No recorder here.
+
+/// The nine places a message passes (DESIGN section 3).
+pub const PLACES: [&str; 9] =
+    ["socket", "frame", "call", "report", "decision", "commit", "ack", "site", "push"];
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $kind:ident, $help:literal;)*) => {
+        $($(#[$doc])* pub const $name: &str = $text;)*
+        /// Every metric: name, kind, meaning. The generated page and the dashboards are checked against it.
+        pub const METRICS: &[(&str, Kind, &str)] = &[$(($text, Kind::$kind, $help)),*];
+    };
+}
+
+/// What kind of metric it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+metrics! {
+    /// Open sockets.
+    SOCKET_CONNECTIONS = "ringmain_socket_connections", Gauge, "open station sockets, by listener and version";
+    /// Upgrades refused.
+    SOCKET_REFUSED = "ringmain_socket_refused_total", Counter, "upgrades refused, by reason";
+    /// Sockets closed.
+    SOCKET_CLOSED = "ringmain_socket_closed_total", Counter, "station sockets ended, by exit";
+    /// Frames received.
+    FRAME_RECEIVED = "ringmain_frame_received_total", Counter, "frames received, by kind";
+    /// Frames at fault.
+    FRAME_FAULTS = "ringmain_frame_faults_total", Counter, "frames or payloads refused, by error code";
+    /// Calls answered.
+    CALL_DURATION = "ringmain_call_duration_seconds", Histogram, "from a station's call to our answer, by action and outcome";
+    /// Tolerated quirks.
+    REPORT_QUIRKS = "ringmain_report_quirks_total", Counter, "deviations from the standard that were accepted, by quirk";
+    /// Facts decided.
+    DECISION_EVENTS = "ringmain_decision_events_total", Counter, "facts decided, by event";
+    /// Facts that were odd.
+    DECISION_ODDITIES = "ringmain_decision_oddities_total", Counter, "reports that were accepted though something is odd, by kind";
+    /// Batch size.
+    COMMIT_BATCH_ITEMS = "ringmain_commit_batch_items", Histogram, "facts in one commit";
+    /// Commit time.
+    COMMIT_DURATION = "ringmain_commit_duration_seconds", Histogram, "duration of one commit";
+    /// Failed commits.
+    COMMIT_FAILURES = "ringmain_commit_failures_total", Counter, "commits that failed, by kind";
+    /// Facts waiting.
+    COMMIT_QUEUE_ITEMS = "ringmain_commit_queue_items", Gauge, "facts waiting for their commit";
+    /// Non-billing facts lost.
+    COMMIT_LOST = "ringmain_commit_lost_nonbilling_total", Counter, "facts no answer waits for that were dropped while the store was away";
+    /// Answer time.
+    ACK_DURATION = "ringmain_ack_duration_seconds", Histogram, "from a billing message received to its answer written";
+    /// Full mailboxes of sites.
+    SITE_MAILBOX_FULL = "ringmain_site_mailbox_full_total", Counter, "live updates a busy site did not take; its next sweep reads them again";
+    /// Sites alive.
+    SITE_ACTORS = "ringmain_site_actors", Gauge, "site actors alive";
+    /// Outbox length.
+    PUSH_OUTBOX_ITEMS = "ringmain_push_outbox_items", Gauge, "rows waiting to be pushed";
+    /// Commands ended.
+    COMMAND_OUTCOMES = "ringmain_command_outcomes_total", Counter, "commands ended, by outcome";
+    /// Age of the last real commit.
+    STORE_CANARY_AGE = "ringmain_store_canary_age_seconds", Gauge, "age of the last successful canary commit";
+    /// Memory.
+    PROCESS_MEMORY = "ringmain_process_resident_memory_bytes", Gauge, "resident memory of this process";
+    /// EVSEs by state.
+    EVSES = "ringmain_evses", Gauge, "EVSEs, by operator state";
+    /// Sessions going on.
+    SESSIONS_ACTIVE = "ringmain_sessions_active", Gauge, "sessions going on";
+}
+
+/// Log fields, dotted by entity.
+pub mod field {
+    /// The station's identity.
+    pub const STATION_ID: &str = "station.id";
+    /// The site's id.
+    pub const SITE_ID: &str = "site.id";
+    /// The transaction's id.
+    pub const TRANSACTION_ID: &str = "transaction.id";
+    /// Why an actor ended.
+    pub const EXIT_REASON: &str = "exit.reason";
+}

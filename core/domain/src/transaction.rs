@@ -1,0 +1,214 @@
+//! Facts of a transaction: what is stored of each message about it, under keys that make every repeat harmless.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::authorize::Authorization;
+use crate::id::{ConnectorId, EvseId, StationId, TransactionId};
+use crate::meter::Sample;
+use crate::report::{ChargingState, MessageKey, TransactionPhase, TransactionReport};
+use crate::time::Timestamp;
+use crate::token::IdToken;
+
+/// How many numbers are proposed for a transaction that asks for one. Two proposals are already taken by others once in
+/// billions of starts; four are as good as never.
+pub const NUMBER_CANDIDATES: usize = 4;
+
+/// One stored message about a transaction, as it counts for the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionFact {
+    /// The transaction. For a start that asks for a number this is the first candidate until the store has decided.
+    pub transaction: TransactionId,
+    /// What makes a repeat a repeat.
+    pub key: MessageKey,
+    /// Its phase.
+    pub phase: TransactionPhase,
+    /// Set when the station asks for a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbering: Option<Numbering>,
+    /// The EVSE, where known.
+    pub evse: Option<EvseId>,
+    /// The connector, where known.
+    pub connector: Option<ConnectorId>,
+    /// The token presented with this message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<IdToken>,
+    /// What we decided about the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Authorization>,
+    /// The station's time.
+    pub observed_at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// Why the station sent it.
+    pub trigger: Box<str>,
+    /// What vehicle and station did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charging_state: Option<ChargingState>,
+    /// Why it stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<Box<str>>,
+    /// It came from the station's queue.
+    #[serde(default)]
+    pub offline: bool,
+    /// The remote start it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_start_id: Option<i32>,
+    /// Some time in it could not be right; ours, or the message's, was taken.
+    #[serde(default)]
+    pub time_repaired: bool,
+    /// Its samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
+    /// A hash of what the station said, before anything was repaired: a repeat has the same, a contradiction another.
+    pub content: Box<str>,
+}
+
+/// A start that asks for a number (1.6), and the numbers it may get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbering {
+    /// Equal for every repeat of the same start: a hash of connector, token, time and meter.
+    pub start_key: Box<str>,
+    /// Positive numbers to try in this order; the first that no other start of this station holds is taken.
+    pub candidates: [i32; NUMBER_CANDIDATES],
+}
+
+/// A secret of the installation from which transaction numbers are derived, so that one station cannot guess another's.
+#[derive(Clone)]
+pub struct NumberingSecret(Box<[u8]>);
+
+impl NumberingSecret {
+    /// At least 16 bytes of randomness, the same on all nodes and for ever.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl std::fmt::Debug for NumberingSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NumberingSecret(..)")
+    }
+}
+
+impl Numbering {
+    /// Numbers for a start. The same start gets the same candidates on every node (reliability F03), and they cannot be guessed
+    /// without the secret (F14, S16).
+    #[must_use]
+    pub fn of_start(
+        secret: &NumberingSecret,
+        station: &StationId,
+        connector: ConnectorId,
+        token: &IdToken,
+        started_at: Timestamp,
+        meter_start: i64,
+    ) -> Self {
+        let content = Sha256::new()
+            .chain_update(connector.0.to_be_bytes())
+            .chain_update(started_at.as_millis().to_be_bytes())
+            .chain_update(meter_start.to_be_bytes())
+            .chain_update(token.lookup_uid().as_str().as_bytes())
+            .finalize();
+        let keyed = Sha256::new()
+            .chain_update(&secret.0)
+            .chain_update(station.as_str().as_bytes())
+            .chain_update([0])
+            .chain_update(content)
+            .finalize();
+        let mut candidates = [1; NUMBER_CANDIDATES];
+        for (slot, four) in candidates.iter_mut().zip(keyed.chunks_exact(4)) {
+            let bits = four.iter().fold(0_u32, |acc, byte| (acc << 8) | u32::from(*byte));
+            // 31 bits, never 0: the standard wants positive numbers (1.6 errata 3.54).
+            *slot = i32::try_from(bits >> 1).unwrap_or(1).max(1);
+        }
+        Self { start_key: hex(&content), candidates }
+    }
+}
+
+impl MessageKey {
+    /// The key as stored, unique within a transaction. Sorts a sequence by its number.
+    #[must_use]
+    pub fn stored(&self) -> String {
+        match self {
+            Self::Sequence(number) => format!("q{number:010}"),
+            Self::Start => "a".to_owned(),
+            Self::Meter { first_at, content } => format!("m{first_at:015}-{content:016x}"),
+            Self::Stop => "z".to_owned(),
+        }
+    }
+}
+
+/// A hash of samples for [`MessageKey::Meter`]: equal content, equal hash, on every machine and in every release.
+#[must_use]
+pub fn samples_hash(samples: &[Sample]) -> u64 {
+    let mut hash = Sha256::new();
+    for sample in samples {
+        hash.update(sample.observed_at.as_millis().to_be_bytes());
+        hash.update(sample.value.to_be_bytes());
+        // The text form of these small enums is stable: it is what is stored.
+        hash.update(
+            serde_json::to_vec(&(&sample.measurand, sample.phase, sample.location, sample.context))
+                .unwrap_or_default(),
+        );
+    }
+    hash.finalize().iter().take(8).fold(0, |acc, byte| (acc << 8) | u64::from(*byte))
+}
+
+/// A hash of what a report says, without our own time and decisions.
+#[must_use]
+pub fn content_hash(report: &TransactionReport) -> Box<str> {
+    let said = (
+        (&report.key, report.phase, report.evse, report.connector, &report.token),
+        (report.observed_at, &report.trigger, report.charging_state, &report.stop_reason),
+        (report.remote_start_id, &report.samples),
+    );
+    hex(&Sha256::digest(serde_json::to_vec(&said).unwrap_or_default()))
+}
+
+fn hex(bytes: &[u8]) -> Box<str> {
+    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into_boxed_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TokenUid;
+    use crate::token::TokenKind;
+
+    fn numbering(secret: &[u8], station: &str, token: &str, at: i64, meter: i64) -> Numbering {
+        Numbering::of_start(
+            &NumberingSecret::new(secret),
+            &StationId::new(station).unwrap(),
+            ConnectorId(1),
+            &IdToken { uid: TokenUid::new(token).unwrap(), kind: TokenKind::Rfid },
+            Timestamp::from_millis(at),
+            meter,
+        )
+    }
+
+    #[test]
+    fn retried_start_gets_the_same_number() {
+        let first = numbering(b"secret", "CS-1", "A1", 1000, 5);
+        assert_eq!(first, numbering(b"secret", "CS-1", "a1", 1000, 5), "tokens compare without case");
+        assert_ne!(first.start_key, numbering(b"secret", "CS-1", "A1", 1000, 6).start_key);
+        assert_ne!(first.start_key, numbering(b"secret", "CS-1", "A1", 1001, 5).start_key);
+        assert_ne!(first.start_key, numbering(b"secret", "CS-1", "A2", 1000, 5).start_key);
+    }
+
+    #[test]
+    fn numbers_are_positive_and_differ_by_station_and_secret() {
+        let of = |secret: &[u8], station: &str| numbering(secret, station, "A1", 1000, 5).candidates;
+        assert!(of(b"secret", "CS-1").iter().all(|n| *n > 0));
+        assert_ne!(of(b"secret", "CS-1"), of(b"secret", "CS-2"));
+        assert_ne!(of(b"secret", "CS-1"), of(b"other", "CS-1"));
+    }
+
+    #[test]
+    fn keys_sort_as_the_station_counted() {
+        let keys = [MessageKey::Sequence(2), MessageKey::Sequence(10), MessageKey::Sequence(4_000_000_000)];
+        let stored: Vec<_> = keys.iter().map(MessageKey::stored).collect();
+        let mut sorted = stored.clone();
+        sorted.sort();
+        assert_eq!(stored, sorted);
+    }
+}

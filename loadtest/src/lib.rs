@@ -1,0 +1,40 @@
+//! Simulated charging stations, and crowds of them: a stranger to the system it puts under load.
+//!
+//! The library builds and reads OCPP JSON by itself and knows nothing of the crates it is pointed at, so that a mistake
+//! made twice is not a mistake agreed upon. It talks to any CSMS.
+//!
+//! Where things are:
+//! - [`station`] is one station as the specification wants it, without sockets: text in, text out, time passed in.
+//!   `station/v16` and `station/v2` are its two wire families, `station/v21` what OCPP 2.1 adds.
+//! - `rpc` holds what waits to be said and what waits for its answer; `frame` and `payload` are the JSON around it.
+//! - [`vehicle`] is the car, [`profile`] the charging profiles, [`settings`] and `device_model` what can be configured.
+//! - [`behaviour`] and `arrivals` are the drivers: who comes when, and what goes wrong on the way.
+//! - [`socket`] gives a station its connection, [`dial`] and [`tls`] open it, [`clock`] tells it the time.
+//! - [`plan`] is the file that describes a crowd, [`crowd`] runs it, [`tally`] counts, `progress` shows, [`report`]
+//!   writes down figures with the machine they were taken on. [`cli`] is the command line.
+//!
+//! Absent on purpose: any type of the system under test, any retry that hides a fault, any energy that is not counted.
+
+pub mod behaviour;
+pub mod cli;
+pub mod clock;
+pub mod crowd;
+pub mod dial;
+pub mod machine;
+pub mod plan;
+pub mod profile;
+pub mod report;
+pub mod settings;
+pub mod socket;
+pub mod station;
+pub mod tally;
+pub mod tls;
+pub mod unit;
+pub mod vehicle;
+
+mod arrivals;
+mod device_model;
+mod frame;
+mod payload;
+mod progress;
+mod rpc;
