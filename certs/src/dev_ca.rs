@@ -138,8 +138,9 @@ impl DevCa {
         if !identity::parse(&certificate).is_ok_and(|parsed| parsed.is_ca()) {
             return Err(chain::malformed(&files.chain_pem, &"not the certificate of a CA").into());
         }
-        let key = KeyPair::from_pem(&String::from_utf8_lossy(key_pem))
-            .map_err(|error| PemError::UnusableKey { path: files.key_pem.clone(), detail: error.to_string() })?;
+        let key = KeyPair::from_pem(&String::from_utf8_lossy(key_pem)).map_err(|error| {
+            PemError::UnusableKey { path: files.key_pem.clone(), detail: error.to_string() }
+        })?;
         let issuer = Issuer::from_ca_cert_der(&certificate, key)
             .map_err(|error| chain::malformed(&files.chain_pem, &error))?;
         let certificate_pem = String::from_utf8_lossy(ca_pem).into_owned();

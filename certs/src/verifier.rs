@@ -138,8 +138,9 @@ impl ClientVerifier {
         let Some((end_entity, intermediates)) = chain.split_first() else {
             return Err(TlsError::NoCertificatesPresented);
         };
-        let since_1970 =
-            now.duration_since(SystemTime::UNIX_EPOCH).map_err(|error| TlsError::General(error.to_string()))?;
+        let since_1970 = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_err(|error| TlsError::General(error.to_string()))?;
         self.verify_client_cert(end_entity, intermediates, UnixTime::since_unix_epoch(since_1970))?;
         Ok(())
     }

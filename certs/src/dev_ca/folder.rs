@@ -52,10 +52,7 @@ impl DevPki {
     /// The server's certificate and key, as the listener's settings take them.
     #[must_use]
     pub fn server(&self) -> CertificateFiles {
-        CertificateFiles {
-            chain_pem: self.server_chain_pem.clone(),
-            key_pem: self.server_key_pem.clone(),
-        }
+        CertificateFiles { chain_pem: self.server_chain_pem.clone(), key_pem: self.server_key_pem.clone() }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::transaction::TransactionFact;
 /// Must the station's answer wait until the fact is stored?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Yes: money, security and firmware facts (reliability.md 2).
+    /// Yes: boots, money, security and firmware facts.
     AnswerWaits,
     /// No: its loss is tolerated and counted.
     Coalesced,
@@ -113,14 +113,15 @@ impl DomainEvent {
     #[must_use]
     pub fn durability(&self) -> Durability {
         match self {
-            Self::Transaction(_)
+            // A boot that is forgotten in a crash would have the station's next billing message refused.
+            Self::StationBooted(_)
+            | Self::Transaction(_)
             | Self::OrphanReported { .. }
             | Self::SecurityEventReported(_)
             | Self::FirmwareStatusReported(_)
             | Self::LogStatusReported(_) => Durability::AnswerWaits,
             Self::StationConnected { .. }
             | Self::StationDisconnected { .. }
-            | Self::StationBooted(_)
             | Self::StationSeen
             | Self::StatusChanged { .. }
             | Self::TokenPresented { .. }

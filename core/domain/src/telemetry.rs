@@ -34,6 +34,8 @@ metrics! {
     FRAME_RECEIVED = "ringmain_frame_received_total", Counter, "frames received, by kind";
     /// Frames at fault.
     FRAME_FAULTS = "ringmain_frame_faults_total", Counter, "frames or payloads refused, by error code";
+    /// Frames not recorded.
+    FRAMES_UNRECORDED = "ringmain_frame_unrecorded_total", Counter, "frames that were not recorded because the store was slow";
     /// Calls answered.
     CALL_DURATION = "ringmain_call_duration_seconds", Histogram, "from a station's call to our answer, by action and outcome";
     /// Tolerated quirks.

@@ -109,5 +109,5 @@ fn seconds(segments: &[Segment], charging: bool) -> i64 {
 }
 
 fn digits(amount: Decimal) -> Decimal {
-    amount.round_dp_with_strategy(LINE_DIGITS, RoundingStrategy::MidpointAwayFromZero)
+    amount.round_dp_with_strategy(LINE_DIGITS, RoundingStrategy::MidpointAwayFromZero).normalize()
 }

@@ -1,0 +1,40 @@
+# The doors. Everything behind them is in scripts/ and works without make.
+
+# One node with the embedded store, TLS, console and a simulated fleet; prints where to look.
+.PHONY: demo
+demo:
+	cargo build --release -p ringmain-gateway -p ringmain-loadtest
+	target/release/ringmain demo
+
+# Everything CI runs, with a PostgreSQL and a Redis of its own. Installs missing Debian packages.
+.PHONY: test
+test:
+	@scripts/test.sh
+
+.PHONY: fmt
+fmt:
+	cargo fmt --all
+
+# Writes docs/generated.
+.PHONY: docs
+docs:
+	@scripts/docs.sh
+
+# The simulation alone; `make sim SEED=17` replays one seed.
+.PHONY: sim
+sim:
+	$(if $(SEED),RINGMAIN_SIM_SEED=$(SEED)) cargo test --release -p ringmain-domain --test it sim:: -- --nocapture
+
+# Ratios against a bare baseline; nothing here is a test.
+.PHONY: bench
+bench:
+	cargo bench --workspace --benches
+
+# A crowd against a running node: make load URL=wss://127.0.0.1:9443/ocpp CA=ringmain-data/pki/ca.pem
+# PLAN=loadtest/plans/transactions.toml ARGS="--duration-s 60"
+PLAN ?= loadtest/plans/demo.toml
+URL ?= ws://127.0.0.1:9000/ocpp
+.PHONY: load
+load:
+	cargo build --release -p ringmain-loadtest
+	target/release/ringmain-loadtest run --plan $(PLAN) --url $(URL) $(if $(CA),--ca $(CA)) $(ARGS)

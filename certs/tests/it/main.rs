@@ -1,0 +1,11 @@
+//! Real handshakes over loopback, real files in a temporary folder.
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod clients;
+mod dev_ca;
+mod files;
+mod handshake;
+mod identity;
+mod old_tls;
+mod reload;
+mod rig;
