@@ -1,1 +1,35 @@
-//! Code map: see the files.
+//! Sockets, actors, operator API and console of one Ringmain node.
+//!
+//! **Code map**, along the walk of a message. *socket*: [`listen`] takes connections, [`handshake`] decides about an upgrade, [`ws`] is
+//! the WebSocket layer, [`credentials`] keeps station passwords. *frame, call, report, decision, ack*: [`actors::connection`], with
+//! `ringmain-ocpp` and `ringmain-domain`. *commit*: [`actors::journal`]. *site*: [`actors::site`] under [`actors::site_directory`].
+//! *push*: [`live`] for those who watch. The way back: [`desk`] takes commands, [`cluster`] knows which connection has a station.
+//! For people: [`api`], [`console`] over [`services`]; for machines: [`ops`], [`metrics`]. Starting and leaving: [`config`], [`app`],
+//! [`drain`]. What all of them share is [`house`].
+//!
+//! **Absent on purpose:** SQL, OCPI, prices, and tests of a protocol version outside the handshake. `main.rs` is the composition root
+//! and the only file that sees roaming.
+
+pub mod actors;
+pub mod api;
+pub mod app;
+pub mod canary;
+pub mod cli;
+pub mod clock;
+pub mod cluster;
+pub mod config;
+pub mod console;
+pub mod credentials;
+pub mod demo;
+pub mod desk;
+pub mod drain;
+pub mod handshake;
+pub mod house;
+pub mod listen;
+pub mod live;
+pub mod metrics;
+pub mod ops;
+pub mod record;
+pub mod secret;
+pub mod services;
+pub mod ws;

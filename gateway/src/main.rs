@@ -1,2 +1,236 @@
-//! The binary.
-fn main() {}
+//! The composition root: parse, build, spawn, drain. The one file that sees gateway and roaming.
+#![expect(clippy::print_stdout, reason = "a command line program speaks on standard output")]
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use clap::Parser;
+use ringmain_certs::dev_ca::folder;
+use ringmain_domain::access::AccessRole;
+use ringmain_gateway::app::listeners::{self, Addresses, Running, pki_folder};
+use ringmain_gateway::app;
+use ringmain_gateway::cli::{Cli, Command, ConfigArgs, PkiCommand, ServeArgs, TokenCommand};
+use ringmain_gateway::config::{Config, LogFormat};
+use ringmain_gateway::secret::Secret;
+use ringmain_gateway::services::keys;
+use ringmain_gateway::{clock, demo, drain, metrics};
+use ringmain_store::access::ApiKey;
+use ringmain_store::store::{Store, StoreSettings};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    ringmain_certs::provider::install();
+    let cli = Cli::parse();
+    let done = match actix_web::rt::System::new().block_on(run(cli.command)) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) => error,
+    };
+    print_error(&done);
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stderr, reason = "an operator at a terminal reads why the program ended")]
+fn print_error(error: &anyhow::Error) {
+    eprintln!("ringmain: {error:#}");
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve(&args, None).await,
+        Command::Demo(args) => serve(&args, Some(demo::Demo::new()?)).await,
+        Command::Migrate(args) => {
+            open_store(&read_config(&args)?).await?;
+            println!("the store's schema is up to date");
+            Ok(())
+        }
+        Command::CheckConfig(args) => {
+            println!("{:#?}", read_config(&args)?);
+            Ok(())
+        }
+        Command::Pki { command } => pki(command),
+        Command::Token { command } => token(command).await,
+        Command::Version => {
+            println!("ringmain {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+    }
+}
+
+async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()> {
+    // Parse.
+    let mut config = read_config(&args.config)?;
+    if let Some(token) = &args.bootstrap_token {
+        config.bootstrap_token = Some(Secret::new(token));
+    }
+    if demo.is_some() {
+        demo::adapt(&mut config);
+    }
+    start_log(&config)?;
+    let recorder = metrics::install().context("start the metrics recorder")?;
+    // Build.
+    let (node, house) = app::build(config).await?;
+    if let Some(demo) = &demo {
+        demo.seed(&house).await.context("fill the demo's store")?;
+    }
+    let configured = house.config.bootstrap_token.as_ref();
+    let first_token = keys::bootstrap(&house.store, &house.tenant, configured).await.context("make the first API key")?;
+    // Spawn.
+    actix_web::rt::spawn(metrics::upkeep(recorder.clone()));
+    let roaming = ringmain_roaming::hub::routes(house.store.clone(), house.tenant.clone());
+    let running = listeners::open(&node, &house, recorder, Arc::new(roaming))?;
+    announce(args, &running, first_token.as_ref())?;
+    let fleet = match &demo {
+        Some(demo) => Some(demo.start_fleet(&house, &running.addresses)?),
+        None => None,
+    };
+    wait_for_signal().await?;
+    // Drain.
+    if let Some(fleet) = fleet {
+        fleet.stop().await;
+    }
+    drain::leave(&node, running).await;
+    Ok(())
+}
+
+fn read_config(args: &ConfigArgs) -> anyhow::Result<Config> {
+    let default = PathBuf::from("ringmain.toml");
+    let file = args.config.clone().or_else(|| default.exists().then_some(default));
+    let mut config = Config::read(file.as_deref()).context("read the configuration")?;
+    if let Some(data_dir) = &args.data_dir {
+        config.data_dir.clone_from(data_dir);
+    }
+    Ok(config)
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
+    let settings = StoreSettings {
+        default_tariff: config.stations.default_tariff.clone(),
+        message_retention_per_station: config.messages.keep_per_station,
+    };
+    Store::open(config.store_url().reveal(), settings).await.context("open the store")
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    // What the server library says of its threads interests nobody at `info`; a filter that names it wins.
+    let filter = format!("actix_server=warn,{}", config.log.level);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).context("log.level")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Says where the node listens and, once in its life, the administrator's token.
+fn announce(args: &ServeArgs, running: &Running, first_token: Option<&Secret>) -> anyhow::Result<()> {
+    let Addresses { http, ws, wss, ops, ca } = &running.addresses;
+    println!("Ringmain is ready.");
+    if let Some(http) = http {
+        println!("  console       http://{http}/");
+        println!("  operator API  http://{http}/api/v1/openapi.json");
+    }
+    if let Some(wss) = wss {
+        println!("  stations      wss://{}/ocpp/IDENTITY", host_of(*wss));
+    }
+    if let Some(ws) = ws {
+        println!("  stations      ws://{}/ocpp/IDENTITY (without TLS)", host_of(*ws));
+    }
+    if let Some(ops) = ops {
+        println!("  metrics       http://{ops}/metrics");
+    }
+    if let Some(ca) = ca {
+        println!("  trust this CA {}", ca.display());
+    }
+    if let Some(token) = first_token {
+        println!("  sign in with  {}", token.reveal());
+        println!("  (an administrator's API key; it is shown this once)");
+    }
+    if let Some(path) = &args.ready_file {
+        let json = serde_json::to_string(&running.addresses).context("write the ready file")?;
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, json).and_then(|()| std::fs::rename(&partial, path))
+            .with_context(|| format!("write the ready file {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// An address as others dial it: a listener on all addresses is reached by this machine's name.
+fn host_of(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("HOST:{}", address.port()) } else { address.to_string() }
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn pki(command: PkiCommand) -> anyhow::Result<()> {
+    match command {
+        PkiCommand::Init { config, names } => {
+            let folder = pki_folder(&read_config(&config)?.data_dir);
+            let pki = folder::ensure(&folder, &names, SystemTime::now())?;
+            println!("CA                  {}", pki.ca_pem.display());
+            println!("server certificate  {}", pki.server_chain_pem.display());
+            println!("server key          {}", pki.server_key_pem.display());
+        }
+        PkiCommand::Station { config, identity, organization, out } => {
+            let folder = pki_folder(&read_config(&config)?.data_dir);
+            let ca = folder::read_ca(&folder)?.context("there is no CA yet: run `ringmain pki init`")?;
+            let issued = ca.issue_station(&identity, &organization, SystemTime::now())?;
+            let files = folder::write_station(&out, &identity, &issued)?;
+            println!("certificate  {}", files.chain_pem.display());
+            println!("key          {}", files.key_pem.display());
+        }
+    }
+    Ok(())
+}
+
+async fn token(command: TokenCommand) -> anyhow::Result<()> {
+    let tenant = ringmain_domain::id::TenantId::default_tenant();
+    match command {
+        TokenCommand::Create { config, name, role } => {
+            let role: AccessRole =
+                role.parse().map_err(|()| anyhow::anyhow!("{role:?} is no role: administrator, operator or viewer"))?;
+            let store = open_store(&read_config(&config)?).await?;
+            let token = keys::new_token()?;
+            let key = ApiKey {
+                id: uuid::Uuid::now_v7(),
+                tenant,
+                name: name.into(),
+                role,
+                hash: keys::hash(token.reveal()),
+                created_at: clock::now(),
+                expires_at: None,
+                revoked_at: None,
+            };
+            store.insert_api_key(&key).await?;
+            store.close().await;
+            println!("{}", token.reveal());
+        }
+        TokenCommand::List { config } => {
+            for key in open_store(&read_config(&config)?).await?.api_keys(&tenant).await? {
+                let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+                println!("{}  {:<13}  {:<7}  {}", key.id, key.role.as_str(), state, key.name);
+            }
+        }
+        TokenCommand::Revoke { config, id } => {
+            let store = open_store(&read_config(&config)?).await?;
+            anyhow::ensure!(store.revoke_api_key(&tenant, id, clock::now()).await?, "there is no active key {id}");
+            println!("revoked {id}");
+        }
+    }
+    Ok(())
+}

@@ -9,7 +9,7 @@
 //! - `rpc` holds what waits to be said and what waits for its answer; `frame` and `payload` are the JSON around it.
 //! - [`vehicle`] is the car, [`profile`] the charging profiles, [`settings`] and `device_model` what can be configured.
 //! - [`behaviour`] and `arrivals` are the drivers: who comes when, and what goes wrong on the way.
-//! - [`socket`] gives a station its connection, [`dial`] and [`tls`] open it, [`clock`] tells it the time.
+//! - [`socket`] gives a station its connection, [`dial`], [`tls`] and [`password`] open it, [`clock`] tells it the time.
 //! - [`plan`] is the file that describes a crowd, [`crowd`] runs it, [`tally`] counts, `progress` shows, [`report`]
 //!   writes down figures with the machine they were taken on. [`cli`] is the command line.
 //!
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod crowd;
 pub mod dial;
 pub mod machine;
+pub mod password;
 pub mod plan;
 pub mod profile;
 pub mod report;

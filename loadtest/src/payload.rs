@@ -45,26 +45,18 @@ impl<'a> Fields<'a> {
         self.member(name).map(|value| value.as_i64().ok_or_else(|| wrong_type(name, "integer"))).transpose()
     }
 
-    pub(crate) fn maybe_flag(self, name: &str) -> Result<Option<bool>, Fault> {
-        self.member(name).map(|value| value.as_bool().ok_or_else(|| wrong_type(name, "boolean"))).transpose()
-    }
-
     /// A number in thousandths: limits have one decimal, floating point is left at the door.
     pub(crate) fn maybe_thousandths(self, name: &str) -> Result<Option<i64>, Fault> {
         let Some(value) = self.member(name) else { return Ok(None) };
         let number = value.as_f64().ok_or_else(|| wrong_type(name, "number"))?;
         // A limit beyond a gigawatt is no limit; the bound keeps every later product far from overflow.
         let thousandths = (number * 1_000.0).round().clamp(-1e12, 1e12);
-        #[expect(clippy::cast_possible_truncation, reason = "clamped to twelve digits just above")]
         Ok(Some(thousandths as i64))
     }
 
     /// An EVSE or connector id; negative ids and ids beyond 32 bits do not exist on any station.
     pub(crate) fn place(self, name: &str) -> Result<u32, Fault> {
-        self.required(name)?
-            .as_i64()
-            .ok_or_else(|| wrong_type(name, "integer"))
-            .and_then(|id| u32::try_from(id).or_else(|_| Err(out_of_range(name))))
+        u32::try_from(self.integer(name)?).or(Err(out_of_range(name)))
     }
 
     pub(crate) fn maybe_place(self, name: &str) -> Result<Option<u32>, Fault> {
@@ -78,7 +70,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn object(self, name: &str) -> Result<Fields<'a>, Fault> {
         let value = self.required(name)?;
-        value.as_object().map(|members| Self { members: Some(members) }).ok_or_else(|| wrong_type(name, "object"))
+        value
+            .as_object()
+            .map(|members| Self { members: Some(members) })
+            .ok_or_else(|| wrong_type(name, "object"))
     }
 
     pub(crate) fn maybe_object(self, name: &str) -> Result<Option<Fields<'a>>, Fault> {

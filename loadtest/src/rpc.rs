@@ -201,7 +201,8 @@ impl Rpc {
                 self.passing.remove(place)?
             }
             Gate::Open => {
-                let durable = self.durable.front().filter(|_| self.held_until.is_none()).map(|call| call.order);
+                let durable =
+                    self.durable.front().filter(|_| self.held_until.is_none()).map(|call| call.order);
                 let passing = self.passing.front().map(|call| call.order);
                 match (durable, passing) {
                     (None, None) => return None,
@@ -260,6 +261,12 @@ impl Rpc {
         lost
     }
 
+    /// Takes every transaction message that was not answered, out or waiting: the run is over.
+    pub(crate) fn abandon(&mut self) -> Vec<Outgoing> {
+        let open = self.open.take().map(|open| open.call).filter(|call| call.purpose.is_durable());
+        open.into_iter().chain(self.durable.drain(..)).collect()
+    }
+
     /// Nothing is out and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.open.is_none() && self.durable.is_empty() && self.passing.is_empty()
@@ -275,7 +282,8 @@ impl Rpc {
 
     /// Transaction messages that wait or are out.
     pub(crate) fn durable_len(&self) -> usize {
-        self.durable.len() + usize::from(self.open.as_ref().is_some_and(|open| open.call.purpose.is_durable()))
+        self.durable.len()
+            + usize::from(self.open.as_ref().is_some_and(|open| open.call.purpose.is_durable()))
     }
 
     /// A message of the kind is out or waiting, so that a second one would say nothing new.

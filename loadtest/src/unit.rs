@@ -112,9 +112,8 @@ mod tests {
     fn power_over_time_is_exact() {
         let hour = Duration::from_secs(3_600);
         assert_eq!(Energy::of(Watts(7_360), hour), Energy::from_wh(7_360));
-        let pieces = (0..3_600_000).fold(Energy::default(), |sum, _| {
-            sum.plus(Energy::of(Watts(7_361), Duration::from_millis(1)))
-        });
+        let pieces = (0..3_600_000)
+            .fold(Energy::default(), |sum, _| sum.plus(Energy::of(Watts(7_361), Duration::from_millis(1))));
         assert_eq!(pieces, Energy::from_wh(7_361));
     }
 

@@ -16,7 +16,7 @@ use rcgen::{KeyPair, SanType};
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 
-use super::{DevCa, DevCaError, alternative_names, is_valid, new_key};
+use super::{DevCa, DevCaError, Issued, alternative_names, is_valid, new_key};
 use crate::chain::{self, CertificateFiles, PemError};
 use crate::identity;
 
@@ -119,6 +119,28 @@ pub fn read_ca(folder: &Path) -> Result<Option<DevCa>, DevCaError> {
         Err(error) => return Err(error.into()),
     };
     DevCa::from_pem(&files, &ca_pem, &key_pem).map(Some)
+}
+
+/// Writes a station's certificate and key as `NAME.pem` and `NAME.key` (mode 0600) into a folder, which is made if it is missing.
+///
+/// Characters of the name that do not belong in a file's name (all but letters, digits, `.`, `-` and `_`, and a leading dot) become `_`.
+///
+/// # Errors
+/// `Unwritable`.
+pub fn write_station(folder: &Path, name: &str, issued: &Issued) -> Result<CertificateFiles, DevCaError> {
+    fs::create_dir_all(folder).map_err(unwritable(folder))?;
+    let plain = |(place, c): (usize, char)| {
+        let fits = c.is_alphanumeric() || c == '-' || c == '_' || (c == '.' && place > 0);
+        if fits { c } else { '_' }
+    };
+    let name: String = name.chars().enumerate().map(plain).collect();
+    let files = CertificateFiles {
+        chain_pem: folder.join(format!("{name}.pem")),
+        key_pem: folder.join(format!("{name}.key")),
+    };
+    write(&files.key_pem, issued.key_pem.as_bytes(), KEY_MODE)?;
+    write(&files.chain_pem, issued.chain_pem.as_bytes(), CERTIFICATE_MODE)?;
+    Ok(files)
 }
 
 /// The key first: a kill in between leaves a key that nobody trusts yet.

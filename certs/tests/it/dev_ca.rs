@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
-use ringmain_certs::dev_ca::folder::{RENEW_CA_BEFORE, RENEW_SERVER_BEFORE, ensure, read_ca};
+use ringmain_certs::dev_ca::folder::{RENEW_CA_BEFORE, RENEW_SERVER_BEFORE, ensure, read_ca, write_station};
 use ringmain_certs::dev_ca::{DevCa, DevCaError, NAMES_MAX, SUBJECT_CHARACTERS_MAX};
 use ringmain_certs::identity::PeerCertificate;
 use ringmain_certs::server::{ClientAuth, ServerSettings, ServerTls};
@@ -280,4 +280,18 @@ fn debug_forms_show_no_key() {
     let rig = Rig::new();
     let shown = format!("{:?} {:?}", rig.ca(), rig.station());
     assert!(shown.contains("BEGIN CERTIFICATE") && !shown.contains("PRIVATE KEY"), "{shown}");
+}
+
+#[test]
+fn station_files_stay_in_their_folder_and_keys_are_private() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("stations");
+    let issued = DevCa::generate(SystemTime::now())
+        .and_then(|ca| ca.issue_station("../RDAM|1.2", "Ringmain", SystemTime::now()))
+        .expect("a certificate");
+    let files = write_station(&out, "../RDAM|1.2", &issued).expect("written");
+    assert_eq!(files.chain_pem, out.join("_._RDAM_1.2.pem"));
+    assert_eq!(content(&out).len(), 2);
+    assert_eq!(mode(&files.key_pem), 0o600);
+    assert_eq!(fs::read_to_string(&files.chain_pem).expect("readable"), issued.chain_pem);
 }

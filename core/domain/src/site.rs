@@ -127,6 +127,12 @@ impl SiteState {
         counts
     }
 
+    /// How many sessions go on.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.stations.values().map(|station| station.flows.len()).sum()
+    }
+
     /// How many stations are connected here.
     #[must_use]
     pub fn online(&self) -> usize {

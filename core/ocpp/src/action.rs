@@ -300,8 +300,12 @@ impl Action {
     /// E04). A broken value in it must not cost the answer (reliability F36).
     #[must_use]
     pub fn is_transaction_message(self) -> bool {
-        const MESSAGES: [Action; 4] =
-            [Action::StartTransaction, Action::StopTransaction, Action::MeterValues, Action::TransactionEvent];
+        const MESSAGES: [Action; 4] = [
+            Action::StartTransaction,
+            Action::StopTransaction,
+            Action::MeterValues,
+            Action::TransactionEvent,
+        ];
         MESSAGES.contains(&self)
     }
 

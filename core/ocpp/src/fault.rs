@@ -96,6 +96,24 @@ impl FaultCode {
         }
     }
 
+    /// The code for a member that is missing: "incomplete" in the first version, "occurrence" in the second family.
+    #[must_use]
+    pub const fn of_missing_member(version: Version) -> Self {
+        match version.rpc_rules().code_names {
+            CodeNames::First => Self::Protocol,
+            CodeNames::Second => Self::OccurrenceConstraint,
+        }
+    }
+
+    /// The code for a member that the message does not have: a payload that is "not the PDU structure".
+    #[must_use]
+    pub const fn of_unknown_member(version: Version) -> Self {
+        match version.rpc_rules().code_names {
+            CodeNames::First => Self::Format,
+            CodeNames::Second => Self::Protocol,
+        }
+    }
+
     /// Reads either spelling, whatever the version: peers mix them up. An unknown code is [`FaultCode::Generic`].
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -160,7 +178,11 @@ mod tests {
             assert_eq!(FaultCode::parse(second), code);
         };
         check(FaultCode::Format, "FormationViolation", "FormatViolation");
-        check(FaultCode::OccurrenceConstraint, "OccurenceConstraintViolation", "OccurrenceConstraintViolation");
+        check(
+            FaultCode::OccurrenceConstraint,
+            "OccurenceConstraintViolation",
+            "OccurrenceConstraintViolation",
+        );
         check(FaultCode::RpcFramework, "GenericError", "RpcFrameworkError");
         check(FaultCode::MessageTypeNotSupported, "GenericError", "MessageTypeNotSupported");
         check(FaultCode::Protocol, "ProtocolError", "ProtocolError");

@@ -65,6 +65,8 @@ pub struct CallError<'a> {
     pub code: FaultCode,
     /// The description as sent, of any length.
     pub description: Cow<'a, str>,
+    /// The details, when they are a JSON object.
+    pub details: Option<&'a RawValue>,
 }
 
 /// The type number of a frame.
@@ -167,7 +169,9 @@ impl FrameFault {
     pub fn answer(&self, version: Version) -> Option<(MessageId, CallFault)> {
         match self.kind {
             Some(FrameKind::Call) => {}
-            Some(FrameKind::CallResult | FrameKind::CallError | FrameKind::CallResultError | FrameKind::Send) => return None,
+            Some(
+                FrameKind::CallResult | FrameKind::CallError | FrameKind::CallResultError | FrameKind::Send,
+            ) => return None,
             None if version.rpc_rules().answers_unreadable => {}
             None => return None,
         }
@@ -187,7 +191,9 @@ impl FrameFault {
         }
         match self.reason {
             FrameFaultKind::UnknownKind => FaultCode::MessageTypeNotSupported,
-            FrameFaultKind::NotJson | FrameFaultKind::OutOfBounds(_) | FrameFaultKind::PayloadNotObject => FaultCode::Format,
+            FrameFaultKind::NotJson | FrameFaultKind::OutOfBounds(_) | FrameFaultKind::PayloadNotObject => {
+                FaultCode::Format
+            }
             FrameFaultKind::ActionTooLong => FaultCode::NotImplemented,
             FrameFaultKind::NotAFrame
             | FrameFaultKind::UnreadableId
@@ -237,7 +243,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     fn into_frame(self, version: Version) -> Result<Frame<'a>, FrameFault> {
-        let [number, id, third, fourth, _details] = self.items;
+        let [number, id, third, fourth, details] = self.items;
         let fault = |reason, kind, id: &Option<MessageId>| FrameFault { reason, kind, id: id.clone() };
         let read_id = id.and_then(text_of).and_then(|text| MessageId::new(&text).ok());
         let Some(number) = number else { return Err(fault(FrameFaultKind::NotAFrame, None, &None)) };
@@ -253,7 +259,9 @@ impl<'a> Envelope<'a> {
                 let (4, Some(action), Some(payload)) = (self.count, third, fourth) else {
                     return Err(fault(FrameFaultKind::ElementCount));
                 };
-                let Some(action) = text_of(action) else { return Err(fault(FrameFaultKind::UnreadableAction)) };
+                let Some(action) = text_of(action) else {
+                    return Err(fault(FrameFaultKind::UnreadableAction));
+                };
                 if action.len() > ACTION_CHARS_MAX && action.chars().count() > ACTION_CHARS_MAX {
                     return Err(fault(FrameFaultKind::ActionTooLong));
                 }
@@ -264,7 +272,9 @@ impl<'a> Envelope<'a> {
                 Ok(if kind == FrameKind::Call { Frame::Call(call) } else { Frame::Send(call) })
             }
             FrameKind::CallResult => {
-                let (3, Some(payload)) = (self.count, third) else { return Err(fault(FrameFaultKind::ElementCount)) };
+                let (3, Some(payload)) = (self.count, third) else {
+                    return Err(fault(FrameFaultKind::ElementCount));
+                };
                 if !is_object(payload) {
                     return Err(fault(FrameFaultKind::PayloadNotObject));
                 }
@@ -276,8 +286,13 @@ impl<'a> Envelope<'a> {
                     return Err(fault(FrameFaultKind::ElementCount));
                 };
                 let description = fourth.and_then(text_of).unwrap_or_default();
-                let error = CallError { id, code: FaultCode::parse(&code), description };
-                Ok(if kind == FrameKind::CallError { Frame::CallError(error) } else { Frame::CallResultError(error) })
+                let details = details.filter(|details| is_object(details));
+                let error = CallError { id, code: FaultCode::parse(&code), description, details };
+                Ok(if kind == FrameKind::CallError {
+                    Frame::CallError(error)
+                } else {
+                    Frame::CallResultError(error)
+                })
             }
         }
     }
@@ -299,7 +314,8 @@ fn is_object(raw: &RawValue) -> bool {
 /// Reads type and id from the front of a text that cannot be read as a whole: a broken payload should still be answered by its id.
 fn salvage(reason: FrameFaultKind, text: &str, version: Version) -> FrameFault {
     let mut fault = FrameFault { reason, kind: None, id: None };
-    let Some((number, rest)) = text.trim_start().strip_prefix('[').and_then(|list| list.split_once(',')) else {
+    let Some((number, rest)) = text.trim_start().strip_prefix('[').and_then(|list| list.split_once(','))
+    else {
         return fault;
     };
     fault.kind = FrameKind::of(number.trim(), version);

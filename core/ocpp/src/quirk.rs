@@ -47,6 +47,8 @@ pub enum QuirkKind {
     TransactionIdMissing,
     /// A token that cannot be one: empty, or with control characters.
     TokenUnreadable,
+    /// A part of a message about a transaction that cannot be read and can be missed: left out.
+    MemberUnreadable,
     /// A message that cannot be read, but says which transaction it belongs to: recorded and answered.
     Unreadable,
 }
@@ -68,7 +70,7 @@ pub(crate) struct Quirks(Vec<Quirk>);
 
 impl QuirkKind {
     /// All kinds.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::TimeWithoutZone,
         Self::TimeSpelling,
         Self::TimeUnreadable,
@@ -88,6 +90,7 @@ impl QuirkKind {
         Self::TooManySamples,
         Self::TransactionIdMissing,
         Self::TokenUnreadable,
+        Self::MemberUnreadable,
         Self::Unreadable,
     ];
 
@@ -114,6 +117,7 @@ impl QuirkKind {
             Self::TooManySamples => "too_many_samples",
             Self::TransactionIdMissing => "transaction_id_missing",
             Self::TokenUnreadable => "token_unreadable",
+            Self::MemberUnreadable => "member_unreadable",
             Self::Unreadable => "unreadable",
         }
     }
@@ -130,6 +134,16 @@ impl Quirks {
         let path = without_positions(pointer);
         if !self.0.iter().any(|known| known.kind == kind && *known.path == *path) {
             self.0.push(Quirk { kind, path });
+        }
+    }
+
+    pub(crate) fn has(&self, kind: QuirkKind) -> bool {
+        self.0.iter().any(|quirk| quirk.kind == kind)
+    }
+
+    pub(crate) fn extend(&mut self, others: Self) {
+        for quirk in others.0 {
+            self.add(quirk.kind, &quirk.path);
         }
     }
 

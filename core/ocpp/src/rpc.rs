@@ -4,10 +4,10 @@
 //! and one of theirs (OCPP 2.0.1 part 4, 4.1.1); everything that has to wait does so in a bounded queue. A repeat is answered with the
 //! stored answer, an answer that fits no call is dropped and counted. Never: what a payload says, when a socket is closed.
 
+mod kept;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 
 use ringmain_domain::time::Timestamp;
 use serde_json::value::RawValue;
@@ -16,6 +16,7 @@ use crate::fault::{CallFault, FaultCode};
 use crate::frame::{self, Call, CallError, Frame, FrameFault, FrameKind};
 use crate::message_id::MessageId;
 use crate::version::Version;
+use kept::{KeptAnswers, Known, content_of};
 
 /// The most calls of ours that wait for their turn; the next is refused.
 pub const OUTBOUND_WAITING_MAX: usize = 16;
@@ -40,7 +41,7 @@ pub struct RpcState {
     overdue: VecDeque<MessageId>,
     inbound: Option<OpenInbound>,
     waiting: VecDeque<InboundCall<'static>>,
-    answered: VecDeque<Answered>,
+    answered: KeptAnswers,
     counts: RpcCounts,
 }
 
@@ -53,7 +54,7 @@ pub struct OutboundCall {
     pub action: Box<str>,
     /// The payload, valid for the station's version.
     pub payload: Box<RawValue>,
-    /// By when it must have ended.
+    /// By when it must have ended, one way or the other.
     pub deadline: Timestamp,
 }
 
@@ -104,6 +105,8 @@ pub enum Received<'a> {
         code: FaultCode,
         /// Why, in the station's words.
         description: Cow<'a, str>,
+        /// More about it, a JSON object, where the station sent one.
+        details: Option<&'a RawValue>,
     },
     /// The station cannot use the answer we gave to this call of its own (2.1). Nothing is sent back.
     ResultRejected {
@@ -198,14 +201,6 @@ struct OpenInbound {
     keeps_answer: bool,
 }
 
-#[derive(Debug)]
-struct Answered {
-    id: MessageId,
-    content: u64,
-    /// None: too large to keep, not to be repeated, or rejected by the station.
-    text: Option<Box<str>>,
-}
-
 // === impl RpcState ===
 
 impl RpcState {
@@ -221,7 +216,7 @@ impl RpcState {
             overdue: VecDeque::new(),
             inbound: None,
             waiting: VecDeque::new(),
-            answered: VecDeque::new(),
+            answered: KeptAnswers::default(),
             counts: RpcCounts::default(),
         }
     }
@@ -231,8 +226,8 @@ impl RpcState {
     /// # Errors
     /// [`SubmitRefusal`]; nothing was or will be sent then.
     pub fn submit(&mut self, now: Timestamp, call: OutboundCall) -> Result<(), SubmitRefusal> {
-        let under_way = self.open.iter().map(|open| &open.id).chain(self.outbound.iter().map(|waiting| &waiting.id));
-        if under_way.into_iter().any(|id| *id == call.id) {
+        let waiting = self.outbound.iter().map(|waiting| &waiting.id);
+        if self.open.iter().map(|open| &open.id).chain(waiting).any(|known| *known == call.id) {
             return Err(SubmitRefusal::SameId);
         }
         if call.deadline <= now {
@@ -250,12 +245,11 @@ impl RpcState {
         if self.open.is_some() {
             return None;
         }
-        let position = self.outbound.iter().position(|call| call.deadline > now)?;
-        let call = self.outbound.remove(position)?;
-        let text = frame::write::call(&call.id, &call.action, &call.payload);
-        let ends_at = now.plus_millis(self.answer_timeout_ms).min(call.deadline);
-        let id = call.id.clone();
-        self.open = Some(OpenCall { id: call.id, action: call.action, ends_at });
+        let position = self.outbound.iter().position(|waiting| waiting.deadline > now)?;
+        let OutboundCall { id, action, payload, deadline } = self.outbound.remove(position)?;
+        let text = frame::write::call(&id, &action, &payload);
+        let ends_at = now.plus_millis(self.answer_timeout_ms).min(deadline);
+        self.open = Some(OpenCall { id: id.clone(), action, ends_at });
         Some(Outgoing { id, text })
     }
 
@@ -310,6 +304,7 @@ impl RpcState {
                     action: open.action,
                     code: error.code,
                     description: error.description,
+                    details: error.details,
                 },
                 None => self.stray(error.id),
             },
@@ -331,7 +326,10 @@ impl RpcState {
             return FaultConsequence { answer: None, ended: None };
         };
         let call_fault = CallFault::new(fault.code(), &fault.to_string());
-        FaultConsequence { answer: self.result_error(&open.id, fault.kind, &call_fault), ended: Some(open.id) }
+        FaultConsequence {
+            answer: self.result_error(&open.id, fault.kind, &call_fault),
+            ended: Some(open.id),
+        }
     }
 
     /// Answers the open call of the station with a result; the text is to be written.
@@ -341,8 +339,7 @@ impl RpcState {
     pub fn answer(&mut self, id: &MessageId, payload: &RawValue) -> Result<String, NotOpen> {
         let open = self.take_inbound(id)?;
         let text = frame::write::result(id, payload);
-        let kept = (open.keeps_answer && text.len() <= ANSWERS_KEPT_BYTES_MAX).then(|| text.clone().into_boxed_str());
-        self.keep(Answered { id: open.id, content: open.content, text: kept });
+        self.answered.keep(open.id, open.content, &text, open.keeps_answer);
         Ok(text)
     }
 
@@ -385,12 +382,12 @@ impl RpcState {
             self.counts.repeats = self.counts.repeats.saturating_add(1);
             return Received::RepeatInProcess;
         }
-        let mut same_id = self.answered.iter().filter(|answered| answered.id == call.id).peekable();
-        let reused_id = same_id.peek().is_some() && !same_id.clone().any(|answered| answered.content == content);
-        if let Some(text) = same_id.find(|answered| answered.content == content).and_then(|known| known.text.as_deref()) {
+        let known = self.answered.find(&call.id, content);
+        if let Known::Answered(text) = known {
             self.counts.repeats = self.counts.repeats.saturating_add(1);
-            return Received::Repeat(text.to_owned());
+            return Received::Repeat(text);
         }
+        let reused_id = known == Known::ReusedId;
         if reused_id {
             self.counts.reused_ids = self.counts.reused_ids.saturating_add(1);
         }
@@ -410,17 +407,17 @@ impl RpcState {
     }
 
     fn receive_result_error<'a>(&mut self, error: CallError<'a>) -> Received<'a> {
-        let Some(answered) = self.answered.iter_mut().rev().find(|answered| answered.id == error.id) else {
-            return self.stray(error.id);
-        };
         // What the station could not use once it cannot use twice.
-        answered.text = None;
+        if !self.answered.reject(&error.id) {
+            return self.stray(error.id);
+        }
         self.counts.rejected_results = self.counts.rejected_results.saturating_add(1);
         Received::ResultRejected { id: error.id, code: error.code, description: error.description }
     }
 
     fn result_error(&self, id: &MessageId, kind: Option<FrameKind>, fault: &CallFault) -> Option<String> {
-        let tells = self.version.rpc_rules().has_result_errors_and_sends && kind == Some(FrameKind::CallResult);
+        let tells =
+            self.version.rpc_rules().has_result_errors_and_sends && kind == Some(FrameKind::CallResult);
         tells.then(|| frame::write::result_error(id, fault, self.version))
     }
 
@@ -451,17 +448,6 @@ impl RpcState {
     fn take_inbound(&mut self, id: &MessageId) -> Result<OpenInbound, NotOpen> {
         self.inbound.take_if(|open| open.id == *id).ok_or_else(|| NotOpen(id.clone()))
     }
-
-    fn keep(&mut self, answered: Answered) {
-        self.answered.retain(|known| known.id != answered.id || known.content != answered.content);
-        self.answered.push_back(answered);
-        let bytes = |answers: &VecDeque<Answered>| -> usize {
-            answers.iter().filter_map(|answered| answered.text.as_deref()).map(str::len).sum()
-        };
-        while self.answered.len() > ANSWERS_KEPT_MAX || bytes(&self.answered) > ANSWERS_KEPT_BYTES_MAX {
-            self.answered.pop_front();
-        }
-    }
 }
 
 // === impl InboundCall ===
@@ -479,13 +465,11 @@ impl InboundCall<'_> {
 }
 
 fn inbound(call: Call<'_>, received_at: Timestamp, reused_id: bool) -> InboundCall<'_> {
-    InboundCall { id: call.id, action: call.action, payload: Cow::Borrowed(call.payload), received_at, reused_id }
-}
-
-/// What makes two calls under one id the same call. Kept in memory only, so the hash need not be the same in the next release.
-fn content_of(action: &str, payload: &RawValue) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    action.hash(&mut hasher);
-    payload.get().hash(&mut hasher);
-    hasher.finish()
+    InboundCall {
+        id: call.id,
+        action: call.action,
+        payload: Cow::Borrowed(call.payload),
+        received_at,
+        reused_id,
+    }
 }

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_first_of_ours_in_the_stations_order_is_chosen() {
-        let check = |offered: &str, expect| assert_eq!(Version::negotiate(offered.split(',')), expect, "{offered}");
+        let check =
+            |offered: &str, expect| assert_eq!(Version::negotiate(offered.split(',')), expect, "{offered}");
         check("ocpp1.6", Some(Version::V16));
         check("ocpp2.0.1, ocpp1.6", Some(Version::V201));
         check("ocpp1.6,ocpp2.1", Some(Version::V16));

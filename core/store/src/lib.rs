@@ -1,1 +1,31 @@
-//! Code map: see the files.
+//! Persistence: embedded SQLite and PostgreSQL behind one contract. The place "commit" of the walk, and all SQL of the house.
+//!
+//! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
+//! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`], [`tariffs`],
+//! [`transactions`], [`sessions`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
+//! [`overview`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
+//! schemas.
+//!
+//! **Absent on purpose:** decisions. Where one must stand inside a transaction, the store locks and loads, calls domain's pure function
+//! and writes what it says. No clock either: instants come from the caller (leases alone go by the database's clock).
+
+pub mod access;
+pub mod audit;
+pub mod batch;
+pub mod cdrs;
+pub mod commands;
+mod engine;
+pub mod idempotency;
+pub mod locations;
+pub mod messages;
+mod migrate;
+pub mod outbox;
+pub mod overview;
+pub mod page;
+pub mod partners;
+pub mod sessions;
+pub mod stations;
+pub mod store;
+pub mod tariffs;
+pub mod tokens;
+pub mod transactions;

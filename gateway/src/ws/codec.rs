@@ -10,8 +10,8 @@
 mod tests;
 
 use super::{
-    CONTROL_BYTES_MAX, CloseCode, CloseFrame, FRAGMENTS_MAX, FRAME_BYTES_MAX, Incoming, Limit, MESSAGE_BYTES_MAX,
-    ProtocolFault, WsFault,
+    CONTROL_BYTES_MAX, CloseCode, CloseFrame, FRAGMENTS_MAX, FRAME_BYTES_MAX, Incoming, Limit,
+    MESSAGE_BYTES_MAX, ProtocolFault, WsFault,
 };
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -184,9 +184,13 @@ impl Decoder {
                 self.control = Vec::new();
                 Ok(Some(Incoming::Pong))
             }
-            Opcode::Close => read_close(&std::mem::take(&mut self.control)).map(|close| Some(Incoming::Close(close))),
+            Opcode::Close => {
+                read_close(&std::mem::take(&mut self.control)).map(|close| Some(Incoming::Close(close)))
+            }
             Opcode::Continuation | Opcode::Text | Opcode::Binary if frame.fin => match self.message.take() {
-                Some(Message { kind: Kind::Text(text), .. }) => text.finish().map(|text| Some(Incoming::Text(text))),
+                Some(Message { kind: Kind::Text(text), .. }) => {
+                    text.finish().map(|text| Some(Incoming::Text(text)))
+                }
                 Some(Message { kind: Kind::Skipped, .. }) | None => Ok(None),
             },
             Opcode::Continuation | Opcode::Text | Opcode::Binary => Ok(None),
@@ -212,7 +216,8 @@ impl Text {
                     return Err(WsFault::InvalidUtf8);
                 }
                 // Cut inside a character: what stands before it is valid, at most three bytes are left.
-                let (valid, tail) = bytes.split_at_checked(error.valid_up_to()).ok_or(WsFault::InvalidUtf8)?;
+                let (valid, tail) =
+                    bytes.split_at_checked(error.valid_up_to()).ok_or(WsFault::InvalidUtf8)?;
                 self.valid.push_str(std::str::from_utf8(valid).map_err(|_invalid| WsFault::InvalidUtf8)?);
                 for byte in tail {
                     self.push_to_tail(*byte)?;
@@ -275,7 +280,9 @@ fn read_header(src: &mut BytesMut) -> Result<Option<Frame>, WsFault> {
     let Some(remaining) = usize::try_from(length).ok().filter(|length| *length <= FRAME_BYTES_MAX) else {
         return Err(WsFault::TooBig(Limit::Frame));
     };
-    let Some(mask) = src.get(length_end..).and_then(|rest| rest.first_chunk::<4>()).copied() else { return Ok(None) };
+    let Some(mask) = src.get(length_end..).and_then(|rest| rest.first_chunk::<4>()).copied() else {
+        return Ok(None);
+    };
     src.advance(length_end + mask.len());
     Ok(Some(Frame { opcode, fin: first & FIN != 0, mask, remaining }))
 }
@@ -306,7 +313,8 @@ fn read_close(payload: &[u8]) -> Result<Option<CloseFrame>, WsFault> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
         return Err(WsFault::Protocol(ProtocolFault::CloseCut));
     };
-    let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(WsFault::Protocol(ProtocolFault::CloseCode))?;
+    let code =
+        CloseCode::new(u16::from_be_bytes(*code)).ok_or(WsFault::Protocol(ProtocolFault::CloseCode))?;
     let reason = std::str::from_utf8(reason).map_err(|_invalid| WsFault::InvalidUtf8)?.to_owned();
     Ok(Some(CloseFrame { code, reason }))
 }
@@ -367,7 +375,9 @@ fn encode(opcode: Opcode, payload: &[u8], out: &mut impl BufMut) {
     out.put_u8(FIN | opcode);
     let length = payload.len();
     match u16::try_from(length) {
-        Ok(short) if length < usize::from(LENGTH_16) => out.put_slice(short.to_be_bytes().get(1..).unwrap_or_default()),
+        Ok(short) if length < usize::from(LENGTH_16) => {
+            out.put_slice(short.to_be_bytes().get(1..).unwrap_or_default())
+        }
         Ok(medium) => {
             out.put_u8(LENGTH_16);
             out.put_u16(medium);

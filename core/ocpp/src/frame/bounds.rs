@@ -84,10 +84,10 @@ fn skip_string(bytes: &mut Bytes<'_>) -> Result<(), BoundFault> {
 
 /// The number of a `\uXXXX` escape. What is no hex digit counts as 15, so that no broken escape looks like NUL; the parser refuses it.
 fn code_unit(bytes: &mut Bytes<'_>) -> u32 {
-    bytes
-        .by_ref()
-        .take(4)
-        .fold(0, |unit, byte| (unit << 4) | char::from(byte).to_digit(16).unwrap_or(15))
+    (0..4).fold(0, |unit, _digit| {
+        let digit = bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+        (unit << 4) | digit.unwrap_or(15)
+    })
 }
 
 #[cfg(test)]

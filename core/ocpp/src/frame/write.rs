@@ -76,7 +76,7 @@ fn head(kind: char, id: &MessageId, rest: usize) -> String {
 }
 
 /// A JSON string. Written here because serde_json's writer can fail, and an answer must not.
-fn push_text(out: &mut String, text: &str) {
+pub(crate) fn push_text(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -106,7 +106,10 @@ mod tests {
         let bare = CallFault::new(FaultCode::Internal, "");
         for (frame, expect) in [
             (call(&id, "Reset", &payload), r#"[2,"1","Reset",{"a":1.50}]"#),
-            (send(&id, "NotifyPeriodicEventStream", &payload), r#"[6,"1","NotifyPeriodicEventStream",{"a":1.50}]"#),
+            (
+                send(&id, "NotifyPeriodicEventStream", &payload),
+                r#"[6,"1","NotifyPeriodicEventStream",{"a":1.50}]"#,
+            ),
             (result(&id, &payload), r#"[3,"1",{"a":1.50}]"#),
             (error(&id, &fault, oldest), r#"[4,"1","FormationViolation","not \"so\"",{"path":"/a"}]"#),
             (error(&id, &fault, middle), r#"[4,"1","FormatViolation","not \"so\"",{"path":"/a"}]"#),

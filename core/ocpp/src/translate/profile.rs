@@ -1,0 +1,71 @@
+//! Charging profiles as numbers of the wire, the same in both families.
+//!
+//! Never: which profile is right (domain). A limit is rounded down to what the wire can say, because a limit must hold.
+
+use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfilePurpose};
+use ringmain_domain::time::Timestamp;
+use rust_decimal::Decimal;
+
+use super::CommandRefusal;
+
+/// The most periods of one schedule.
+const PERIODS_MAX: usize = 24;
+
+/// Checks what all versions ask of a profile: periods in order from 0, limits not negative, a transaction where there must be one. One
+/// that is over already is refused too: the station would accept it, and nothing would hold.
+pub(super) fn check(profile: &ChargingProfile, now: Timestamp) -> Result<(), CommandRefusal> {
+    let invalid = |path: &str, reason: &str| Err(CommandRefusal::invalid(path, reason));
+    if !(1..=PERIODS_MAX).contains(&profile.periods.len()) {
+        return invalid("profile.periods", "there must be 1 to 24 periods");
+    }
+    if profile.periods.first().is_some_and(|period| period.start_s != 0) {
+        return invalid("profile.periods", "the first period must start at 0");
+    }
+    let rising =
+        profile.periods.windows(2).all(|pair| matches!(pair, [one, next] if one.start_s < next.start_s));
+    if !rising {
+        return invalid("profile.periods", "starts must rise");
+    }
+    if profile.periods.iter().any(|period| period.limit < 0) {
+        return invalid("profile.periods.limit", "a limit must not be negative");
+    }
+    if profile.periods.iter().any(|period| period.phases.is_some_and(|phases| !(1..=3).contains(&phases))) {
+        return invalid("profile.periods.phases", "there are 1 to 3 phases");
+    }
+    if (profile.purpose == ProfilePurpose::Transaction) != profile.transaction_id.is_some() {
+        return invalid(
+            "profile.transaction_id",
+            "a transaction belongs to the purpose `transaction` and to no other",
+        );
+    }
+    let lasts_until = profile.duration_s.map(|seconds| profile.starts_at.plus_secs(seconds.into()));
+    if lasts_until.into_iter().chain(profile.valid_to).any(|end| end <= now) {
+        return invalid("profile", "the profile has ended already");
+    }
+    Ok(())
+}
+
+/// A limit in W or, per phase, in A with one decimal (1.6 section 7.14: "at most one digit fraction").
+pub(super) fn limit(unit: LimitUnit, limit: i64) -> Decimal {
+    match unit {
+        LimitUnit::Watts => Decimal::new(limit, 0),
+        LimitUnit::Milliamps => Decimal::new(limit.div_euclid(100), 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_rounded_down_never_up() {
+        for (unit, value, expect) in [
+            (LimitUnit::Watts, 11_040, "11040"),
+            (LimitUnit::Milliamps, 16_000, "16.0"),
+            (LimitUnit::Milliamps, 6_199, "6.1"),
+            (LimitUnit::Milliamps, 99, "0.0"),
+        ] {
+            assert_eq!(limit(unit, value).to_string(), expect);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The wire tests: every action read, written and held against its official schema; what the field sends; what is refused.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod commands;
+mod coverage;
+mod fixtures;
+mod frame;
+mod malformed;
+mod quirks;
+mod rpc;
+mod schema;
+mod tree;

@@ -1,0 +1,128 @@
+//! The write side for facts: events, the projections they change, and outbox rows commit whole.
+//!
+//! Place on the walk: commit. A batch numbers transactions, tells repeats and contradictions from what is new, projects what is new and
+//! writes everything in one transaction. Rows that rivals may want too are locked in one order by all: numbers, sessions, stations,
+//! connectors, variables, outbox. It never judges: sessions, costs and bills are what domain's pure functions say.
+
+use std::collections::BTreeMap;
+
+use ringmain_domain::event::{DomainEvent, Fact};
+use ringmain_domain::id::{CdrId, SessionId, StationId, TariffId, TenantId, TransactionId};
+use ringmain_domain::session::Session;
+
+use crate::engine::{Statement, Tx};
+use crate::store::{Store, StoreError};
+
+mod events;
+mod numbers;
+mod places;
+mod projections;
+mod sessions;
+mod transactions;
+
+/// The most facts of a batch.
+pub const MAX_BATCH: usize = 256;
+
+/// What became of a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// It was not known before. A repeat has no effect. Facts without a key of their own (all but those of transactions) always count
+    /// as new.
+    pub fresh: bool,
+    /// The same key is known with other content: this one is kept beside it and counts for nothing.
+    pub conflict: bool,
+    /// The transaction as numbered by the store; for facts of transactions.
+    pub transaction: Option<TransactionId>,
+    /// The session as it is after the whole batch, also for repeats and contradictions; for facts of transactions.
+    pub session: Option<Session>,
+    /// The bill record, if this fact completed it.
+    pub cdr: Option<CdrId>,
+}
+
+/// Whose station, and which.
+type Place = (TenantId, StationId);
+
+impl Store {
+    /// Stores facts in one commit: all of them or none. At most [`MAX_BATCH`]; results are in the order of the input.
+    ///
+    /// To run the same batch again is harmless: numbers, sessions and bills come out the same.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing is stored, later it will. [`StoreError::Unknown`]: run the same again.
+    /// [`StoreError::Conflict`] or [`StoreError::Corrupt`]: one of the facts cannot be stored, nothing is; append them one by one, so
+    /// that it fails alone.
+    pub async fn append(&self, facts: &[Fact]) -> Result<Vec<Appended>, StoreError> {
+        if facts.is_empty() {
+            return Ok(Vec::new());
+        }
+        if facts.len() > MAX_BATCH {
+            let reason = format!("a batch has at most {MAX_BATCH} facts, this has {}", facts.len());
+            return Err(StoreError::conflict(reason));
+        }
+        let batch = Batch { facts: facts.to_vec(), default_tariff: self.settings().default_tariff.clone() };
+        self.engine().write(move |tx| Box::pin(batch.commit(tx))).await
+    }
+}
+
+/// Facts on their way in.
+#[derive(Debug)]
+struct Batch {
+    facts: Vec<Fact>,
+    default_tariff: Option<TariffId>,
+}
+
+// === impl Batch ===
+
+impl Batch {
+    async fn commit(self, tx: &mut Tx) -> Result<Vec<Appended>, StoreError> {
+        let mut results = vec![Appended::default(); self.facts.len()];
+        let numbers = numbers::assign(tx, &self.facts).await?;
+        let mut told = transactions::told(&self.facts, &numbers)?;
+        let places = places::of_facts(tx, &told).await?;
+        let known = sessions::lock(tx, &told).await?;
+        transactions::insert(tx, &mut told).await?;
+        let projected = sessions::project(tx, &told, known, &places, self.default_tariff.as_ref()).await?;
+        let orphans = events::insert_orphans(tx, &self.facts).await?;
+
+        for (result, (index, fact)) in results.iter_mut().zip(self.facts.iter().enumerate()) {
+            result.fresh = match &fact.event {
+                DomainEvent::OrphanReported { .. } => orphans.contains(&index),
+                _ => true,
+            };
+        }
+        for one in &told {
+            let Some(result) = results.get_mut(one.index) else { continue };
+            result.fresh = one.standing == transactions::Standing::Fresh;
+            result.conflict = one.standing == transactions::Standing::Conflict;
+            result.transaction = Some(one.fact.transaction.clone());
+            result.session = projected.sessions.get(&one.session).cloned();
+            result.cdr = projected.billed_by.get(&one.index).copied();
+        }
+        let fresh: Vec<bool> = results.iter().map(|result| result.fresh).collect();
+        tx.run_all(self.writes(&told, &projected, &places, &fresh)?).await?;
+        Ok(results)
+    }
+
+    /// What is left to write once everything is decided, in the order of locks.
+    fn writes(
+        &self,
+        told: &[transactions::Told],
+        projected: &sessions::Projected,
+        places: &BTreeMap<Place, places::Known>,
+        fresh: &[bool],
+    ) -> Result<Vec<Statement>, StoreError> {
+        let projections = projections::of(&self.facts)?;
+        let mut writes = vec![events::insert(&self.facts, told, fresh)?, transactions::conflicts(told)?];
+        writes.extend(sessions::writes(projected, places)?);
+        writes.extend(projections.stations);
+        writes.extend([projections.connectors, sessions::connectors(projected), projections.variables]);
+        let mut outbox: Vec<_> = projected.changed.iter().map(events::session_row).collect();
+        outbox.extend(projected.cdrs.iter().map(events::cdr_row));
+        outbox.extend(projections.outbox);
+        writes.push(events::outbox(outbox));
+        Ok(writes)
+    }
+}
+
+/// Sessions by id: an order all rivals share.
+type Sessions = BTreeMap<SessionId, Session>;

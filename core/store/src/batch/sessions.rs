@@ -1,0 +1,305 @@
+//! Sessions and bill records that follow from a batch's facts.
+//!
+//! A session that goes on is carried forward; one that starts, ends or is corrected is folded anew from all its facts. Sessions are
+//! locked before their facts are read, so that of two nodes the second sees what the first has stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ringmain_domain::cdr::{Cdr, estimate, settle};
+use ringmain_domain::id::{CdrId, SessionId, TariffId};
+use ringmain_domain::report::TransactionPhase;
+use ringmain_domain::session::{Session, SessionStatus, fold};
+use ringmain_domain::tariff::Tariff;
+use ringmain_domain::time::Timestamp;
+use ringmain_domain::transaction::TransactionFact;
+
+use crate::batch::places::{self, Known};
+use crate::batch::transactions::{Standing, Told};
+use crate::batch::{Place, Sessions};
+use crate::engine::param::{Param, params};
+use crate::engine::{Statement, Texts, Tx};
+use crate::store::StoreError;
+use crate::tokens::upper;
+use crate::transactions::{FACTS, key};
+
+/// What follows from a batch.
+#[derive(Debug, Default)]
+pub(super) struct Projected {
+    /// All sessions the batch speaks of, as they are now.
+    pub(super) sessions: Sessions,
+    /// Those of them that changed, and when.
+    pub(super) changed: Vec<(Session, Timestamp)>,
+    /// Those that were folded anew: they may stand at an EVSE nobody has heard of.
+    folded: Vec<SessionId>,
+    /// Records to freeze.
+    pub(super) cdrs: Vec<Cdr>,
+    /// Which fact of the batch completed which record.
+    pub(super) billed_by: BTreeMap<usize, CdrId>,
+}
+
+static LOCK: Texts = Texts {
+    one: "SELECT id, document FROM sessions WHERE tenant = $1 AND id = $2",
+    all: "SELECT s.id, s.document FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) \
+          JOIN sessions s ON s.tenant = k.tenant AND s.id = k.id ORDER BY s.id FOR UPDATE OF s",
+};
+
+/// For sessions that have no row to lock yet; held until the transaction ends.
+static LOCK_NEW: Texts = Texts {
+    one: "SELECT $1 AS locked",
+    all: "SELECT count(pg_advisory_xact_lock(k)) AS locked FROM unnest($1::bigint[]) AS k",
+};
+
+static BILLED: Texts = Texts {
+    one: "SELECT session_id, document FROM cdrs WHERE tenant = $1 AND session_id = $2 ORDER BY revision DESC LIMIT 1",
+    all: "SELECT c.session_id, c.document FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) CROSS JOIN LATERAL \
+          (SELECT session_id, document FROM cdrs WHERE cdrs.tenant = k.tenant AND cdrs.session_id = k.id \
+          ORDER BY revision DESC LIMIT 1) AS c",
+};
+
+static WRITE: Texts = Texts {
+    one: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
+          ended_at, energy_wh, energy_flows, updated_at, document) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (tenant, id) DO UPDATE SET \
+          location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+          token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
+          ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
+          updated_at = excluded.updated_at, document = excluded.document",
+    all: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
+          ended_at, energy_wh, energy_flows, updated_at, document) SELECT * FROM unnest($1::text[], $2::uuid[], \
+          $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], \
+          $11::bigint[], $12::boolean[], $13::bigint[], $14::jsonb[]) ON CONFLICT (tenant, id) DO UPDATE SET \
+          location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+          token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
+          ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
+          updated_at = excluded.updated_at, document = excluded.document",
+};
+
+static FREEZE: Texts = Texts {
+    one: "INSERT INTO cdrs (tenant, id, session_id, revision, station, location_id, token_uid, started_at, ended_at, \
+          energy_wh, created_at, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    all: "INSERT INTO cdrs (tenant, id, session_id, revision, station, location_id, token_uid, started_at, ended_at, \
+          energy_wh, created_at, document) SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[], \
+          $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::jsonb[])",
+};
+
+/// A connector nobody has reported, at an EVSE where somebody charges.
+static LEARN_CONNECTOR: Texts = Texts {
+    one: "INSERT INTO connectors (tenant, station, evse, connector, status, fault, since, reported_at) \
+          SELECT $1, $2, $3, $4, 'available', NULL, $5, $5 WHERE NOT EXISTS (SELECT 1 FROM connectors \
+          WHERE tenant = $1 AND station = $2 AND evse = $3 AND connector > 0) ON CONFLICT DO NOTHING",
+    all: "INSERT INTO connectors (tenant, station, evse, connector, status, fault, since, reported_at) \
+          SELECT k.tenant, k.station, k.evse, k.connector, 'available', NULL, k.at, k.at \
+          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+          AS k(tenant, station, evse, connector, at) WHERE NOT EXISTS (SELECT 1 FROM connectors c \
+          WHERE c.tenant = k.tenant AND c.station = k.station AND c.evse = k.evse AND c.connector > 0) \
+          ON CONFLICT DO NOTHING",
+};
+
+/// Locks and reads the sessions of a batch, so far as they exist.
+pub(super) async fn lock(tx: &mut Tx, told: &[Told]) -> Result<Sessions, StoreError> {
+    let mut keys: BTreeMap<SessionId, Vec<Param>> = BTreeMap::new();
+    for one in told {
+        keys.entry(one.session).or_insert_with(|| params![&one.tenant, one.session]);
+    }
+    let mut known = Sessions::new();
+    read_locked(tx, keys.values().cloned().collect(), &mut known).await?;
+    keys.retain(|id, _| !known.contains_key(id));
+    if tx.has_rivals() && !keys.is_empty() {
+        let locks = keys.keys().map(|id| params![half(*id)]).collect();
+        tx.run(Statement::each(&LOCK_NEW, locks)).await?;
+        // Whoever held the lock before us may have made the session meanwhile.
+        read_locked(tx, keys.into_values().collect(), &mut known).await?;
+    }
+    Ok(known)
+}
+
+async fn read_locked(tx: &mut Tx, keys: Vec<Vec<Param>>, known: &mut Sessions) -> Result<(), StoreError> {
+    for row in tx.run(Statement::each(&LOCK, keys)).await? {
+        known.insert(SessionId(row.uuid("id")?), row.json("document")?);
+    }
+    Ok(())
+}
+
+/// Half of an id, enough to tell locks apart; a chance meeting only makes one wait for the other.
+fn half(id: SessionId) -> i64 {
+    i64::from_be_bytes(id.0.as_u64_pair().0.to_be_bytes())
+}
+
+/// Works out what the fresh facts make of their sessions.
+pub(super) async fn project(
+    tx: &mut Tx,
+    told: &[Told],
+    known: Sessions,
+    places: &BTreeMap<Place, Known>,
+    default_tariff: Option<&TariffId>,
+) -> Result<Projected, StoreError> {
+    let mut projected = Projected { sessions: known, ..Projected::default() };
+    let mut fresh: BTreeMap<SessionId, Vec<&Told>> = BTreeMap::new();
+    for one in told.iter().filter(|one| one.standing == Standing::Fresh) {
+        fresh.entry(one.session).or_default().push(one);
+    }
+    if fresh.is_empty() {
+        return Ok(projected);
+    }
+    let wanted: BTreeSet<Place> = fresh.values().flatten().map(|one| place(one)).collect();
+    let tariffs = places::tariffs(tx, wanted, places, default_tariff).await?;
+    let (running, folded): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        fresh.into_iter().partition(|(id, facts)| goes_on(projected.sessions.get(id), facts));
+    for (id, facts) in running {
+        projected.carry_forward(id, &facts, &tariffs);
+    }
+    let (facts, mut billed) = read_all(tx, &folded).await?;
+    for (id, new) in folded {
+        let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
+        projected.fold(id, &new, facts, billed.remove(&id).as_ref(), &tariffs)?;
+    }
+    Ok(projected)
+}
+
+fn place(one: &Told) -> Place {
+    (one.tenant.clone(), one.station.clone())
+}
+
+fn goes_on(session: Option<&Session>, facts: &[&Told]) -> bool {
+    session.is_some_and(|session| session.status == SessionStatus::Active)
+        && facts.iter().all(|one| one.fact.phase == TransactionPhase::Updated)
+}
+
+/// All facts and the bill record of sessions.
+async fn read_all(
+    tx: &mut Tx,
+    folded: &BTreeMap<SessionId, Vec<&Told>>,
+) -> Result<(BTreeMap<SessionId, Vec<TransactionFact>>, BTreeMap<SessionId, Cdr>), StoreError> {
+    let (mut keys, mut bills) = (Vec::new(), Vec::new());
+    for (id, new) in folded {
+        if let Some(one) = new.first() {
+            keys.push(key(&one.tenant, &one.station, &one.fact.transaction, &id.to_string()));
+            bills.push(params![&one.tenant, *id]);
+        }
+    }
+    let statements = vec![Statement::each(&FACTS, keys), Statement::each(&BILLED, bills)];
+    let mut answers = tx.run_all(statements).await?.into_iter();
+    let mut facts: BTreeMap<SessionId, Vec<TransactionFact>> = BTreeMap::new();
+    for row in answers.next().unwrap_or_default() {
+        facts.entry(SessionId(row.uuid("mark")?)).or_default().push(row.json("document")?);
+    }
+    let mut billed = BTreeMap::new();
+    for row in answers.next().unwrap_or_default() {
+        billed.insert(SessionId(row.uuid("session_id")?), row.json("document")?);
+    }
+    Ok((facts, billed))
+}
+
+// === impl Projected ===
+
+impl Projected {
+    fn carry_forward(&mut self, id: SessionId, facts: &[&Told], tariffs: &BTreeMap<Place, Tariff>) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        let session = facts.iter().fold(session, |session, one| session.advance(&one.fact));
+        let tariff = facts.first().and_then(|one| tariffs.get(&place(one)));
+        self.keep(estimate(session, tariff), latest(facts));
+    }
+
+    fn fold(
+        &mut self,
+        id: SessionId,
+        new: &[&Told],
+        facts: &[TransactionFact],
+        billed: Option<&Cdr>,
+        tariffs: &BTreeMap<Place, Tariff>,
+    ) -> Result<(), StoreError> {
+        let folded = new.first().and_then(|one| Some((one, fold(&one.tenant, &one.station, facts)?)));
+        let (one, folded) = folded.ok_or_else(|| StoreError::corrupt("stored facts are not there"))?;
+        let settled = settle(folded, facts, tariffs.get(&place(one)), billed, latest(new));
+        if let Some(cdr) = settled.cdr {
+            // The end completes the bill; when it came before, the last fact that was missing does.
+            let end = new.iter().find(|one| one.fact.phase == TransactionPhase::Ended).or(new.last());
+            self.billed_by.extend(end.map(|one| (one.index, cdr.id)));
+            self.cdrs.push(cdr);
+        }
+        self.folded.push(id);
+        self.keep(settled.session, latest(new));
+        Ok(())
+    }
+
+    fn keep(&mut self, session: Session, at: Timestamp) {
+        self.sessions.insert(session.id, session.clone());
+        self.changed.push((session, at));
+    }
+}
+
+fn latest(facts: &[&Told]) -> Timestamp {
+    facts.iter().map(|one| one.received_at).max().unwrap_or_default()
+}
+
+/// Writes sessions and freezes records.
+pub(super) fn writes(
+    projected: &Projected,
+    places: &BTreeMap<Place, Known>,
+) -> Result<Vec<Statement>, StoreError> {
+    let location = |tenant, station| {
+        places.get(&(tenant, station)).and_then(|known| known.location_id.as_ref()).map(Param::from)
+    };
+    let mut sessions = Vec::with_capacity(projected.changed.len());
+    for (session, at) in &projected.changed {
+        let location = location(session.tenant.clone(), session.station.clone());
+        sessions.push(session_row(session, location, *at)?);
+    }
+    let mut cdrs = Vec::with_capacity(projected.cdrs.len());
+    for cdr in &projected.cdrs {
+        cdrs.push(cdr_row(cdr, location(cdr.tenant.clone(), cdr.station.clone()))?);
+    }
+    Ok(vec![Statement::each(&WRITE, sessions), Statement::each(&FREEZE, cdrs)])
+}
+
+fn session_row(session: &Session, location: Option<Param>, at: Timestamp) -> Result<Vec<Param>, StoreError> {
+    let mut row = params![
+        &session.tenant,
+        session.id,
+        &session.station,
+        &session.transaction,
+        location,
+        session.evse,
+        session.token.as_ref().map(|token| upper(&token.uid)),
+        session.status.as_str(),
+        session.started_at,
+        session.ended_at,
+        session.energy.0,
+        session.energy_flows,
+        at,
+    ];
+    row.push(Param::json(session)?);
+    Ok(row)
+}
+
+fn cdr_row(cdr: &Cdr, location: Option<Param>) -> Result<Vec<Param>, StoreError> {
+    let mut row = params![
+        &cdr.tenant,
+        cdr.id,
+        cdr.session_id,
+        cdr.revision,
+        &cdr.station,
+        location,
+        cdr.token.as_ref().map(|token| upper(&token.uid)),
+        cdr.started_at,
+        cdr.ended_at,
+        cdr.energy.0,
+        cdr.created_at,
+    ];
+    row.push(Param::json(cdr)?);
+    Ok(row)
+}
+
+/// Makes known the connectors at which sessions stand that were folded anew.
+pub(super) fn connectors(projected: &Projected) -> Statement {
+    let mut rows: BTreeMap<(Place, i64), Vec<Param>> = BTreeMap::new();
+    for session in projected.folded.iter().filter_map(|id| projected.sessions.get(id)) {
+        let Some(evse) = session.evse.filter(|evse| evse.0 > 0) else { continue };
+        let connector = session.connector.map_or(1, |connector| connector.0.max(1));
+        let place = (session.tenant.clone(), session.station.clone());
+        rows.entry((place, i64::from(evse.0))).or_insert_with(|| {
+            params![&session.tenant, &session.station, evse, connector, session.started_at]
+        });
+    }
+    Statement::each(&LEARN_CONNECTOR, rows.into_values().collect())
+}

@@ -1,0 +1,137 @@
+//! Commands and how they ended: each exactly once (invariant `CommandEndsOnce`).
+
+use ringmain_domain::command::{CommandResult, StationCommand};
+use ringmain_domain::id::{CommandId, StationId, TenantId};
+use ringmain_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::engine::param::{Param, params};
+use crate::engine::row::Row;
+use crate::engine::select::Select;
+use crate::page::{MAX_LIMIT, Page, PageRequest};
+use crate::store::{Store, StoreError};
+
+/// A command and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// Its id, unique in the installation.
+    pub id: CommandId,
+    /// Whose station.
+    pub tenant: TenantId,
+    /// Which station.
+    pub station: StationId,
+    /// What to do.
+    pub command: StationCommand,
+    /// By when it must have ended.
+    pub deadline: Timestamp,
+    /// When it was given.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: Box<str>,
+    /// How it ended; `None` until then.
+    pub result: Option<CommandResult>,
+    /// When it ended; `None` until then.
+    pub ended_at: Option<Timestamp>,
+}
+
+const COLUMNS: &str =
+    "SELECT id, tenant, station, command, deadline, created_at, created_by, result, ended_at FROM commands";
+
+impl Store {
+    /// Keeps a new command; `false`: there is one of this id, in this tenant or another.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn insert_command(&self, record: &CommandRecord) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO commands (tenant, id, station, command, deadline, created_at, created_by, result, \
+             ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id";
+        let params = vec![
+            Param::from(&record.tenant),
+            Param::from(record.id),
+            Param::from(&record.station),
+            Param::json(&record.command)?,
+            Param::from(record.deadline),
+            Param::from(record.created_at),
+            Param::from(&*record.created_by),
+            Param::json_or_null(record.result.as_ref())?,
+            Param::from(record.ended_at),
+        ];
+        Ok(!self.engine().change(sql, params).await?.is_empty())
+    }
+
+    /// Ends a command; `false`: it had ended already, or is not known. The first end counts.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn end_command(
+        &self,
+        id: CommandId,
+        result: &CommandResult,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "UPDATE commands SET result = $2, ended_at = $3 WHERE id = $1 AND result IS NULL RETURNING id";
+        let params = vec![Param::from(id), Param::json(result)?, Param::from(now)];
+        Ok(!self.engine().change(sql, params).await?.is_empty())
+    }
+
+    /// The command, if there is one.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn command(
+        &self,
+        tenant: &TenantId,
+        id: CommandId,
+    ) -> Result<Option<CommandRecord>, StoreError> {
+        let select = Select::new(COLUMNS).filter("tenant = ?", params![tenant]).filter("id = ?", params![id]);
+        let rows = self.engine().read(vec![select.tail("LIMIT 1", Vec::new())]).await?;
+        rows.iter().flatten().next().map(record).transpose()
+    }
+
+    /// A tenant's commands, of one station or all, the newest first.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn commands(
+        &self,
+        tenant: &TenantId,
+        station: Option<&StationId>,
+        page: &PageRequest,
+    ) -> Result<Page<CommandRecord>, StoreError> {
+        let mut select =
+            Select::new(COLUMNS).filter("tenant = ?", params![tenant]).filter_some("station = ?", station);
+        if let Some((created_at, id)) = page.key::<(i64, Uuid)>()? {
+            select = select.filter("(created_at, id) < (?, ?)", params![created_at, id]);
+        }
+        let select = select.tail("ORDER BY created_at DESC, id DESC LIMIT ?", params![page.probe()]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        page.page(&rows, record, |row| Ok((row.int("created_at")?, row.uuid("id")?)))
+    }
+
+    /// Commands of all tenants that have not ended, the earliest deadline first; at most `limit`, at most [`MAX_LIMIT`]. After a crash
+    /// these are the ones somebody must end.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn unended_commands(&self, limit: u32) -> Result<Vec<CommandRecord>, StoreError> {
+        let select = Select::new(COLUMNS)
+            .filter("result IS NULL", Vec::new())
+            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)]);
+        self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
+    }
+}
+
+fn record(row: &Row) -> Result<CommandRecord, StoreError> {
+    Ok(CommandRecord {
+        id: CommandId(row.uuid("id")?),
+        tenant: row.named("tenant")?,
+        station: row.named("station")?,
+        command: row.json("command")?,
+        deadline: row.at("deadline")?,
+        created_at: row.at("created_at")?,
+        created_by: row.text("created_by")?.into(),
+        result: row.json_or_null("result")?,
+        ended_at: row.at_or_null("ended_at")?,
+    })
+}

@@ -1,0 +1,64 @@
+//! How a connection to PostgreSQL is made and what holds on it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::engine::failure::Moment;
+use crate::store::StoreError;
+
+/// The server gives up on a statement after 6 s, on a lock after 5 s, and on a transaction nobody continues after 20 s. A commit is
+/// on the disk, and on the synchronous standby where there is one, before it is confirmed.
+const SETTINGS: &str = "SET statement_timeout = 6000; SET lock_timeout = 5000; \
+     SET idle_in_transaction_session_timeout = 20000; SET synchronous_commit = on; SET jit = off";
+
+/// Connects for the pool.
+#[derive(Debug)]
+pub(super) struct Connector;
+
+/// What the URL leaves open.
+pub(super) fn defaults(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(super::CONNECT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(10));
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("ringmain");
+    }
+}
+
+/// A connection with nothing set on it.
+pub(super) async fn plain(config: &Config) -> Result<(Client, JoinHandle<()>), StoreError> {
+    start(config).await.map_err(|error| StoreError::of_postgres(&error, Moment::Before))
+}
+
+async fn start(config: &Config) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    let driver = tokio::spawn(async move {
+        // Whoever uses the connection is told, too; this line says that an idle one went.
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "database connection ended");
+        }
+    });
+    Ok((client, driver))
+}
+
+impl deadpool_postgres::Connect for Connector {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>>
+    {
+        let config = config.clone();
+        Box::pin(async move {
+            let (client, driver) = start(&config).await?;
+            client.batch_execute(SETTINGS).await?;
+            Ok((client, driver))
+        })
+    }
+}

@@ -1,0 +1,297 @@
+//! Partners: OCPI platforms we hold credentials with, from the invitation to the farewell. What each may see: [`lists`].
+//!
+//! A token that a partner shows us is kept as its SHA-256. The one we show it (token B) is kept as it is, in a column of its own, because
+//! nothing else can be sent; it is never part of a debug text.
+
+use ringmain_domain::id::TenantId;
+use ringmain_domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::engine::param::{Param, params};
+use crate::engine::row::Row;
+use crate::engine::select::Select;
+use crate::engine::{Statement, Tx};
+use crate::page::{Page, PageRequest};
+use crate::store::{Store, StoreError};
+
+pub mod lists;
+
+/// A platform and where it stands with us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partner {
+    /// Its id, unique in the installation.
+    pub id: Uuid,
+    /// Whose partner.
+    pub tenant: TenantId,
+    /// Its name, for people.
+    pub name: Box<str>,
+    /// Who we are towards it.
+    pub ours: PartnerRole,
+    /// The address of our versions that it was given: absolute, ends in `/ocpi/versions`. All our other addresses follow from it.
+    pub versions_url: Box<str>,
+    /// Where it stands.
+    pub state: PartnerState,
+    /// When it was invited.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Where a partner stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartnerState {
+    /// It was given token A and has not registered.
+    Invited {
+        /// From this instant on the invitation is void.
+        until: Timestamp,
+    },
+    /// It has exchanged credentials with us.
+    Registered(Peer),
+    /// It left, or was shown the door: its tokens are dead.
+    Unregistered,
+}
+
+/// What a registered partner told us of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The address of its versions.
+    pub url: Box<str>,
+    /// Token B: what we show it.
+    pub token: PeerToken,
+    /// The parties it acts for, at least one.
+    pub roles: Vec<PartnerRole>,
+}
+
+/// A secret to be shown to a partner. Its debug text hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PeerToken(Box<str>);
+
+/// A party as it presents itself in the credentials exchange. Codes are in upper case, so that they compare as OCPI's CiString does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PartnerRole {
+    /// ISO 3166-1 alpha-2.
+    pub country_code: Box<str>,
+    /// Three characters (ISO 15118).
+    pub party_id: Box<str>,
+    /// OCPI's word, such as `CPO` or `EMSP`; the list is open.
+    pub role: Box<str>,
+    /// The company's name.
+    pub name: Box<str>,
+}
+
+/// An invitation to register: what an operator makes, and hands to the partner by other means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The partner's id from now on.
+    pub id: Uuid,
+    /// Whose partner.
+    pub tenant: TenantId,
+    /// Its name, for people.
+    pub name: Box<str>,
+    /// Who we are towards it.
+    pub ours: PartnerRole,
+    /// As [`Partner::versions_url`].
+    pub versions_url: Box<str>,
+    /// SHA-256 of token A's text.
+    pub token_hash: Vec<u8>,
+    /// From this instant on the invitation is void.
+    pub expires_at: Timestamp,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// An exchange of credentials, to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// SHA-256 of the token the partner showed: it dies.
+    pub shown: Vec<u8>,
+    /// SHA-256 of token C, which it shows from now on.
+    pub given: Vec<u8>,
+    /// What it told us.
+    pub peer: Peer,
+    /// Now.
+    pub at: Timestamp,
+}
+
+const COLUMNS: &str = "SELECT id, tenant, name, ours, versions_url, token_hash IS NOT NULL AS token_held, invited_until, \
+     url, roles, token_b, created_at, updated_at FROM partners";
+
+// === impl PeerToken ===
+
+impl PeerToken {
+    /// Takes the text over.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one header it is made for.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PeerToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PeerToken(hidden)")
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Keeps an invitation; `false`: its id or token is taken.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn insert_invitation(&self, invitation: &Invitation) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO partners (tenant, id, name, ours, versions_url, token_hash, invited_until, created_at, \
+             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT DO NOTHING RETURNING id";
+        let params = vec![
+            Param::from(&invitation.tenant),
+            Param::from(invitation.id),
+            Param::from(&*invitation.name),
+            Param::json(&invitation.ours)?,
+            Param::from(&*invitation.versions_url),
+            Param::from(invitation.token_hash.as_slice()),
+            Param::from(invitation.expires_at),
+            Param::from(invitation.created_at),
+        ];
+        Ok(!self.engine().change(sql, params).await?.is_empty())
+    }
+
+    /// The partner that shows this token, invited or registered, over all tenants. Whether an invitation is still good, the caller decides.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_by_token(&self, hash: &[u8]) -> Result<Option<Partner>, StoreError> {
+        let select = Select::new(COLUMNS).filter("token_hash = ?", params![hash]).tail("LIMIT 1", Vec::new());
+        self.engine().read(vec![select]).await?.iter().flatten().next().map(partner).transpose()
+    }
+
+    /// The partner, if there is one.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Partner>, StoreError> {
+        let select = Select::new(COLUMNS).filter("tenant = ?", params![tenant]).filter("id = ?", params![id]);
+        let rows = self.engine().read(vec![select.tail("LIMIT 1", Vec::new())]).await?;
+        rows.iter().flatten().next().map(partner).transpose()
+    }
+
+    /// A tenant's partners by id, those that left too.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partners(&self, tenant: &TenantId, page: &PageRequest) -> Result<Page<Partner>, StoreError> {
+        let select = Select::new(COLUMNS)
+            .filter("tenant = ?", params![tenant])
+            .filter_some("id > ?", page.key::<Uuid>()?)
+            .tail("ORDER BY id LIMIT ?", params![page.probe()]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        page.page(&rows, partner, |row| row.uuid("id"))
+    }
+
+    /// Keeps an exchange of credentials, the first one or a later one: the token that was shown is dead, the one given is alive.
+    /// `false`: the token that was shown is dead already, so somebody else was faster. The same exchange may be kept again.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another partner acts for one of the parties, or a role is named twice. Else as [`StoreError`] says.
+    pub async fn register_partner(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        exchange: &Exchange,
+    ) -> Result<bool, StoreError> {
+        let peer = &exchange.peer;
+        let keep = vec![
+            Param::from(tenant),
+            Param::from(id),
+            Param::from(exchange.shown.as_slice()),
+            Param::from(exchange.given.as_slice()),
+            Param::from(&*peer.url),
+            Param::json(&peer.roles)?,
+            Param::from(peer.token.reveal()),
+            Param::from(exchange.at),
+        ];
+        let parties: Vec<_> = peer
+            .roles
+            .iter()
+            .map(|r| params![tenant, &*r.country_code, &*r.party_id, &*r.role, id])
+            .map(|params| Statement::once(CLAIM, params))
+            .collect();
+        let release = Statement::once(RELEASE, params![tenant, id]);
+        self.engine().write(move |tx| Box::pin(register(tx, keep, release, parties))).await
+    }
+
+    /// Ends what we have with a partner, or takes an invitation back: its tokens are dead and its parties are free. `false`: there was
+    /// nothing to end.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn unregister_partner(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE partners SET token_hash = NULL, url = NULL, roles = NULL, token_b = NULL, updated_at = $3 \
+             WHERE tenant = $1 AND id = $2 AND token_hash IS NOT NULL RETURNING id";
+        let end = Statement::once(sql, params![tenant, id, now]);
+        let release = Statement::once(RELEASE, params![tenant, id]);
+        self.engine().write(move |tx| Box::pin(unregister(tx, end, release))).await
+    }
+}
+
+const RELEASE: &str = "DELETE FROM partner_parties WHERE tenant = $1 AND partner = $2";
+const CLAIM: &str = "INSERT INTO partner_parties (tenant, country_code, party_id, role, partner) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING partner";
+/// `$4` counts too, so that an exchange whose commit was in doubt can be kept again.
+const KEEP: &str = "UPDATE partners SET token_hash = $4, url = $5, roles = $6, token_b = $7, updated_at = $8 \
+     WHERE tenant = $1 AND id = $2 AND (token_hash = $3 OR token_hash = $4) RETURNING id";
+
+async fn register(
+    tx: &mut Tx,
+    keep: Vec<Param>,
+    release: Statement,
+    parties: Vec<Statement>,
+) -> Result<bool, StoreError> {
+    if tx.run(Statement::once(KEEP, keep)).await?.is_empty() {
+        return Ok(false);
+    }
+    tx.run(release).await?;
+    if tx.run_all(parties).await?.iter().any(Vec::is_empty) {
+        return Err(StoreError::conflict("another partner acts for this party"));
+    }
+    Ok(true)
+}
+
+async fn unregister(tx: &mut Tx, end: Statement, release: Statement) -> Result<bool, StoreError> {
+    let ended = !tx.run(end).await?.is_empty();
+    tx.run(release).await?;
+    Ok(ended)
+}
+
+fn partner(row: &Row) -> Result<Partner, StoreError> {
+    let peer = match (row.words("url")?, row.json_or_null("roles")?, row.text_or_null("token_b")?) {
+        (Some(url), Some(roles), Some(token)) => Some(Peer { url, token: PeerToken::new(token), roles }),
+        _ => None,
+    };
+    let state = match (row.boolean("token_held")?, peer) {
+        (true, Some(peer)) => PartnerState::Registered(peer),
+        (true, None) => PartnerState::Invited { until: row.at("invited_until")? },
+        (false, _) => PartnerState::Unregistered,
+    };
+    Ok(Partner {
+        id: row.uuid("id")?,
+        tenant: row.named("tenant")?,
+        name: row.text("name")?.into(),
+        ours: row.json("ours")?,
+        versions_url: row.text("versions_url")?.into(),
+        state,
+        created_at: row.at("created_at")?,
+        updated_at: row.at("updated_at")?,
+    })
+}

@@ -1,0 +1,305 @@
+//! What partners may see: locations and tariffs are for all of them, sessions and bill records only for the one that acts for the token's
+//! party.
+//!
+//! A token without a party is our own drivers': nobody else sees what was charged with it. Whoever reads these lists may come back with
+//! any window and any cursor, so everything here is a keyset page.
+
+use std::collections::HashMap;
+
+use ringmain_domain::cdr::Cdr;
+use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId};
+use ringmain_domain::location::{ConnectorStatus, Location};
+use ringmain_domain::party::{Party, Role};
+use ringmain_domain::session::Session;
+use ringmain_domain::tariff::Tariff;
+use ringmain_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::engine::param::{Param, params};
+use crate::engine::row::Row;
+use crate::engine::select::Select;
+use crate::engine::{Statement, Texts};
+use crate::page::{Page, PageRequest};
+use crate::store::{Store, StoreError};
+
+/// A part of a list by the last change of its items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// Changed then or later.
+    pub from: Option<Timestamp>,
+    /// Changed before that.
+    pub to: Option<Timestamp>,
+    /// So many items of the part are passed over, the first ones. Costs a look at each of them: a cursor is cheaper.
+    pub skip: u32,
+}
+
+/// A location with what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedLocation {
+    /// The location.
+    pub location: Location,
+    /// The connectors of its accepted stations, by station, EVSE and number; none of EVSE 0 or number 0.
+    pub connectors: Vec<PublishedConnector>,
+}
+
+/// A connector with what decides how it looks from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedConnector {
+    /// Its station. Partners must never see this name (security.md O8).
+    pub station: StationId,
+    /// Its EVSE.
+    pub evse: EvseId,
+    /// Its number.
+    pub connector: ConnectorId,
+    /// Its last status.
+    pub status: ConnectorStatus,
+    /// Does somebody work on the station?
+    pub maintenance: bool,
+    /// Is the station connected?
+    pub online: bool,
+    /// Does energy flow in the open session on the EVSE? `None` without one.
+    pub energy_flows: Option<bool>,
+    /// The tariff of sessions here, the default one included.
+    pub tariff_id: Option<TariffId>,
+    /// When its status or its station was last changed.
+    pub changed_at: Timestamp,
+}
+
+/// A session of a partner's driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartnerSession {
+    /// The session.
+    pub session: Session,
+    /// Where the station stood when the session was first known.
+    pub location_id: LocationId,
+    /// Whose token it is.
+    pub owner: Party,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A bill record for a partner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartnerCdr {
+    /// The record.
+    pub cdr: Cdr,
+    /// The location as it is now.
+    pub location: Location,
+    /// Whose token it is.
+    pub owner: Party,
+}
+
+/// Was location `l` changed at `?` or later? Asks for what [`PublishedLocation`] shows, no more and no less. Index: primary key of
+/// connectors, `stations_by_location`.
+const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stations s JOIN connectors c \
+     ON c.tenant = s.tenant AND c.station = s.id WHERE s.tenant = l.tenant AND s.location_id = l.id \
+     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ?)))";
+
+macro_rules! connectors {
+    ($from:literal, $tail:literal) => {
+        concat!(
+            "SELECT s.location_id, s.id AS station, s.tariff_id, s.maintenance, s.online, s.updated_at, c.evse, \
+             c.connector, c.status, c.since, (SELECT x.energy_flows FROM sessions x WHERE x.tenant = s.tenant \
+             AND x.station = s.id AND x.status = 'active' AND x.evse = c.evse ORDER BY x.started_at DESC, x.id LIMIT 1) \
+             AS energy_flows FROM ",
+            $from,
+            " JOIN connectors c ON c.tenant = s.tenant AND c.station = s.id \
+             WHERE s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 ",
+            $tail,
+            " ORDER BY s.id, c.evse, c.connector"
+        )
+    };
+}
+
+/// Connectors at (tenant, location).
+static CONNECTORS: Texts = Texts {
+    one: connectors!("stations s", "AND s.tenant = $1 AND s.location_id = $2"),
+    all: connectors!(
+        "unnest($1::text[], $2::text[]) AS k(tenant, location_id) \
+         JOIN stations s ON s.tenant = k.tenant AND s.location_id = k.location_id",
+        ""
+    ),
+};
+
+/// From a partner's parties to its tokens to `x`; the expressions are those of `tokens_by_party`.
+macro_rules! of_partner {
+    ($columns:literal, $table:literal) => {
+        concat!(
+            "SELECT x.id, x.document, p.country_code, p.party_id, ",
+            $columns,
+            " FROM partner_parties p JOIN tokens t ON t.tenant = p.tenant \
+             AND (t.document -> 'party' ->> 'country_code') = p.country_code \
+             AND (t.document -> 'party' ->> 'party_id') = p.party_id \
+             JOIN ",
+            $table,
+            " x ON x.tenant = t.tenant AND x.token_uid = t.uid \
+             JOIN locations l ON l.tenant = x.tenant AND l.id = x.location_id"
+        )
+    };
+}
+
+impl Store {
+    /// A tenant's locations as partners see them, by id: the order does not change when one is changed, so nobody who pages through them
+    /// misses one.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn published_locations(
+        &self,
+        tenant: &TenantId,
+        window: &Window,
+        page: &PageRequest,
+    ) -> Result<Page<PublishedLocation>, StoreError> {
+        let mut select = Select::new("SELECT l.id, l.document FROM locations l")
+            .filter("l.tenant = ?", params![tenant])
+            .filter_some("l.id > ?", page.key::<String>()?);
+        if let Some(from) = window.from {
+            select = select.filter(LOCATION_CHANGED, params![from, from, from]);
+        }
+        if let Some(to) = window.to {
+            select = select.filter(&format!("NOT {LOCATION_CHANGED}"), params![to, to, to]);
+        }
+        let select = select.tail("ORDER BY l.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        let Page { items, next } =
+            page.page(&rows, |row| row.json::<Location>("document"), |row| row.text("id").map(str::to_owned))?;
+        Ok(Page { items: self.published(items).await?, next })
+    }
+
+    /// One location as partners see it.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn published_location(
+        &self,
+        tenant: &TenantId,
+        id: &LocationId,
+    ) -> Result<Option<PublishedLocation>, StoreError> {
+        let found = self.location(tenant, id).await?;
+        Ok(self.published(found.into_iter().collect()).await?.pop())
+    }
+
+    /// A tenant's tariffs, by id.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn published_tariffs(
+        &self,
+        tenant: &TenantId,
+        window: &Window,
+        page: &PageRequest,
+    ) -> Result<Page<Tariff>, StoreError> {
+        let select = Select::new("SELECT id, document FROM tariffs")
+            .filter("tenant = ?", params![tenant])
+            .filter_some("id > ?", page.key::<String>()?)
+            .filter_some("updated_at >= ?", window.from)
+            .filter_some("updated_at < ?", window.to)
+            .tail("ORDER BY id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        page.page(&rows, |row| row.json("document"), |row| row.text("id").map(str::to_owned))
+    }
+
+    /// The sessions of tokens whose party a partner acts for as eMSP, the one that was changed first comes first: one that changes while
+    /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_sessions(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+        window: &Window,
+        page: &PageRequest,
+    ) -> Result<Page<PartnerSession>, StoreError> {
+        let select = Select::new(of_partner!("x.updated_at AS at, x.location_id", "sessions"));
+        let select = of_partner(select, "x.updated_at", (tenant, partner), window, page)?;
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        let session = |row: &Row| {
+            Ok(PartnerSession {
+                session: row.json("document")?,
+                location_id: row.named("location_id")?,
+                owner: owner(row)?,
+                updated_at: row.at("at")?,
+            })
+        };
+        page.page(&rows, session, |row| Ok((row.int("at")?, row.uuid("id")?)))
+    }
+
+    /// The bill records of tokens whose party a partner acts for as eMSP, the oldest first. One of a location that is gone is left out.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_cdrs(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+        window: &Window,
+        page: &PageRequest,
+    ) -> Result<Page<PartnerCdr>, StoreError> {
+        let select = Select::new(of_partner!("x.created_at AS at, l.document AS location", "cdrs"));
+        let select = of_partner(select, "x.created_at", (tenant, partner), window, page)?;
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        let cdr = |row: &Row| {
+            Ok(PartnerCdr { cdr: row.json("document")?, location: row.json("location")?, owner: owner(row)? })
+        };
+        page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
+    }
+
+    /// Adds the connectors to locations.
+    async fn published(&self, locations: Vec<Location>) -> Result<Vec<PublishedLocation>, StoreError> {
+        let keys: Vec<Vec<Param>> = locations.iter().map(|l| params![&l.tenant, &l.id]).collect();
+        let rows = self.engine().read(vec![Statement::each(&CONNECTORS, keys)]).await?;
+        let default_tariff = self.settings().default_tariff.as_ref();
+        let mut at: HashMap<LocationId, Vec<PublishedConnector>> = HashMap::new();
+        for row in rows.iter().flatten() {
+            at.entry(row.named("location_id")?).or_default().push(connector(row, default_tariff)?);
+        }
+        let published = locations.into_iter().map(|location| {
+            let connectors = at.remove(&location.id).unwrap_or_default();
+            PublishedLocation { location, connectors }
+        });
+        Ok(published.collect())
+    }
+}
+
+fn of_partner(
+    select: Select,
+    at: &str,
+    (tenant, partner): (&TenantId, Uuid),
+    window: &Window,
+    page: &PageRequest,
+) -> Result<Statement, StoreError> {
+    let mut select = select
+        .filter("p.tenant = ?", params![tenant])
+        .filter("p.partner = ?", params![partner])
+        .filter("p.role = 'EMSP'", Vec::new())
+        .filter_some(&format!("{at} >= ?"), window.from)
+        .filter_some(&format!("{at} < ?"), window.to);
+    if let Some((behind, id)) = page.key::<(i64, Uuid)>()? {
+        select = select.filter(&format!("({at}, x.id) > (?, ?)"), params![behind, id]);
+    }
+    let tail = format!("ORDER BY {at}, x.id LIMIT ? OFFSET ?");
+    Ok(select.tail(&tail, params![page.probe(), window.skip]))
+}
+
+fn owner(row: &Row) -> Result<Party, StoreError> {
+    Ok(Party {
+        country_code: row.text("country_code")?.into(),
+        party_id: row.text("party_id")?.into(),
+        role: Role::Emsp,
+    })
+}
+
+fn connector(row: &Row, default_tariff: Option<&TariffId>) -> Result<PublishedConnector, StoreError> {
+    Ok(PublishedConnector {
+        station: row.named("station")?,
+        evse: EvseId(row.number("evse")?),
+        connector: ConnectorId(row.number("connector")?),
+        status: row.named("status")?,
+        maintenance: row.boolean("maintenance")?,
+        online: row.boolean("online")?,
+        energy_flows: row.int_or_null("energy_flows")?.map(|flows| flows != 0),
+        tariff_id: row.named_or_null("tariff_id")?.or_else(|| default_tariff.cloned()),
+        changed_at: row.at("since")?.max(row.at("updated_at")?),
+    })
+}

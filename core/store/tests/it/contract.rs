@@ -1,0 +1,16 @@
+//! What every engine must do, noun by noun.
+
+mod append;
+mod commands;
+mod installation;
+mod messages;
+mod money;
+mod numbering;
+mod outbox;
+mod overview;
+mod people;
+mod projections;
+mod records;
+mod rivals;
+mod sessions;
+mod stations;

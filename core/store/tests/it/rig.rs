@@ -1,0 +1,126 @@
+//! A fresh store for each test, on either engine, and a way to look behind it.
+
+use std::path::PathBuf;
+
+use ringmain_store::store::{Store, StoreSettings};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Names the server for PostgreSQL, as a URL whose user may make databases.
+const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
+
+/// A store of one's own.
+pub struct Rig {
+    pub store: Store,
+    pub url: String,
+    _place: Place,
+}
+
+/// Where it is; gone with the rig.
+enum Place {
+    Folder(#[expect(dead_code, reason = "kept until the test ends")] TempDir),
+    Database { server: String, name: String },
+}
+
+/// A store in a temporary folder.
+pub async fn sqlite() -> Rig {
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let store = Store::open(&url, StoreSettings::default()).await.unwrap();
+    Rig { store, url, _place: Place::Folder(folder) }
+}
+
+/// A store in a database of its own, if there is a server.
+pub async fn postgres(test: &str) -> Option<Rig> {
+    let place = database(test).await?;
+    let Place::Database { server, name } = &place else { panic!("a database") };
+    let url = beside(server, name);
+    let store = Store::open(&url, StoreSettings::default()).await.unwrap();
+    Some(Rig { store, url, _place: place })
+}
+
+async fn database(test: &str) -> Option<Place> {
+    let Ok(server) = std::env::var(SERVER) else {
+        println!("SKIPPED {test}: {SERVER} is not set");
+        return None;
+    };
+    let name = format!("ringmain_test_{}", Uuid::new_v4().simple());
+    let client = connect(&server).await;
+    // Two databases cannot be copied from one template at the same instant.
+    client.batch_execute("SELECT pg_advisory_lock(77)").await.unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    Some(Place::Database { server, name })
+}
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// The URL of another database on the same server.
+fn beside(server: &str, name: &str) -> String {
+    let (base, query) = server.split_once('?').map_or((server, String::new()), |(b, q)| (b, format!("?{q}")));
+    let slash = base.rfind('/').filter(|at| base[..*at].len() > "postgresql:/".len());
+    let base = slash.map_or(base, |at| &base[..at]);
+    format!("{base}/{name}{query}")
+}
+
+impl Rig {
+    /// The same database, opened once more, with other settings: another node.
+    pub async fn open_again(&self, settings: StoreSettings) -> Store {
+        Store::open(&self.url, settings).await.unwrap()
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.path().is_none()
+    }
+
+    /// The file, of a store that is one.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.url.strip_prefix("sqlite:").map(PathBuf::from)
+    }
+
+    /// Runs SQL behind the store's back.
+    pub async fn execute(&self, sql: &str) {
+        match self.path() {
+            Some(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            None => connect(&self.url).await.batch_execute(sql).await.unwrap(),
+        }
+    }
+
+    /// The one number a query answers with.
+    pub async fn number(&self, sql: &str) -> i64 {
+        match self.path() {
+            Some(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            None => connect(&self.url).await.query_one(sql, &[]).await.unwrap().get(0),
+        }
+    }
+
+    /// How many rows a table has.
+    pub async fn count(&self, table: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM {table}")).await
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Self::Database { server, name } = self else { return };
+        let (server, name) = (server.clone(), name.clone());
+        // A test's own runtime cannot be waited on from inside it.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                connect(&server).await.batch_execute(&sql).await.unwrap();
+            });
+        });
+        dropping.join().ok();
+    }
+}

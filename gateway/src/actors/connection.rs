@@ -1,0 +1,294 @@
+//! One station's socket: RPC state, dialect, station state, farewell guard. Places on the walk: *frame* to *ack*.
+//!
+//! Parent: `Doorkeeper` starts it, its route names it, its `Site` hears of it. Children: none. Mailbox: 32. Dies with any `Exit`. Owns the
+//! route's epoch. Never: SQL, pricing, a version test, an answer without its ticket.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use ringmain_domain::command::{CommandOrder, CommandResult};
+use ringmain_domain::event::{DomainEvent, Fact};
+use ringmain_domain::id::{CommandId, Epoch};
+use ringmain_domain::site;
+use ringmain_domain::snapshot::StationSnapshot;
+use ringmain_domain::station::{Input, StationState};
+use ringmain_domain::telemetry;
+use ringmain_domain::time::Timestamp;
+use ringmain_ocpp::rpc::RpcState;
+use ringmain_ocpp::translate::Dialect;
+use tokio::sync::oneshot;
+
+use super::exit::Exit;
+use super::site::SiteHandle;
+use crate::actors::journal::{Journal, Note};
+use crate::app::Node;
+use crate::clock;
+use crate::listen::stream::Stream;
+use crate::ws::socket::{Outbound, Socket};
+use crate::ws::{Incoming, WsFault};
+
+mod answering;
+mod ordering;
+
+const MAILBOX: usize = 32;
+/// How long an answer to a probe may take (reliability.md 7.2).
+pub const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// One socket of one station.
+pub struct Connection {
+    node: Arc<Node>,
+    state: StationState,
+    rpc: RpcState,
+    dialect: Dialect,
+    outbound: Outbound<Stream>,
+    journal: Addr<Journal>,
+    site: SiteHandle,
+    epoch: Epoch,
+    /// `ws` or `wss`.
+    listener: &'static str,
+    orders: BTreeMap<CommandId, OpenOrder>,
+    probes: Vec<oneshot::Sender<()>>,
+    timer: Option<(Timestamp, SpawnHandle)>,
+    exit: Option<Exit>,
+}
+
+/// An order on its way.
+struct OpenOrder {
+    order: CommandOrder,
+    done: oneshot::Sender<CommandResult>,
+}
+
+/// What a connection is made of.
+pub struct Birth {
+    /// The node it belongs to.
+    pub node: Arc<Node>,
+    /// What the store knows of the station.
+    pub snapshot: StationSnapshot,
+    /// Its language.
+    pub dialect: Dialect,
+    /// Its fencing number.
+    pub epoch: Epoch,
+    /// Its site.
+    pub site: SiteHandle,
+    /// `ws` or `wss`.
+    pub listener: &'static str,
+}
+
+/// Carry out this order; how it ended comes through `done`, once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Execute {
+    /// The order.
+    pub order: CommandOrder,
+    /// Where the result goes.
+    pub done: oneshot::Sender<CommandResult>,
+}
+
+/// Are you there? Answered when the station gives any sign of life after the question.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Probe;
+
+/// An operator changed the station's record.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RecordChanged;
+
+/// End.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave(pub Exit);
+
+// === impl Connection ===
+
+impl Connection {
+    /// Starts a connection on the calling arbiter, that of the worker that accepted the socket. The caller claims the route with the
+    /// address it gets.
+    pub fn start_with(birth: Birth, socket: Socket<Stream>) -> Addr<Self> {
+        let Birth { node, snapshot, dialect, epoch, site, listener } = birth;
+        let now = clock::now();
+        let (inbound, outbound) = socket.split();
+        let answer_timeout_ms = i64::from(node.config.stations.answer_timeout_s).saturating_mul(1000);
+        Self::create(|ctx| {
+            ctx.set_mailbox_capacity(MAILBOX);
+            ctx.add_stream(inbound);
+            site.tell(site::Input::Joined { snapshot: Box::new(snapshot.clone()), epoch });
+            Self {
+                state: StationState::from_snapshot(&snapshot, Arc::clone(&node.policy), now),
+                rpc: RpcState::new(dialect.version(), answer_timeout_ms),
+                dialect,
+                outbound,
+                journal: node.journal_of(snapshot.id()),
+                site,
+                epoch,
+                listener,
+                orders: BTreeMap::new(),
+                probes: Vec::new(),
+                timer: None,
+                exit: None,
+                node,
+            }
+        })
+    }
+
+    /// Asks the socket to close; everything that arrives from now on is dropped. The actor ends when the socket does.
+    fn leave(&mut self, exit: Exit) {
+        if self.exit.is_some() {
+            return;
+        }
+        self.exit = Some(exit);
+        let (code, reason) = exit.close();
+        self.outbound.close(code, reason);
+    }
+
+    fn send(&mut self, text: &str) {
+        if self.outbound.send_text(text).is_err() {
+            // 64 messages or 1 MiB wait: the station has not read for a long time.
+            self.leave(Exit::Stalled);
+        }
+    }
+
+    /// Keeps facts nobody waits for.
+    fn note(&self, events: Vec<DomainEvent>, now: Timestamp) {
+        if events.is_empty() {
+            return;
+        }
+        let note = Note { facts: self.facts(events, now), site: Some(self.site.clone()) };
+        if self.journal.try_send(note).is_err() {
+            metrics::counter!(telemetry::COMMIT_LOST).increment(1);
+        }
+    }
+
+    fn facts(&self, events: Vec<DomainEvent>, received_at: Timestamp) -> Vec<Fact> {
+        let fact = |event| Fact {
+            tenant: self.state.tenant().clone(),
+            station: self.state.id().clone(),
+            received_at,
+            event,
+        };
+        events.into_iter().map(fact).collect()
+    }
+
+    /// Arms the one timer for whatever is due first.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let due = self.state.next_deadline();
+        let due = self.rpc.next_deadline().map_or(due, |rpc| rpc.min(due));
+        if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
+            return;
+        }
+        if let Some((_, handle)) = self.timer.take() {
+            ctx.cancel_future(handle);
+        }
+        let wait_ms = u64::try_from(due.millis_since(clock::now())).unwrap_or(0);
+        let handle = ctx.run_later(Duration::from_millis(wait_ms), |connection, ctx| {
+            connection.timer = None;
+            connection.tick(ctx);
+        });
+        self.timer = Some((due, handle));
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        self.expire_orders(now);
+        let outcome = self.state.apply(now, Input::Tick);
+        self.perform(outcome.effects);
+        self.arm(ctx);
+    }
+}
+
+impl Actor for Connection {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let version = self.dialect.version().subprotocol();
+        metrics::gauge!(telemetry::SOCKET_CONNECTIONS, "listener" => self.listener, "version" => version)
+            .increment(1);
+        tracing::info!(station.id = %self.state.id(), epoch = self.epoch.0, version, "a station connected");
+        self.note(vec![DomainEvent::StationConnected { ocpp_version: version.into() }], clock::now());
+        self.arm(ctx);
+    }
+}
+
+/// The farewell, also while a panic unwinds: route, site and orders learn of the end.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let exit = if std::thread::panicking() { Exit::Panicked } else { self.exit.unwrap_or(Exit::Closed) };
+        let now = clock::now();
+        let station = self.state.id().clone();
+        let current = self.node.routing.release(&station, self.epoch);
+        self.end_orders(exit);
+        self.site.tell(site::Input::Left { station: station.clone(), epoch: self.epoch });
+        if current {
+            self.note(vec![DomainEvent::StationDisconnected { exit: exit.as_str().into() }], now);
+        }
+        let version = self.dialect.version().subprotocol();
+        metrics::gauge!(telemetry::SOCKET_CONNECTIONS, "listener" => self.listener, "version" => version).decrement(1);
+        metrics::counter!(telemetry::SOCKET_CLOSED, "exit" => exit.as_str()).increment(1);
+        tracing::info!(station.id = %station, epoch = self.epoch.0, exit.reason = exit.as_str(), "a station's socket ended");
+    }
+}
+
+impl StreamHandler<Result<Incoming, WsFault>> for Connection {
+    fn handle(&mut self, item: Result<Incoming, WsFault>, ctx: &mut Self::Context) {
+        if self.exit.is_some() {
+            return;
+        }
+        for probe in self.probes.drain(..) {
+            probe.send(()).ok();
+        }
+        match item {
+            Ok(Incoming::Text(text)) => self.on_text(&text, ctx),
+            Ok(Incoming::Ping(_) | Incoming::Pong) => {
+                self.state.apply(clock::now(), Input::Heard);
+            }
+            Ok(Incoming::Binary) => self.exit = Some(Exit::Abuse),
+            Ok(Incoming::Close(_)) => self.exit = Some(Exit::Closed),
+            Err(fault) => {
+                let exit = Exit::of_fault(&fault);
+                tracing::debug!(station.id = %self.state.id(), %fault, "the socket is at fault");
+                self.exit = Some(exit);
+            }
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Handler<Probe> for Connection {
+    type Result = ResponseFuture<bool>;
+    fn handle(&mut self, _: Probe, _: &mut Self::Context) -> Self::Result {
+        if self.exit.is_some() || self.outbound.ping().is_err() {
+            return Box::pin(std::future::ready(false));
+        }
+        let (sign, life) = oneshot::channel();
+        self.probes.push(sign);
+        Box::pin(async move { matches!(tokio::time::timeout(PROBE_WAIT, life).await, Ok(Ok(()))) })
+    }
+}
+
+impl Handler<RecordChanged> for Connection {
+    type Result = ();
+    fn handle(&mut self, _: RecordChanged, ctx: &mut Self::Context) {
+        let (store, id) = (self.node.store.clone(), self.state.id().clone());
+        let read = async move { store.station_snapshot(&id).await }.into_actor(self);
+        ctx.spawn(read.map(|snapshot, connection, _| match snapshot {
+            Ok(Some(snapshot)) => {
+                connection.state.apply(clock::now(), Input::Changed(Box::new(snapshot.station.clone())));
+                connection.site.tell(site::Input::Changed(Box::new(snapshot)));
+            }
+            Ok(None) => connection.leave(Exit::Dismissed),
+            Err(error) => tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read"),
+        }));
+    }
+}
+
+impl Handler<Leave> for Connection {
+    type Result = ();
+    fn handle(&mut self, message: Leave, _: &mut Self::Context) {
+        self.leave(message.0);
+    }
+}

@@ -1,0 +1,253 @@
+//! A station's call on its way: frame, call, report, decision, commit, ack.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use ringmain_domain::event::{DomainEvent, Durability};
+use ringmain_domain::id::TransactionId;
+use ringmain_domain::outcome::Effect;
+use ringmain_domain::reply::StationReply;
+use ringmain_domain::report::StationReport;
+use ringmain_domain::station::Input;
+use ringmain_domain::telemetry;
+use ringmain_domain::token::Token;
+use ringmain_ocpp::action::Action;
+use ringmain_ocpp::fault::{CallFault, FaultCode};
+use ringmain_ocpp::frame;
+use ringmain_ocpp::message_id::MessageId;
+use ringmain_ocpp::rpc::{InboundCall, Received};
+use ringmain_store::batch::Appended;
+
+use super::Connection;
+use crate::actors::exit::Exit;
+use crate::actors::journal::Append;
+use crate::{clock, record};
+
+/// A call that is being worked on.
+struct OpenCall {
+    id: MessageId,
+    action: Action,
+    since: Instant,
+    /// A SEND has no answer.
+    answered: bool,
+    durable: bool,
+}
+
+impl Connection {
+    pub(super) fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let version = self.dialect.version();
+        let frame = match frame::parse(text, version) {
+            Ok(frame) => frame,
+            Err(fault) => {
+                metrics::counter!(telemetry::FRAME_FAULTS, "code" => fault.code().as_str()).increment(1);
+                self.node.recorder.inbound(self.state.id(), now, None, text);
+                tracing::debug!(station.id = %self.state.id(), %fault, "a text is no frame");
+                let consequence = self.rpc.receive_fault(&fault);
+                self.state.apply(now, Input::Heard);
+                if let Some(answer) = consequence.answer {
+                    self.node.recorder.outbound(self.state.id(), now, None, &answer);
+                    self.send(&answer);
+                }
+                if let Some(ended) = consequence.ended {
+                    self.order_failed(&ended, FaultCode::Format, "the station's answer is no frame");
+                }
+                return;
+            }
+        };
+        metrics::counter!(telemetry::FRAME_RECEIVED, "kind" => record::kind_of(&frame)).increment(1);
+        self.node.recorder.inbound(self.state.id(), now, Some(&frame), text);
+        self.state.apply(now, Input::Heard);
+        match self.rpc.receive(now, frame) {
+            Received::Call(call) => self.begin(&call, true, ctx),
+            Received::Send(call) => self.begin(&call, false, ctx),
+            Received::Repeat(answer) => self.send(&answer),
+            Received::Result { id, action, payload } => self.order_answered(&id, &action, payload),
+            Received::Error { id, code, description, .. } => self.order_failed(&id, code, &description),
+            Received::ResultRejected { id, code, description } => {
+                tracing::warn!(
+                    station.id = %self.state.id(), message = id.as_str(), code = code.as_str(), %description,
+                    "the station cannot use our answer"
+                );
+            }
+            Received::Waiting | Received::RepeatInProcess | Received::Late(_) | Received::Foreign(_) => {}
+            Received::Overflow => self.leave(Exit::Abuse),
+        }
+        self.pump(now);
+        self.arm(ctx);
+    }
+
+    /// Reads a call and, when it presents a token, looks the token up before the decision.
+    fn begin(&mut self, call: &InboundCall<'_>, answered: bool, ctx: &mut Context<Self>) {
+        let since = Instant::now();
+        let Some(action) = Action::parse(&call.action, self.dialect.version()) else {
+            let fault = CallFault::new(FaultCode::NotImplemented, "action is unknown");
+            self.refuse(&call.id, answered, &fault, ctx);
+            return;
+        };
+        let open = OpenCall { id: call.id.clone(), action, since, answered, durable: false };
+        let strict = self.node.config.stations.strict_enabled;
+        match self.dialect.read_report(action, &call.payload, call.received_at, strict) {
+            Ok(reading) => {
+                for quirk in &reading.quirks {
+                    metrics::counter!(telemetry::REPORT_QUIRKS, "quirk" => quirk.kind.as_str()).increment(1);
+                }
+                self.look_up(open, reading.report, ctx);
+            }
+            Err(fault) => self.refuse(&open.id, answered, &fault, ctx),
+        }
+    }
+
+    fn look_up(&mut self, open: OpenCall, report: StationReport, ctx: &mut Context<Self>) {
+        let Some(uid) = report.token().map(ringmain_domain::token::IdToken::lookup_uid) else {
+            self.decide(open, report, None, ctx);
+            return;
+        };
+        let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
+        let find = async move { store.token(&tenant, &uid).await }.into_actor(self);
+        ctx.spawn(find.map(|found, connection, ctx| match found {
+            Ok(token) => connection.decide(open, report, token, ctx),
+            Err(error) => {
+                tracing::warn!(%error, station.id = %connection.state.id(), "a token cannot be looked up");
+                connection.leave(Exit::StoreLost);
+            }
+        }));
+    }
+
+    fn decide(&mut self, mut open: OpenCall, report: StationReport, token: Option<Token>, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let input = Input::Report { report: Box::new(report), token: token.map(Box::new) };
+        let outcome = self.state.apply(now, input);
+        for event in &outcome.events {
+            metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
+        }
+        self.perform(outcome.effects);
+        let reply = outcome.reply.unwrap_or(StationReply::Received);
+        open.durable = outcome.events.iter().any(|event| event.durability() == Durability::AnswerWaits);
+        if open.durable {
+            self.answer_after_commit(open, reply, outcome.events, ctx);
+        } else {
+            self.note(outcome.events, now);
+            self.answer(&open, &reply, ctx);
+        }
+    }
+
+    /// No answer without its ticket: the socket closes when there is none, and the station keeps its message.
+    fn answer_after_commit(
+        &mut self,
+        open: OpenCall,
+        reply: StationReply,
+        events: Vec<DomainEvent>,
+        ctx: &mut Context<Self>,
+    ) {
+        let facts = self.facts(events, clock::now());
+        let proposed = facts.iter().map(|fact| proposed_number(&fact.event)).collect::<Vec<_>>();
+        let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
+        ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
+            Ok(Ok(appended)) => {
+                let reply = connection.complete(reply, &proposed, &appended);
+                connection.answer(&open, &reply, ctx);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, station.id = %connection.state.id(), "not committed, so not answered");
+                connection.leave(Exit::StoreLost);
+            }
+            Err(_mailbox) => connection.leave(Exit::StoreLost),
+        }));
+    }
+
+    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended.
+    fn complete(
+        &mut self,
+        reply: StationReply,
+        proposed: &[Option<TransactionId>],
+        appended: &[Appended],
+    ) -> StationReply {
+        let StationReply::Transaction(mut reply) = reply else { return reply };
+        for (proposed, appended) in proposed.iter().zip(appended) {
+            if let (Some(proposed), Some(given)) = (proposed, &appended.transaction) {
+                reply.number = given.as_str().parse().ok();
+                if proposed != given {
+                    let input = Input::Numbered { proposed: proposed.clone(), given: given.clone() };
+                    self.state.apply(clock::now(), input);
+                }
+            }
+            let ended = appended.session.as_ref().filter(|session| session.ended_at.is_some());
+            reply.total_cost = ended.and_then(|session| session.cost).map(|cost| cost.incl_tax);
+        }
+        StationReply::Transaction(reply)
+    }
+
+    fn refuse(&mut self, id: &MessageId, answered: bool, fault: &CallFault, ctx: &mut Context<Self>) {
+        metrics::counter!(telemetry::FRAME_FAULTS, "code" => fault.code().as_str()).increment(1);
+        if answered && let Ok(text) = self.rpc.fail(id, fault) {
+            self.node.recorder.outbound(self.state.id(), clock::now(), None, &text);
+            self.send(&text);
+        }
+        self.next_call(ctx);
+    }
+
+    /// The only place that writes a CALLRESULT.
+    fn answer(&mut self, open: &OpenCall, reply: &StationReply, ctx: &mut Context<Self>) {
+        if self.exit.is_some() {
+            return;
+        }
+        let now = clock::now();
+        let payload = match self.dialect.write_reply(open.action, reply, now) {
+            Ok(payload) => payload,
+            Err(fault) => {
+                self.measure(open, "refused");
+                self.refuse(&open.id, open.answered, &fault, ctx);
+                return;
+            }
+        };
+        self.measure(open, "answered");
+        if open.answered && let Ok(text) = self.rpc.answer(&open.id, &payload) {
+            self.node.recorder.answered(self.state.id(), now, open.action, &open.id, &text);
+            self.send(&text);
+        }
+        self.next_call(ctx);
+    }
+
+    fn measure(&self, open: &OpenCall, outcome: &'static str) {
+        let took_s = open.since.elapsed().as_secs_f64();
+        metrics::histogram!(telemetry::CALL_DURATION, "action" => open.action.as_str(), "outcome" => outcome)
+            .record(took_s);
+        if open.durable {
+            metrics::histogram!(telemetry::ACK_DURATION).record(took_s);
+        }
+    }
+
+    /// A call that had to wait while another was open.
+    fn next_call(&mut self, ctx: &mut Context<Self>) {
+        if self.exit.is_none()
+            && let Some(call) = self.rpc.next_inbound()
+        {
+            self.begin(&call, true, ctx);
+        }
+    }
+
+    pub(super) fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ping => {
+                    if self.outbound.ping().is_err() {
+                        self.leave(Exit::Stalled);
+                    }
+                }
+                Effect::CloseSilent => self.leave(Exit::Silent),
+                Effect::Count(oddity) => {
+                    metrics::counter!(telemetry::DECISION_ODDITIES, "kind" => oddity.as_str()).increment(1);
+                }
+            }
+        }
+    }
+}
+
+/// The number proposed for a start that asks for one.
+fn proposed_number(event: &DomainEvent) -> Option<TransactionId> {
+    match event {
+        DomainEvent::Transaction(fact) => fact.numbering.as_ref().map(|_| fact.transaction.clone()),
+        _ => None,
+    }
+}

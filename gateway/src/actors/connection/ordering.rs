@@ -1,0 +1,121 @@
+//! The way back: orders of operators and partners become calls to the station, each ends exactly once (invariant `CommandEndsOnce`).
+
+use actix::prelude::*;
+use ringmain_domain::command::{CommandOutcome, CommandResult};
+use ringmain_domain::id::CommandId;
+use ringmain_domain::time::Timestamp;
+use ringmain_ocpp::fault::FaultCode;
+use ringmain_ocpp::message_id::MessageId;
+use ringmain_ocpp::rpc::{OutboundCall, SubmitRefusal};
+use ringmain_ocpp::translate::CommandRefusal;
+use serde_json::value::RawValue;
+
+use super::{Connection, Execute, OpenOrder};
+use crate::actors::exit::Exit;
+use crate::clock;
+
+impl Handler<Execute> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, message: Execute, ctx: &mut Self::Context) {
+        let Execute { order, done } = message;
+        let now = clock::now();
+        if self.exit.is_some() {
+            end(done, CommandResult::bare(CommandOutcome::Superseded));
+            return;
+        }
+        if let Err(result) = self.take_order(&order, now) {
+            end(done, result);
+            return;
+        }
+        self.orders.insert(order.id, OpenOrder { order, done });
+        self.pump(now);
+        self.arm(ctx);
+    }
+}
+
+impl Connection {
+    fn take_order(&mut self, order: &ringmain_domain::command::CommandOrder, now: Timestamp) -> Result<(), CommandResult> {
+        let refused = |outcome, why: &str| CommandResult { outcome, response: None, detail: Some(why.into()) };
+        let message = self.dialect.write_command(&order.command, now).map_err(|refusal| {
+            let why = refusal.to_string();
+            match refusal {
+                CommandRefusal::NotSupported { .. } | CommandRefusal::Invalid { .. } => {
+                    refused(CommandOutcome::NotSupported, &why)
+                }
+            }
+        })?;
+        let id = MessageId::new(&order.id.to_string())
+            .map_err(|error| refused(CommandOutcome::NotSupported, &error.to_string()))?;
+        let call = OutboundCall { id, action: message.action, payload: message.payload, deadline: order.deadline };
+        self.rpc.submit(now, call).map_err(|refusal| {
+            let outcome = match refusal {
+                SubmitRefusal::QueueFull | SubmitRefusal::SameId => CommandOutcome::StationBusy,
+                SubmitRefusal::DeadlinePassed => CommandOutcome::NotSentDeadline,
+            };
+            refused(outcome, &refusal.to_string())
+        })
+    }
+
+    /// Writes the next call, if none is open.
+    pub(super) fn pump(&mut self, now: Timestamp) {
+        if self.exit.is_some() {
+            return;
+        }
+        if let Some(outgoing) = self.rpc.next_outbound(now) {
+            self.node.recorder.outbound(self.state.id(), now, None, &outgoing.text);
+            self.send(&outgoing.text);
+        }
+    }
+
+    pub(super) fn order_answered(&mut self, id: &MessageId, action: &str, payload: &RawValue) {
+        let Some(open) = self.take_open(id) else { return };
+        let answer = self.dialect.read_outcome(action, &open.order.command, payload);
+        let outcome = if answer.accepted { CommandOutcome::Accepted } else { CommandOutcome::Rejected };
+        let detail = (!answer.status.is_empty()).then_some(answer.status);
+        end(open.done, CommandResult { outcome, response: Some(payload.get().into()), detail });
+    }
+
+    pub(super) fn order_failed(&mut self, id: &MessageId, code: FaultCode, description: &str) {
+        let Some(open) = self.take_open(id) else { return };
+        let response = serde_json::json!({ "code": code.as_str(), "description": description }).to_string();
+        let detail = format!("{}: {description}", code.as_str());
+        end(open.done, CommandResult {
+            outcome: CommandOutcome::CallError,
+            response: Some(response.into()),
+            detail: Some(detail.into()),
+        });
+    }
+
+    pub(super) fn expire_orders(&mut self, now: Timestamp) {
+        for unanswered in self.rpc.expire(now) {
+            let outcome =
+                if unanswered.sent { CommandOutcome::TimeoutUnknown } else { CommandOutcome::NotSentDeadline };
+            if let Some(open) = self.take_open(&unanswered.id) {
+                end(open.done, CommandResult::bare(outcome));
+            }
+        }
+        self.pump(now);
+    }
+
+    /// The socket is gone: what was written may have been seen, the rest was not.
+    pub(super) fn end_orders(&mut self, exit: Exit) {
+        let unsent = if exit == Exit::Replaced { CommandOutcome::Superseded } else { CommandOutcome::Offline };
+        for unanswered in self.rpc.close() {
+            let outcome = if unanswered.sent { CommandOutcome::TimeoutUnknown } else { unsent };
+            if let Some(open) = self.take_open(&unanswered.id) {
+                end(open.done, CommandResult::bare(outcome));
+            }
+        }
+    }
+
+    fn take_open(&mut self, id: &MessageId) -> Option<OpenOrder> {
+        let id: CommandId = id.as_str().parse().ok()?;
+        self.orders.remove(&id)
+    }
+}
+
+/// Tells how an order ended. Whoever ordered may be gone; the outcome is then only counted by the desk.
+fn end(done: tokio::sync::oneshot::Sender<CommandResult>, result: CommandResult) {
+    drop(done.send(result));
+}

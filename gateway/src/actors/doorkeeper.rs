@@ -1,0 +1,188 @@
+//! At the door: who is this, may it come in, and does it take the place of an older connection? Place on the walk: *socket*.
+//!
+//! No actor: it decides on the worker that accepted the socket, before the 101, and starts the `Connection` after it. Refusals do not
+//! tell which check failed.
+
+use std::sync::Arc;
+
+use futures_util::future::LocalBoxFuture;
+use ringmain_domain::location::{ChargingStation, UnknownStations};
+use ringmain_domain::reply::Registration;
+use ringmain_ocpp::translate::Dialect;
+use ringmain_ocpp::version::Version;
+use ringmain_store::store::StoreError;
+
+use super::connection::{Birth, Connection, Probe};
+use super::exit::Exit;
+use super::site_directory::Locate;
+use crate::app::Node;
+use crate::clock;
+use crate::cluster::memory::{MemoryRouting, Route};
+use crate::handshake::{ListenerKind, Refusal, RefusalReason, UpgradeRequest};
+use crate::listen::{Door, Verdict};
+
+/// What stations are told to wait when we cannot take them now, in seconds.
+const COME_BACK_AFTER_S: u32 = 10;
+
+/// Opens the door for stations.
+#[derive(Clone)]
+pub struct Doorkeeper {
+    node: Arc<Node>,
+}
+
+/// Why the door stays shut.
+enum Shut {
+    Refused(Refusal),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Shut {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RefusalReason> for Shut {
+    fn from(reason: RefusalReason) -> Self {
+        Self::Refused(Refusal::new(reason))
+    }
+}
+
+// === impl Doorkeeper ===
+
+impl Doorkeeper {
+    /// A doorkeeper of this node.
+    #[must_use]
+    pub const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    async fn decide(&self, request: &UpgradeRequest) -> Result<Verdict, Shut> {
+        if self.node.is_draining() {
+            return Err(Shut::Refused(Refusal::new(RefusalReason::Draining).retry_after(COME_BACK_AFTER_S)));
+        }
+        // Rather no connection than one that cannot store what it hears (reliability.md 0.3).
+        if !self.node.canary.is_ready(clock::now()) {
+            return Err(Shut::Refused(Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S)));
+        }
+        let station = self.admit(request).await?;
+        let Some(version) = Version::negotiate(request.protocols.iter().map(String::as_str)) else {
+            tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
+            return Ok(Verdict::CloseAfterUpgrade);
+        };
+        self.make_room(request).await?;
+        let epoch = self.node.epochs.next().await?;
+        let site = Locate { tenant: station.tenant.clone(), site: station.site() };
+        let Ok(Ok(site)) = self.node.directory.send(site).await else {
+            return Err(Shut::Refused(Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S)));
+        };
+        let Some(snapshot) = self.node.store.station_snapshot(&request.identity).await? else {
+            return Err(RefusalReason::StationUnknown.into());
+        };
+        let listener = match request.listener {
+            ListenerKind::Ws => "ws",
+            ListenerKind::Wss => "wss",
+        };
+        let dialect = Dialect::of(version);
+        let birth = Birth { node: Arc::clone(&self.node), snapshot, dialect, epoch, site, listener };
+        let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
+        let start = Box::new(move |socket| {
+            let connection = Connection::start_with(birth, socket);
+            match node.routing.claim(&station, Route { epoch, connection, source }) {
+                Ok(Some(replaced)) => drop(MemoryRouting::dismiss(&replaced.connection, Exit::Replaced)),
+                Ok(None) => {}
+                // A newer connection of this station was quicker.
+                Err(route) => drop(MemoryRouting::dismiss(&route.connection, Exit::Replaced)),
+            }
+        });
+        Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
+    }
+
+    /// The station behind the request, if it may connect.
+    async fn admit(&self, request: &UpgradeRequest) -> Result<ChargingStation, Shut> {
+        match self.node.store.find_station(&request.identity).await? {
+            Some(station) => self.check_credentials(request, station).await,
+            None => self.meet(request).await,
+        }
+    }
+
+    async fn check_credentials(&self, request: &UpgradeRequest, station: ChargingStation) -> Result<ChargingStation, Shut> {
+        if station.registration == Registration::Rejected {
+            return Err(RefusalReason::StationBlocked.into());
+        }
+        if let Some(certificate) = &request.certificate {
+            // A valid certificate is not valid for any station: it names its own.
+            let named = certificate.common_name.as_deref();
+            let fits = named == Some(station.id.as_str()) || (named.is_some() && named == station.serial.as_deref());
+            return if fits { Ok(station) } else { Err(RefusalReason::CertificateMismatch.into()) };
+        }
+        let stored = self.node.store.station_credential(&station.id).await?;
+        match (stored, &request.password) {
+            (Some(stored), Some(password)) if self.node.credentials.fits(&stored, password.as_bytes()) => Ok(station),
+            (Some(_), Some(_)) => Err(RefusalReason::CredentialsWrong.into()),
+            (Some(_), None) => Err(RefusalReason::CredentialsMissing.into()),
+            // A station in quarantine may wait without a password; one that takes part may not, unless that is configured.
+            (None, _) if station.registration == Registration::Pending => Ok(station),
+            (None, _) if self.node.config.stations.without_password_enabled => Ok(station),
+            (None, _) => Err(RefusalReason::CredentialsMissing.into()),
+        }
+    }
+
+    /// First contact: by policy refused, kept waiting for an operator, or taken. The password it shows is the one it must show ever after.
+    async fn meet(&self, request: &UpgradeRequest) -> Result<ChargingStation, Shut> {
+        let registration = match self.node.config.stations.unknown {
+            UnknownStations::Reject => return Err(RefusalReason::StationUnknown.into()),
+            UnknownStations::Quarantine => Registration::Pending,
+            UnknownStations::Accept => Registration::Accepted,
+        };
+        let accepted = registration == Registration::Accepted;
+        if accepted && request.password.is_none() && !self.node.config.stations.without_password_enabled {
+            return Err(RefusalReason::CredentialsMissing.into());
+        }
+        let now = clock::now();
+        let station = ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
+        if self.node.store.insert_station(&station).await? {
+            tracing::info!(station.id = %station.id, registration = registration.as_str(), "an unknown station made contact");
+            if let Some(password) = &request.password {
+                let sealed = self.node.credentials.seal(password.as_bytes(), now);
+                let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
+                self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
+            }
+        }
+        Ok(station)
+    }
+
+    /// A second socket of one identity (DESIGN section 6): the same address is the same station come back; otherwise the old one is
+    /// asked for a sign of life, and keeps its place if it gives one.
+    async fn make_room(&self, request: &UpgradeRequest) -> Result<(), Shut> {
+        let Some(old) = self.node.routing.find(&request.identity) else { return Ok(()) };
+        if old.source == request.peer.ip() {
+            return Ok(());
+        }
+        if matches!(old.connection.send(Probe).await, Ok(true)) {
+            tracing::warn!(station.id = %request.identity, peer = %request.peer, "a second living socket of one station is refused");
+            return Err(RefusalReason::AlreadyConnected.into());
+        }
+        Ok(())
+    }
+}
+
+impl Door for Doorkeeper {
+    fn knock(&self, request: UpgradeRequest) -> LocalBoxFuture<'static, Verdict> {
+        let doorkeeper = self.clone();
+        Box::pin(async move {
+            match doorkeeper.decide(&request).await {
+                Ok(verdict) => verdict,
+                Err(Shut::Refused(refusal)) => {
+                    let (reason, peer) = (refusal.reason.label(), request.peer);
+                    tracing::info!(station.id = %request.identity, %peer, reason, "an upgrade is refused");
+                    Verdict::Refuse(refusal)
+                }
+                Err(Shut::Store(error)) => {
+                    tracing::warn!(%error, station.id = %request.identity, "the store cannot be asked at the door");
+                    Verdict::Refuse(Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S))
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! Group commit: facts of many stations in one commit, a ticket for each who waits. Place on the walk: *commit*.
+//!
+//! Parent: node. Children: none. Mailbox: 512; a sender waits for room, and one outstanding call per station bounds who can be waiting.
+//! While one commit runs the next batch gathers; there is no timer, so a lone fact is committed at once. Owns nothing but its queue.
+//! Never: decides, answers a station, or drops a fact somebody waits for.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use ringmain_domain::event::Fact;
+use ringmain_domain::site;
+use ringmain_domain::telemetry;
+use ringmain_store::batch::Appended;
+use ringmain_store::store::{Store, StoreError};
+use tokio::sync::oneshot;
+
+use super::site::SiteHandle;
+
+/// The most facts in one commit.
+pub const BATCH_FACTS: usize = 256;
+/// The most facts nobody waits for that are kept while the store is slow; the oldest go first.
+pub const COALESCED_FACTS: usize = 8_192;
+const MAILBOX: usize = 512;
+/// How long a ticket may stay open while the store is away (reliability.md 2: hold at most 20 s, then close the socket).
+const HOLD: Duration = Duration::from_secs(20);
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// Group commit.
+pub struct Journal {
+    store: Store,
+    waiting: VecDeque<Entry>,
+    coalesced: VecDeque<Entry>,
+    committing: bool,
+}
+
+/// Facts of one station, to be committed together.
+struct Entry {
+    facts: Vec<Fact>,
+    site: Option<SiteHandle>,
+    ticket: Option<oneshot::Sender<Result<Vec<Appended>, NotCommitted>>>,
+    since: Instant,
+}
+
+/// A ticket that failed for good: nothing may be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotCommitted {
+    /// The store was away for too long.
+    #[error("the store did not commit in time")]
+    StoreAway,
+    /// The store refuses this very fact.
+    #[error("the store refuses the fact")]
+    Refused,
+}
+
+/// Commit these and tell when it is done.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Appended>, NotCommitted>")]
+pub struct Append {
+    /// Facts of one station, in order.
+    pub facts: Vec<Fact>,
+    /// Told once they are committed.
+    pub site: Option<SiteHandle>,
+}
+
+/// Commit these with the next batch; nobody waits.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Note {
+    /// Facts of one station, in order.
+    pub facts: Vec<Fact>,
+    /// Told once they are committed.
+    pub site: Option<SiteHandle>,
+}
+
+/// Answers once everything taken so far is committed or given up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+// === impl Journal ===
+
+impl Journal {
+    /// A journal on the calling arbiter.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, waiting: VecDeque::new(), coalesced: VecDeque::new(), committing: false }
+    }
+
+    fn take(&mut self, entry: Entry, ctx: &mut Context<Self>) {
+        if entry.ticket.is_some() {
+            self.waiting.push_back(entry);
+        } else {
+            self.coalesced.push_back(entry);
+            if self.coalesced.len() > COALESCED_FACTS {
+                self.coalesced.pop_front();
+                metrics::counter!(telemetry::COMMIT_LOST).increment(1);
+            }
+        }
+        self.commit_next(ctx);
+    }
+
+    fn commit_next(&mut self, ctx: &mut Context<Self>) {
+        metrics::gauge!(telemetry::COMMIT_QUEUE_ITEMS).set(f64::from(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)));
+        if self.committing {
+            return;
+        }
+        let batch = self.next_batch();
+        if batch.is_empty() {
+            return;
+        }
+        self.committing = true;
+        let store = self.store.clone();
+        let commit = async move { commit(&store, batch).await }.into_actor(self);
+        ctx.spawn(commit.map(|again, journal, ctx| {
+            journal.committing = false;
+            if again.is_empty() {
+                journal.commit_next(ctx);
+                return;
+            }
+            // The store is away: the same facts again in a moment, before everything newer.
+            for entry in again.into_iter().rev() {
+                if entry.ticket.is_some() { journal.waiting.push_front(entry) } else { journal.coalesced.push_front(entry) }
+            }
+            journal.committing = true;
+            ctx.run_later(RETRY_AFTER, |journal, ctx| {
+                journal.committing = false;
+                journal.commit_next(ctx);
+            });
+        }));
+    }
+
+    /// Those somebody waits for first, then as many of the others as fit.
+    fn next_batch(&mut self) -> Vec<Entry> {
+        let mut batch = Vec::new();
+        let mut facts = 0;
+        for queue in [&mut self.waiting, &mut self.coalesced] {
+            while let Some(entry) = queue.front() {
+                if facts > 0 && facts + entry.facts.len() > BATCH_FACTS {
+                    break;
+                }
+                facts += entry.facts.len();
+                batch.extend(queue.pop_front());
+            }
+        }
+        batch
+    }
+}
+
+/// Commits a batch; gives back what is to be tried again.
+async fn commit(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
+    let facts: Vec<Fact> = batch.iter().flat_map(|entry| entry.facts.iter().cloned()).collect();
+    let started = Instant::now();
+    let result = store.append(&facts).await;
+    metrics::histogram!(telemetry::COMMIT_DURATION).record(started.elapsed().as_secs_f64());
+    match result {
+        Ok(appended) => {
+            metrics::histogram!(telemetry::COMMIT_BATCH_ITEMS)
+                .record(f64::from(u32::try_from(facts.len()).unwrap_or(u32::MAX)));
+            settle(batch, appended);
+            Vec::new()
+        }
+        Err(error @ (StoreError::Unavailable { .. } | StoreError::Unknown { .. })) => {
+            metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "unavailable").increment(1);
+            tracing::warn!(%error, facts = facts.len(), "the store did not commit, trying again");
+            hold(batch)
+        }
+        Err(error) if batch.len() > 1 => {
+            metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "batch").increment(1);
+            tracing::warn!(%error, facts = facts.len(), "a batch was refused, committing one by one");
+            one_by_one(store, batch).await
+        }
+        Err(error) => {
+            metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "refused").increment(1);
+            for entry in batch {
+                let station = entry.facts.first().map(|fact| fact.station.to_string()).unwrap_or_default();
+                tracing::error!(%error, station.id = station, "the store refuses a fact");
+                if let Some(ticket) = entry.ticket {
+                    drop(ticket.send(Err(NotCommitted::Refused)));
+                }
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// A poison fact fails alone.
+async fn one_by_one(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
+    let mut again = Vec::new();
+    for entry in batch {
+        again.extend(Box::pin(commit(store, vec![entry])).await);
+    }
+    again
+}
+
+/// Keeps what may still wait; a ticket that is too old fails, and its socket closes so that the station keeps the message.
+fn hold(batch: Vec<Entry>) -> Vec<Entry> {
+    let (young, old): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|entry| entry.ticket.is_none() || entry.since.elapsed() < HOLD);
+    for ticket in old.into_iter().filter_map(|entry| entry.ticket) {
+        drop(ticket.send(Err(NotCommitted::StoreAway)));
+    }
+    young
+}
+
+/// Hands out the tickets and tells the sites.
+fn settle(batch: Vec<Entry>, appended: Vec<Appended>) {
+    let mut appended = appended.into_iter();
+    for entry in batch {
+        let mine: Vec<Appended> = appended.by_ref().take(entry.facts.len()).collect();
+        if let Some(site) = entry.site {
+            let sessions = mine.iter().filter(|a| a.fresh).filter_map(|a| a.session.clone()).collect();
+            site.tell(site::Input::Committed { facts: entry.facts, sessions });
+        }
+        if let Some(ticket) = entry.ticket {
+            // Nobody listens any more when the socket closed meanwhile: the station repeats, the repeat is harmless.
+            drop(ticket.send(Ok(mine)));
+        }
+    }
+}
+
+impl Actor for Journal {
+    type Context = Context<Self>;
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Append> for Journal {
+    type Result = ResponseFuture<Result<Vec<Appended>, NotCommitted>>;
+    fn handle(&mut self, message: Append, ctx: &mut Self::Context) -> Self::Result {
+        let (ticket, committed) = oneshot::channel();
+        let Append { facts, site } = message;
+        self.take(Entry { facts, site, ticket: Some(ticket), since: Instant::now() }, ctx);
+        Box::pin(async move { committed.await.unwrap_or(Err(NotCommitted::StoreAway)) })
+    }
+}
+
+impl Handler<Note> for Journal {
+    type Result = ();
+    fn handle(&mut self, message: Note, ctx: &mut Self::Context) {
+        let Note { facts, site } = message;
+        self.take(Entry { facts, site, ticket: None, since: Instant::now() }, ctx);
+    }
+}
+
+impl Handler<Flush> for Journal {
+    type Result = ResponseFuture<()>;
+    fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
+        let (ticket, committed) = oneshot::channel();
+        // An entry without facts takes its turn behind all others and is "committed" with them.
+        self.coalesced.push_back(Entry { facts: Vec::new(), site: None, ticket: Some(ticket), since: Instant::now() });
+        self.commit_next(ctx);
+        Box::pin(async move { drop(committed.await) })
+    }
+}

@@ -1,0 +1,210 @@
+//! Shell around `SiteState`: mailbox, sweep, live feed. Place on the walk: *site*.
+//!
+//! Parent: `SiteDirectory`. Children: the connections it hears from hold its handle. Mailbox: 1,024; what does not fit is not lost, the
+//! next sweep reads it from the store. Dies with its node or by a panic; the directory builds a new one. Never: an answer, SQL, a price.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix::WeakAddr;
+use actix::prelude::*;
+use ringmain_domain::id::{SiteId, TenantId};
+use ringmain_domain::location::OperatorState;
+use ringmain_domain::site::{self, SiteState};
+use ringmain_domain::snapshot::StationSnapshot;
+use ringmain_domain::telemetry;
+use ringmain_store::store::Store;
+
+use super::site_directory::{SiteDied, SiteDirectory};
+use crate::clock;
+use crate::live::LiveFeed;
+
+const MAILBOX: usize = 1_024;
+/// How often a site that missed something reads itself from the store.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// One site.
+pub struct Site {
+    tenant: TenantId,
+    state: SiteState,
+    live: LiveFeed,
+    store: Store,
+    missed: Arc<AtomicBool>,
+    shown: [u32; 6],
+    shown_sessions: u32,
+    directory: WeakAddr<SiteDirectory>,
+}
+
+/// An address of a site with a mark for what its mailbox had no room for.
+#[derive(Debug, Clone)]
+pub struct SiteHandle {
+    addr: Addr<Site>,
+    missed: Arc<AtomicBool>,
+}
+
+/// Something that happened at the site.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Tell(pub site::Input);
+
+/// What the site's picture is, for tests and the API.
+#[derive(Message)]
+#[rtype(result = "Observation")]
+pub struct Observe;
+
+/// A site, as observed.
+#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
+pub struct Observation {
+    /// Connectors by operator state, in the order of [`OperatorState::ALL`].
+    pub connectors: [u32; 6],
+    /// Stations connected here.
+    pub online: usize,
+}
+
+/// Panics; a test's way to see a site die and come back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Crash;
+
+// === impl SiteHandle ===
+
+impl SiteHandle {
+    /// Tells the site; never waits.
+    pub fn tell(&self, input: site::Input) {
+        if self.addr.try_send(Tell(input)).is_err() {
+            self.missed.store(true, Ordering::Relaxed);
+            metrics::counter!(telemetry::SITE_MAILBOX_FULL).increment(1);
+        }
+    }
+
+    /// Is the site still there? A dead one is found again through the directory.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.addr.connected()
+    }
+
+    /// The address, for observation.
+    #[must_use]
+    pub const fn addr(&self) -> &Addr<Site> {
+        &self.addr
+    }
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Starts a site on an arbiter, from what the store knows of it.
+    #[must_use]
+    pub fn start_on(
+        arbiter: &ArbiterHandle,
+        (tenant, id): (TenantId, SiteId),
+        snapshots: &[StationSnapshot],
+        (live, store): (LiveFeed, Store),
+        directory: WeakAddr<SiteDirectory>,
+    ) -> SiteHandle {
+        let state = SiteState::new(id, snapshots);
+        let missed = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&missed);
+        let addr = Self::start_in_arbiter(arbiter, move |_| Self {
+            tenant,
+            state,
+            live,
+            store,
+            missed: mark,
+            shown: [0; 6],
+            shown_sessions: 0,
+            directory,
+        });
+        SiteHandle { addr, missed }
+    }
+
+    fn apply(&mut self, input: site::Input) {
+        let now = clock::now();
+        let changes = self.state.apply(now, input);
+        self.show();
+        for change in changes {
+            self.live.publish(&self.tenant, now, change);
+        }
+    }
+
+    /// Moves the gauges by what this site changed.
+    fn show(&mut self) {
+        let counts = self.state.count();
+        for ((state, new), old) in OperatorState::ALL.iter().zip(counts).zip(self.shown) {
+            if new != old {
+                metrics::gauge!(telemetry::EVSES, "state" => state.as_str()).increment(f64::from(new) - f64::from(old));
+            }
+        }
+        self.shown = counts;
+        let sessions = u32::try_from(self.state.sessions()).unwrap_or(u32::MAX);
+        metrics::gauge!(telemetry::SESSIONS_ACTIVE).increment(f64::from(sessions) - f64::from(self.shown_sessions));
+        self.shown_sessions = sessions;
+    }
+
+    /// Reads the stations again, if anything was missed.
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        if !self.missed.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let (store, tenant, id) = (self.store.clone(), self.tenant.clone(), self.state.id().clone());
+        let read = async move { store.site_snapshots(&tenant, &id).await }.into_actor(self);
+        ctx.spawn(read.map(|snapshots, site, _| match snapshots {
+            Ok(snapshots) => snapshots.into_iter().for_each(|s| site.apply(site::Input::Changed(Box::new(s)))),
+            Err(error) => {
+                tracing::warn!(%error, site.id = %site.state.id(), "a site cannot read itself again yet");
+                site.missed.store(true, Ordering::Relaxed);
+            }
+        }));
+    }
+}
+
+impl Actor for Site {
+    type Context = Context<Self>;
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(SWEEP, Self::sweep);
+        metrics::gauge!(telemetry::SITE_ACTORS).increment(1);
+        self.show();
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        metrics::gauge!(telemetry::SITE_ACTORS).decrement(1);
+        for (state, shown) in OperatorState::ALL.iter().zip(self.shown) {
+            metrics::gauge!(telemetry::EVSES, "state" => state.as_str()).decrement(f64::from(shown));
+        }
+        metrics::gauge!(telemetry::SESSIONS_ACTIVE).decrement(f64::from(self.shown_sessions));
+        if let Some(directory) = self.directory.upgrade() {
+            let died = SiteDied {
+                tenant: self.tenant.clone(),
+                site: self.state.id().clone(),
+                panicked: std::thread::panicking(),
+            };
+            super::farewell::say(&directory, died);
+        }
+    }
+}
+
+impl Handler<Tell> for Site {
+    type Result = ();
+    fn handle(&mut self, message: Tell, _: &mut Self::Context) {
+        self.apply(message.0);
+    }
+}
+
+impl Handler<Observe> for Site {
+    type Result = Observation;
+    fn handle(&mut self, _: Observe, _: &mut Self::Context) -> Observation {
+        Observation { connectors: self.state.count(), online: self.state.online() }
+    }
+}
+
+#[expect(clippy::panic, reason = "the message exists to panic: it is how the supervision is tested")]
+impl Handler<Crash> for Site {
+    type Result = ();
+    fn handle(&mut self, _: Crash, _: &mut Self::Context) {
+        panic!("told to crash");
+    }
+}

@@ -1,0 +1,210 @@
+//! `cdrs`: frozen bill records.
+
+use actix_web::{HttpResponse, web};
+use ringmain_domain::cdr::Cdr;
+use ringmain_domain::id::{
+    CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
+};
+use ringmain_domain::tariff::pricing::{CostBreakdown, CostLine};
+use ringmain_store::cdrs::CdrFilter;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::auth::Authorized;
+use super::extract::{Path, Query};
+use super::fields::{Amount, CostBody, Instant};
+use super::paging::{self, ListBody};
+use super::problem::{Problem, ProblemBody};
+use super::sessions::StatusBody;
+use super::transactions::SignedBody;
+use crate::house::House;
+use crate::services::tokens::kind_name;
+
+const LIST: &str = "cdrs";
+const MS_PER_SECOND: i64 = 1000;
+
+/// Which bill records.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CdrsQuery {
+    /// Items on the page, 1 to 1,000; 100 when absent.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// At this station.
+    #[param(value_type = Option<String>)]
+    charging_station_id: Option<StationId>,
+    /// At this location.
+    #[param(value_type = Option<String>)]
+    location_id: Option<LocationId>,
+    /// Of this token.
+    #[param(value_type = Option<String>)]
+    token_uid: Option<TokenUid>,
+    /// Started at this instant or later.
+    started_at_from: Option<Instant>,
+    /// Started before this instant.
+    started_at_to: Option<Instant>,
+}
+
+/// A bill record: what a session was when it was billed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CdrBody {
+    #[schema(value_type = String, format = Uuid)]
+    id: CdrId,
+    #[schema(value_type = String, format = Uuid)]
+    session_id: SessionId,
+    /// 0 is the first.
+    revision: u32,
+    #[schema(value_type = String)]
+    charging_station_id: StationId,
+    #[schema(value_type = Option<u32>)]
+    evse_id: Option<EvseId>,
+    #[schema(value_type = Option<u32>)]
+    connector_id: Option<ConnectorId>,
+    #[schema(value_type = String)]
+    transaction_id: TransactionId,
+    #[schema(value_type = Option<String>)]
+    token_uid: Option<TokenUid>,
+    token_kind: Option<String>,
+    /// Only completed sessions are billed.
+    status: StatusBody,
+    started_at: Instant,
+    ended_at: Instant,
+    energy_wh: i64,
+    /// Time in which energy flowed.
+    charging_s: i64,
+    /// Time in which none did.
+    parked_s: i64,
+    meter_first_wh: Option<i64>,
+    meter_last_wh: Option<i64>,
+    /// Null when no tariff applied: charging was free.
+    cost: Option<CostBody>,
+    /// Why it costs that.
+    breakdown: Option<BreakdownBody>,
+    /// Signed meter values, bit for bit as the station sent them.
+    signed_values: Vec<SignedBody>,
+    created_at: Instant,
+}
+
+/// A cost with its reasons.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BreakdownBody {
+    #[schema(value_type = String)]
+    tariff_id: TariffId,
+    #[schema(example = "EUR")]
+    currency: String,
+    /// At most one for each dimension.
+    lines: Vec<LineBody>,
+    total: CostBody,
+}
+
+/// One reason for a part of a cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LineBody {
+    /// The index of the tariff's element.
+    element: usize,
+    #[schema(example = "energy")]
+    dimension: &'static str,
+    /// How much is billed: kWh, hours or sessions, after rounding up to the step.
+    quantity: Amount,
+    /// What was used before that.
+    used: Amount,
+    /// The price of one.
+    unit_price: Amount,
+    tax_percent: Option<Amount>,
+    excl_tax: Amount,
+    tax: Amount,
+    incl_tax: Amount,
+}
+
+/// Bill records, newest first.
+#[utoipa::path(get, path = "/api/v1/cdrs", tag = "cdrs", params(CdrsQuery),
+    responses((status = 200, body = ListBody<CdrBody>)))]
+pub(super) async fn list(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Query(query): Query<CdrsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let request = paging::request(LIST, query.limit, query.cursor.as_deref())?;
+    let filter = CdrFilter {
+        station: query.charging_station_id,
+        location_id: query.location_id,
+        token: query.token_uid,
+        from: query.started_at_from.map(|at| at.0),
+        to: query.started_at_to.map(|at| at.0),
+    };
+    let page = house.store.cdrs(&caller.tenant, &filter, &request).await?;
+    Ok(HttpResponse::Ok().json(paging::body(LIST, page, CdrBody::from)))
+}
+
+/// One bill record.
+#[utoipa::path(get, path = "/api/v1/cdrs/{id}", tag = "cdrs", params(("id" = String, Path)),
+    responses((status = 200, body = CdrBody), (status = 404, body = ProblemBody)))]
+pub(super) async fn read(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path(id): Path<CdrId>,
+) -> Result<HttpResponse, Problem> {
+    let found = house.store.cdr(&caller.tenant, id).await?;
+    let cdr = found.ok_or_else(|| Problem::absent("CDR", id))?;
+    Ok(HttpResponse::Ok().json(CdrBody::from(cdr)))
+}
+
+impl From<Cdr> for CdrBody {
+    fn from(cdr: Cdr) -> Self {
+        let cost = cdr.breakdown.as_ref().map(|breakdown| CostBody::new(breakdown.currency, breakdown.total));
+        let (token_uid, token_kind) =
+            cdr.token.map(|token| (token.uid, kind_name(&token.kind).to_owned())).unzip();
+        Self {
+            id: cdr.id,
+            session_id: cdr.session_id,
+            revision: cdr.revision,
+            charging_station_id: cdr.station,
+            evse_id: cdr.evse,
+            connector_id: cdr.connector,
+            transaction_id: cdr.transaction,
+            token_uid,
+            token_kind,
+            status: StatusBody::Completed,
+            started_at: cdr.started_at.into(),
+            ended_at: cdr.ended_at.into(),
+            energy_wh: cdr.energy.0,
+            charging_s: cdr.charging_ms / MS_PER_SECOND,
+            parked_s: cdr.parked_ms / MS_PER_SECOND,
+            meter_first_wh: cdr.meter_first_wh,
+            meter_last_wh: cdr.meter_last_wh,
+            cost,
+            breakdown: cdr.breakdown.map(BreakdownBody::from),
+            signed_values: cdr.signed_values.into_iter().map(SignedBody::from).collect(),
+            created_at: cdr.created_at.into(),
+        }
+    }
+}
+
+impl From<CostBreakdown> for BreakdownBody {
+    fn from(breakdown: CostBreakdown) -> Self {
+        Self {
+            total: CostBody::new(breakdown.currency, breakdown.total),
+            tariff_id: breakdown.tariff_id,
+            currency: breakdown.currency.to_string(),
+            lines: breakdown.lines.iter().map(LineBody::from).collect(),
+        }
+    }
+}
+
+impl From<&CostLine> for LineBody {
+    fn from(line: &CostLine) -> Self {
+        Self {
+            element: line.element,
+            dimension: line.dimension.as_str(),
+            quantity: line.quantity.into(),
+            used: line.used.into(),
+            unit_price: line.unit_price.into(),
+            tax_percent: line.tax_percent.map(Into::into),
+            excl_tax: line.excl_tax.into(),
+            tax: line.tax.into(),
+            incl_tax: line.incl_tax.into(),
+        }
+    }
+}

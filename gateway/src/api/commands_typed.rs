@@ -1,0 +1,728 @@
+//! The forms of typed commands: what a client sends and what a record shows, apart from the domain's own form.
+
+use ringmain_domain::command::{
+    ChargingProfile, LimitUnit, ProfilePeriod, ProfilePurpose, ReportBase, ResetKind, StationCommand,
+    TriggeredMessage, VariableName, VariableSetting,
+};
+use ringmain_domain::id::{ConnectorId, EvseId, TokenUid, TransactionId};
+use ringmain_domain::time::Timestamp;
+use ringmain_domain::token::{IdToken, TokenKind};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::extract::convert;
+use super::fields::{Amount, Instant};
+use super::problem::Problem;
+use crate::services::commands::{name, new_remote_start_id};
+use crate::services::tokens::{kind_name, kind_named};
+
+/// The most variables one command names.
+const VARIABLES_MAX: usize = 100;
+/// The most periods of a charging profile.
+const PERIODS_MAX: usize = 24;
+
+/// A command, by meaning; the same for all protocol versions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub(super) enum CommandForm {
+    /// Start charging for a token.
+    StartTransaction(StartTransaction),
+    /// Stop a transaction.
+    StopTransaction(StopTransaction),
+    /// Restart the station or one EVSE.
+    Reset(Reset),
+    /// Release the cable.
+    UnlockConnector(UnlockConnector),
+    /// Take out of service or bring back.
+    ChangeAvailability(ChangeAvailability),
+    /// Ask for a message out of turn.
+    Trigger(Trigger),
+    /// Read variables (2.x) or configuration keys (1.6).
+    GetVariables(GetVariables),
+    /// Write variables (2.x) or one configuration key (1.6).
+    SetVariables(SetVariables),
+    /// Ask for the device model; it comes in parts (2.x).
+    GetBaseReport(GetBaseReport),
+    /// Limit power or current.
+    SetChargingProfile(SetChargingProfile),
+    /// Remove limits.
+    ClearChargingProfile(ClearChargingProfile),
+    /// Ask whether messages about a transaction still wait in the station's queue (2.x).
+    GetTransactionStatus(GetTransactionStatus),
+    /// Tell the driver the running cost (2.x).
+    CostUpdated(CostUpdated),
+    /// A vendor's own message.
+    DataTransfer(DataTransfer),
+    /// Any action of the station's own version; as `POST …/ocpp/{action}`.
+    Raw(Raw),
+}
+
+/// Start charging for a token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartTransaction {
+    /// The station chooses when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+    /// For whom. Either this or `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    token_uid: Option<TokenUid>,
+    /// `central` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_kind: Option<String>,
+    /// For whom: a token's uid, or an object with uid and kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<TokenForm>,
+    /// Our number for this start, positive; made up when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remote_start_id: Option<i32>,
+}
+
+/// A token, in short or in long.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "must be a token's uid, or an object with uid and kind")]
+pub(super) enum TokenForm {
+    /// Its uid.
+    Uid(#[schema(value_type = String)] TokenUid),
+    /// With its kind.
+    Object {
+        /// Its uid.
+        #[schema(value_type = String)]
+        uid: TokenUid,
+        /// `central` when absent.
+        kind: Option<String>,
+    },
+}
+
+/// Stop a transaction.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StopTransaction {
+    /// As the station knows it; a number is taken as its text.
+    #[serde(deserialize_with = "text_or_number")]
+    #[schema(value_type = String)]
+    transaction_id: TransactionId,
+}
+
+/// Restart.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reset {
+    /// `on_idle` when absent.
+    #[serde(default)]
+    kind: ResetKindForm,
+    /// Only this EVSE (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+}
+
+/// How hard to restart.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ResetKindForm {
+    /// Now, ending transactions.
+    Immediate,
+    /// When nothing charges any more.
+    #[default]
+    OnIdle,
+}
+
+/// Release the cable.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnlockConnector {
+    evse_id: u32,
+    /// 1 when absent.
+    #[serde(default = "one")]
+    connector_id: u32,
+}
+
+/// Take out of service or bring back.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeAvailability {
+    /// In service?
+    operative: bool,
+    /// Only this EVSE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+    /// Only this connector (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connector_id: Option<u32>,
+}
+
+/// Ask for a message out of turn.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trigger {
+    message: TriggeredForm,
+    /// For this EVSE only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+}
+
+/// Messages a station can be asked for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TriggeredForm {
+    /// Its boot.
+    BootNotification,
+    /// A heartbeat.
+    Heartbeat,
+    /// The status of connectors.
+    StatusNotification,
+    /// Meter values.
+    MeterValues,
+    /// The state of a firmware update.
+    FirmwareStatus,
+    /// The state of a log upload.
+    LogStatus,
+    /// The state of a transaction (2.x).
+    TransactionEvent,
+}
+
+/// Read variables.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GetVariables {
+    /// At most 100. Empty: all keys (1.6).
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    variables: Vec<VariableNameForm>,
+}
+
+/// Names a variable.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariableNameForm {
+    /// Empty for 1.6 configuration keys.
+    #[serde(default)]
+    component: String,
+    /// The variable, or the configuration key.
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+}
+
+/// Write variables.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetVariables {
+    /// 1 to 100; 1.6 takes exactly one.
+    #[schema(min_items = 1, max_items = 100)]
+    variables: Vec<VariableSettingForm>,
+}
+
+/// Names a variable and gives it a value.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VariableSettingForm {
+    /// Empty for 1.6 configuration keys.
+    #[serde(default)]
+    component: String,
+    /// The variable, or the configuration key.
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+    value: String,
+}
+
+/// Ask for the device model.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GetBaseReport {
+    /// Our number for the report; made up when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<i32>,
+    /// `full` when absent.
+    #[serde(default)]
+    base: ReportBaseForm,
+}
+
+/// How much of the device model a report holds.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ReportBaseForm {
+    /// What can be written.
+    Configuration,
+    /// Everything.
+    #[default]
+    Full,
+    /// What is wrong or unusual.
+    Summary,
+}
+
+/// Limit power or current.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetChargingProfile {
+    /// Where; 0 is the whole station.
+    evse_id: u32,
+    profile: ProfileForm,
+}
+
+/// A limit over time.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileForm {
+    /// Unique at its station.
+    profile_id: i32,
+    /// Higher levels win over lower ones of the same purpose; 0 when absent.
+    #[serde(default)]
+    stack_level: u32,
+    purpose: PurposeForm,
+    /// With purpose `transaction`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    transaction_id: Option<TransactionId>,
+    /// Not used after this instant.
+    #[serde(default, alias = "valid_to", skip_serializing_if = "Option::is_none")]
+    valid_to_at: Option<Instant>,
+    /// When the first period starts; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    starts_at: Option<Instant>,
+    /// After so many seconds the profile ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duration_s: Option<u32>,
+    unit: UnitForm,
+    /// 1 to 24, by rising start; the first starts at 0.
+    #[schema(min_items = 1, max_items = 24)]
+    periods: Vec<PeriodForm>,
+}
+
+/// What a profile is for.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PurposeForm {
+    /// The most the whole station may draw.
+    StationMax,
+    /// The default for transactions.
+    TransactionDefault,
+    /// For one running transaction.
+    Transaction,
+}
+
+/// In what limits are given.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UnitForm {
+    /// Total power, in W.
+    Watts,
+    /// Current per phase, in mA.
+    Milliamps,
+}
+
+/// One step of a profile.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PeriodForm {
+    /// Seconds after the profile's start.
+    start_s: u32,
+    /// In the profile's unit.
+    limit: i64,
+    /// How many phases may be used; the station assumes 3 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phases: Option<u8>,
+}
+
+/// Remove limits; those that match everything that is named.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClearChargingProfile {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile_id: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse_id: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    purpose: Option<PurposeForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stack_level: Option<u32>,
+}
+
+/// Ask for what still waits in the station's queue.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GetTransactionStatus {
+    /// All when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    transaction_id: Option<TransactionId>,
+}
+
+/// Tell the driver the running cost.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CostUpdated {
+    #[serde(deserialize_with = "text_or_number")]
+    #[schema(value_type = String)]
+    transaction_id: TransactionId,
+    /// With taxes, in the tariff's currency.
+    total_cost: Amount,
+}
+
+/// A vendor's own message.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DataTransfer {
+    /// Whose.
+    vendor: String,
+    /// Which of the vendor's messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// Any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+}
+
+/// Any action with its payload.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    /// The action's name.
+    action: String,
+    /// Its payload.
+    #[serde(default)]
+    payload: Value,
+}
+
+// === impl CommandForm ===
+
+impl CommandForm {
+    /// Reads a command: `command` names it, the other fields are its own.
+    ///
+    /// # Errors
+    /// What is wrong, with its place.
+    pub(super) fn read(mut fields: Map<String, Value>) -> Result<Self, Problem> {
+        let Some(Value::String(named)) = fields.remove("command") else {
+            return Err(Problem::flaw("/command", "must name the command, such as \"start_transaction\""));
+        };
+        let rest = Value::Object(fields);
+        Ok(match named.as_str() {
+            "start_transaction" => Self::StartTransaction(convert("", rest)?),
+            "stop_transaction" => Self::StopTransaction(convert("", rest)?),
+            "reset" => Self::Reset(convert("", rest)?),
+            "unlock_connector" => Self::UnlockConnector(convert("", rest)?),
+            "change_availability" => Self::ChangeAvailability(convert("", rest)?),
+            "trigger" => Self::Trigger(convert("", rest)?),
+            "get_variables" => Self::GetVariables(convert("", rest)?),
+            "set_variables" => Self::SetVariables(convert("", rest)?),
+            "get_base_report" => Self::GetBaseReport(convert("", rest)?),
+            "set_charging_profile" => Self::SetChargingProfile(convert("", rest)?),
+            "clear_charging_profile" => Self::ClearChargingProfile(convert("", rest)?),
+            "get_transaction_status" => Self::GetTransactionStatus(convert("", rest)?),
+            "cost_updated" => Self::CostUpdated(convert("", rest)?),
+            "data_transfer" => Self::DataTransfer(convert("", rest)?),
+            "raw" => Self::Raw(convert("", rest)?),
+            unknown => return Err(Problem::flaw("/command", format!("there is no command {unknown:?}"))),
+        })
+    }
+
+    /// The command in domain's form.
+    ///
+    /// # Errors
+    /// What the types alone cannot refuse, with its place.
+    pub(super) fn into_domain(self, now: Timestamp) -> Result<StationCommand, Problem> {
+        Ok(match self {
+            Self::StartTransaction(form) => form.into_domain()?,
+            Self::StopTransaction(form) => {
+                StationCommand::StopTransaction { transaction_id: form.transaction_id }
+            }
+            Self::Reset(form) => {
+                StationCommand::Reset { kind: form.kind.into(), evse_id: form.evse_id.map(EvseId) }
+            }
+            Self::UnlockConnector(form) => StationCommand::UnlockConnector {
+                evse_id: EvseId(form.evse_id),
+                connector_id: ConnectorId(form.connector_id),
+            },
+            Self::ChangeAvailability(form) => StationCommand::ChangeAvailability {
+                operative: form.operative,
+                evse_id: form.evse_id.map(EvseId),
+                connector_id: form.connector_id.map(ConnectorId),
+            },
+            Self::Trigger(form) => {
+                StationCommand::Trigger { message: form.message.into(), evse_id: form.evse_id.map(EvseId) }
+            }
+            Self::GetVariables(form) => form.into_domain()?,
+            Self::SetVariables(form) => form.into_domain()?,
+            Self::GetBaseReport(form) => StationCommand::GetBaseReport {
+                request_id: form.request_id.unwrap_or_else(new_remote_start_id),
+                base: form.base.into(),
+            },
+            Self::SetChargingProfile(form) => StationCommand::SetChargingProfile {
+                evse_id: EvseId(form.evse_id),
+                profile: form.profile.into_domain(now)?,
+            },
+            Self::ClearChargingProfile(form) => StationCommand::ClearChargingProfile {
+                profile_id: form.profile_id,
+                evse_id: form.evse_id.map(EvseId),
+                purpose: form.purpose.map(Into::into),
+                stack_level: form.stack_level,
+            },
+            Self::GetTransactionStatus(form) => {
+                StationCommand::GetTransactionStatus { transaction_id: form.transaction_id }
+            }
+            Self::CostUpdated(form) => StationCommand::CostUpdated {
+                transaction_id: form.transaction_id,
+                total_cost: form.total_cost.0,
+            },
+            Self::DataTransfer(form) => StationCommand::DataTransfer {
+                vendor: form.vendor.into(),
+                message: form.message.map(Into::into),
+                data: form.data.map(|data| data.to_string().into()),
+            },
+            Self::Raw(form) => form.into_domain()?,
+        })
+    }
+}
+
+impl From<StationCommand> for CommandForm {
+    fn from(command: StationCommand) -> Self {
+        match command {
+            StationCommand::StartTransaction { evse_id, token, remote_start_id } => {
+                Self::StartTransaction(StartTransaction {
+                    evse_id: evse_id.map(|id| id.0),
+                    token_kind: Some(kind_name(&token.kind).to_owned()),
+                    token_uid: Some(token.uid),
+                    token: None,
+                    remote_start_id: Some(remote_start_id),
+                })
+            }
+            StationCommand::StopTransaction { transaction_id } => {
+                Self::StopTransaction(StopTransaction { transaction_id })
+            }
+            StationCommand::Reset { kind, evse_id } => {
+                Self::Reset(Reset { kind: kind.into(), evse_id: evse_id.map(|id| id.0) })
+            }
+            StationCommand::UnlockConnector { evse_id, connector_id } => {
+                Self::UnlockConnector(UnlockConnector { evse_id: evse_id.0, connector_id: connector_id.0 })
+            }
+            StationCommand::ChangeAvailability { operative, evse_id, connector_id } => {
+                Self::ChangeAvailability(ChangeAvailability {
+                    operative,
+                    evse_id: evse_id.map(|id| id.0),
+                    connector_id: connector_id.map(|id| id.0),
+                })
+            }
+            StationCommand::Trigger { message, evse_id } => {
+                Self::Trigger(Trigger { message: message.into(), evse_id: evse_id.map(|id| id.0) })
+            }
+            StationCommand::GetVariables { variables } => Self::GetVariables(GetVariables {
+                variables: variables.into_iter().map(VariableNameForm::from).collect(),
+            }),
+            StationCommand::SetVariables { variables } => Self::SetVariables(SetVariables {
+                variables: variables.into_iter().map(VariableSettingForm::from).collect(),
+            }),
+            StationCommand::GetBaseReport { request_id, base } => {
+                Self::GetBaseReport(GetBaseReport { request_id: Some(request_id), base: base.into() })
+            }
+            StationCommand::SetChargingProfile { evse_id, profile } => {
+                Self::SetChargingProfile(SetChargingProfile { evse_id: evse_id.0, profile: profile.into() })
+            }
+            StationCommand::ClearChargingProfile { profile_id, evse_id, purpose, stack_level } => {
+                Self::ClearChargingProfile(ClearChargingProfile {
+                    profile_id,
+                    evse_id: evse_id.map(|id| id.0),
+                    purpose: purpose.map(Into::into),
+                    stack_level,
+                })
+            }
+            StationCommand::GetTransactionStatus { transaction_id } => {
+                Self::GetTransactionStatus(GetTransactionStatus { transaction_id })
+            }
+            StationCommand::CostUpdated { transaction_id, total_cost } => {
+                Self::CostUpdated(CostUpdated { transaction_id, total_cost: total_cost.into() })
+            }
+            StationCommand::DataTransfer { vendor, message, data } => Self::DataTransfer(DataTransfer {
+                vendor: vendor.into(),
+                message: message.map(Into::into),
+                data: data.map(|data| json_or_text(&data)),
+            }),
+            StationCommand::Raw { action, payload } => {
+                Self::Raw(Raw { action: action.into(), payload: json_or_text(&payload) })
+            }
+        }
+    }
+}
+
+// === impl of single forms ===
+
+impl StartTransaction {
+    fn into_domain(self) -> Result<StationCommand, Problem> {
+        let (uid, kind) = match (self.token_uid, self.token) {
+            (Some(uid), None) | (None, Some(TokenForm::Uid(uid))) => (uid, self.token_kind),
+            (None, Some(TokenForm::Object { uid, kind })) => (uid, kind.or(self.token_kind)),
+            (Some(_), Some(_)) => return Err(Problem::flaw("/token", "leave it out beside token_uid")),
+            (None, None) => return Err(Problem::flaw("/token_uid", "is missing: for whom?")),
+        };
+        if self.remote_start_id.is_some_and(|id| id <= 0) {
+            return Err(Problem::flaw("/remote_start_id", "must be positive"));
+        }
+        let kind = kind.map_or(TokenKind::Central, |name| kind_named(&name));
+        Ok(StationCommand::StartTransaction {
+            evse_id: self.evse_id.map(EvseId),
+            token: IdToken { uid, kind },
+            remote_start_id: self.remote_start_id.unwrap_or_else(new_remote_start_id),
+        })
+    }
+}
+
+impl GetVariables {
+    fn into_domain(self) -> Result<StationCommand, Problem> {
+        if self.variables.len() > VARIABLES_MAX {
+            return Err(Problem::flaw("/variables", format!("at most {VARIABLES_MAX} are allowed")));
+        }
+        let name = |form: VariableNameForm| VariableName {
+            component: form.component.into(),
+            name: form.name.into(),
+            evse_id: form.evse_id.map(EvseId),
+        };
+        Ok(StationCommand::GetVariables { variables: self.variables.into_iter().map(name).collect() })
+    }
+}
+
+impl SetVariables {
+    fn into_domain(self) -> Result<StationCommand, Problem> {
+        if self.variables.is_empty() || self.variables.len() > VARIABLES_MAX {
+            return Err(Problem::flaw("/variables", format!("1 to {VARIABLES_MAX} are needed")));
+        }
+        let setting = |form: VariableSettingForm| VariableSetting {
+            variable: VariableName {
+                component: form.component.into(),
+                name: form.name.into(),
+                evse_id: form.evse_id.map(EvseId),
+            },
+            value: form.value.into(),
+        };
+        Ok(StationCommand::SetVariables { variables: self.variables.into_iter().map(setting).collect() })
+    }
+}
+
+impl ProfileForm {
+    fn into_domain(self, now: Timestamp) -> Result<ChargingProfile, Problem> {
+        let starts: Vec<_> = self.periods.iter().map(|period| period.start_s).collect();
+        if starts.is_empty() || starts.len() > PERIODS_MAX {
+            return Err(Problem::flaw("/profile/periods", format!("1 to {PERIODS_MAX} are needed")));
+        }
+        if starts.first() != Some(&0) || !starts.is_sorted_by(|earlier, later| earlier < later) {
+            return Err(Problem::flaw("/profile/periods", "must start at 0 and rise"));
+        }
+        if self.periods.iter().any(|period| period.limit < 0) {
+            return Err(Problem::flaw("/profile/periods", "limits must not be negative"));
+        }
+        let period = |form: PeriodForm| ProfilePeriod {
+            start_s: form.start_s,
+            limit: form.limit,
+            phases: form.phases,
+        };
+        Ok(ChargingProfile {
+            profile_id: self.profile_id,
+            stack_level: self.stack_level,
+            purpose: self.purpose.into(),
+            transaction_id: self.transaction_id,
+            valid_to: self.valid_to_at.map(|at| at.0),
+            starts_at: self.starts_at.map_or(now, |at| at.0),
+            duration_s: self.duration_s,
+            unit: self.unit.into(),
+            periods: self.periods.into_iter().map(period).collect(),
+        })
+    }
+}
+
+impl From<ChargingProfile> for ProfileForm {
+    fn from(profile: ChargingProfile) -> Self {
+        let period = |period: ProfilePeriod| PeriodForm {
+            start_s: period.start_s,
+            limit: period.limit,
+            phases: period.phases,
+        };
+        Self {
+            profile_id: profile.profile_id,
+            stack_level: profile.stack_level,
+            purpose: profile.purpose.into(),
+            transaction_id: profile.transaction_id,
+            valid_to_at: profile.valid_to.map(Into::into),
+            starts_at: Some(profile.starts_at.into()),
+            duration_s: profile.duration_s,
+            unit: profile.unit.into(),
+            periods: profile.periods.into_iter().map(period).collect(),
+        }
+    }
+}
+
+impl Raw {
+    fn into_domain(self) -> Result<StationCommand, Problem> {
+        let payload = match self.payload {
+            Value::Null => "{}".to_owned(),
+            Value::Object(fields) => Value::Object(fields).to_string(),
+            _ => return Err(Problem::flaw("/payload", "must be an object")),
+        };
+        Ok(StationCommand::Raw { action: self.action.into(), payload: payload.into() })
+    }
+}
+
+impl From<VariableName> for VariableNameForm {
+    fn from(variable: VariableName) -> Self {
+        Self {
+            component: variable.component.into(),
+            name: variable.name.into(),
+            evse_id: variable.evse_id.map(|id| id.0),
+        }
+    }
+}
+
+impl From<VariableSetting> for VariableSettingForm {
+    fn from(setting: VariableSetting) -> Self {
+        Self {
+            component: setting.variable.component.into(),
+            name: setting.variable.name.into(),
+            evse_id: setting.variable.evse_id.map(|id| id.0),
+            value: setting.value.into(),
+        }
+    }
+}
+
+macro_rules! same_names {
+    ($form:ident = $domain:ident { $($variant:ident),* }) => {
+        impl From<$form> for $domain {
+            fn from(form: $form) -> Self {
+                match form { $($form::$variant => Self::$variant),* }
+            }
+        }
+        impl From<$domain> for $form {
+            fn from(domain: $domain) -> Self {
+                match domain { $($domain::$variant => Self::$variant),* }
+            }
+        }
+    };
+}
+
+same_names!(ResetKindForm = ResetKind { Immediate, OnIdle });
+same_names!(TriggeredForm = TriggeredMessage {
+    BootNotification, Heartbeat, StatusNotification, MeterValues, FirmwareStatus, LogStatus, TransactionEvent
+});
+same_names!(ReportBaseForm = ReportBase { Configuration, Full, Summary });
+same_names!(PurposeForm = ProfilePurpose { StationMax, TransactionDefault, Transaction });
+same_names!(UnitForm = LimitUnit { Watts, Milliamps });
+
+const fn one() -> u32 {
+    1
+}
+
+fn json_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_no_json| Value::String(text.to_owned()))
+}
+
+/// A transaction id as text, or as the number 1.6 stations have.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TransactionId, D::Error> {
+    let text = match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
+        _ => return Err(serde::de::Error::custom("must be a text or a number")),
+    };
+    TransactionId::new(&text).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The API's own description: OpenAPI 3.1, from the types and handlers, compared with the table of routes by a test.
+
+use actix_web::HttpResponse;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as Document, PathItem, Ref, Response, SecurityRequirement};
+use utoipa::{Modify, OpenApi};
+
+use super::problem::{self, FieldError, ProblemBody};
+use super::{
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, sessions, tariffs,
+    tokens, transactions,
+};
+
+const SCHEME: &str = "api_key";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Ringmain operator API", description = "JSON for machines. Instants are RFC 3339, amounts of money are \
+        decimal strings, units stand last in names. Lists are pages: give `next_cursor` as `cursor` to get the next one. \
+        A POST with the header `Idempotency-Key` happens once, however often it is repeated.", license(name = "Apache-2.0",
+        identifier = "Apache-2.0")),
+    paths(
+        document,
+        locations::list, locations::create, locations::read, locations::put, locations::delete,
+        charging_stations::list, charging_stations::create, charging_stations::read, charging_stations::change,
+        charging_stations::delete, charging_stations::rotate_password, messages::list, commands::give, commands::give_raw,
+        evses::list,
+        transactions::list, transactions::read,
+        sessions::list, sessions::read,
+        cdrs::list, cdrs::read,
+        tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete,
+        tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
+        commands::list, commands::read,
+        events::watch,
+        api_keys::list, api_keys::create, api_keys::revoke,
+        audit_events::list,
+    ),
+    components(schemas(ProblemBody, FieldError)),
+    modifiers(&Shared),
+)]
+struct Description;
+
+/// What all routes share: the key, and how refusals look.
+struct Shared;
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "openapi",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(super) async fn document() -> HttpResponse {
+    HttpResponse::Ok().json(description())
+}
+
+/// The description as a document.
+#[must_use]
+pub fn description() -> Document {
+    Description::openapi()
+}
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut Document) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("an API key's token")).build();
+        document.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(bearer));
+        for (path, item) in &mut document.paths.paths {
+            let open = path.ends_with("/openapi.json");
+            for operation in operations(item) {
+                if !open {
+                    operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
+                    share_refusals(operation);
+                }
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// Adds the refusals every route has, and gives all refusals their media type.
+fn share_refusals(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    for (status, words) in [
+        ("400", "the request makes no sense"),
+        ("401", "no valid key was presented"),
+        ("403", "the key may not do that"),
+        ("429", "too many requests"),
+        ("503", "the store cannot be reached"),
+    ] {
+        responses.entry(status.to_owned()).or_insert_with(|| Response::new(words).into());
+    }
+    for (status, response) in responses.iter_mut() {
+        if let utoipa::openapi::RefOr::T(response) = response
+            && (status.starts_with('4') || status.starts_with('5'))
+        {
+            response.content.clear();
+            let schema = Ref::from_schema_name("Problem");
+            response.content.insert(problem::MEDIA_TYPE.to_owned(), Content::new(Some(schema)).into());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The table of everything the API can be asked: method, path, who may, and the handler. Tests walk it; OpenAPI is compared with it.
+
+use actix_web::{Route as Handler, web};
+use ringmain_domain::access::Permission;
+
+use super::{
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, openapi, sessions,
+    tariffs, tokens, transactions,
+};
+
+/// An HTTP method the API uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates, or does something.
+    Post,
+    /// Creates or replaces.
+    Put,
+    /// Changes what is named.
+    Patch,
+    /// Removes.
+    Delete,
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without a key.
+    Open,
+    /// Keys whose role has this permission.
+    Needs(Permission),
+}
+
+/// One thing that can be asked.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path below `/api/v1`, with parameters in braces.
+    pub path: &'static str,
+    /// Who may.
+    pub access: Access,
+    /// The handler.
+    pub handler: fn() -> Handler,
+}
+
+const READ: Access = Access::Needs(Permission::Read);
+const WRITE: Access = Access::Needs(Permission::Write);
+const COMMAND: Access = Access::Needs(Permission::Command);
+const MANAGE_KEYS: Access = Access::Needs(Permission::ManageKeys);
+
+macro_rules! routes {
+    ($($method:ident $path:literal $access:ident $handler:path;)*) => {
+        /// All routes.
+        pub static ROUTES: &[Route] = &[$(routes!(@ $method $path $access $handler)),*];
+    };
+    (@ GET $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Get, path: $path, access: $access, handler: || web::get().to($handler) }
+    };
+    (@ POST $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Post, path: $path, access: $access, handler: || web::post().to($handler) }
+    };
+    (@ PUT $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Put, path: $path, access: $access, handler: || web::put().to($handler) }
+    };
+    (@ PATCH $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Patch, path: $path, access: $access, handler: || web::patch().to($handler) }
+    };
+    (@ DELETE $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Delete, path: $path, access: $access, handler: || web::delete().to($handler) }
+    };
+}
+
+const OPEN: Access = Access::Open;
+
+routes! {
+    GET    "/openapi.json"                                       OPEN        openapi::document;
+
+    GET    "/locations"                                          READ        locations::list;
+    POST   "/locations"                                          WRITE       locations::create;
+    GET    "/locations/{id}"                                     READ        locations::read;
+    PUT    "/locations/{id}"                                     WRITE       locations::put;
+    DELETE "/locations/{id}"                                     WRITE       locations::delete;
+
+    GET    "/charging-stations"                                  READ        charging_stations::list;
+    POST   "/charging-stations"                                  WRITE       charging_stations::create;
+    GET    "/charging-stations/{id}"                             READ        charging_stations::read;
+    PATCH  "/charging-stations/{id}"                             WRITE       charging_stations::change;
+    DELETE "/charging-stations/{id}"                             WRITE       charging_stations::delete;
+    POST   "/charging-stations/{id}/password"                    WRITE       charging_stations::rotate_password;
+    GET    "/charging-stations/{id}/messages"                    READ        messages::list;
+    POST   "/charging-stations/{id}/commands"                    COMMAND     commands::give;
+    POST   "/charging-stations/{id}/ocpp/{action}"               COMMAND     commands::give_raw;
+
+    GET    "/evses"                                              READ        evses::list;
+
+    GET    "/transactions"                                       READ        transactions::list;
+    GET    "/transactions/{charging_station_id}/{transaction_id}" READ       transactions::read;
+
+    GET    "/sessions"                                           READ        sessions::list;
+    GET    "/sessions/{id}"                                      READ        sessions::read;
+
+    GET    "/cdrs"                                               READ        cdrs::list;
+    GET    "/cdrs/{id}"                                          READ        cdrs::read;
+
+    GET    "/tariffs"                                            READ        tariffs::list;
+    POST   "/tariffs"                                            WRITE       tariffs::create;
+    GET    "/tariffs/{id}"                                       READ        tariffs::read;
+    PUT    "/tariffs/{id}"                                       WRITE       tariffs::put;
+    DELETE "/tariffs/{id}"                                       WRITE       tariffs::delete;
+
+    GET    "/tokens"                                             READ        tokens::list;
+    POST   "/tokens"                                             WRITE       tokens::create;
+    GET    "/tokens/{uid}"                                       READ        tokens::read;
+    PUT    "/tokens/{uid}"                                       WRITE       tokens::put;
+    PATCH  "/tokens/{uid}"                                       WRITE       tokens::change;
+    DELETE "/tokens/{uid}"                                       WRITE       tokens::delete;
+
+    GET    "/commands"                                           READ        commands::list;
+    GET    "/commands/{id}"                                      READ        commands::read;
+
+    GET    "/events"                                             READ        events::watch;
+
+    GET    "/api-keys"                                           MANAGE_KEYS api_keys::list;
+    POST   "/api-keys"                                           MANAGE_KEYS api_keys::create;
+    DELETE "/api-keys/{id}"                                      MANAGE_KEYS api_keys::revoke;
+
+    GET    "/audit-events"                                       READ        audit_events::list;
+}
+
+// === impl Method ===
+
+impl Method {
+    /// The method on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}

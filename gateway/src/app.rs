@@ -1,0 +1,161 @@
+//! Builds a node from its configuration: store, actors, listeners; and says where it listens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix::prelude::*;
+use anyhow::Context as _;
+use ringmain_domain::id::{StationId, TenantId};
+use ringmain_domain::station::StationPolicy;
+use ringmain_domain::transaction::NumberingSecret;
+use ringmain_store::store::{Store, StoreSettings};
+
+use crate::actors::doorkeeper::Doorkeeper;
+use crate::actors::journal::Journal;
+use crate::actors::site_directory::SiteDirectory;
+use crate::canary::Canary;
+use crate::clock;
+use crate::cluster::epochs::Epochs;
+use crate::cluster::memory::MemoryRouting;
+use crate::config::Config;
+use crate::credentials::{self, Credentials};
+use crate::desk::LocalDesk;
+use crate::house::House;
+use crate::live::LiveFeed;
+use crate::record::Recorder;
+
+pub mod listeners;
+mod orphans;
+
+/// One node: what its actors share.
+pub struct Node {
+    /// Persistence.
+    pub store: Store,
+    /// Which connection has a station.
+    pub routing: MemoryRouting,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What holds for all stations.
+    pub policy: Arc<StationPolicy>,
+    /// Records frames.
+    pub recorder: Recorder,
+    /// All sites.
+    pub directory: Addr<SiteDirectory>,
+    /// Fencing numbers.
+    pub epochs: Epochs,
+    /// Whether the store commits.
+    pub canary: Canary,
+    /// Station passwords.
+    pub credentials: Credentials,
+    /// What changed.
+    pub live: LiveFeed,
+    /// The tenant of stations nobody has registered.
+    pub tenant: TenantId,
+    journals: Vec<Addr<Journal>>,
+    draining: AtomicBool,
+}
+
+/// How many journals commit side by side. SQLite has one writer; PostgreSQL gains from a second batch while the first is on its way.
+const JOURNALS_POSTGRES: usize = 2;
+/// Length of the secret that transaction numbers are derived from.
+const SECRET_BYTES: usize = 32;
+
+// === impl Node ===
+
+impl Node {
+    /// The journal of a station: always the same, so that its facts are committed in their order.
+    #[must_use]
+    pub fn journal_of(&self, station: &StationId) -> Addr<Journal> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        station.hash(&mut hasher);
+        let slot = usize::try_from(hasher.finish() % (self.journals.len().max(1) as u64)).unwrap_or_default();
+        // `build` makes at least one journal.
+        self.journals.get(slot).or(self.journals.first()).cloned().unwrap_or_else(|| Journal::new(self.store.clone()).start())
+    }
+
+    /// All journals, for leaving.
+    #[must_use]
+    pub fn journals(&self) -> &[Addr<Journal>] {
+        &self.journals
+    }
+
+    /// Does it take no new stations any more?
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// From now on it takes no new stations.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Opens the store and starts the actors. Listeners come after that: [`listeners::open`].
+///
+/// # Errors
+/// What the operator must mend, in words.
+pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
+    let config = Arc::new(config);
+    let url = config.store_url();
+    let settings = StoreSettings {
+        default_tariff: config.stations.default_tariff.clone(),
+        message_retention_per_station: config.messages.keep_per_station,
+    };
+    let store = Store::open(url.reveal(), settings).await.context("open the store")?;
+    store.reset_online().await.context("mark all stations as not connected")?;
+    let now = clock::now();
+    let secret = store.secret("transaction_numbers", &credentials::random(SECRET_BYTES)?).await.context("read the secret of transaction numbers")?;
+    let policy = Arc::new(StationPolicy {
+        heartbeat_interval_s: config.stations.heartbeat_interval_s,
+        boot_retry_s: config.stations.boot_retry_s,
+        unknown_tokens: config.tokens.unknown,
+        numbering: NumberingSecret::new(&secret),
+    });
+    let credentials = Credentials::open(&config.data_dir)?;
+    orphans::end_commands(&store, now).await.context("end the commands of an earlier run")?;
+    let live = LiveFeed::new(now);
+    let canary = Canary::new(now);
+    actix::spawn(canary.clone().watch(store.clone()));
+    let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
+    actix::spawn(recording);
+    let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
+    let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
+    let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
+    let directory = SiteDirectory::new(store.clone(), live.clone(), arbiters).start();
+    let routing = MemoryRouting::default();
+    let tenant = TenantId::default_tenant();
+    let node = Arc::new(Node {
+        store: store.clone(),
+        routing: routing.clone(),
+        config: Arc::clone(&config),
+        policy,
+        recorder,
+        directory,
+        epochs: Epochs::new(store.clone()),
+        canary: canary.clone(),
+        credentials: credentials.clone(),
+        live: live.clone(),
+        tenant: tenant.clone(),
+        journals,
+        draining: AtomicBool::new(false),
+    });
+    let desk = Arc::new(LocalDesk::new(routing.clone()));
+    let house = Arc::new(House { store, desk, live, routing, credentials, canary, config, tenant });
+    Ok((node, house))
+}
+
+/// A journal has a thread of its own: a batch that is long to prepare holds up no station.
+fn start_journal(store: Store) -> Addr<Journal> {
+    let arbiter = Arbiter::new();
+    Journal::start_in_arbiter(&arbiter.handle(), move |_| Journal::new(store))
+}
+
+/// The door of this node.
+#[must_use]
+pub fn doorkeeper(node: &Arc<Node>) -> Doorkeeper {
+    Doorkeeper::new(Arc::clone(node))
+}

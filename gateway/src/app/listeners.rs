@@ -1,0 +1,184 @@
+//! Opens a node's listeners: stations on ws and wss, people and programs on http, watchers on ops.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use actix_server::{Server, ServerHandle};
+use actix_web::web;
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use ringmain_certs::chain::CertificateFiles;
+use ringmain_certs::dev_ca::folder;
+use ringmain_certs::server::{ClientAuth, ServerSettings, ServerTls};
+use ringmain_certs::verifier::ClientCa;
+use serde::Serialize;
+
+use super::{Node, doorkeeper};
+use crate::config::{Address, ClientCertificate, Config};
+use crate::house::House;
+use crate::listen::{self, ListenSettings};
+use crate::{api, console, ops};
+
+/// Threads of the http listener: people and partners, not stations.
+const HTTP_WORKERS: usize = 2;
+/// How long open requests may last when a node leaves, in seconds.
+const HTTP_SHUTDOWN_S: u64 = 5;
+
+/// Where a node listens; `None` for a listener that is off. Written to the ready file as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// Console, operator API, OCPI.
+    pub http: Option<SocketAddr>,
+    /// Stations without TLS.
+    pub ws: Option<SocketAddr>,
+    /// Stations with TLS.
+    pub wss: Option<SocketAddr>,
+    /// Metrics and health.
+    pub ops: Option<SocketAddr>,
+    /// The development CA that signed the server's certificate, where it did.
+    pub ca: Option<PathBuf>,
+}
+
+/// Routes of other parts of the house on the http listener; the composition root gives roaming's.
+pub type Extension = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Open listeners.
+pub struct Running {
+    /// Where they are.
+    pub addresses: Addresses,
+    /// Of stations: closed first.
+    pub stations: Vec<ServerHandle>,
+    /// Of people and watchers: closed last.
+    pub people: Vec<ServerHandle>,
+}
+
+/// Opens all listeners that are not off.
+///
+/// # Errors
+/// An address cannot be bound, a certificate cannot be used.
+pub fn open(
+    node: &Arc<Node>,
+    house: &Arc<House>,
+    metrics: PrometheusHandle,
+    extension: Extension,
+) -> anyhow::Result<Running> {
+    let mut running = Running { addresses: Addresses::default(), stations: Vec::new(), people: Vec::new() };
+    open_stations(node, &mut running)?;
+    let config = &node.config;
+    if let Some(address) = resolve("listen.http", &config.listen.http)? {
+        let (server, bound) = http_server(address, Arc::clone(house), extension)?;
+        running.addresses.http = Some(bound);
+        running.people.push(spawn(server));
+    }
+    if let Some(address) = resolve("listen.ops", &config.listen.ops)? {
+        let (server, bound) = ops_server(address, Arc::clone(node), metrics)?;
+        running.addresses.ops = Some(bound);
+        running.people.push(spawn(server));
+    }
+    Ok(running)
+}
+
+fn open_stations(node: &Arc<Node>, running: &mut Running) -> anyhow::Result<()> {
+    let config = &node.config;
+    let settings = |address| ListenSettings {
+        connections_max: config.stations.connections_max,
+        ..ListenSettings::new(address)
+    };
+    if let Some(address) = resolve("listen.ws", &config.listen.ws)? {
+        let (server, bound) = listen::bind(&settings(address), None, doorkeeper(node))
+            .with_context(|| format!("listen.ws: listen on {address}"))?;
+        running.addresses.ws = Some(bound);
+        running.stations.push(spawn(server));
+    }
+    if let Some(address) = resolve("listen.wss", &config.listen.wss)? {
+        let (tls, ca) = tls(config)?;
+        let (server, bound) = listen::bind(&settings(address), Some(tls.config()), doorkeeper(node))
+            .with_context(|| format!("listen.wss: listen on {address}"))?;
+        running.addresses.wss = Some(bound);
+        running.addresses.ca = ca;
+        running.stations.push(spawn(server));
+    }
+    Ok(())
+}
+
+/// TLS from the configured files, or from a development CA in the data folder.
+fn tls(config: &Config) -> anyhow::Result<(ServerTls, Option<PathBuf>)> {
+    let named = config.tls.certificate.clone().zip(config.tls.key.clone());
+    let (files, dev_ca) = match named {
+        Some((chain_pem, key_pem)) => (CertificateFiles { chain_pem, key_pem }, None),
+        None => {
+            let pki = folder::ensure(&pki_folder(&config.data_dir), &[], SystemTime::now())
+                .context("make development certificates")?;
+            (pki.server(), Some(pki.ca_pem))
+        }
+    };
+    let mut settings = ServerSettings::new(files);
+    let client_ca = config.tls.client_ca.clone().or_else(|| dev_ca.clone());
+    settings.client_auth = match (config.tls.client_certificate, client_ca) {
+        (ClientCertificate::Off, _) | (ClientCertificate::Optional, None) => ClientAuth::Off,
+        (ClientCertificate::Optional, Some(ca)) => ClientAuth::Optional(ClientCa { ca_pem: ca, crl_pem: None }),
+        (ClientCertificate::Required, Some(ca)) => ClientAuth::Required(ClientCa { ca_pem: ca, crl_pem: None }),
+        (ClientCertificate::Required, None) => {
+            anyhow::bail!("tls.client_certificate is required, so tls.client_ca must name the CAs of the stations")
+        }
+    };
+    let tls = ServerTls::load(settings).context("tls: load the certificates of the station listener")?;
+    Ok((tls, dev_ca))
+}
+
+/// Where the development CA lives.
+#[must_use]
+pub fn pki_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("pki")
+}
+
+fn http_server(address: SocketAddr, house: Arc<House>, extension: Extension) -> anyhow::Result<(Server, SocketAddr)> {
+    let house = web::Data::from(house);
+    let console = console::state();
+    let server = actix_web::HttpServer::new(move || {
+        let extension = Arc::clone(&extension);
+        actix_web::App::new()
+            .app_data(house.clone())
+            .app_data(console.clone())
+            .configure(api::configure)
+            .configure(move |config| extension(config))
+            .configure(console::configure)
+    });
+    let server = server.workers(HTTP_WORKERS).shutdown_timeout(HTTP_SHUTDOWN_S).disable_signals();
+    let server = server.bind(address).with_context(|| format!("listen.http: listen on {address}"))?;
+    let bound = first_address(&server.addrs())?;
+    Ok((server.run(), bound))
+}
+
+fn ops_server(address: SocketAddr, node: Arc<Node>, metrics: PrometheusHandle) -> anyhow::Result<(Server, SocketAddr)> {
+    let (node, metrics) = (web::Data::new(node), web::Data::new(metrics));
+    let server = actix_web::HttpServer::new(move || {
+        actix_web::App::new().app_data(node.clone()).app_data(metrics.clone()).configure(ops::configure)
+    });
+    let server = server.workers(1).shutdown_timeout(HTTP_SHUTDOWN_S).disable_signals();
+    let server = server.bind(address).with_context(|| format!("listen.ops: listen on {address}"))?;
+    let bound = first_address(&server.addrs())?;
+    Ok((server.run(), bound))
+}
+
+fn first_address(addresses: &[SocketAddr]) -> anyhow::Result<SocketAddr> {
+    addresses.first().copied().context("the listener has no address")
+}
+
+fn spawn(server: Server) -> ServerHandle {
+    let handle = server.handle();
+    actix::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "a listener ended");
+        }
+    });
+    handle
+}
+
+fn resolve(key: &str, address: &Address) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(text) = &address.0 else { return Ok(None) };
+    let found = text.to_socket_addrs().with_context(|| format!("{key}: find the address of {text}"))?.next();
+    found.map(Some).with_context(|| format!("{key}: {text} has no address"))
+}

@@ -1,0 +1,125 @@
+//! Subcommands and flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// OCPP connection gateway, roaming hub and charging management system.
+#[derive(Debug, Parser)]
+#[command(name = "ringmain", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node.
+    Serve(ServeArgs),
+    /// Run a node with a simulated fleet, to look around.
+    Demo(ServeArgs),
+    /// Bring the store's schema up to date and end.
+    Migrate(ConfigArgs),
+    /// Read the configuration, say what is wrong with it, and end.
+    CheckConfig(ConfigArgs),
+    /// Keys and certificates of the development CA.
+    Pki {
+        /// What to do.
+        #[command(subcommand)]
+        command: PkiCommand,
+    },
+    /// API keys, without a running node.
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// Where the configuration comes from: file, then `RINGMAIN_*` variables, then flags.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// A TOML file; see docs/generated/configuration.md for its keys.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the embedded store, certificates and secrets live.
+    #[arg(long, value_name = "PATH")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// How a node runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Creates an administrator API key with this token, once (also: RINGMAIN_BOOTSTRAP_TOKEN).
+    #[arg(long, value_name = "TOKEN")]
+    pub bootstrap_token: Option<String>,
+    /// Writes the bound addresses as JSON to this file once the node is ready.
+    #[arg(long, value_name = "PATH")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What to do with the development CA.
+#[derive(Debug, Subcommand)]
+pub enum PkiCommand {
+    /// Make a CA and a server certificate (ECDSA P-256) in the data folder, unless they are there and good.
+    Init {
+        /// Where the configuration comes from.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// A host name or address of the server; may be given several times. Default: localhost, 127.0.0.1, ::1.
+        #[arg(long = "name", value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Issue a certificate for a station.
+    Station {
+        /// Where the configuration comes from.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The station's identity or serial number: the certificate's common name.
+        identity: String,
+        /// The operator: the certificate's organization.
+        #[arg(long, default_value = "Ringmain development")]
+        organization: String,
+        /// The folder for `IDENTITY.pem` and `IDENTITY.key`.
+        #[arg(long, value_name = "PATH", default_value = ".")]
+        out: PathBuf,
+    },
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an API key and print its token once.
+    Create {
+        /// Where the configuration comes from.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// What the key is for.
+        #[arg(long)]
+        name: String,
+        /// administrator, operator or viewer.
+        #[arg(long, default_value = "viewer")]
+        role: String,
+    },
+    /// List API keys; tokens are not stored and cannot be listed.
+    List {
+        /// Where the configuration comes from.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Revoke an API key.
+    Revoke {
+        /// Where the configuration comes from.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The key's id.
+        id: uuid::Uuid,
+    },
+}

@@ -1,0 +1,107 @@
+//! Routes of one node: station to connection.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::Addr;
+use ringmain_domain::id::{Epoch, StationId};
+
+use crate::actors::connection::{Connection, Execute, RecordChanged};
+use crate::actors::exit::Exit;
+
+/// Where a station is.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The connection's fencing number.
+    pub epoch: Epoch,
+    /// The connection.
+    pub connection: Addr<Connection>,
+    /// The address it came from: a station that comes back from the same one is the same station.
+    pub source: IpAddr,
+}
+
+/// The routes of this node. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryRouting {
+    routes: Arc<RwLock<HashMap<StationId, Route>>>,
+}
+
+// === impl MemoryRouting ===
+
+impl MemoryRouting {
+    /// Sets the route, if its epoch is higher than that of the present one; gives back the one it replaced.
+    ///
+    /// # Errors
+    /// The route given, when a newer one is there.
+    pub fn claim(&self, station: &StationId, route: Route) -> Result<Option<Route>, Route> {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.get(station).is_some_and(|present| present.epoch >= route.epoch) {
+            return Err(route);
+        }
+        Ok(routes.insert(station.clone(), route))
+    }
+
+    /// Deletes the route, if it is still that of this epoch: an old socket's end keeps the new one's route.
+    pub fn release(&self, station: &StationId, epoch: Epoch) -> bool {
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let mine = routes.get(station).is_some_and(|present| present.epoch == epoch);
+        if mine {
+            routes.remove(station);
+        }
+        mine
+    }
+
+    /// The route of a station.
+    #[must_use]
+    pub fn find(&self, station: &StationId) -> Option<Route> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).get(station).cloned()
+    }
+
+    /// How many stations are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Is no station here?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All connections, for leaving.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Addr<Connection>> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.values().map(|route| route.connection.clone()).collect()
+    }
+
+    /// Tells a station's connection that its record changed; a full mailbox is tried again by the next change or reconnect.
+    pub fn notify_changed(&self, station: &StationId) {
+        if let Some(route) = self.find(station)
+            && route.connection.try_send(RecordChanged).is_err()
+        {
+            tracing::debug!(station.id = %station, "the connection is too busy to hear of a changed record");
+        }
+    }
+
+    /// Hands an order to the station's connection.
+    ///
+    /// # Errors
+    /// The order, when the station is not here, with how its command ends then.
+    pub fn execute(&self, station: &StationId, order: Execute) -> Result<(), ringmain_domain::command::CommandOutcome> {
+        use actix::prelude::SendError;
+        use ringmain_domain::command::CommandOutcome;
+        let route = self.find(station).ok_or(CommandOutcome::Offline)?;
+        route.connection.try_send(order).map_err(|error| match error {
+            SendError::Full(_) => CommandOutcome::StationBusy,
+            SendError::Closed(_) => CommandOutcome::Offline,
+        })
+    }
+
+    /// Asks a connection to leave; its end is told by its own farewell.
+    pub fn dismiss(connection: &Addr<Connection>, exit: Exit) -> bool {
+        connection.try_send(crate::actors::connection::Leave(exit)).is_ok()
+    }
+}

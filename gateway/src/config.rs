@@ -1,0 +1,360 @@
+//! The whole configuration: file, then environment, then flags. Unknown keys are errors; every key has a default.
+
+use std::path::{Path, PathBuf};
+
+use ringmain_domain::authorize::UnknownTokens;
+use ringmain_domain::id::TariffId;
+use ringmain_domain::location::UnknownStations;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+/// All of it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the embedded store, the development CA and secrets live.
+    pub data_dir: PathBuf,
+    /// Creates an administrator API key with this token once (`RINGMAIN_BOOTSTRAP_TOKEN`).
+    pub bootstrap_token: Option<Secret>,
+    /// Addresses.
+    pub listen: Listen,
+    /// Persistence.
+    pub store: StoreSection,
+    /// Charging stations.
+    pub stations: Stations,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Certificates of the station listener.
+    pub tls: Tls,
+    /// Logs.
+    pub log: Log,
+    /// Recorded frames.
+    pub messages: Messages,
+}
+
+/// Addresses, each `host:port` or `off`. Port 0 picks a free one.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Console, operator API, OCPI.
+    pub http: Address,
+    /// Stations without TLS: for trusted networks only.
+    pub ws: Address,
+    /// Stations with TLS.
+    pub wss: Address,
+    /// Metrics and health.
+    pub ops: Address,
+}
+
+/// An address to listen on, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address(pub Option<Box<str>>);
+
+/// Persistence.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// `sqlite:PATH` or `postgres://…`; a file in the data folder when absent.
+    pub url: Option<Secret>,
+}
+
+/// Charging stations.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stations {
+    /// What happens to stations nobody registered.
+    pub unknown: UnknownStations,
+    /// The tariff of stations without one.
+    pub default_tariff: Option<TariffId>,
+    /// Seconds between heartbeats, 10 to 86,400.
+    pub heartbeat_interval_s: u32,
+    /// Seconds until a station that is not accepted boots again, 1 to 86,400.
+    pub boot_retry_s: u32,
+    /// Registered stations without a password may connect. For trusted networks only.
+    pub without_password_enabled: bool,
+    /// The most stations connected to this node.
+    pub connections_max: usize,
+    /// How long a station may take to answer a command, in seconds, 1 to 600.
+    pub answer_timeout_s: u32,
+    /// Refuse what the standard forbids instead of tolerating it; for certification.
+    pub strict_enabled: bool,
+}
+
+/// Tokens.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tokens {
+    /// What happens to tokens nobody registered.
+    pub unknown: UnknownTokens,
+}
+
+/// Certificates of the station listener; a development CA makes them when none are named.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM chain of the server.
+    pub certificate: Option<PathBuf>,
+    /// PEM key of the server.
+    pub key: Option<PathBuf>,
+    /// PEM bundle of the CAs that sign station certificates.
+    pub client_ca: Option<PathBuf>,
+    /// Whether stations show a certificate.
+    pub client_certificate: ClientCertificate,
+}
+
+/// Whether stations show a certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificate {
+    /// They are not asked.
+    Off,
+    /// They may: then it counts instead of a password.
+    #[default]
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// Logs, on standard error.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,ringmain_gateway=debug`.
+    pub level: Box<str>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Recorded frames.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Messages {
+    /// Record what stations and we say to each other.
+    pub record_enabled: bool,
+    /// The newest so many frames of a station are kept, 10 to 1,000,000.
+    pub keep_per_station: u32,
+}
+
+/// Every key with its unit or values and its meaning, in the order of the page that is made from it.
+pub const KEYS: &[(&str, &str, &str)] = &[
+    ("data_dir", "path", "where the embedded store, the development CA and secrets live"),
+    ("bootstrap_token", "secret", "creates an administrator API key with this token, once"),
+    ("listen.http", "host:port or off", "console, operator API, OCPI"),
+    ("listen.ws", "host:port or off", "stations without TLS: for trusted networks only"),
+    ("listen.wss", "host:port or off", "stations with TLS"),
+    ("listen.ops", "host:port or off", "metrics and health; never public"),
+    ("store.url", "secret", "`sqlite:PATH` or `postgres://…`; a file in the data folder when absent"),
+    ("stations.unknown", "reject, quarantine, accept", "what happens to stations nobody registered"),
+    ("stations.default_tariff", "tariff id", "the tariff of stations without one"),
+    ("stations.heartbeat_interval_s", "seconds, 10 to 86400", "between heartbeats of a station"),
+    ("stations.boot_retry_s", "seconds, 1 to 86400", "until a station that is not accepted boots again"),
+    ("stations.without_password_enabled", "true, false", "registered stations without a password may connect: for trusted networks only"),
+    ("stations.connections_max", "connections", "the most stations connected to this node"),
+    ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
+    ("stations.strict_enabled", "true, false", "refuse what the standard forbids instead of tolerating it; for certification"),
+    ("tokens.unknown", "reject, accept", "what happens to tokens nobody registered"),
+    ("tls.certificate", "path", "PEM chain of the station listener; the development CA makes one when absent"),
+    ("tls.key", "path", "its PEM key"),
+    ("tls.client_ca", "path", "PEM bundle of the CAs that sign station certificates"),
+    ("tls.client_certificate", "off, optional, required", "whether stations show a certificate"),
+    ("log.format", "text, json", "how log lines look"),
+    ("log.level", "filter", "`error` to `trace`, or a filter such as `info,ringmain_gateway=debug`"),
+    ("messages.record_enabled", "true, false", "record what stations and we say to each other"),
+    ("messages.keep_per_station", "frames, 10 to 1000000", "the newest so many frames of a station are kept"),
+];
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable, not TOML, an unknown key or a value of the wrong kind.
+    #[error("{0}")]
+    Read(#[from] config::ConfigError),
+    /// A value out of its range.
+    #[error("{key} is {value}, but must be {range}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        range: &'static str,
+    },
+}
+
+// === impl Config ===
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("ringmain-data"),
+            bootstrap_token: None,
+            listen: Listen::default(),
+            store: StoreSection::default(),
+            stations: Stations::default(),
+            tokens: Tokens::default(),
+            tls: Tls::default(),
+            log: Log::default(),
+            messages: Messages::default(),
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let at = |text: &str| Address(Some(text.into()));
+        Self {
+            http: at("127.0.0.1:8080"),
+            ws: at("127.0.0.1:9000"),
+            wss: at("0.0.0.0:9443"),
+            ops: at("127.0.0.1:9464"),
+        }
+    }
+}
+
+impl Default for Stations {
+    fn default() -> Self {
+        Self {
+            unknown: UnknownStations::default(),
+            default_tariff: None,
+            heartbeat_interval_s: 300,
+            boot_retry_s: 30,
+            without_password_enabled: false,
+            connections_max: 100_000,
+            answer_timeout_s: 30,
+            strict_enabled: false,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: "info".into() }
+    }
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self { record_enabled: true, keep_per_station: 1_000 }
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let port = text.rsplit_once(':').map(|(host, port)| (!host.is_empty(), port.parse::<u16>().is_ok()));
+        if port != Some((true, true)) {
+            return Err(format!("{text:?} is no address: host:port or off is needed"));
+        }
+        Ok(Self(Some(text.into())))
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.0.map_or_else(|| "off".to_owned(), Into::into)
+    }
+}
+
+impl Config {
+    /// Reads `file` (which must exist when it is named) and `RINGMAIN_*` variables, `__` between section and key.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and its source.
+    pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut builder = config::Config::builder();
+        if let Some(file) = file {
+            builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
+        }
+        let environment =
+            config::Environment::with_prefix("RINGMAIN").prefix_separator("_").separator("__").try_parsing(true);
+        let read: Self = builder.add_source(environment).build()?.try_deserialize()?;
+        read.check()?;
+        Ok(read)
+    }
+
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    /// The first value out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let range = |key, value: u32, low: u32, high: u32, range| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(ConfigError::Range { key, value: value.to_string(), range })
+        };
+        let stations = &self.stations;
+        range("stations.heartbeat_interval_s", stations.heartbeat_interval_s, 10, 86_400, "10 to 86400 seconds")?;
+        range("stations.boot_retry_s", stations.boot_retry_s, 1, 86_400, "1 to 86400 seconds")?;
+        range("stations.answer_timeout_s", stations.answer_timeout_s, 1, 600, "1 to 600 seconds")?;
+        range("messages.keep_per_station", self.messages.keep_per_station, 10, 1_000_000, "10 to 1000000 frames")?;
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            let value = "set alone".to_owned();
+            return Err(ConfigError::Range { key: "tls.certificate", value, range: "set together with tls.key" });
+        }
+        Ok(())
+    }
+
+    /// The store's URL: the configured one, or a file in the data folder.
+    #[must_use]
+    pub fn store_url(&self) -> Secret {
+        let default = || Secret::new(&format!("sqlite:{}", self.data_dir.join("ringmain.sqlite").display()));
+        self.store.url.clone().unwrap_or_else(default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ringmain.toml");
+        std::fs::write(&file, toml).unwrap();
+        Config::read(Some(&file)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_legal() {
+        let config = read("").unwrap();
+        assert_eq!(config.listen.wss.0.as_deref(), Some("0.0.0.0:9443"));
+        assert_eq!(config.stations.unknown, UnknownStations::Quarantine);
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_is_named() {
+        for (toml, expect) in [
+            ("[stations]\nunknwon = \"reject\"", "unknown field `unknwon`"),
+            ("[stations]\nunknown = \"maybe\"", "maybe"),
+            ("[listen]\nws = \"9000\"", "\"9000\" is no address"),
+            ("[stations]\nheartbeat_interval_s = 5", "stations.heartbeat_interval_s is 5, but must be 10 to 86400 seconds"),
+            ("[tls]\nkey = \"k.pem\"", "tls.certificate is set alone"),
+        ] {
+            let error = read(toml).unwrap_err();
+            assert!(error.contains(expect), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_listener_can_be_off_and_a_secret_does_not_print() {
+        let config = read("[listen]\nws = \"off\"\n[store]\nurl = \"postgres://u:hunter2@h/d\"").unwrap();
+        assert_eq!(config.listen.ws, Address(None));
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,55 @@
+//! `CommandDesk` of this node: finds the connection, waits for the end, never longer than the order's deadline and a little.
+
+use std::time::Duration;
+
+use ringmain_domain::command::{CommandDesk, CommandOrder, CommandOutcome, CommandResult, DeskFuture};
+use ringmain_domain::telemetry;
+use tokio::sync::oneshot;
+
+use crate::actors::connection::Execute;
+use crate::clock;
+use crate::cluster::memory::MemoryRouting;
+
+/// A connection ends its orders by itself; this much later the desk stops waiting all the same (invariant R3 allows 5 s).
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The desk of one node.
+#[derive(Debug, Clone)]
+pub struct LocalDesk {
+    routing: MemoryRouting,
+}
+
+// === impl LocalDesk ===
+
+impl LocalDesk {
+    /// A desk over these routes.
+    #[must_use]
+    pub const fn new(routing: MemoryRouting) -> Self {
+        Self { routing }
+    }
+}
+
+impl CommandDesk for LocalDesk {
+    fn submit(&self, order: CommandOrder) -> DeskFuture {
+        let routing = self.routing.clone();
+        Box::pin(async move {
+            let result = execute(&routing, order).await;
+            metrics::counter!(telemetry::COMMAND_OUTCOMES, "outcome" => result.outcome.as_str()).increment(1);
+            result
+        })
+    }
+}
+
+async fn execute(routing: &MemoryRouting, order: CommandOrder) -> CommandResult {
+    let left_ms = u64::try_from(order.deadline.millis_since(clock::now())).unwrap_or(0);
+    let station = order.station.clone();
+    let (done, end) = oneshot::channel();
+    if let Err(outcome) = routing.execute(&station, Execute { order, done }) {
+        return CommandResult::bare(outcome);
+    }
+    match tokio::time::timeout(Duration::from_millis(left_ms) + GRACE, end).await {
+        Ok(Ok(result)) => result,
+        // The connection died with the order in its mailbox or in its hands: the station may have seen it.
+        Ok(Err(_)) | Err(_) => CommandResult::bare(CommandOutcome::TimeoutUnknown),
+    }
+}

@@ -1,0 +1,40 @@
+//! What the parts of a node share: the store, the desk, the feed. Built once in [`crate::app`].
+
+use std::sync::Arc;
+
+use ringmain_domain::command::CommandDesk;
+use ringmain_domain::id::{StationId, TenantId};
+use ringmain_store::store::Store;
+
+use crate::canary::Canary;
+use crate::cluster::memory::MemoryRouting;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::live::LiveFeed;
+
+/// The shared parts of a node.
+pub struct House {
+    /// Persistence.
+    pub store: Store,
+    /// Takes commands for stations.
+    pub desk: Arc<dyn CommandDesk>,
+    /// What changed, for those who watch.
+    pub live: LiveFeed,
+    /// Which connection has a station.
+    pub routing: MemoryRouting,
+    /// Station passwords.
+    pub credentials: Credentials,
+    /// Whether the store really commits.
+    pub canary: Canary,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The tenant of requests that name none: a single-tenant installation has only this one.
+    pub tenant: TenantId,
+}
+
+impl House {
+    /// An operator changed a station's record: its connection and its site take it over.
+    pub fn station_changed(&self, station: &StationId) {
+        self.routing.notify_changed(station);
+    }
+}

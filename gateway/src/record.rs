@@ -1,0 +1,231 @@
+//! Recording of frames: bounded, masked, never in anybody's way.
+//!
+//! Frames go through a bounded channel to one task that writes them in batches. When the store is slow the newest are dropped and
+//! counted; nothing a station says waits for its own recording.
+
+use std::time::Duration;
+
+use ringmain_domain::id::StationId;
+use ringmain_domain::time::Timestamp;
+use ringmain_ocpp::action::Action;
+use ringmain_ocpp::frame::Frame;
+use ringmain_ocpp::message_id::MessageId;
+use ringmain_store::messages::RecordedMessage;
+use ringmain_store::store::Store;
+use tokio::sync::mpsc;
+
+/// Frames on their way to the store.
+const QUEUE: usize = 8_192;
+const BATCH: usize = 512;
+/// How long frames may gather before they are written.
+const GATHER: Duration = Duration::from_millis(200);
+/// How often old frames are deleted.
+const TRIM_EVERY: Duration = Duration::from_secs(60);
+/// What is kept of a frame, in bytes.
+pub const FRAME_KEPT_BYTES: usize = 16 * 1024;
+/// Names of settings whose values nobody may read back.
+const SECRET_SETTINGS: [&str; 3] = ["AuthorizationKey", "BasicAuthPassword", "basicAuthPassword"];
+
+/// Takes frames.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    queue: Option<mpsc::Sender<RecordedMessage>>,
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// A recorder and the task that writes, which ends with the last recorder. Disabled: a recorder that keeps nothing.
+    pub fn new(store: Store, enabled: bool) -> (Self, impl Future<Output = ()>) {
+        let (queue, frames) = mpsc::channel(QUEUE);
+        let recorder = Self { queue: enabled.then_some(queue) };
+        (recorder, write(store, frames))
+    }
+
+    /// A frame of a station; `frame` is `None` for a text that is none.
+    pub fn inbound(&self, station: &StationId, at: Timestamp, frame: Option<&Frame<'_>>, text: &str) {
+        let (kind, action, id) = frame.map_or(("unreadable", None, ""), |frame| {
+            let (action, id) = match frame {
+                Frame::Call(call) | Frame::Send(call) => (Some(&*call.action), &call.id),
+                Frame::CallResult(result) => (None, &result.id),
+                Frame::CallError(error) | Frame::CallResultError(error) => (None, &error.id),
+            };
+            (kind_of(frame), action, id.as_str())
+        });
+        self.keep(station, at, true, (kind, action, id), text);
+    }
+
+    /// A frame of ours whose text says what it is.
+    pub fn outbound(&self, station: &StationId, at: Timestamp, action: Option<&str>, text: &str) {
+        let head = head_of(text);
+        self.keep(station, at, false, (head.kind, action.or(head.action), head.id), text);
+    }
+
+    /// Our answer to a call.
+    pub fn answered(&self, station: &StationId, at: Timestamp, action: Action, id: &MessageId, text: &str) {
+        self.keep(station, at, false, ("call_result", Some(action.as_str()), id.as_str()), text);
+    }
+
+    fn keep(
+        &self,
+        station: &StationId,
+        at: Timestamp,
+        inbound: bool,
+        (kind, action, id): (&str, Option<&str>, &str),
+        text: &str,
+    ) {
+        let Some(queue) = &self.queue else { return };
+        let message = RecordedMessage {
+            station: station.clone(),
+            at,
+            inbound,
+            kind: kind.into(),
+            action: action.map(Into::into),
+            message_id: id.into(),
+            frame: masked(text),
+        };
+        if queue.try_send(message).is_err() {
+            metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED).increment(1);
+        }
+    }
+}
+
+/// The name of a frame's kind, in recordings and metrics.
+#[must_use]
+pub const fn kind_of(frame: &Frame<'_>) -> &'static str {
+    match frame {
+        Frame::Call(_) => "call",
+        Frame::CallResult(_) => "call_result",
+        Frame::CallError(_) => "call_error",
+        Frame::CallResultError(_) => "call_result_error",
+        Frame::Send(_) => "send",
+    }
+}
+
+struct Head<'a> {
+    kind: &'static str,
+    id: &'a str,
+    action: Option<&'a str>,
+}
+
+/// What one of our own frames is: `[2,"id","Action",…`.
+fn head_of(text: &str) -> Head<'_> {
+    let kind = match text.as_bytes().get(1) {
+        Some(b'2') => "call",
+        Some(b'3') => "call_result",
+        Some(b'4') => "call_error",
+        Some(b'5') => "call_result_error",
+        Some(b'6') => "send",
+        _ => "unreadable",
+    };
+    let mut quoted = text.split('"');
+    let id = quoted.nth(1).unwrap_or_default();
+    let action = quoted.nth(1).filter(|_| matches!(kind, "call" | "send"));
+    Head { kind, id, action }
+}
+
+/// Cut to its bound; the values of secret settings are not kept.
+fn masked(text: &str) -> Box<str> {
+    if SECRET_SETTINGS.iter().any(|name| text.contains(name)) {
+        return match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(mut json) => {
+                mask(&mut json, false);
+                cut(&json.to_string())
+            }
+            Err(_unreadable) => "(not kept: it may hold a password)".into(),
+        };
+    }
+    cut(text)
+}
+
+/// Replaces the values next to the name of a secret setting, and members that are secret by their own name.
+fn mask(json: &mut serde_json::Value, in_secret: bool) {
+    use serde_json::Value;
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, in_secret)),
+        Value::Object(members) => {
+            let names_secret = |value: &Value| value.as_str().is_some_and(|text| SECRET_SETTINGS.contains(&text));
+            let secret = in_secret
+                || members.values().any(|value| names_secret(value) || value.get("name").is_some_and(names_secret));
+            for (name, value) in members {
+                let hidden = SECRET_SETTINGS.contains(&name.as_str())
+                    || (secret && matches!(name.as_str(), "value" | "attributeValue"));
+                if hidden && value.is_string() {
+                    *value = Value::String("***".to_owned());
+                } else {
+                    mask(value, false);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn cut(text: &str) -> Box<str> {
+    let end = text.floor_char_boundary(FRAME_KEPT_BYTES);
+    text.get(..end).unwrap_or(text).into()
+}
+
+async fn write(store: Store, mut frames: mpsc::Receiver<RecordedMessage>) {
+    let mut trim = tokio::time::interval(TRIM_EVERY);
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            taken = frames.recv_many(&mut batch, BATCH) => {
+                if taken == 0 {
+                    return;
+                }
+            }
+            _ = trim.tick() => {
+                if let Err(error) = store.trim_messages().await {
+                    tracing::warn!(%error, "old frames cannot be deleted");
+                }
+                continue;
+            }
+        }
+        if batch.len() < BATCH {
+            tokio::time::sleep(GATHER).await;
+            while batch.len() < BATCH && let Ok(more) = frames.try_recv() {
+                batch.push(more);
+            }
+        }
+        if let Err(error) = store.record_messages(&batch).await {
+            tracing::warn!(%error, frames = batch.len(), "frames cannot be recorded");
+            metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED)
+                .increment(u64::try_from(batch.len()).unwrap_or_default());
+        }
+        batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_kept() {
+        for text in [
+            r#"[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"hunter2"}]"#,
+            r#"[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"hunter2","component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]"#,
+            r#"[2,"1","SetNetworkProfile",{"connectionData":{"basicAuthPassword":"hunter2"}}]"#,
+            r#"[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"hunter2""#,
+        ] {
+            assert!(!masked(text).contains("hunter2"), "{text}");
+        }
+        let plain = r#"[2,"1","ChangeConfiguration",{"key":"HeartbeatInterval","value":"300"}]"#;
+        assert_eq!(&*masked(plain), plain);
+    }
+
+    #[test]
+    fn a_frame_is_cut_at_its_bound() {
+        assert_eq!(masked(&"ü".repeat(FRAME_KEPT_BYTES)).len(), FRAME_KEPT_BYTES);
+    }
+
+    #[test]
+    fn our_own_frames_say_what_they_are() {
+        let head = head_of(r#"[2,"42","Reset",{"type":"Soft"}]"#);
+        assert_eq!((head.kind, head.id, head.action), ("call", "42", Some("Reset")));
+        let head = head_of(r#"[3,"42",{"status":"Accepted"}]"#);
+        assert_eq!((head.kind, head.id, head.action), ("call_result", "42", None));
+    }
+}

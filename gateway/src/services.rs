@@ -1,0 +1,18 @@
+//! What operators can do, whether they ask by API or by console: one function for each operation, over the [`crate::house::House`].
+//!
+//! The functions take and give domain and store types. They check what types alone cannot, refuse with a [`refusal::Refusal`], and write
+//! one audit event for every change. They know nothing of HTTP, HTML, SQL or a station's protocol version.
+
+pub mod audit;
+pub mod commands;
+pub mod doorway;
+pub mod evses;
+pub mod feed;
+pub mod keys;
+pub mod locations;
+pub mod rate;
+pub mod refusal;
+pub mod sign_ins;
+pub mod stations;
+pub mod tariffs;
+pub mod tokens;

@@ -1,0 +1,162 @@
+//! Commands to stations: written down, given to the desk, and ended exactly once, whether or not somebody still waits.
+
+use std::time::Duration;
+
+use ringmain_domain::command::{CommandOrder, CommandResult, StationCommand};
+use ringmain_domain::id::{CommandId, StationId};
+use ringmain_store::commands::CommandRecord;
+use ringmain_store::store::{Store, StoreError};
+use serde_json::json;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::audit;
+use super::keys::Caller;
+use super::refusal::Refusal;
+use super::stations;
+use crate::clock;
+use crate::house::House;
+
+/// By when a command must have ended, unless its giver says otherwise.
+pub const DEFAULT_DEADLINE_S: u32 = 30;
+/// The longest deadline.
+pub const DEADLINE_MAX_S: u32 = 600;
+/// Pauses between attempts to write an outcome down while the store is away; after them the sweep of unended commands does it.
+const END_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
+
+/// A command that was given and will end.
+#[derive(Debug)]
+pub struct Given {
+    /// Its id.
+    pub id: CommandId,
+    ended: oneshot::Receiver<CommandResult>,
+}
+
+// === impl Given ===
+
+impl Given {
+    /// Waits so long for the end. `None`: it goes on, and its record will tell how it ended.
+    pub async fn wait(self, at_most: Duration) -> Option<CommandResult> {
+        // The sender is gone only when the outcome could not be written down: then nothing is known yet.
+        tokio::time::timeout(at_most, self.ended).await.ok().and_then(Result::ok)
+    }
+}
+
+/// A number for a remote start: positive, random, so that two starts are never confused.
+#[must_use]
+pub fn new_remote_start_id() -> i32 {
+    let bits = Uuid::new_v4().as_u128() & 0x7fff_ffff;
+    i32::try_from(bits).unwrap_or(1).max(1)
+}
+
+/// Gives a command to a station of the caller's tenant. `deadline_s` is held within 1 to [`DEADLINE_MAX_S`].
+///
+/// # Errors
+/// The station is absent, or the store's: nothing was sent then.
+pub async fn give(
+    house: &House,
+    caller: &Caller,
+    station: &StationId,
+    command: StationCommand,
+    deadline_s: u32,
+) -> Result<Given, Refusal> {
+    stations::own(house, caller, station).await?;
+    let now = clock::now();
+    let record = CommandRecord {
+        id: CommandId(Uuid::now_v7()),
+        tenant: caller.tenant.clone(),
+        station: station.clone(),
+        command,
+        deadline: now.plus_secs(i64::from(deadline_s.clamp(1, DEADLINE_MAX_S))),
+        created_at: now,
+        created_by: caller.actor(),
+        result: None,
+        ended_at: None,
+    };
+    // Audited first: a command that is written down and then not sent would never end.
+    let detail = json!({"command_id": record.id, "command": name(&record.command)});
+    audit::record(house, caller, "command.given", &format!("charging-stations/{station}"), &detail).await?;
+    house.store.insert_command(&record).await?;
+    let order = CommandOrder {
+        id: record.id,
+        tenant: record.tenant,
+        station: record.station,
+        command: record.command,
+        deadline: record.deadline,
+    };
+    let (sender, ended) = oneshot::channel();
+    let (id, tenant) = (order.id, order.tenant.clone());
+    let (store, outcome) = (house.store.clone(), house.desk.submit(order));
+    tokio::spawn(async move {
+        let result = outcome.await;
+        match end(&store, id, &result).await {
+            Ok(true) => drop(sender.send(result)),
+            // Somebody else ended it first, a sweep after a restart: what is written down is the truth.
+            Ok(false) => {
+                let stored = store.command(&tenant, id).await.ok().flatten().and_then(|record| record.result);
+                drop(stored.map(|stored| sender.send(stored)));
+            }
+            Err(cause) => {
+                tracing::warn!(command.id = %id, cause = %cause, "outcome of a command not written down, the sweep will end it");
+            }
+        }
+    });
+    Ok(Given { id, ended })
+}
+
+/// The command's name, as in the API.
+#[must_use]
+pub const fn name(command: &StationCommand) -> &'static str {
+    match command {
+        StationCommand::StartTransaction { .. } => "start_transaction",
+        StationCommand::StopTransaction { .. } => "stop_transaction",
+        StationCommand::Reset { .. } => "reset",
+        StationCommand::UnlockConnector { .. } => "unlock_connector",
+        StationCommand::ChangeAvailability { .. } => "change_availability",
+        StationCommand::Trigger { .. } => "trigger",
+        StationCommand::GetVariables { .. } => "get_variables",
+        StationCommand::SetVariables { .. } => "set_variables",
+        StationCommand::GetBaseReport { .. } => "get_base_report",
+        StationCommand::SetChargingProfile { .. } => "set_charging_profile",
+        StationCommand::ClearChargingProfile { .. } => "clear_charging_profile",
+        StationCommand::GetTransactionStatus { .. } => "get_transaction_status",
+        StationCommand::CostUpdated { .. } => "cost_updated",
+        StationCommand::DataTransfer { .. } => "data_transfer",
+        StationCommand::Raw { .. } => "raw",
+    }
+}
+
+/// Writes an outcome down. While the store is away the same is tried again: writing an outcome twice changes nothing.
+async fn end(store: &Store, id: CommandId, result: &CommandResult) -> Result<bool, StoreError> {
+    for pause_s in END_PAUSES_S {
+        match store.end_command(id, result, clock::now()).await {
+            Err(StoreError::Unavailable { .. } | StoreError::Unknown { .. }) => {
+                tokio::time::sleep(Duration::from_secs(pause_s)).await;
+            }
+            settled => return settled,
+        }
+    }
+    store.end_command(id, result, clock::now()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remote_start_ids_are_positive_and_differ() {
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| new_remote_start_id()).collect();
+        assert!(ids.iter().all(|id| *id > 0));
+        assert!(ids.len() > 990);
+    }
+
+    #[test]
+    fn the_name_is_the_tag_of_the_stored_form() {
+        let command = StationCommand::CostUpdated {
+            transaction_id: ringmain_domain::id::TransactionId::new("1").unwrap(),
+            total_cost: rust_decimal::Decimal::ONE,
+        };
+        let stored = serde_json::to_value(&command).unwrap();
+        assert_eq!(stored["command"], name(&command));
+    }
+}

@@ -1,0 +1,82 @@
+//! What the workers of API and console share beside the house: open feeds, request rates, requests being answered, who is signed in.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use ringmain_domain::id::TenantId;
+use uuid::Uuid;
+
+use super::feed::{STREAMS_MAX, Streams};
+use super::rate::RateLimiter;
+use super::sign_ins::{SIGN_INS_MAX, SignIns};
+
+/// Bounds of the doorway.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Open feeds.
+    pub streams: usize,
+    /// Requests of one API key at once.
+    pub burst_requests: u32,
+    /// And then every second: far above any honest use, far below what hurts others.
+    pub requests_per_second: f64,
+    /// Failed sign-ins from one address at once.
+    pub burst_sign_ins: u32,
+    /// And then every second.
+    pub sign_ins_per_second: f64,
+    /// People signed in at a time.
+    pub sign_ins: usize,
+}
+
+/// Shared by all workers of a node; made once.
+#[derive(Debug)]
+pub struct Doorway {
+    /// Open feeds.
+    pub streams: Streams,
+    /// Requests by API key.
+    pub requests: RateLimiter<Uuid>,
+    /// Failed sign-ins by address.
+    pub failed_sign_ins: RateLimiter<IpAddr>,
+    /// Who is signed in to the console.
+    pub sign_ins: SignIns,
+    answering: Mutex<BTreeSet<(TenantId, String)>>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: STREAMS_MAX,
+            burst_requests: 2_000,
+            requests_per_second: 1_000.0,
+            burst_sign_ins: 10,
+            sign_ins_per_second: 0.1,
+            sign_ins: SIGN_INS_MAX,
+        }
+    }
+}
+
+// === impl Doorway ===
+
+impl Doorway {
+    /// With bounds of its own.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            streams: Streams::new(limits.streams),
+            requests: RateLimiter::new(limits.burst_requests, limits.requests_per_second),
+            failed_sign_ins: RateLimiter::new(limits.burst_sign_ins, limits.sign_ins_per_second),
+            sign_ins: SignIns::new(limits.sign_ins),
+            answering: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    /// Notes that this node answers a request with an idempotency key. False: it is answering one already.
+    pub fn begin_answer(&self, key: &(TenantId, String)) -> bool {
+        self.answering.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+    }
+
+    /// The request is answered.
+    pub fn end_answer(&self, key: &(TenantId, String)) {
+        self.answering.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}

@@ -1,0 +1,86 @@
+//! Where a node under test keeps its facts: a file in its own folder, or a PostgreSQL database that lives as long as the test.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ringmain_store::store::{Store, StoreSettings};
+use tokio_postgres::NoTls;
+
+/// The variable that `scripts/with-services.sh` sets.
+const POSTGRES: &str = "RINGMAIN_TEST_POSTGRES";
+
+/// A fresh store for one test.
+pub(crate) enum TestStore {
+    Sqlite,
+    Postgres(Database),
+}
+
+/// A database of this test alone; dropped with it.
+pub(crate) struct Database {
+    /// Any database of the server, to make and drop ours from.
+    admin: String,
+    name: String,
+}
+
+// === impl TestStore ===
+
+impl TestStore {
+    pub(crate) const fn sqlite() -> Self {
+        Self::Sqlite
+    }
+
+    /// `None` where there is no PostgreSQL; the test then says so and ends.
+    pub(crate) async fn postgres(test: &str) -> Option<Self> {
+        let Ok(admin) = std::env::var(POSTGRES) else {
+            println!("SKIPPED {test}: {POSTGRES} is not set");
+            return None;
+        };
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("house_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // template0: nobody is ever connected to it, so tests do not stand in each other's way.
+        execute(&admin, &format!("CREATE DATABASE {name} TEMPLATE template0")).await;
+        Some(Self::Postgres(Database { admin, name }))
+    }
+
+    /// The store's URL for a node with this data folder.
+    pub(crate) fn url(&self, data_dir: &Path) -> String {
+        match self {
+            Self::Sqlite => format!("sqlite:{}", data_dir.join("ringmain.sqlite").display()),
+            Self::Postgres(database) => database.url(),
+        }
+    }
+
+    /// The same store a second time, to read what is committed.
+    pub(crate) async fn open(&self, data_dir: &Path) -> Store {
+        Store::open(&self.url(data_dir), StoreSettings::default()).await.unwrap()
+    }
+}
+
+// === impl Database ===
+
+impl Database {
+    fn url(&self) -> String {
+        let (server, _name) = self.admin.rsplit_once('/').unwrap();
+        format!("{server}/{}", self.name)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (admin, name) = (self.admin.clone(), self.name.clone());
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(execute(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+        });
+        // A database that stays behind does not make a test wrong: its server ends with the run.
+        drop(dropped.join());
+    }
+}
+
+async fn execute(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+}

@@ -1,0 +1,10 @@
+//! The wire to partners. What all versions share is here; a version's folder holds its types, its routes and conversion, nothing else.
+
+pub mod caller;
+pub mod envelope;
+pub mod headers;
+pub mod paging;
+pub mod status;
+pub mod v221;
+pub mod values;
+pub mod versions;

@@ -1,0 +1,87 @@
+//! Headers of OCPI: whose token, which message, from whom to whom (OCPI 2.2.1, transport and format).
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Longer values are not looked at, and not sent back.
+const VALUE_MAX_BYTES: usize = 256;
+
+/// What an answer says back as it was said.
+const ECHOED: [HeaderName; 2] =
+    [HeaderName::from_static("x-request-id"), HeaderName::from_static("x-correlation-id")];
+
+/// Sender and receiver change places in an answer.
+const SWAPPED: [(HeaderName, HeaderName); 4] = [
+    (HeaderName::from_static("ocpi-from-country-code"), HeaderName::from_static("ocpi-to-country-code")),
+    (HeaderName::from_static("ocpi-from-party-id"), HeaderName::from_static("ocpi-to-party-id")),
+    (HeaderName::from_static("ocpi-to-country-code"), HeaderName::from_static("ocpi-from-country-code")),
+    (HeaderName::from_static("ocpi-to-party-id"), HeaderName::from_static("ocpi-from-party-id")),
+];
+
+/// The texts the token in `Authorization: Token …` may stand for, most likely first: decoded from base64, and as it is, because many
+/// peers of 2.2.1 still send it raw.
+#[must_use]
+pub fn tokens(headers: &HeaderMap) -> Vec<String> {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some((scheme, text)) = value.and_then(|value| value.split_once(' ')) else { return Vec::new() };
+    let text = text.trim();
+    if !scheme.eq_ignore_ascii_case("token") || text.is_empty() || text.len() > VALUE_MAX_BYTES {
+        return Vec::new();
+    }
+    let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    // The specification's own examples encode a line end too.
+    let decoded = decoded.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+    decoded.into_iter().chain([text.to_owned()]).collect()
+}
+
+/// Writes the headers of an answer that follow from those of its request.
+///
+/// # Errors
+/// Only what the inner service fails with.
+pub async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let take = |name: &HeaderName| -> Option<HeaderValue> {
+        request.headers().get(name).filter(|value| value.len() <= VALUE_MAX_BYTES).cloned()
+    };
+    let echoed = ECHOED.iter().map(|name| (name, take(name)));
+    let swapped = SWAPPED.iter().map(|(asked, answered)| (answered, take(asked)));
+    let headers: Vec<_> =
+        echoed.chain(swapped).filter_map(|(name, value)| Some((name.clone(), value?))).collect();
+    let mut response = next.call(request).await?;
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_from_base64_and_raw() {
+        let check = |value: &str, expect: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            assert_eq!(tokens(&headers), expect, "{value}");
+        };
+        check("Token ZWJmM2IzOTktNzc5Zi00NDk3LTliOWQtYWM2YWQzY2M0NGQyCg==", &[
+            "ebf3b399-779f-4497-9b9d-ac6ad3cc44d2",
+            "ZWJmM2IzOTktNzc5Zi00NDk3LTliOWQtYWM2YWQzY2M0NGQyCg==",
+        ]);
+        check("token ebf3b399-779f-4497-9b9d-ac6ad3cc44d2", &["ebf3b399-779f-4497-9b9d-ac6ad3cc44d2"]);
+        check("Token  a", &["a"]);
+        check("Bearer abc", &[]);
+        check("Token", &[]);
+        check("Token ", &[]);
+        check(&format!("Token {}", "x".repeat(VALUE_MAX_BYTES + 1)), &[]);
+        assert!(tokens(&HeaderMap::new()).is_empty());
+    }
+}

@@ -1,0 +1,161 @@
+//! EVSEs as drivers of other companies see them: a stable name that tells nothing, one status, the time of the last change.
+//!
+//! Never: the station's OCPP identity, in no field and in no part of one (security.md O8).
+
+use ringmain_domain::id::{ConnectorId, EvseId, StationId, TariffId, TenantId};
+use ringmain_domain::location::{ConnectorStatus, OperatorState};
+use ringmain_domain::time::Timestamp;
+use ringmain_store::partners::lists::{PublishedConnector, PublishedLocation};
+use uuid::Uuid;
+
+/// An EVSE as it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evse {
+    /// Its name towards partners.
+    pub uid: Uuid,
+    /// What a driver finds there.
+    pub status: EvseStatus,
+    /// When it or one of its connectors was last changed.
+    pub changed_at: Timestamp,
+    /// Its connectors by number, at least one.
+    pub connectors: Vec<Connector>,
+}
+
+/// A connector as it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connector {
+    /// Its number.
+    pub number: ConnectorId,
+    /// The tariff of sessions there.
+    pub tariff_id: Option<TariffId>,
+    /// When it was last changed.
+    pub changed_at: Timestamp,
+}
+
+/// What a driver finds at an EVSE. In the order in which one connector's state speaks for all: an EVSE serves one vehicle at a time, so
+/// a connector in use takes the others with it, while a broken one leaves them free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EvseStatus {
+    /// A vehicle is there.
+    InUse,
+    /// Held for somebody.
+    Reserved,
+    /// Free.
+    Available,
+    /// Broken.
+    OutOfOrder,
+    /// Out of service on purpose.
+    Inoperative,
+    /// We cannot see it.
+    Unknown,
+}
+
+/// The namespace of EVSE names; fixed for ever, or all partners would see all EVSEs vanish and others appear.
+const NAMESPACE: Uuid = Uuid::from_u128(0x7269_6e67_6d61_696e_8000_6f63_7069_0001);
+
+/// The name of an EVSE towards partners: the same on every node and for ever, and no way back to the station's identity but guessing.
+#[must_use]
+pub fn evse_uid(tenant: &TenantId, station: &StationId, evse: EvseId) -> Uuid {
+    let name = format!("evse\u{0}{tenant}\u{0}{station}\u{0}{evse}");
+    Uuid::new_v5(&NAMESPACE, name.as_bytes())
+}
+
+/// The EVSEs of a location, in the order of its stations.
+#[must_use]
+pub fn evses(published: &PublishedLocation) -> Vec<Evse> {
+    let same_evse = |a: &PublishedConnector, b: &PublishedConnector| (&a.station, a.evse) == (&b.station, b.evse);
+    let tenant = &published.location.tenant;
+    published.connectors.chunk_by(same_evse).filter_map(|connectors| evse(tenant, connectors)).collect()
+}
+
+/// When anything of a location was last changed.
+#[must_use]
+pub fn changed_at(published: &PublishedLocation, evses: &[Evse]) -> Timestamp {
+    evses.iter().map(|evse| evse.changed_at).max().max(Some(published.location.updated_at)).unwrap_or_default()
+}
+
+fn evse(tenant: &TenantId, connectors: &[PublishedConnector]) -> Option<Evse> {
+    let first = connectors.first()?;
+    Some(Evse {
+        uid: evse_uid(tenant, &first.station, first.evse),
+        status: connectors.iter().map(status).min()?,
+        changed_at: connectors.iter().map(|connector| connector.changed_at).max()?,
+        connectors: connectors
+            .iter()
+            .map(|connector| Connector {
+                number: connector.connector,
+                tariff_id: connector.tariff_id.clone(),
+                changed_at: connector.changed_at,
+            })
+            .collect(),
+    })
+}
+
+fn status(connector: &PublishedConnector) -> EvseStatus {
+    let PublishedConnector { maintenance, online, status, energy_flows, .. } = *connector;
+    match OperatorState::of(maintenance, online, status, energy_flows) {
+        OperatorState::Available => EvseStatus::Available,
+        OperatorState::Occupied if status == ConnectorStatus::Reserved => EvseStatus::Reserved,
+        OperatorState::Occupied | OperatorState::Charging => EvseStatus::InUse,
+        OperatorState::Faulted => EvseStatus::OutOfOrder,
+        OperatorState::Maintenance => EvseStatus::Inoperative,
+        // OCPI 2.2.1 mod_locations, Status: UNKNOWN is "also used when offline".
+        OperatorState::Offline => EvseStatus::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connector(evse: u32, number: u32, status: ConnectorStatus) -> PublishedConnector {
+        PublishedConnector {
+            station: StationId::new("CS-1").unwrap(),
+            evse: EvseId(evse),
+            connector: ConnectorId(number),
+            status,
+            maintenance: false,
+            online: true,
+            energy_flows: None,
+            tariff_id: None,
+            changed_at: Timestamp::from_millis(i64::from(number)),
+        }
+    }
+
+    #[test]
+    fn an_evse_has_the_status_a_driver_finds() {
+        use ConnectorStatus as C;
+        use EvseStatus as E;
+        let check = |statuses: &[C], expect| {
+            let connectors: Vec<_> = (1..).zip(statuses).map(|(n, status)| connector(1, n, *status)).collect();
+            assert_eq!(evse(&TenantId::default_tenant(), &connectors).unwrap().status, expect, "{statuses:?}");
+        };
+        check(&[C::Available], E::Available);
+        check(&[C::Occupied], E::InUse);
+        check(&[C::Preparing], E::InUse);
+        check(&[C::Charging], E::InUse);
+        check(&[C::Reserved], E::Reserved);
+        check(&[C::Unavailable], E::Inoperative);
+        check(&[C::Faulted], E::OutOfOrder);
+        check(&[C::Available, C::Charging], E::InUse);
+        check(&[C::Available, C::Reserved], E::Reserved);
+        check(&[C::Faulted, C::Available], E::Available);
+        check(&[C::Unavailable, C::Faulted], E::OutOfOrder);
+        let offline = PublishedConnector { online: false, ..connector(1, 1, C::Available) };
+        assert_eq!(status(&offline), E::Unknown);
+        let closed = PublishedConnector { maintenance: true, ..offline };
+        assert_eq!(status(&closed), E::Inoperative);
+        let charging = PublishedConnector { energy_flows: Some(true), ..connector(1, 1, C::Occupied) };
+        assert_eq!(status(&charging), E::InUse);
+    }
+
+    #[test]
+    fn an_evse_name_is_stable_and_tells_nothing() {
+        let tenant = TenantId::default_tenant();
+        let station = StationId::new("CS-1").unwrap();
+        let uid = evse_uid(&tenant, &station, EvseId(1));
+        assert_eq!(uid.to_string(), "EXPECTED");
+        assert_ne!(uid, evse_uid(&tenant, &station, EvseId(2)));
+        assert_ne!(uid, evse_uid(&TenantId::new("other").unwrap(), &station, EvseId(1)));
+    }
+}
