@@ -118,8 +118,9 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    // What the server library says of its threads interests nobody at `info`; a filter that names it wins.
-    let filter = format!("actix_server=warn,{}", config.log.level);
+    // What the server library says of its threads interests nobody at `info`, and a stranger's malformed request is not our error (it is
+    // answered and counted); a filter that names them wins.
+    let filter = format!("actix_server=warn,actix_http=off,{}", config.log.level);
     let filter = tracing_subscriber::EnvFilter::try_new(filter).context("log.level")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {

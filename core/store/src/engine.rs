@@ -20,6 +20,8 @@ pub(crate) mod postgres;
 pub(crate) mod row;
 pub(crate) mod select;
 pub(crate) mod sqlite;
+#[cfg(test)]
+mod tests;
 
 /// An engine, open.
 #[derive(Debug)]

@@ -51,6 +51,8 @@ pub struct Connection {
     orders: BTreeMap<CommandId, OpenOrder>,
     probes: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
+    /// How many bytes had come in at the last tick: a large message that comes slowly is a sign of life too.
+    received: u64,
     exit: Option<Exit>,
 }
 
@@ -127,6 +129,7 @@ impl Connection {
                 orders: BTreeMap::new(),
                 probes: Vec::new(),
                 timer: None,
+                received: 0,
                 exit: None,
                 node,
             }
@@ -192,6 +195,11 @@ impl Connection {
     fn tick(&mut self, ctx: &mut Context<Self>) {
         let now = clock::now();
         self.expire_orders(now);
+        let received = self.outbound.received_bytes();
+        if received != self.received {
+            self.received = received;
+            self.state.apply(now, Input::Heard);
+        }
         let outcome = self.state.apply(now, Input::Tick);
         self.perform(outcome.effects);
         self.arm(ctx);

@@ -110,11 +110,9 @@ impl Doorkeeper {
         if station.registration == Registration::Rejected {
             return Err(RefusalReason::StationBlocked.into());
         }
-        if let Some(certificate) = &request.certificate {
-            // A valid certificate is not valid for any station: it names its own.
-            let named = certificate.common_name.as_deref();
-            let fits = named == Some(station.id.as_str()) || (named.is_some() && named == station.serial.as_deref());
-            return if fits { Ok(station) } else { Err(RefusalReason::CertificateMismatch.into()) };
+        if request.certificate.is_some() {
+            check_certificate(request, station.serial.as_deref())?;
+            return Ok(station);
         }
         let stored = self.node.store.station_credential(&station.id).await?;
         match (stored, &request.password) {
@@ -135,8 +133,10 @@ impl Doorkeeper {
             UnknownStations::Quarantine => Registration::Pending,
             UnknownStations::Accept => Registration::Accepted,
         };
+        check_certificate(request, None)?;
         let accepted = registration == Registration::Accepted;
-        if accepted && request.password.is_none() && !self.node.config.stations.without_password_enabled {
+        let proven = request.password.is_some() || request.certificate.is_some();
+        if accepted && !proven && !self.node.config.stations.without_password_enabled {
             return Err(RefusalReason::CredentialsMissing.into());
         }
         let now = clock::now();
@@ -165,6 +165,14 @@ impl Doorkeeper {
         }
         Ok(())
     }
+}
+
+/// A valid certificate is not valid for any station: it names its own, by identity or by serial number. None shown is none wrong.
+fn check_certificate(request: &UpgradeRequest, serial: Option<&str>) -> Result<(), Shut> {
+    let Some(certificate) = &request.certificate else { return Ok(()) };
+    let named = certificate.common_name.as_deref();
+    let fits = named == Some(request.identity.as_str()) || (named.is_some() && named == serial);
+    if fits { Ok(()) } else { Err(RefusalReason::CertificateMismatch.into()) }
 }
 
 impl Door for Doorkeeper {

@@ -1,6 +1,6 @@
 //! `charging-stations`: what is registered, what it told of itself, and what its EVSEs do.
 
-use actix_web::{HttpMessage, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use ringmain_domain::id::{LocationId, StationId, TariffId};
 use ringmain_domain::reply::Registration;
 use ringmain_store::stations::{StationFilter, StationRow};

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::extract::convert;
 use super::fields::{Amount, Instant};
 use super::problem::Problem;
-use crate::services::commands::{name, new_remote_start_id};
+use crate::services::commands::new_remote_start_id;
 use crate::services::tokens::{kind_name, kind_named};
 
 /// The most variables one command names.
@@ -85,7 +85,7 @@ pub(super) struct StartTransaction {
 #[serde(untagged, expecting = "must be a token's uid, or an object with uid and kind")]
 pub(super) enum TokenForm {
     /// Its uid.
-    Uid(#[schema(value_type = String)] TokenUid),
+    Uid(String),
     /// With its kind.
     Object {
         /// Its uid.
@@ -551,7 +551,11 @@ impl From<StationCommand> for CommandForm {
 impl StartTransaction {
     fn into_domain(self) -> Result<StationCommand, Problem> {
         let (uid, kind) = match (self.token_uid, self.token) {
-            (Some(uid), None) | (None, Some(TokenForm::Uid(uid))) => (uid, self.token_kind),
+            (Some(uid), None) => (uid, self.token_kind),
+            (None, Some(TokenForm::Uid(text))) => {
+                let uid = TokenUid::new(&text).map_err(|cause| Problem::flaw("/token", cause.to_string()))?;
+                (uid, self.token_kind)
+            }
             (None, Some(TokenForm::Object { uid, kind })) => (uid, kind.or(self.token_kind)),
             (Some(_), Some(_)) => return Err(Problem::flaw("/token", "leave it out beside token_uid")),
             (None, None) => return Err(Problem::flaw("/token_uid", "is missing: for whom?")),

@@ -56,7 +56,7 @@ pub(super) async fn answer_once(
     else {
         return Ok(refuse(request, &Problem::new(Kind::Internal, "this node was put together wrongly")));
     };
-    let body = match read_body(request.take_payload()).await {
+    let body = match read_body(request.parts_mut().1.take()).await {
         Ok(body) => body,
         Err(problem) => return Ok(refuse(request, &problem)),
     };

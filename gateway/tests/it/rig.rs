@@ -3,6 +3,16 @@
 //! Nothing here knows the gateway from the inside. Where a test must see what is committed while no answer has come, it opens the same
 //! store a second time and reads.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "tests fail by panicking and say what they skip"
+)]
+
 pub(crate) mod api;
 pub(crate) mod http;
 pub(crate) mod log;

@@ -3,7 +3,7 @@
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use actix_web::middleware::Next;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,16 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 /// Longer values are not looked at, and not sent back.
 const VALUE_MAX_BYTES: usize = 256;
 
-/// What an answer says back as it was said.
-const ECHOED: [HeaderName; 2] =
-    [HeaderName::from_static("x-request-id"), HeaderName::from_static("x-correlation-id")];
-
-/// Sender and receiver change places in an answer.
-const SWAPPED: [(HeaderName, HeaderName); 4] = [
-    (HeaderName::from_static("ocpi-from-country-code"), HeaderName::from_static("ocpi-to-country-code")),
-    (HeaderName::from_static("ocpi-from-party-id"), HeaderName::from_static("ocpi-to-party-id")),
-    (HeaderName::from_static("ocpi-to-country-code"), HeaderName::from_static("ocpi-from-country-code")),
-    (HeaderName::from_static("ocpi-to-party-id"), HeaderName::from_static("ocpi-from-party-id")),
+/// What an answer takes from its request, and under which name: messages keep their ids, sender and receiver change places.
+const ANSWERED: [(&str, &str); 6] = [
+    ("x-request-id", "x-request-id"),
+    ("x-correlation-id", "x-correlation-id"),
+    ("ocpi-from-country-code", "ocpi-to-country-code"),
+    ("ocpi-from-party-id", "ocpi-to-party-id"),
+    ("ocpi-to-country-code", "ocpi-from-country-code"),
+    ("ocpi-to-party-id", "ocpi-from-party-id"),
 ];
 
 /// The texts the token in `Authorization: Token …` may stand for, most likely first: decoded from base64, and as it is, because many
@@ -47,13 +45,11 @@ pub async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let take = |name: &HeaderName| -> Option<HeaderValue> {
-        request.headers().get(name).filter(|value| value.len() <= VALUE_MAX_BYTES).cloned()
+    let take = |(asked, answered): (&str, &'static str)| {
+        let value = request.headers().get(asked).filter(|value| value.len() <= VALUE_MAX_BYTES)?;
+        Some((HeaderName::from_static(answered), value.clone()))
     };
-    let echoed = ECHOED.iter().map(|name| (name, take(name)));
-    let swapped = SWAPPED.iter().map(|(asked, answered)| (answered, take(asked)));
-    let headers: Vec<_> =
-        echoed.chain(swapped).filter_map(|(name, value)| Some((name.clone(), value?))).collect();
+    let headers: Vec<_> = ANSWERED.into_iter().filter_map(take).collect();
     let mut response = next.call(request).await?;
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
@@ -64,6 +60,7 @@ pub async fn answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::HeaderValue;
 
     #[test]
     fn a_token_is_read_from_base64_and_raw() {

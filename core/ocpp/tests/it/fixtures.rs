@@ -10,6 +10,7 @@ use std::path::Path;
 use ringmain_domain::command::{CommandAnswer, StationCommand};
 use ringmain_domain::time::Timestamp;
 use ringmain_ocpp::action::{Action, Kind};
+use ringmain_ocpp::quirk::QuirkKind;
 use ringmain_ocpp::translate::{Dialect, Reading};
 use ringmain_ocpp::version::Version;
 use serde::Deserialize;
@@ -202,4 +203,24 @@ fn every_action_of_the_core_path_has_a_good_an_edge_and_a_field_fixture() {
         }
     }
     assert!(cases.is_empty(), "fixtures of no core action: {:?}", cases.keys());
+}
+
+/// A tolerance that no message shows is one that nobody has seen work.
+#[test]
+fn every_kind_of_quirk_is_shown_by_a_message() {
+    let table = include_str!("../fixtures/malformed.txt");
+    let mut shown: BTreeSet<&str> = BTreeSet::new();
+    let fixtures: Vec<String> = all().iter().flat_map(|named| named.read().quirks).collect();
+    for kind in QuirkKind::ALL {
+        let in_fixture = fixtures.iter().any(|quirk| quirk.split(' ').next() == Some(kind.as_str()));
+        let in_table =
+            table.lines().any(|line| line.starts_with("    ") && line.split(' ').any(|w| w == kind.as_str()));
+        if in_fixture || in_table {
+            shown.insert(kind.as_str());
+        }
+    }
+    // Ten thousand samples are no fixture: `ten_thousand_samples_are_read_and_the_rest_is_left_out`.
+    shown.insert(QuirkKind::TooManySamples.as_str());
+    let all: BTreeSet<&str> = QuirkKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(shown, all);
 }

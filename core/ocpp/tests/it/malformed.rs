@@ -1,12 +1,16 @@
 //! Payloads that are wrong, and the class of CALLERROR each gets, in tolerant and in strict reading.
 
+use std::collections::BTreeMap;
+
 use ringmain_domain::report::StationReport;
 use ringmain_domain::time::Timestamp;
-use ringmain_ocpp::action::Action;
+use ringmain_ocpp::action::{Action, Kind};
 use ringmain_ocpp::quirk::{QUIRKS_MAX, QuirkKind};
 use ringmain_ocpp::translate::Dialect;
 use ringmain_ocpp::version::Version;
 use serde_json::value::RawValue;
+
+use crate::schema::schemas;
 
 /// Version, action and payload; below it what is said, by tolerant and by strict reading where they differ.
 const TABLE: &str = include_str!("../fixtures/malformed.txt");
@@ -124,4 +128,63 @@ fn a_noted_message_is_read_all_the_same() {
     ] {
         assert_eq!(read(version, action, payload, false), expect, "{version:?} {action:?} {payload}");
     }
+}
+
+/// Every place of a JSON text where a value stands, from its first byte to the one behind its last.
+fn values(text: &str) -> Vec<(usize, usize)> {
+    fn walk(text: &str, base: usize, found: &mut Vec<(usize, usize)>) {
+        let inner: Vec<&RawValue> = match text.as_bytes()[0] {
+            b'{' => {
+                serde_json::from_str::<BTreeMap<String, &RawValue>>(text).unwrap().into_values().collect()
+            }
+            b'[' => serde_json::from_str(text).unwrap(),
+            _ => Vec::new(),
+        };
+        for value in inner {
+            let start = base + (value.get().as_ptr().addr() - text.as_ptr().addr());
+            found.push((start, start + value.get().len()));
+            walk(value.get(), start, found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(text, 0, &mut found);
+    found
+}
+
+/// Each value of each core message is replaced by everything it should not be. Nothing panics; what strict reading takes, tolerant
+/// reading takes for the same.
+#[test]
+fn no_wrong_value_anywhere_breaks_the_reading() {
+    let wrong =
+        ["null", "1", "-1.5", "1e999", "9223372036854775808", "\"x\"", "\"\"", "[]", "{}", "true", "[[{}]]"];
+    let mut read = 0;
+    for version in Version::ALL {
+        for schema in schemas(version).into_iter().filter(|schema| schema.is_request) {
+            let action = Action::parse(&schema.action, version).unwrap();
+            if action.row().kind != Kind::Report {
+                continue;
+            }
+            let sample = schema.samples().remove(2);
+            for (place, (start, end)) in values(&sample).into_iter().enumerate() {
+                // Every fifth pair of place and value: all pairs take half a minute and find no more.
+                for value in wrong.iter().skip(place % 5).step_by(5) {
+                    let payload =
+                        format!("{}{value}{}", sample.get(..start).unwrap(), sample.get(end..).unwrap());
+                    let payload = RawValue::from_string(payload).unwrap();
+                    let dialect = Dialect::of(version);
+                    let strict = dialect.read_report(action, &payload, NOW, true);
+                    let tolerant = dialect.read_report(action, &payload, NOW, false);
+                    if let Ok(strict) = strict {
+                        assert_eq!(
+                            tolerant.map(|reading| reading.report),
+                            Ok(strict.report),
+                            "{version:?} {action:?} {payload}"
+                        );
+                    }
+                    read += 1;
+                }
+            }
+        }
+    }
+    assert!(read > 1_000, "{read}");
 }

@@ -27,6 +27,8 @@ use crate::transactions::{FACTS, key};
 pub(super) struct Projected {
     /// All sessions the batch speaks of, as they are now.
     pub(super) sessions: Sessions,
+    /// Where those of them stand that were known before.
+    locations: BTreeMap<SessionId, Box<str>>,
     /// Those of them that changed, and when.
     pub(super) changed: Vec<(Session, Timestamp)>,
     /// Those that were folded anew: they may stand at an EVSE nobody has heard of.
@@ -38,8 +40,8 @@ pub(super) struct Projected {
 }
 
 static LOCK: Texts = Texts {
-    one: "SELECT id, document FROM sessions WHERE tenant = $1 AND id = $2",
-    all: "SELECT s.id, s.document FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) \
+    one: "SELECT id, location_id, document FROM sessions WHERE tenant = $1 AND id = $2",
+    all: "SELECT s.id, s.location_id, s.document FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) \
           JOIN sessions s ON s.tenant = k.tenant AND s.id = k.id ORDER BY s.id FOR UPDATE OF s",
 };
 
@@ -96,28 +98,21 @@ static LEARN_CONNECTOR: Texts = Texts {
 };
 
 /// Locks and reads the sessions of a batch, so far as they exist.
-pub(super) async fn lock(tx: &mut Tx, told: &[Told]) -> Result<Sessions, StoreError> {
+pub(super) async fn lock(tx: &mut Tx, told: &[Told]) -> Result<Projected, StoreError> {
     let mut keys: BTreeMap<SessionId, Vec<Param>> = BTreeMap::new();
     for one in told {
         keys.entry(one.session).or_insert_with(|| params![&one.tenant, one.session]);
     }
-    let mut known = Sessions::new();
-    read_locked(tx, keys.values().cloned().collect(), &mut known).await?;
-    keys.retain(|id, _| !known.contains_key(id));
+    let mut known = Projected::default();
+    known.read_locked(tx, keys.values().cloned().collect()).await?;
+    keys.retain(|id, _| !known.sessions.contains_key(id));
     if tx.has_rivals() && !keys.is_empty() {
         let locks = keys.keys().map(|id| params![half(*id)]).collect();
         tx.run(Statement::each(&LOCK_NEW, locks)).await?;
         // Whoever held the lock before us may have made the session meanwhile.
-        read_locked(tx, keys.into_values().collect(), &mut known).await?;
+        known.read_locked(tx, keys.into_values().collect()).await?;
     }
     Ok(known)
-}
-
-async fn read_locked(tx: &mut Tx, keys: Vec<Vec<Param>>, known: &mut Sessions) -> Result<(), StoreError> {
-    for row in tx.run(Statement::each(&LOCK, keys)).await? {
-        known.insert(SessionId(row.uuid("id")?), row.json("document")?);
-    }
-    Ok(())
 }
 
 /// Half of an id, enough to tell locks apart; a chance meeting only makes one wait for the other.
@@ -129,11 +124,10 @@ fn half(id: SessionId) -> i64 {
 pub(super) async fn project(
     tx: &mut Tx,
     told: &[Told],
-    known: Sessions,
+    mut projected: Projected,
     places: &BTreeMap<Place, Known>,
     default_tariff: Option<&TariffId>,
 ) -> Result<Projected, StoreError> {
-    let mut projected = Projected { sessions: known, ..Projected::default() };
     let mut fresh: BTreeMap<SessionId, Vec<&Told>> = BTreeMap::new();
     for one in told.iter().filter(|one| one.standing == Standing::Fresh) {
         fresh.entry(one.session).or_default().push(one);
@@ -193,6 +187,21 @@ async fn read_all(
 // === impl Projected ===
 
 impl Projected {
+    async fn read_locked(&mut self, tx: &mut Tx, keys: Vec<Vec<Param>>) -> Result<(), StoreError> {
+        for row in tx.run(Statement::each(&LOCK, keys)).await? {
+            let id = SessionId(row.uuid("id")?);
+            self.sessions.insert(id, row.json("document")?);
+            self.locations.extend(row.words("location_id")?.map(|location| (id, location)));
+        }
+        Ok(())
+    }
+
+    /// Where a session stands: where its station stood when it was first known.
+    fn location(&self, id: SessionId, place: &Place, places: &BTreeMap<Place, Known>) -> Option<Param> {
+        let now = || places.get(place).and_then(|known| known.location_id.as_ref()).map(Param::from);
+        self.locations.get(&id).map(|location| Param::from(&**location)).or_else(now)
+    }
+
     fn carry_forward(&mut self, id: SessionId, facts: &[&Told], tariffs: &BTreeMap<Place, Tariff>) {
         let Some(session) = self.sessions.remove(&id) else { return };
         let session = facts.iter().fold(session, |session, one| session.advance(&one.fact));
@@ -237,17 +246,15 @@ pub(super) fn writes(
     projected: &Projected,
     places: &BTreeMap<Place, Known>,
 ) -> Result<Vec<Statement>, StoreError> {
-    let location = |tenant, station| {
-        places.get(&(tenant, station)).and_then(|known| known.location_id.as_ref()).map(Param::from)
-    };
     let mut sessions = Vec::with_capacity(projected.changed.len());
     for (session, at) in &projected.changed {
-        let location = location(session.tenant.clone(), session.station.clone());
-        sessions.push(session_row(session, location, *at)?);
+        let place = (session.tenant.clone(), session.station.clone());
+        sessions.push(session_row(session, projected.location(session.id, &place, places), *at)?);
     }
     let mut cdrs = Vec::with_capacity(projected.cdrs.len());
     for cdr in &projected.cdrs {
-        cdrs.push(cdr_row(cdr, location(cdr.tenant.clone(), cdr.station.clone()))?);
+        let place = (cdr.tenant.clone(), cdr.station.clone());
+        cdrs.push(cdr_row(cdr, projected.location(cdr.session_id, &place, places))?);
     }
     Ok(vec![Statement::each(&WRITE, sessions), Statement::each(&FREEZE, cdrs)])
 }

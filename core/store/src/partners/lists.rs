@@ -83,6 +83,8 @@ pub struct PartnerSession {
 pub struct PartnerCdr {
     /// The record.
     pub cdr: Cdr,
+    /// The session it bills.
+    pub session: Session,
     /// The location as it is now.
     pub location: Location,
     /// Whose token it is.
@@ -161,8 +163,11 @@ impl Store {
         }
         let select = select.tail("ORDER BY l.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        let Page { items, next } =
-            page.page(&rows, |row| row.json::<Location>("document"), |row| row.text("id").map(str::to_owned))?;
+        let Page { items, next } = page.page(
+            &rows,
+            |row| row.json::<Location>("document"),
+            |row| row.text("id").map(str::to_owned),
+        )?;
         Ok(Page { items: self.published(items).await?, next })
     }
 
@@ -236,11 +241,20 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<PartnerCdr>, StoreError> {
-        let select = Select::new(of_partner!("x.created_at AS at, l.document AS location", "cdrs"));
+        let select = Select::new(of_partner!(
+            "x.created_at AS at, l.document AS location, \
+             (SELECT s.document FROM sessions s WHERE s.tenant = x.tenant AND s.id = x.session_id) AS session",
+            "cdrs"
+        ));
         let select = of_partner(select, "x.created_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let cdr = |row: &Row| {
-            Ok(PartnerCdr { cdr: row.json("document")?, location: row.json("location")?, owner: owner(row)? })
+            Ok(PartnerCdr {
+                cdr: row.json("document")?,
+                session: row.json("session")?,
+                location: row.json("location")?,
+                owner: owner(row)?,
+            })
         };
         page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
     }

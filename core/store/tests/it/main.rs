@@ -31,5 +31,6 @@ mod contract;
 mod crash;
 mod make;
 mod migrations;
+mod partners;
 mod rig;
 mod tenancy;

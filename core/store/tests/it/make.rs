@@ -17,46 +17,46 @@ use ringmain_domain::transaction::{Numbering, TransactionFact};
 use ringmain_store::page::{Page, PageRequest};
 
 /// 2026-03-01T08:00:00Z.
-pub const T0: i64 = 1_772_352_000_000;
-pub const MINUTE: i64 = 60_000;
+pub(crate) const T0: i64 = 1_772_352_000_000;
+pub(crate) const MINUTE: i64 = 60_000;
 
-pub fn at(millis: i64) -> Timestamp {
+pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(T0 + millis)
 }
 
-pub fn tenant() -> TenantId {
+pub(crate) fn tenant() -> TenantId {
     TenantId::default_tenant()
 }
 
-pub fn other_tenant() -> TenantId {
+pub(crate) fn other_tenant() -> TenantId {
     TenantId::new("other").unwrap()
 }
 
-pub fn station_id(id: &str) -> StationId {
+pub(crate) fn station_id(id: &str) -> StationId {
     StationId::new(id).unwrap()
 }
 
-pub fn location_id(id: &str) -> LocationId {
+pub(crate) fn location_id(id: &str) -> LocationId {
     LocationId::new(id).unwrap()
 }
 
-pub fn tariff_id(id: &str) -> TariffId {
+pub(crate) fn tariff_id(id: &str) -> TariffId {
     TariffId::new(id).unwrap()
 }
 
-pub fn token_uid(uid: &str) -> TokenUid {
+pub(crate) fn token_uid(uid: &str) -> TokenUid {
     TokenUid::new(uid).unwrap()
 }
 
-pub fn transaction_id(id: &str) -> TransactionId {
+pub(crate) fn transaction_id(id: &str) -> TransactionId {
     TransactionId::new(id).unwrap()
 }
 
-pub fn station(id: &str) -> ChargingStation {
+pub(crate) fn station(id: &str) -> ChargingStation {
     ChargingStation::unknown(tenant(), station_id(id), Registration::Accepted, at(0))
 }
 
-pub fn location(id: &str) -> Location {
+pub(crate) fn location(id: &str) -> Location {
     Location {
         tenant: tenant(),
         id: location_id(id),
@@ -72,7 +72,7 @@ pub fn location(id: &str) -> Location {
     }
 }
 
-pub fn token(uid: &str) -> Token {
+pub(crate) fn token(uid: &str) -> Token {
     Token {
         tenant: tenant(),
         uid: token_uid(uid),
@@ -86,7 +86,7 @@ pub fn token(uid: &str) -> Token {
 }
 
 /// A tariff in EUR with 19 % tax: prices as (dimension, price).
-pub fn tariff(id: &str, prices: &[(Dimension, &str)]) -> Tariff {
+pub(crate) fn tariff(id: &str, prices: &[(Dimension, &str)]) -> Tariff {
     let component = |(dimension, price): &(Dimension, &str)| PriceComponent {
         dimension: *dimension,
         price: price.parse().unwrap(),
@@ -103,18 +103,18 @@ pub fn tariff(id: &str, prices: &[(Dimension, &str)]) -> Tariff {
     }
 }
 
-pub fn fact(station: &str, millis: i64, event: DomainEvent) -> Fact {
+pub(crate) fn fact(station: &str, millis: i64, event: DomainEvent) -> Fact {
     Fact { tenant: tenant(), station: station_id(station), received_at: at(millis), event }
 }
 
 /// A message about a 2.x transaction.
-pub struct Message {
+pub(crate) struct Message {
     station: &'static str,
     fact: TransactionFact,
 }
 
 /// A message with a sequence number, at so many milliseconds after the start.
-pub fn message(station: &'static str, transaction: &str, sequence: u32, millis: i64) -> Message {
+pub(crate) fn message(station: &'static str, transaction: &str, sequence: u32, millis: i64) -> Message {
     let phase = if sequence == 0 { TransactionPhase::Started } else { TransactionPhase::Updated };
     Message {
         station,
@@ -142,40 +142,40 @@ pub fn message(station: &'static str, transaction: &str, sequence: u32, millis: 
 }
 
 impl Message {
-    pub fn ended(mut self) -> Self {
+    pub(crate) fn ended(mut self) -> Self {
         self.fact.phase = TransactionPhase::Ended;
         self.fact.stop_reason = Some("Local".into());
         self
     }
 
-    pub fn register(mut self, wh: i64) -> Self {
+    pub(crate) fn register(mut self, wh: i64) -> Self {
         self.fact.samples.push(Sample::import_register(self.fact.observed_at, wh, SampleContext::Periodic));
         self
     }
 
-    pub fn state(mut self, state: ChargingState) -> Self {
+    pub(crate) fn state(mut self, state: ChargingState) -> Self {
         self.fact.charging_state = Some(state);
         self
     }
 
-    pub fn token(mut self, uid: &str) -> Self {
+    pub(crate) fn token(mut self, uid: &str) -> Self {
         self.fact.token = Some(IdToken { uid: token_uid(uid), kind: TokenKind::Rfid });
         self.fact.authorization = Some(Authorization::Accepted);
         self
     }
 
-    pub fn content(mut self, content: &str) -> Self {
+    pub(crate) fn content(mut self, content: &str) -> Self {
         self.fact.content = content.into();
         self
     }
 
-    pub fn evse(mut self, evse: Option<u32>) -> Self {
+    pub(crate) fn evse(mut self, evse: Option<u32>) -> Self {
         self.fact.evse = evse.map(EvseId);
         self
     }
 
     /// A 1.6 start that asks for a number.
-    pub fn numbered(mut self, start_key: &str, candidates: [i32; 4]) -> Self {
+    pub(crate) fn numbered(mut self, start_key: &str, candidates: [i32; 4]) -> Self {
         self.fact.transaction = transaction_id(&candidates[0].to_string());
         self.fact.key = MessageKey::Start;
         self.fact.numbering = Some(Numbering { start_key: start_key.into(), candidates });
@@ -183,11 +183,11 @@ impl Message {
         self
     }
 
-    pub fn into_told(self) -> TransactionFact {
+    pub(crate) fn into_told(self) -> TransactionFact {
         self.fact
     }
 
-    pub fn fact(self) -> Fact {
+    pub(crate) fn fact(self) -> Fact {
         let received_at = self.fact.received_at;
         Fact {
             tenant: tenant(),
@@ -199,7 +199,7 @@ impl Message {
 }
 
 /// An hour at a station: half of it charging 10 kWh, half of it parked.
-pub fn whole_transaction(station: &'static str, transaction: &str) -> Vec<Fact> {
+pub(crate) fn whole_transaction(station: &'static str, transaction: &str) -> Vec<Fact> {
     vec![
         message(station, transaction, 0, 0)
             .token("Card1")
@@ -215,7 +215,7 @@ pub fn whole_transaction(station: &'static str, transaction: &str) -> Vec<Fact> 
     ]
 }
 
-pub fn status(station: &str, millis: i64, evse: u32, connector: u32, status: ConnectorStatus) -> Fact {
+pub(crate) fn status(station: &str, millis: i64, evse: u32, connector: u32, status: ConnectorStatus) -> Fact {
     let event = DomainEvent::StatusChanged {
         evse: EvseId(evse),
         connector: ConnectorId(connector),
@@ -226,7 +226,7 @@ pub fn status(station: &str, millis: i64, evse: u32, connector: u32, status: Con
 }
 
 /// Everything of a list, read in pages of so many.
-pub async fn all_pages<T, E: std::fmt::Debug>(
+pub(crate) async fn all_pages<T, E: std::fmt::Debug>(
     limit: u32,
     read: impl AsyncFn(PageRequest) -> Result<Page<T>, E>,
 ) -> Vec<T> {

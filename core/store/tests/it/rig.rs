@@ -10,9 +10,9 @@ use uuid::Uuid;
 const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
 
 /// A store of one's own.
-pub struct Rig {
-    pub store: Store,
-    pub url: String,
+pub(crate) struct Rig {
+    pub(crate) store: Store,
+    pub(crate) url: String,
     _place: Place,
 }
 
@@ -23,7 +23,7 @@ enum Place {
 }
 
 /// A store in a temporary folder.
-pub async fn sqlite() -> Rig {
+pub(crate) async fn sqlite() -> Rig {
     let folder = TempDir::new().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let store = Store::open(&url, StoreSettings::default()).await.unwrap();
@@ -31,7 +31,7 @@ pub async fn sqlite() -> Rig {
 }
 
 /// A store in a database of its own, if there is a server.
-pub async fn postgres(test: &str) -> Option<Rig> {
+pub(crate) async fn postgres(test: &str) -> Option<Rig> {
     let place = database(test).await?;
     let Place::Database { server, name } = &place else { panic!("a database") };
     let url = beside(server, name);
@@ -60,29 +60,29 @@ async fn connect(url: &str) -> tokio_postgres::Client {
 
 /// The URL of another database on the same server.
 fn beside(server: &str, name: &str) -> String {
-    let (base, query) = server.split_once('?').map_or((server, String::new()), |(b, q)| (b, format!("?{q}")));
-    let slash = base.rfind('/').filter(|at| base[..*at].len() > "postgresql:/".len());
-    let base = slash.map_or(base, |at| &base[..at]);
-    format!("{base}/{name}{query}")
+    let (scheme, rest) = server.split_once("://").unwrap();
+    let (rest, query) = rest.split_once('?').map_or((rest, String::new()), |(r, q)| (r, format!("?{q}")));
+    let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+    format!("{scheme}://{host}/{name}{query}")
 }
 
 impl Rig {
     /// The same database, opened once more, with other settings: another node.
-    pub async fn open_again(&self, settings: StoreSettings) -> Store {
+    pub(crate) async fn open_again(&self, settings: StoreSettings) -> Store {
         Store::open(&self.url, settings).await.unwrap()
     }
 
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         self.path().is_none()
     }
 
     /// The file, of a store that is one.
-    pub fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         self.url.strip_prefix("sqlite:").map(PathBuf::from)
     }
 
     /// Runs SQL behind the store's back.
-    pub async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         match self.path() {
             Some(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
@@ -93,7 +93,7 @@ impl Rig {
     }
 
     /// The one number a query answers with.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         match self.path() {
             Some(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
@@ -104,7 +104,7 @@ impl Rig {
     }
 
     /// How many rows a table has.
-    pub async fn count(&self, table: &str) -> i64 {
+    pub(crate) async fn count(&self, table: &str) -> i64 {
         self.number(&format!("SELECT count(*) FROM {table}")).await
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::problem::Kind;
+use crate::services::commands::name;
 use serde_json::json;
 
 fn read(json: Value) -> Result<StationCommand, Problem> {

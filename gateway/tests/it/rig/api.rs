@@ -133,7 +133,13 @@ impl Api {
 
     /// A typed command; waits for its end.
     pub(crate) async fn command(&self, station: &str, command: &Value) -> Value {
-        self.change("POST", &format!("/charging-stations/{station}/commands?wait_s=60"), command).await
+        self.command_within(station, command, 30).await
+    }
+
+    /// A typed command with a deadline; waits for its end.
+    pub(crate) async fn command_within(&self, station: &str, command: &Value, deadline_s: u32) -> Value {
+        let path = format!("/charging-stations/{station}/commands?wait_s=60&deadline_s={deadline_s}");
+        self.change("POST", &path, command).await
     }
 
     /// A raw action of the station's own version; waits for its end.

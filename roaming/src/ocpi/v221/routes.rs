@@ -1,6 +1,5 @@
 //! The paths of OCPI 2.2.1: credentials, and the lists of an operator (interface SENDER).
 
-use actix_web::http::Method;
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, web};
 use ringmain_domain::id::LocationId;
 use ringmain_store::partners::{Exchange, Partner};
@@ -25,19 +24,170 @@ type Answer = Result<HttpResponse, Refusal>;
 /// Mounts them in the scope `/ocpi`.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(only_get("/2.2.1").route(web::get().to(details)))
+        .service(resource("/2.2.1").route(web::get().to(details)))
         .service(
-            only_get("/2.2.1/credentials")
+            resource("/2.2.1/credentials")
                 .route(web::get().to(show_credentials))
                 .route(web::post().to(exchange))
                 .route(web::put().to(exchange))
                 .route(web::delete().to(unregister)),
         )
-        .service(only_get("/cpo/2.2.1/locations").route(web::get().to(locations)))
-        .service(only_get("/cpo/2.2.1/locations/{location}").route(web::get().to(location)))
-        .service(only_get("/cpo/2.2.1/locations/{location}/{evse}").route(web::get().to(evse)))
-        .service(only_get("/cpo/2.2.1/locations/{location}/{evse}/{connector}").route(web::get().to(connector)))
-        .service(only_get("/cpo/2.2.1/sessions").route(web::get().to(sessions)))
-        .service(only_get("/cpo/2.2.1/cdrs").route(web::get().to(cdrs)))
-        .service(only_get("/cpo/2.2.1/tariffs").route(web::get().to(tariffs)));
+        .service(resource("/cpo/2.2.1/locations").route(web::get().to(locations)))
+        .service(resource("/cpo/2.2.1/locations/{location}").route(web::get().to(location)))
+        .service(resource("/cpo/2.2.1/locations/{location}/{evse}").route(web::get().to(evse)))
+        .service(resource("/cpo/2.2.1/locations/{location}/{evse}/{connector}").route(web::get().to(connector)))
+        .service(resource("/cpo/2.2.1/sessions").route(web::get().to(sessions)))
+        .service(resource("/cpo/2.2.1/cdrs").route(web::get().to(cdrs)))
+        .service(resource("/cpo/2.2.1/tariffs").route(web::get().to(tariffs)));
+}
+
+/// A path that answers other methods in OCPI's way.
+fn resource(path: &str) -> Resource {
+    let refuse = || async { Err::<HttpResponse, _>(Refusal::not_allowed("no such method here")) };
+    web::resource(path).default_service(web::to(refuse))
+}
+
+async fn details(caller: Caller) -> Answer {
+    let base = base_url(&caller.partner);
+    let version = OcpiVersion::V221.as_str();
+    let endpoint = |identifier, url| Endpoint { identifier, role: "SENDER", url };
+    let mut endpoints = vec![endpoint("credentials", format!("{base}/{version}/credentials"))];
+    endpoints.extend(LISTS.map(|module| endpoint(module, list_url(&caller.partner, module))));
+    Ok(envelope::success(VersionDetails { version, endpoints }))
+}
+
+fn list_url(partner: &Partner, module: &str) -> String {
+    format!("{}/cpo/{}/{module}", base_url(partner), OcpiVersion::V221.as_str())
+}
+
+// === credentials ===
+
+/// The token in it is the one that was shown: we keep no other text of it.
+async fn show_credentials(caller: Caller) -> Answer {
+    Ok(envelope::success(to_wire::credentials(&caller.partner, caller.token)))
+}
+
+/// POST registers, PUT renews: token B is kept, a new token C is given, and the token that was shown is dead.
+async fn exchange(
+    caller: Caller,
+    hub: web::Data<Hub>,
+    request: HttpRequest,
+    body: Result<web::Bytes, Error>,
+) -> Answer {
+    let step = if request.method() == actix_web::http::Method::POST { Step::Register } else { Step::Renew };
+    check_time(&caller, step)?;
+    let body = body.map_err(|_unreadable| Refusal::malformed("the body cannot be read or is too large"))?;
+    let theirs: Credentials = serde_json::from_slice(&body)
+        .map_err(|error| Refusal::malformed(format!("the body is no credentials object: {error}")))?;
+    let peer = judge(&caller.partner, from_wire::offer(theirs)).map_err(Refusal::invalid)?;
+    let token_c = new_token().ok_or_else(Refusal::ours)?;
+    let exchange = Exchange { shown: hash(&caller.token), given: hash(&token_c), peer, at: now() };
+    let partner = &caller.partner;
+    let mut kept = hub.store.register_partner(&partner.tenant, partner.id, &exchange).await;
+    if let Err(StoreError::Unknown { .. }) = kept {
+        // Perhaps it is kept: the same again does no harm and tells.
+        kept = hub.store.register_partner(&partner.tenant, partner.id, &exchange).await;
+    }
+    match kept {
+        Ok(true) => Ok(envelope::success(to_wire::credentials(partner, token_c))),
+        // Somebody used the token in between.
+        Ok(false) => Err(Refusal::unauthorized()),
+        Err(StoreError::Conflict { .. }) => Err(Refusal::invalid("another partner acts for one of these parties")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn unregister(caller: Caller, hub: web::Data<Hub>) -> Answer {
+    check_time(&caller, Step::Unregister)?;
+    hub.store.unregister_partner(&caller.partner.tenant, caller.partner.id, now()).await?;
+    Ok(envelope::done())
+}
+
+fn check_time(caller: &Caller, step: Step) -> Result<(), Refusal> {
+    if is_time_for(caller.standing, step) {
+        return Ok(());
+    }
+    Err(Refusal::not_allowed(match step {
+        Step::Register => "already registered: use PUT",
+        Step::Renew | Step::Unregister => "not registered yet: use POST",
+    }))
+}
+
+// === lists ===
+
+async fn locations(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
+    let Registered(partner) = caller;
+    let list = ListRequest::read(request.query_string())?;
+    let page = hub.store.published_locations(&partner.tenant, &list.window(), &list.page()).await;
+    let url = list_url(&partner, "locations");
+    Ok(list.respond(&url, page.map_err(of_list)?, |published| to_wire::location(&partner.ours, &published)))
+}
+
+async fn tariffs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
+    let Registered(partner) = caller;
+    let list = ListRequest::read(request.query_string())?;
+    let page = hub.store.published_tariffs(&partner.tenant, &list.window(), &list.page()).await;
+    let url = list_url(&partner, "tariffs");
+    Ok(list.respond(&url, page.map_err(of_list)?, |tariff| to_wire::tariff(&partner.ours, &tariff)))
+}
+
+async fn sessions(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
+    let Registered(partner) = caller;
+    let list = ListRequest::read_from_date(request.query_string())?;
+    let page = hub.store.partner_sessions(&partner.tenant, partner.id, &list.window(), &list.page()).await;
+    let url = list_url(&partner, "sessions");
+    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session)))
+}
+
+async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
+    let Registered(partner) = caller;
+    let list = ListRequest::read(request.query_string())?;
+    let page = hub.store.partner_cdrs(&partner.tenant, partner.id, &list.window(), &list.page()).await;
+    let url = list_url(&partner, "cdrs");
+    Ok(list.respond(&url, page.map_err(of_list)?, |cdr| to_wire::cdr(&partner.ours, &cdr)))
+}
+
+/// A cursor is all a caller can have wrong here.
+fn of_list(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Conflict { .. } => Refusal::invalid("cursor is none of this list's"),
+        error => error.into(),
+    }
+}
+
+// === one location ===
+
+async fn location(caller: Registered, hub: web::Data<Hub>, path: web::Path<String>) -> Answer {
+    let Registered(partner) = caller;
+    let id = LocationId::new(&path).map_err(|_no_id| Refusal::unknown_location())?;
+    let found = hub.store.published_location(&partner.tenant, &id).await?;
+    let published = found.ok_or_else(Refusal::unknown_location)?;
+    Ok(envelope::success(to_wire::location(&partner.ours, &published)))
+}
+
+async fn evse(caller: Registered, hub: web::Data<Hub>, path: web::Path<(String, String)>) -> Answer {
+    let (location, evse) = path.into_inner();
+    let evse = find_evse(&caller, &hub, &location, &evse).await?;
+    Ok(envelope::success(to_wire::evse(&evse)))
+}
+
+async fn connector(
+    caller: Registered,
+    hub: web::Data<Hub>,
+    path: web::Path<(String, String, String)>,
+) -> Answer {
+    let (location, evse, connector) = path.into_inner();
+    let evse = find_evse(&caller, &hub, &location, &evse).await?;
+    let is_it = |c: &&Connector| c.number.to_string() == connector;
+    let found = evse.connectors.iter().find(is_it).ok_or_else(Refusal::unknown_location)?;
+    Ok(envelope::success(to_wire::connector(found)))
+}
+
+/// Peers echo ids in lower or upper case.
+async fn find_evse(caller: &Registered, hub: &Hub, location: &str, uid: &str) -> Result<Evse, Refusal> {
+    let id = LocationId::new(location).map_err(|_no_id| Refusal::unknown_location())?;
+    let found = hub.store.published_location(&caller.0.tenant, &id).await?;
+    let published = found.ok_or_else(Refusal::unknown_location)?;
+    let is_it = |evse: &Evse| evse.uid.to_string().eq_ignore_ascii_case(uid);
+    evses(&published).into_iter().find(is_it).ok_or_else(Refusal::unknown_location)
 }

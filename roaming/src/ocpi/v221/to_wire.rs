@@ -9,7 +9,6 @@ use ringmain_domain::money;
 use ringmain_domain::party::Party;
 use ringmain_domain::session::SessionStatus;
 use ringmain_domain::tariff::{self, Dimension};
-use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
 use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
@@ -163,7 +162,7 @@ pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
         end_date_time: session.ended_at.map(DateTime),
         kwh: kwh(session.energy),
         cdr_token: cdr_token(owner, session.token.as_ref()),
-        auth_method: if session.remote_start_id.is_some() { "COMMAND" } else { "WHITELIST" },
+        auth_method: auth_method(session),
         location_id: location_id.to_string(),
         evse_uid: uid(&session.tenant, &session.station, session.evse),
         connector_id: connector_id(session.connector),
@@ -172,6 +171,11 @@ pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
         status: session_status(session.status),
         last_updated: DateTime(*updated_at),
     }
+}
+
+/// A session began by a command, or with a token we know.
+const fn auth_method(session: &ringmain_domain::session::Session) -> &'static str {
+    if session.remote_start_id.is_some() { "COMMAND" } else { "WHITELIST" }
 }
 
 /// A session that a person must look at is over for the driver; its cost comes with the bill record.
@@ -186,7 +190,7 @@ const fn session_status(status: SessionStatus) -> &'static str {
 /// A bill record for the partner.
 #[must_use]
 pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
-    let PartnerCdr { cdr, location, owner } = from;
+    let PartnerCdr { cdr, session, location, owner } = from;
     let breakdown = cdr.breakdown.as_ref();
     let free = money::Price { excl_tax: Decimal::ZERO, incl_tax: Decimal::ZERO };
     let cost_of = |dimension| {
@@ -201,7 +205,7 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
         end_date_time: DateTime(cdr.ended_at),
         session_id: cdr.session_id.to_string(),
         cdr_token: cdr_token(owner, cdr.token.as_ref()),
-        auth_method: "WHITELIST",
+        auth_method: auth_method(session),
         cdr_location: cdr_location(cdr, location),
         currency: breakdown.map_or_else(|| NO_CURRENCY.to_owned(), |breakdown| breakdown.currency.to_string()),
         charging_periods: vec![charging_period(cdr)],

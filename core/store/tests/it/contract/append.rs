@@ -109,7 +109,10 @@ async fn a_contradiction_is_kept_and_counts_for_nothing(rig: &Rig) {
     assert!(rig.store.append(&[other_end().fact()]).await.unwrap()[0].conflict);
     assert_eq!(rig.count("transaction_conflicts").await, 1);
     // Another one is kept beside it.
-    rig.store.append(&[other_end().content("third").fact(), other_end().content("third").fact()]).await.unwrap();
+    rig.store
+        .append(&[other_end().content("third").fact(), other_end().content("third").fact()])
+        .await
+        .unwrap();
     assert_eq!(rig.count("transaction_conflicts").await, 2);
     assert_eq!(rig.count("cdrs").await, 1);
 }
@@ -189,7 +192,10 @@ async fn facts_are_read_in_the_order_of_their_keys(rig: &Rig) {
     for fact in &facts {
         rig.store.append(std::slice::from_ref(fact)).await.unwrap();
     }
-    rig.store.append(&[message("CS-1", "ty", 1, 0).fact(), message("CS-2", "tx", 1, 0).fact()]).await.unwrap();
+    rig.store
+        .append(&[message("CS-1", "ty", 1, 0).fact(), message("CS-2", "tx", 1, 0).fact()])
+        .await
+        .unwrap();
     let read = async |station: &StationId, transaction: &str| -> Vec<TransactionFact> {
         rig.store.transaction_facts(&tenant(), station, &transaction_id(transaction)).await.unwrap()
     };
@@ -247,7 +253,8 @@ async fn texts_postgres_cannot_hold_are_mended(rig: &Rig) {
     told.content = "c\u{0}".into();
     let facts = [fact("CS-1", 0, DomainEvent::Transaction(told))];
     assert!(rig.store.append(&facts).await.unwrap()[0].fresh);
-    let read = rig.store.transaction_facts(&tenant(), &station_id("CS-1"), &transaction_id("tx")).await.unwrap();
+    let read =
+        rig.store.transaction_facts(&tenant(), &station_id("CS-1"), &transaction_id("tx")).await.unwrap();
     assert_eq!(&*read[0].trigger, "ab");
     assert_eq!(read[0].stop_reason.as_deref(), Some("\\u0000 \""));
 }
@@ -288,7 +295,6 @@ async fn a_fact_is_the_tenants(rig: &Rig) {
     assert_eq!(rig.store.session(&other_tenant(), b.id).await.unwrap().as_ref(), Some(b));
 }
 
-
 mod late {
     //! Facts that come after the bill.
     use super::*;
@@ -322,7 +328,9 @@ mod late {
         let result = rig.store.append(&[second]).await.unwrap().remove(0);
         let session = result.session.unwrap();
         assert_eq!((session.status, session.evse), (SessionStatus::Active, Some(EvseId(2))));
-        let DomainEvent::Transaction(told) = &whole_transaction("CS-1", "tx")[3].event else { panic!("told") };
+        let DomainEvent::Transaction(told) = &whole_transaction("CS-1", "tx")[3].event else {
+            panic!("told")
+        };
         assert_eq!(told.phase, TransactionPhase::Ended);
         assert_eq!(rig.count("sessions").await, 2);
     }

@@ -98,5 +98,8 @@ async fn the_stored_fact_has_its_number(rig: &Rig) {
     let result = rig.store.append(&[stop]).await.unwrap().remove(0);
     assert_eq!(result.session.as_ref().unwrap().energy.0, 300);
     assert!(result.cdr.is_some());
-    assert_eq!(facts("6").await.iter().map(|f| f.key.clone()).collect::<Vec<_>>(), [MessageKey::Start, MessageKey::Stop]);
+    assert_eq!(
+        facts("6").await.iter().map(|f| f.key.clone()).collect::<Vec<_>>(),
+        [MessageKey::Start, MessageKey::Stop]
+    );
 }

@@ -116,9 +116,13 @@ async fn a_status_is_kept_with_its_instant(rig: &Rig) {
     rig.store.append(&[status("CS-1", 10, 1, 1, Available)]).await.unwrap();
     rig.store.append(&[status("CS-1", 20, 1, 1, Available)]).await.unwrap();
     assert_eq!(connectors(rig, "CS-1").await, [(1, 1, Available, 10)], "since it became so");
-    rig.store.append(&[status("CS-1", 30, 1, 1, Occupied), status("CS-1", 40, 1, 1, Available)]).await.unwrap();
+    rig.store
+        .append(&[status("CS-1", 30, 1, 1, Occupied), status("CS-1", 40, 1, 1, Available)])
+        .await
+        .unwrap();
     assert_eq!(connectors(rig, "CS-1").await, [(1, 1, Available, 40)], "it was something else in between");
-    let fault = StationFault { code: "GroundFailure".into(), text: Some("wet\u{0}".into()), vendor_code: None };
+    let fault =
+        StationFault { code: "GroundFailure".into(), text: Some("wet\u{0}".into()), vendor_code: None };
     let event = DomainEvent::StatusChanged {
         evse: EvseId(1),
         connector: ConnectorId(1),
@@ -129,7 +133,10 @@ async fn a_status_is_kept_with_its_instant(rig: &Rig) {
     let snapshot = rig.store.station_snapshot(&station_id("CS-1")).await.unwrap().unwrap();
     let fault = snapshot.connectors[0].fault.clone().unwrap();
     assert_eq!((&*fault.code, fault.text.as_deref()), ("GroundFailure", Some("wet")));
-    rig.store.append(&[status("CS-1", 60, 1, 1, Available), status("CS-1", 61, 1, 1, Available)]).await.unwrap();
+    rig.store
+        .append(&[status("CS-1", 60, 1, 1, Available), status("CS-1", 61, 1, 1, Available)])
+        .await
+        .unwrap();
     let snapshot = rig.store.station_snapshot(&station_id("CS-1")).await.unwrap().unwrap();
     assert_eq!(snapshot.connectors[0].fault, None);
     assert_eq!(connectors(rig, "CS-1").await, [(1, 1, Available, 60)]);

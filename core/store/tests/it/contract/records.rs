@@ -4,9 +4,7 @@ use ringmain_domain::tariff::Dimension;
 use ringmain_store::page::PageRequest;
 use ringmain_store::store::{StoreError, StoreSettings};
 
-use crate::make::{
-    all_pages, location, location_id, station, tariff, tariff_id, tenant, token, token_uid,
-};
+use crate::make::{all_pages, location, location_id, station, tariff, tariff_id, tenant, token, token_uid};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -139,8 +137,7 @@ async fn the_default_tariff_stays_while_stations_name_none(rig: &Rig) {
 
 async fn tariffs_come_in_pages(rig: &Rig) {
     let (store, tenant) = (&rig.store, tenant());
-    let all: Vec<_> =
-        (0..5).map(|n| tariff(&format!("T{n}"), &[(Dimension::Energy, "0.10")])).collect();
+    let all: Vec<_> = (0..5).map(|n| tariff(&format!("T{n}"), &[(Dimension::Energy, "0.10")])).collect();
     for one in all.iter().rev() {
         store.put_tariff(one).await.unwrap();
     }

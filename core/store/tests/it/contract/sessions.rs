@@ -6,9 +6,7 @@ use ringmain_store::cdrs::CdrFilter;
 use ringmain_store::page::PageRequest;
 use ringmain_store::sessions::SessionFilter;
 
-use crate::make::{
-    MINUTE, all_pages, at, location_id, message, station, station_id, tenant, token_uid,
-};
+use crate::make::{MINUTE, all_pages, at, location_id, message, station, station_id, tenant, token_uid};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -90,6 +88,9 @@ async fn a_session_stays_where_it_was(rig: &Rig) {
         rig.store.sessions(&tenant(), &filter, &PageRequest::first(9)).await.unwrap().items.len()
     };
     assert_eq!((count(at("L1")).await, count(at("L2")).await), (3, 0));
+    let bills = CdrFilter { location_id: Some(location_id("L1")), ..CdrFilter::default() };
+    let bills = rig.store.cdrs(&tenant(), &bills, &PageRequest::first(9)).await.unwrap();
+    assert_eq!(bills.items.len(), 3, "and so does its bill");
 }
 
 async fn bills_are_filtered_the_newest_first(rig: &Rig) {

@@ -1,0 +1,109 @@
+//! Commands and how they ended.
+
+use ringmain_domain::command::{CommandOutcome, CommandResult, ResetKind, StationCommand};
+use ringmain_domain::id::CommandId;
+use ringmain_store::commands::CommandRecord;
+use ringmain_store::page::PageRequest;
+use uuid::Uuid;
+
+use crate::make::{MINUTE, all_pages, at, other_tenant, station_id, tenant};
+use crate::rig::Rig;
+
+on_both_engines!(
+    a_command_is_kept_once,
+    a_command_ends_exactly_once,
+    commands_come_in_pages_the_newest_first,
+    what_has_not_ended_is_found_after_a_crash,
+    any_payload_comes_back_as_it_was,
+);
+
+pub(super) fn command(station: &str, millis: i64) -> CommandRecord {
+    CommandRecord {
+        id: CommandId(Uuid::new_v4()),
+        tenant: tenant(),
+        station: station_id(station),
+        command: StationCommand::Reset { kind: ResetKind::OnIdle, evse_id: None },
+        deadline: at(millis + MINUTE),
+        created_at: at(millis),
+        created_by: "key:1".into(),
+        result: None,
+        ended_at: None,
+    }
+}
+
+async fn a_command_is_kept_once(rig: &Rig) {
+    let one = command("CS-1", 0);
+    assert_eq!(rig.store.command(&tenant(), one.id).await.unwrap(), None);
+    assert!(rig.store.insert_command(&one).await.unwrap());
+    let other = CommandRecord { station: station_id("CS-2"), ..one.clone() };
+    assert!(!rig.store.insert_command(&other).await.unwrap());
+    let foreign = CommandRecord { tenant: other_tenant(), ..one.clone() };
+    assert!(!rig.store.insert_command(&foreign).await.unwrap());
+    assert_eq!(rig.store.command(&tenant(), one.id).await.unwrap(), Some(one.clone()));
+    assert_eq!(rig.store.command(&other_tenant(), one.id).await.unwrap(), None);
+}
+
+async fn a_command_ends_exactly_once(rig: &Rig) {
+    let one = command("CS-1", 0);
+    let accepted = CommandResult {
+        outcome: CommandOutcome::Accepted,
+        response: Some("{\"status\":\"Accepted\",\"x\":\"\\u0000\"}".into()),
+        detail: None,
+    };
+    assert!(!rig.store.end_command(one.id, &accepted, at(5)).await.unwrap(), "not known");
+    rig.store.insert_command(&one).await.unwrap();
+    assert!(rig.store.end_command(one.id, &accepted, at(5)).await.unwrap());
+    let late = CommandResult::bare(CommandOutcome::TimeoutUnknown);
+    assert!(!rig.store.end_command(one.id, &late, at(6)).await.unwrap());
+    let ended = rig.store.command(&tenant(), one.id).await.unwrap().unwrap();
+    assert_eq!((ended.result, ended.ended_at), (Some(accepted), Some(at(5))));
+}
+
+async fn commands_come_in_pages_the_newest_first(rig: &Rig) {
+    let mut kept = Vec::new();
+    for number in 0..7 {
+        let one = command(if number % 2 == 0 { "CS-1" } else { "CS-2" }, number / 3);
+        rig.store.insert_command(&one).await.unwrap();
+        kept.push(one);
+    }
+    let all = all_pages(2, async |page| rig.store.commands(&tenant(), None, &page).await).await;
+    assert_eq!(all.len(), 7);
+    assert!(all.windows(2).all(|two| (two[0].created_at, two[0].id) > (two[1].created_at, two[1].id)));
+    let id = station_id("CS-2");
+    let some = all_pages(2, async |page| rig.store.commands(&tenant(), Some(&id), &page).await).await;
+    assert_eq!(some.len(), 3);
+    assert!(some.iter().all(|one| one.station == id && kept.contains(one)));
+    let none = rig.store.commands(&other_tenant(), None, &PageRequest::first(9)).await.unwrap();
+    assert!(none.items.is_empty());
+}
+
+async fn what_has_not_ended_is_found_after_a_crash(rig: &Rig) {
+    let all: Vec<_> = [30, 10, 20].into_iter().map(|millis| command("CS-1", millis)).collect();
+    for one in &all {
+        rig.store.insert_command(one).await.unwrap();
+    }
+    let ended = CommandRecord {
+        result: Some(CommandResult::bare(CommandOutcome::Offline)),
+        ended_at: Some(at(1)),
+        ..command("CS-1", 5)
+    };
+    rig.store.insert_command(&ended).await.unwrap();
+    let open = rig.store.unended_commands(10).await.unwrap();
+    assert_eq!(open, [all[1].clone(), all[2].clone(), all[0].clone()], "the earliest deadline first");
+    assert_eq!(rig.store.unended_commands(2).await.unwrap().len(), 2);
+    assert_eq!(rig.store.command(&tenant(), ended.id).await.unwrap(), Some(ended));
+    for one in &open {
+        rig.store.end_command(one.id, &CommandResult::bare(CommandOutcome::Draining), at(9)).await.unwrap();
+    }
+    assert!(rig.store.unended_commands(10).await.unwrap().is_empty());
+}
+
+async fn any_payload_comes_back_as_it_was(rig: &Rig) {
+    let payload = "{\"limit\":1.10, \"big\":12345678901234567890,\"s\":\"\\ud800 \\u0000\",\"limit\":2}";
+    let one = CommandRecord {
+        command: StationCommand::Raw { action: "SetChargingProfile".into(), payload: payload.into() },
+        ..command("CS-1", 0)
+    };
+    rig.store.insert_command(&one).await.unwrap();
+    assert_eq!(rig.store.command(&tenant(), one.id).await.unwrap(), Some(one));
+}

@@ -1,0 +1,78 @@
+//! The schema: made once, by one node, and never by halves.
+
+use ringmain_store::store::{Store, StoreError, StoreSettings};
+
+use crate::make::{at, station, station_id};
+use crate::rig::Rig;
+
+on_both_engines!(
+    a_schema_is_made_once,
+    an_edited_change_stops_the_start,
+    a_newer_schema_does_not_stop_the_start,
+    nodes_that_start_together_make_one_schema,
+);
+
+async fn a_schema_is_made_once(rig: &Rig) {
+    rig.store.insert_station(&station("CS-1")).await.unwrap();
+    let again = rig.open_again(StoreSettings::default()).await;
+    assert!(again.find_station(&station_id("CS-1")).await.unwrap().is_some());
+    assert_eq!(rig.count("refinery_schema_history").await, 1);
+}
+
+async fn an_edited_change_stops_the_start(rig: &Rig) {
+    rig.execute("UPDATE refinery_schema_history SET checksum = '1'").await;
+    let error = Store::open(&rig.url, StoreSettings::default()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+async fn a_newer_schema_does_not_stop_the_start(rig: &Rig) {
+    rig.execute(
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) \
+         VALUES (9999, 'tomorrow', '2030-01-01T00:00:00Z', '1')",
+    )
+    .await;
+    let older = rig.open_again(StoreSettings::default()).await;
+    older.canary(at(1)).await.unwrap();
+}
+
+async fn nodes_that_start_together_make_one_schema(rig: &Rig) {
+    if rig.is_postgres() {
+        rig.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+    }
+    let nodes = (0..4).map(|_| {
+        let url = rig.url.clone();
+        tokio::spawn(async move { Store::open(&url, StoreSettings::default()).await.unwrap() })
+    });
+    let nodes: Vec<_> = nodes.collect();
+    for (number, node) in nodes.into_iter().enumerate() {
+        let first = node.await.unwrap().claim_epochs(1).await.unwrap();
+        assert_eq!(first, i64::try_from(number).unwrap() + 1);
+    }
+    assert_eq!(rig.count("refinery_schema_history").await, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_embedded_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = crate::rig::sqlite().await;
+    rig.store.canary(at(1)).await.unwrap();
+    let path = rig.path().unwrap();
+    for end in ["", "-wal"] {
+        let file = format!("{}{end}", path.display());
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_left_alone() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("notes.txt");
+    let text = "these are notes, not a database, and they are long enough to be looked at".repeat(20);
+    std::fs::write(&path, &text).unwrap();
+    let error =
+        Store::open(&format!("sqlite:{}", path.display()), StoreSettings::default()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
