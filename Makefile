@@ -20,16 +20,6 @@ fmt:
 docs:
 	@scripts/docs.sh
 
-# The simulation alone; `make sim SEED=17` replays one seed.
-.PHONY: sim
-sim:
-	$(if $(SEED),RINGMAIN_SIM_SEED=$(SEED)) cargo test --release -p ringmain-domain --test it sim:: -- --nocapture
-
-# Ratios against a bare baseline; nothing here is a test.
-.PHONY: bench
-bench:
-	cargo bench --workspace --benches
-
 # A crowd against a running node: make load URL=wss://127.0.0.1:9443/ocpp CA=ringmain-data/pki/ca.pem
 # PLAN=loadtest/plans/transactions.toml ARGS="--duration-s 60"
 PLAN ?= loadtest/plans/demo.toml

@@ -1,7 +1,7 @@
 //! Does the store really commit? A small write every second says so; the door and readiness hang on it (reliability.md 2).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use ringmain_domain::telemetry;
@@ -19,6 +19,7 @@ pub const READY_WITHIN_MS: i64 = 3_000;
 #[derive(Debug, Clone)]
 pub struct Canary {
     last_ms: Arc<AtomicI64>,
+    silent: Arc<AtomicBool>,
 }
 
 // === impl Canary ===
@@ -27,13 +28,13 @@ impl Canary {
     /// A canary that has just sung; [`Self::watch`] keeps it alive.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { last_ms: Arc::new(AtomicI64::new(now.as_millis())) }
+        Self { last_ms: Arc::new(AtomicI64::new(now.as_millis())), silent: Arc::default() }
     }
 
     /// A canary that always sings, for parts that are tested without a running node.
     #[must_use]
     pub fn fixed_ready() -> Self {
-        Self { last_ms: Arc::new(AtomicI64::new(i64::MAX)) }
+        Self { last_ms: Arc::new(AtomicI64::new(i64::MAX)), silent: Arc::default() }
     }
 
     /// Milliseconds since the store last committed.
@@ -48,12 +49,20 @@ impl Canary {
         self.age_ms(now) <= READY_WITHIN_MS
     }
 
-    /// Writes every second, for ever.
+    /// No more writes: the node closes its store, which is no outage.
+    pub fn silence(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes every second until it is silenced.
     pub async fn watch(self, store: Store) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
+            if self.silent.load(Ordering::Relaxed) {
+                return;
+            }
             let now = clock::now();
             match tokio::time::timeout(PATIENCE, store.canary(now)).await {
                 Ok(Ok(())) => self.last_ms.store(now.as_millis(), Ordering::Relaxed),

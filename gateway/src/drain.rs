@@ -42,9 +42,13 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
             tracing::warn!("facts nobody waits for were not flushed in time");
         }
     }
+    if tokio::time::timeout(FLUSH, node.recorder.flush()).await.is_err() {
+        tracing::warn!("recorded frames were not written in time");
+    }
     for listener in &running.people {
         listener.stop(true).await;
     }
+    node.canary.silence();
     node.store.close().await;
     tracing::info!("left");
 }

@@ -12,7 +12,7 @@ use ringmain_ocpp::frame::Frame;
 use ringmain_ocpp::message_id::MessageId;
 use ringmain_store::messages::RecordedMessage;
 use ringmain_store::store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Frames on their way to the store.
 const QUEUE: usize = 8_192;
@@ -29,7 +29,15 @@ const SECRET_SETTINGS: [&str; 3] = ["AuthorizationKey", "BasicAuthPassword", "ba
 /// Takes frames.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    queue: Option<mpsc::Sender<RecordedMessage>>,
+    queue: Option<mpsc::Sender<Item>>,
+}
+
+/// What goes through the queue, in order.
+#[derive(Debug)]
+enum Item {
+    Frame(RecordedMessage),
+    /// Answered once everything before it is written or given up.
+    Flush(oneshot::Sender<()>),
 }
 
 // === impl Recorder ===
@@ -84,8 +92,18 @@ impl Recorder {
             message_id: id.into(),
             frame: masked(text),
         };
-        if queue.try_send(message).is_err() {
+        if queue.try_send(Item::Frame(message)).is_err() {
             metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED).increment(1);
+        }
+    }
+
+    /// Waits until the frames taken so far are written: a node that leaves takes none of them with it.
+    pub async fn flush(&self) {
+        let Some(queue) = &self.queue else { return };
+        let (written, done) = oneshot::channel();
+        if queue.send(Item::Flush(written)).await.is_ok() {
+            // An error means that the writer is gone, and then there is nothing to wait for.
+            drop(done.await);
         }
     }
 }
@@ -166,12 +184,12 @@ fn cut(text: &str) -> Box<str> {
     text.get(..end).unwrap_or(text).into()
 }
 
-async fn write(store: Store, mut frames: mpsc::Receiver<RecordedMessage>) {
+async fn write(store: Store, mut queue: mpsc::Receiver<Item>) {
     let mut trim = tokio::time::interval(TRIM_EVERY);
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut items = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
-            taken = frames.recv_many(&mut batch, BATCH) => {
+            taken = queue.recv_many(&mut items, BATCH) => {
                 if taken == 0 {
                     return;
                 }
@@ -183,18 +201,34 @@ async fn write(store: Store, mut frames: mpsc::Receiver<RecordedMessage>) {
                 continue;
             }
         }
-        if batch.len() < BATCH {
+        let is_awaited = items.iter().any(|item| matches!(item, Item::Flush(_)));
+        if items.len() < BATCH && !is_awaited {
             tokio::time::sleep(GATHER).await;
-            while batch.len() < BATCH && let Ok(more) = frames.try_recv() {
-                batch.push(more);
+            while items.len() < BATCH && let Ok(more) = queue.try_recv() {
+                items.push(more);
             }
         }
-        if let Err(error) = store.record_messages(&batch).await {
-            tracing::warn!(%error, frames = batch.len(), "frames cannot be recorded");
-            metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED)
-                .increment(u64::try_from(batch.len()).unwrap_or_default());
+        keep_batch(&store, items.drain(..)).await;
+    }
+}
+
+/// Writes the frames among these, then tells those who wait for it.
+async fn keep_batch(store: &Store, items: impl Iterator<Item = Item>) {
+    let (mut batch, mut awaited) = (Vec::with_capacity(BATCH), Vec::new());
+    for item in items {
+        match item {
+            Item::Frame(message) => batch.push(message),
+            Item::Flush(written) => awaited.push(written),
         }
-        batch.clear();
+    }
+    if let Err(error) = store.record_messages(&batch).await {
+        tracing::warn!(%error, frames = batch.len(), "frames cannot be recorded");
+        metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED)
+            .increment(u64::try_from(batch.len()).unwrap_or_default());
+    }
+    for written in awaited {
+        // Whoever asked may have stopped waiting.
+        written.send(()).ok();
     }
 }
 

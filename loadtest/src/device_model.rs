@@ -156,7 +156,7 @@ impl Row {
     }
 }
 
-/// The row of a 1.6 key; keys are compared without regard to case, as the standard asks (1.6 section 5.3).
+/// The row of a 1.6 key; keys are compared without regard to case: the type is CiString50.
 pub(crate) fn by_key(key: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.key.is_some_and(|known| known.eq_ignore_ascii_case(key)))
 }

@@ -27,7 +27,7 @@ pub(crate) struct Unreadable {
     pub(crate) id: Option<String>,
 }
 
-/// The error codes a station answers with; the spelling depends on the family (ocpp.md section 2).
+/// The error codes a station answers with; the spelling depends on the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultCode {
     NotImplemented,

@@ -1,7 +1,7 @@
 //! Charging profiles as a station keeps them: installing, replacing, clearing, and what they allow at an instant.
 //!
 //! One model for all versions: `station/v16` and `station/v2` read and write its JSON. Never knows a clock; the instant
-//! asked about is passed in. Rules: charging.md section 2, OCPP 1.6 section 3.13, OCPP 2.0.1 K01.
+//! asked about is passed in. Rules: OCPP 1.6 section 3.13, OCPP 2.0.1 K01.
 
 use std::time::Duration;
 
@@ -211,7 +211,8 @@ impl Profile {
     fn changes(&self, from: Utc, duration_s: i64, transaction_start: Option<Utc>, into: &mut Vec<i64>) {
         let mut note = |at: Utc| {
             let offset_s = (at.0 - from.0).div_euclid(1_000);
-            if (1..duration_s).contains(&offset_s) && into.len() < CHANGES_MAX {
+            let room = into.len() < CHANGES_MAX && !into.contains(&offset_s);
+            if (1..duration_s).contains(&offset_s) && room {
                 into.push(offset_s);
             }
         };
@@ -319,7 +320,6 @@ impl Profiles {
             profile.changes(from, duration_s, start_of(*evse), &mut offsets);
         }
         offsets.sort_unstable();
-        offsets.dedup();
         offsets
     }
 

@@ -50,7 +50,7 @@ pub struct Connections {
 }
 
 /// Messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Messages {
     /// CALLs sent, repeats included.
     pub sent: u64,
@@ -78,8 +78,8 @@ pub struct Messages {
     pub commands: u64,
     /// Commands answered with a CALLERROR.
     pub commands_declined: u64,
-    /// CALLs answered per second over the whole run, in tenths.
-    pub answered_per_10s: u64,
+    /// CALLs answered per second, until the stations were told to leave.
+    pub answered_per_s: f64,
 }
 
 /// Transactions and the truth about their energy.
@@ -198,7 +198,8 @@ impl Messages {
     /// Reads the counters.
     #[must_use]
     pub fn read(tally: &Tally, last: LastLook) -> Self {
-        let run_ms = u64::try_from(last.after.as_millis()).unwrap_or(u64::MAX).max(1);
+        let answered = u32::try_from(last.answered).unwrap_or(u32::MAX);
+        let per_s = f64::from(answered) / last.after.as_secs_f64().max(0.001);
         Self {
             sent: tally.of(Count::Sent),
             answered: tally.of(Count::Answered),
@@ -213,7 +214,7 @@ impl Messages {
             answers_rejected: tally.of(Count::AnswerRejected),
             commands: tally.of(Count::Obeyed),
             commands_declined: tally.of(Count::Declined),
-            answered_per_10s: last.answered.saturating_mul(10_000) / run_ms,
+            answered_per_s: (per_s * 10.0).round() / 10.0,
         }
     }
 }
@@ -278,11 +279,10 @@ impl Report {
         )?;
         writeln!(
             to,
-            "messages      {} sent, {} answered ({}.{}/s), {} refused, {} timed out, {} cut off, {} repeated, {} discarded, {} dropped",
+            "messages      {} sent, {} answered ({:.1}/s), {} refused, {} timed out, {} cut off, {} repeated, {} discarded, {} dropped",
             messages.sent,
             messages.answered,
-            messages.answered_per_10s / 10,
-            messages.answered_per_10s % 10,
+            messages.answered_per_s,
             messages.refused,
             messages.timed_out,
             messages.cut_off,

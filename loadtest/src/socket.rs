@@ -17,7 +17,7 @@ use crate::behaviour::Drivers;
 use crate::clock::Clock;
 use crate::dial::{Credentials, Dialer, Refused, Socket};
 use crate::settings::Settings;
-use crate::station::{Goodbye, Station};
+use crate::station::{Goodbye, Ping, Station};
 use crate::tally::{Tally, Timed};
 use crate::unit::Moment;
 
@@ -188,10 +188,15 @@ impl Life {
             let message = if let Some(text) = self.station.take_frame() {
                 self.log.line(&self.clock, ">", &text);
                 Message::text(text)
-            } else if self.station.take_ping(now) {
-                Message::Ping(Default::default())
             } else {
-                return;
+                match self.station.take_ping(now) {
+                    Ping::NotDue => return,
+                    Ping::Due => Message::Ping(Default::default()),
+                    Ping::Unanswered => {
+                        self.lose("no answer to a ping");
+                        return;
+                    }
+                }
             };
             // A peer that stopped reading must not keep the station from noticing that time goes by.
             match timeout(patience, socket.send(message)).await {
@@ -259,7 +264,7 @@ impl Life {
             // Pings are answered by the library; a station has no use for binary frames.
             Event::Heard(Some(Ok(
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
-            ))) => {}
+            ))) => self.station.heard(now),
             Event::Heard(Some(Ok(Message::Close(frame)))) => {
                 let why = frame.map_or_else(|| "no reason".to_owned(), |frame| frame.to_string());
                 self.lose(&format!("closed by the CSMS: {why}"));

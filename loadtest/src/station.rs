@@ -91,6 +91,17 @@ pub enum Goodbye {
     Cut,
 }
 
+/// What is due of WebSocket pings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ping {
+    /// Nothing.
+    NotDue,
+    /// One is to be sent.
+    Due,
+    /// Nothing was heard since the last one: the connection is dead.
+    Unanswered,
+}
+
 /// A restart that was asked for and has not happened yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Restart {
@@ -135,8 +146,12 @@ pub struct Station {
     /// When the next boot message goes out, if none is triggered before.
     boot_at: Option<Moment>,
     restart: Option<Restart>,
+    /// A restart left transactions behind: nothing flows until the CSMS has accepted the station again.
+    paused: bool,
     next_heartbeat: Option<Moment>,
     next_ping: Option<Moment>,
+    /// A ping is out and nothing was heard since.
+    pinged: bool,
     /// What is said later: progress of uploads and installations.
     chores: VecDeque<(Moment, Outgoing)>,
     last_serial: u64,
@@ -209,8 +224,10 @@ impl Station {
             boot_reason: "PowerUp",
             boot_at: None,
             restart: None,
+            paused: false,
             next_heartbeat: None,
             next_ping: None,
+            pinged: false,
             chores: VecDeque::new(),
             last_serial: 0,
             last_event_id: 0,
@@ -280,7 +297,7 @@ impl Station {
         // A connection that was being opened when the network went out does not count.
         let goodbye = self.link.outage.then_some(Goodbye::Cut);
         self.link = Link { up: true, outage: self.link.outage, goodbye, ..Link::default() };
-        self.next_ping = self.ping_interval().map(|interval| now.plus(interval));
+        self.heard(now);
         self.back_online(now, offline_for);
         self.settle(now);
     }
@@ -301,9 +318,15 @@ impl Station {
         }
     }
 
+    /// Something came from the CSMS, whatever it was: it lives.
+    pub fn heard(&mut self, now: Moment) {
+        self.pinged = false;
+        self.next_ping = self.ping_interval().map(|interval| now.plus(interval));
+    }
+
     /// A text came from the CSMS.
     pub fn received(&mut self, now: Moment, text: &str) {
-        self.next_ping = self.ping_interval().map(|interval| now.plus(interval));
+        self.heard(now);
         match frame::read(text) {
             Ok(Frame::Call { id, action, payload }) => self.on_call(now, &id, &action, &payload),
             Ok(Frame::Result { id, payload }) => match self.rpc.close(&id) {
@@ -370,13 +393,17 @@ impl Station {
         self.link.goodbye.take()
     }
 
-    /// A WebSocket ping is due.
-    pub fn take_ping(&mut self, now: Moment) -> bool {
-        let due = self.link.up && self.next_ping.is_some_and(|at| at <= now);
-        if due {
-            self.next_ping = self.ping_interval().map(|interval| now.plus(interval));
+    /// What is due of WebSocket pings.
+    pub fn take_ping(&mut self, now: Moment) -> Ping {
+        if !self.link.up || self.next_ping.is_none_or(|at| at > now) {
+            return Ping::NotDue;
         }
-        due
+        if self.pinged {
+            return Ping::Unanswered;
+        }
+        self.pinged = true;
+        self.next_ping = self.ping_interval().map(|interval| now.plus(interval));
+        Ping::Due
     }
 
     /// The network goes or comes back. While it is out nothing can be sent or received, and no connection opened.

@@ -160,7 +160,8 @@ pub struct Percentiles {
 pub struct LatencyFigures {
     /// Kind of message.
     pub kind: &'static str,
-    /// From the intended send time where there is a schedule, else from the send time: open-loop.
+    /// From the intended send time where there is a schedule, else from the send time: open-loop. Timers here have a
+    /// granularity of a millisecond, so up to two of them are the generator's own.
     pub intended: Percentiles,
     /// From the send time.
     pub service: Percentiles,

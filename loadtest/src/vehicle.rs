@@ -21,9 +21,9 @@ const TAPER_FLOOR_PERCENT: u64 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Current {
-    /// Alternating current: the car has the charger.
+    /// Alternating current: the car rectifies it.
     Ac,
-    /// Direct current: the station has it.
+    /// Direct current: the station has rectified it.
     Dc,
 }
 

@@ -3,7 +3,7 @@
 //! It knows whose house it is (one tenant) and the store, nothing else. Requests from outside are bounded here.
 
 use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, Resource, web};
 use ringmain_domain::id::TenantId;
 use ringmain_store::store::Store;
 
@@ -23,10 +23,7 @@ pub struct Hub {
 }
 
 /// The routes of OCPI for one tenant, to be mounted at the root of an application.
-pub fn routes(
-    store: Store,
-    tenant: TenantId,
-) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+pub fn routes(store: Store, tenant: TenantId) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
     let hub = web::Data::new(Hub { store, tenant });
     move |config| {
         let scope = web::scope("/ocpi")
@@ -34,11 +31,17 @@ pub fn routes(
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
             .app_data(web::PathConfig::default().error_handler(|_, _| Refusal::unknown_location().into()))
             .wrap(from_fn(headers::answer))
-            .route("/versions", web::get().to(list_versions))
+            .service(resource("/versions").route(web::get().to(list_versions)))
             .configure(v221::routes::configure)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(Refusal::no_such_path()) }));
         config.service(scope);
     }
+}
+
+/// A path that answers other methods in OCPI's way.
+pub(crate) fn resource(path: &str) -> Resource {
+    let refuse = || async { Err::<HttpResponse, _>(Refusal::not_allowed("no such method here")) };
+    web::resource(path).default_service(web::to(refuse))
 }
 
 async fn list_versions(caller: Caller) -> HttpResponse {

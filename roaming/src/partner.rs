@@ -117,7 +117,10 @@ fn judge_role(role: &PartnerRole) -> Result<(), &'static str> {
     {
         return Err("role must be a word such as EMSP");
     }
-    if role.name.is_empty() || role.name.chars().count() > NAME_MAX_CHARS || role.name.contains(char::is_control) {
+    if role.name.is_empty()
+        || role.name.chars().count() > NAME_MAX_CHARS
+        || role.name.contains(char::is_control)
+    {
         return Err("business_details.name must have 1 to 100 characters");
     }
     Ok(())
@@ -192,7 +195,9 @@ mod tests {
 
     #[test]
     fn a_token_opens_what_its_time_allows() {
-        let registered = partner(PartnerState::Registered(judge(&invited(), offer(vec![role("DE", "ABC", "EMSP")])).unwrap()));
+        let registered = partner(PartnerState::Registered(
+            judge(&invited(), offer(vec![role("DE", "ABC", "EMSP")])).unwrap(),
+        ));
         for (partner, expect) in [
             (invited(), Some(Standing::Invited)),
             (partner(PartnerState::Invited { until: NOW }), None),
@@ -250,7 +255,9 @@ mod tests {
         let reversed = both().into_iter().rev().collect();
         assert!(judge(&registered, offer(reversed)).is_ok());
         assert!(judge(&registered, offer(vec![role("DE", "ABC", "EMSP")])).is_err());
-        assert!(judge(&registered, offer(vec![role("DE", "XYZ", "EMSP"), role("DE", "ABC", "CPO")])).is_err());
+        assert!(
+            judge(&registered, offer(vec![role("DE", "XYZ", "EMSP"), role("DE", "ABC", "CPO")])).is_err()
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, StationId, TenantId};
 use crate::location::ConnectorStatus;
-use crate::report::{Boot, DeviceEvent, ProgressReport, SecurityEvent, StationFault, Variable};
+use crate::report::{
+    Boot, DeviceEvent, ProgressReport, SecurityEvent, StationFault, UnreadableMessage, Variable,
+};
 use crate::time::Timestamp;
 use crate::token::IdToken;
 use crate::transaction::TransactionFact;
@@ -65,6 +67,8 @@ pub enum DomainEvent {
         /// What it said.
         fact: TransactionFact,
     },
+    /// A message about a transaction that cannot be read, as it came: for a person to look at.
+    UnreadableKept(UnreadableMessage),
     /// Something security-relevant happened at the station.
     SecurityEventReported(SecurityEvent),
     /// A firmware update went on.
@@ -101,6 +105,7 @@ impl DomainEvent {
                 Ended => "transaction_ended",
             },
             Self::OrphanReported { .. } => "orphan_reported",
+            Self::UnreadableKept(_) => "unreadable_kept",
             Self::SecurityEventReported(_) => "security_event_reported",
             Self::FirmwareStatusReported(_) => "firmware_status_reported",
             Self::LogStatusReported(_) => "log_status_reported",
@@ -117,6 +122,7 @@ impl DomainEvent {
             Self::StationBooted(_)
             | Self::Transaction(_)
             | Self::OrphanReported { .. }
+            | Self::UnreadableKept(_)
             | Self::SecurityEventReported(_)
             | Self::FirmwareStatusReported(_)
             | Self::LogStatusReported(_) => Durability::AnswerWaits,

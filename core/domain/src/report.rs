@@ -38,8 +38,19 @@ pub enum StationReport {
     LogStatus(ProgressReport),
     /// A vendor's own message.
     DataTransfer(DataTransfer),
+    /// About a transaction, but not to be read; kept as it is, because a station that gets no answer throws it away.
+    Unreadable(UnreadableMessage),
     /// Legal, recorded, without a meaning here.
     Noted,
+}
+
+/// A message that says which transaction it belongs to and cannot be read otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableMessage {
+    /// The action's name.
+    pub action: Box<str>,
+    /// The payload as sent.
+    pub payload: Box<str>,
 }
 
 /// What a station says of itself when it starts. Texts are as sent, cut to 255 characters.
@@ -282,6 +293,7 @@ impl StationReport {
             | Self::FirmwareStatus(_)
             | Self::LogStatus(_)
             | Self::DataTransfer(_)
+            | Self::Unreadable(_)
             | Self::Noted => None,
         }
     }

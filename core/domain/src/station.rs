@@ -195,6 +195,9 @@ impl StationState {
             StationReport::LogStatus(progress) => {
                 Outcome::reply(StationReply::Received).event(DomainEvent::LogStatusReported(progress))
             }
+            StationReport::Unreadable(message) => {
+                Outcome::reply(StationReply::Received).event(DomainEvent::UnreadableKept(message))
+            }
             // No vendor's messages are known here; the registry of vendors decides otherwise when there is one.
             StationReport::DataTransfer(_) => {
                 Outcome::reply(StationReply::DataTransfer(DataTransferStatus::UnknownVendor))

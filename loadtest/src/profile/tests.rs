@@ -159,3 +159,13 @@ fn a_full_station_takes_replacements_only() {
         Selection { stack_level: Some(0), purpose: Some(Purpose::TxDefault), ..Selection::default() };
     assert_eq!(profiles.select(&levels).count(), PROFILES_MAX - 3);
 }
+
+#[test]
+fn a_composite_is_cut_at_its_bound() {
+    let mut daily = profile(1, 0, Purpose::TxDefault, &[(0, 1_000), (3_600, 2_000)]);
+    daily.kind = Kind::Daily;
+    let profiles = installed(&[(1, daily)]);
+    let changes = profiles.changes(NOON, 10_000 * 86_400, |_| None);
+    assert_eq!(changes.len(), CHANGES_MAX);
+    assert!(changes.is_sorted());
+}

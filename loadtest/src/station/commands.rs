@@ -53,7 +53,7 @@ impl Station {
     /// Starts by order of the CSMS. `Ok` carries the id of a transaction that already runs without a payer.
     pub(super) fn remote_start(&mut self, now: Moment, order: StartOrder) -> Result<Option<String>, Refusal> {
         if self.registration != Registration::Accepted || self.restart.is_some() {
-            return Err(Refusal("NotEnabled"));
+            return Err(Refusal("CSNotAccepted"));
         }
         if let Some(profile) = &order.profile {
             let known = profile.check(order.evse.unwrap_or(1));
@@ -73,7 +73,7 @@ impl Station {
                 all.min_by_key(|evse| (evse.vehicle.is_none(), evse.finishing, evse.id))
             }
         };
-        let Some(evse) = chosen else { return Err(Refusal("NoFreeEvse")) };
+        let Some(evse) = chosen else { return Err(Refusal("TxInProgress")) };
         let (evse, running) = (evse.id, evse.transaction.as_ref().map(|transaction| transaction.id.clone()));
         let remote = RemoteStart { id: order.remote_id, profile: order.profile.map(Box::new) };
         if self.settings.authorize_remote {

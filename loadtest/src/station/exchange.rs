@@ -110,7 +110,10 @@ impl Station {
     /// A message that no longer will be sent: what depended on it has to know.
     pub(super) fn on_given_up(&mut self, purpose: Purpose) {
         match purpose {
-            Purpose::Started { serial, .. } => self.numbers.push((serial, None)),
+            // Only 1.6 waits for a number; a 2.x transaction keeps its own id, whatever became of its start.
+            Purpose::Started { serial, .. } if self.family() == Family::V16 => {
+                self.numbers.push((serial, None))
+            }
             Purpose::Ended { serial, record } => self.settle_record(serial, *record, false),
             Purpose::Authorize { evse } => {
                 if let Some(evse) = self.evse_mut(evse) {
@@ -118,7 +121,11 @@ impl Station {
                 }
             }
             Purpose::Status => self.forget_reported(),
-            Purpose::Updated { .. } | Purpose::Boot | Purpose::Heartbeat | Purpose::Notice => {}
+            Purpose::Started { .. }
+            | Purpose::Updated { .. }
+            | Purpose::Boot
+            | Purpose::Heartbeat
+            | Purpose::Notice => {}
         }
     }
 

@@ -314,11 +314,15 @@ impl Station {
 
     pub(super) fn say_readings(&mut self, now: Moment) {
         let interval = self.reading_interval();
+        // Without power nothing is read; the rhythm goes on.
+        let dark = self.is_dark(now);
         let mut due: Vec<(u32, Moment)> = Vec::new();
         for evse in &mut self.evses {
             let Some(transaction) = &mut evse.transaction else { continue };
             while let Some(at) = transaction.next_reading.filter(|at| *at <= now) {
-                due.push((evse.id, at));
+                if !dark {
+                    due.push((evse.id, at));
+                }
                 transaction.next_reading = interval.map(|interval| at.plus(interval));
             }
         }
@@ -335,18 +339,16 @@ impl Station {
         }
     }
 
-    /// Accepted again: what survived the restart goes on.
+    /// Accepted again: what survived a restart goes on.
     pub(super) fn resume_transactions(&mut self, now: Moment) {
-        let survivors =
-            self.evses.iter().filter(|evse| evse.next_step.is_none() && evse.transaction.is_some());
-        let paused: Vec<u32> =
-            survivors.filter(|evse| evse.is_charging_session()).map(|evse| evse.id).collect();
-        for evse in &paused {
-            self.say_update(now, *evse, Trigger::Resumed);
+        if !std::mem::take(&mut self.paused) {
+            return;
         }
-        if !paused.is_empty() {
-            self.step(now);
+        let survivors = self.evses.iter().filter(|evse| evse.transaction.is_some()).map(|evse| evse.id);
+        for evse in survivors.collect::<Vec<u32>>() {
+            self.say_update(now, evse, Trigger::Resumed);
         }
+        self.step(now);
     }
 
     /// The CSMS does not want the token after all.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ringmain_loadtest::station::Version;
+use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -131,7 +132,7 @@ fn wait(mut child: Child) -> Output {
             child.kill().unwrap();
             panic!("the binary did not end");
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
     };
     Output { status, stdout: out.join().unwrap().unwrap(), stderr: err.join().unwrap().unwrap() }
 }
@@ -153,7 +154,7 @@ fn eventually(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "it never happened");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
@@ -273,7 +274,7 @@ fn refusals_are_told_and_fail_the_run() {
 fn tls_is_trusted_by_its_ca_only() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
-    let server = Server::start(Manner::Friendly, Some(acceptor(&ca)));
+    let server = Server::start(Manner::Friendly, Some(Pki::new(&ca).acceptor(false)));
     let plan = plan_in(folder.path(), PLAN);
     let ca_text = ca.to_str().unwrap().to_owned();
     let args = |ca: &str| {
@@ -286,7 +287,7 @@ fn tls_is_trusted_by_its_ca_only() {
     assert!(ok && out.contains("5 connected, 5 accepted"), "{out}{err}");
 
     let other_ca = folder.path().join("other.pem");
-    acceptor(&other_ca);
+    Pki::new(&other_ca);
     let other = args(other_ca.to_str().unwrap());
     let (ok, out, _) = run(&other.each_ref().map(String::as_str));
     assert!(!ok && out.contains("TLS: invalid peer certificate"), "{out}");
@@ -295,26 +296,83 @@ fn tls_is_trusted_by_its_ca_only() {
     assert!(!ok && err.contains("--ca"), "{err}");
 }
 
-/// A certificate for localhost from a CA of its own, which is written to `ca`.
-fn acceptor(ca: &Path) -> TlsAcceptor {
-    let ca_key = rcgen::KeyPair::generate().unwrap();
-    let mut ca_params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    ca_params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca_cert = ca_params.self_signed(&ca_key).unwrap();
-    std::fs::write(ca, ca_cert.pem()).unwrap();
-    let issuer = rcgen::Issuer::new(ca_params, ca_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let cert = params.signed_by(&key, &issuer).unwrap();
-    let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
+#[test]
+fn each_station_shows_its_own_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let pki = Pki::new(&ca);
+    let server = Server::start(Manner::Friendly, Some(pki.acceptor(true)));
+    let plan = plan_in(folder.path(), PLAN);
+    let (ca, plan, certs) = (ca.to_str().unwrap(), plan.to_str().unwrap(), folder.path().to_str().unwrap());
+    let args = ["run", "--plan", plan, "--url", &server.url, "--duration-s", "1", "--ca", ca];
+    let (ok, out, _) = run(&args);
+    assert!(!ok && out.contains("0 connected"), "{out}");
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 0);
+
+    for number in 1..=5 {
+        pki.issue(folder.path(), &format!("CLI-{number:02}"));
+    }
+    let (ok, out, err) = run(&[&args[..], &["--cert-dir", certs, "--tls-resume"]].concat());
+    assert!(ok && out.contains("5 connected, 5 accepted"), "{out}{err}");
+    let one = folder.path().join("CLI-01");
+    let (chain, key) = (one.with_extension("pem"), one.with_extension("key"));
+    let shared = ["--cert", chain.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    let (ok, out, err) = run(&[&args[..], &shared].concat());
+    assert!(ok && out.contains("5 connected, 5 accepted"), "{out}{err}");
+    let (ok, _, err) = run(&[&args[..], &["--cert-dir", "/nowhere"]].concat());
+    assert!(!ok && err.contains("/nowhere/CLI-01.pem"), "{err}");
+}
+
+/// A CA of its own.
+struct Pki {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    certificate: rcgen::Certificate,
+}
+
+impl Pki {
+    /// Makes one and writes its certificate to `ca`.
+    fn new(ca: &Path) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        std::fs::write(ca, certificate.pem()).unwrap();
+        Self { issuer: rcgen::Issuer::new(params, key), certificate }
+    }
+
+    fn signed(&self, name: &str) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// Writes `<name>.pem` and `<name>.key`.
+    fn issue(&self, folder: &Path, name: &str) {
+        let (certificate, key) = self.signed(name);
+        std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    /// Serves localhost; with `mutual`, only to clients this CA knows.
+    fn acceptor(&self, mutual: bool) -> TlsAcceptor {
+        let (certificate, key) = self.signed("localhost");
+        let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let builder = if mutual {
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        } else {
+            builder.with_no_client_auth()
+        };
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 #[test]

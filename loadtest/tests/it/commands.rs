@@ -115,7 +115,11 @@ async fn a_soft_reset_ends_transactions_and_boots_again() {
     let left = tokio::time::Instant::now();
     let mut conn = rig.csms.accept_and_boot(600).await;
     assert_eq!(left.elapsed().as_secs(), 9);
-    conn.expect("StatusNotification").await;
+    for connector in [0, 1] {
+        let status = conn.expect("StatusNotification").await;
+        assert_eq!(status.number("/connectorId"), connector, "all are reported again, changed or not");
+        conn.answer_well(&status).await;
+    }
     rig.end().await;
 }
 
@@ -182,6 +186,35 @@ async fn a_reset_of_2_1_can_keep_the_transaction() {
 
     let (rig, mut conn) = ready(Version::V201, NOBODY).await;
     assert_eq!(conn.command_fault("Reset", resume).await, "PropertyConstraintViolation");
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_flows_after_a_reset_until_the_station_is_accepted_again() {
+    let lines = format!(
+        "connectors = 2\n{}",
+        ONE_DRIVER.replace("[60, 60]", "[400, 900]").replace("[3000, 3000]", "[1, 2]")
+    );
+    let mut rig = Rig::new(Version::V21, &lines);
+    let mut conn = rig.csms.accept_and_boot(36_000).await;
+    conn.serve_until(is_start).await;
+    conn.serve_until(is_start).await;
+    conn.serve_until(is_reading).await;
+    assert_eq!(conn.command("Reset", json!({ "type": "ImmediateAndResume" })).await["status"], "Accepted");
+    while let Some(call) = conn.next_or_end().await {
+        conn.answer_well(&call).await;
+    }
+    // Pending for so long that one of the two drivers ends his session meanwhile and another begins.
+    let mut conn = rig.csms.accept().await;
+    let boot = conn.expect("BootNotification").await;
+    conn.answer(&boot, json!({ "status": "Pending", "currentTime": crate::csms::now(), "interval": 600 }))
+        .await;
+    conn.boot(36_000).await;
+    let queued = conn.serve_until(|call| call.payload["triggerReason"] == "TxResumed").await;
+    assert!(queued.iter().any(is_end));
+    let readings: Vec<&Call> = queued.iter().filter(|call| is_reading(call)).collect();
+    assert!(readings.len() > 50);
+    assert!(readings.iter().all(|reading| reading.sample("Power.Active.Import") < 0.5));
     rig.end().await;
 }
 
@@ -494,4 +527,37 @@ async fn unknown_unsupported_and_malformed_commands_get_their_own_errors() {
         assert_eq!(conn.command_fault(action, payload).await, expected, "{version:?} {action}");
         rig.end().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_longer_than_allowed_are_refused() {
+    let (rig, mut conn) = ready(Version::V16, NOBODY).await;
+    let keys = |count: usize| json!({ "key": vec!["HeartbeatInterval"; count] });
+    let full = conn.command("GetConfiguration", keys(100)).await;
+    assert_eq!(full["configurationKey"].as_array().unwrap().len(), 100);
+    assert_eq!(conn.command_fault("GetConfiguration", keys(101)).await, "PropertyConstraintViolation");
+    rig.end().await;
+
+    let (rig, mut conn) = ready(Version::V201, NOBODY).await;
+    let item =
+        json!({ "component": { "name": "OCPPCommCtrlr" }, "variable": { "name": "OfflineThreshold" } });
+    let items = |count: usize| json!({ "getVariableData": vec![item.clone(); count] });
+    let full = conn.command("GetVariables", items(100)).await;
+    assert_eq!(full["getVariableResult"].as_array().unwrap().len(), 100);
+    assert_eq!(conn.command_fault("GetVariables", items(101)).await, "OccurrenceConstraintViolation");
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_station_remembers_only_so_many_things_to_say_later() {
+    let (rig, mut conn) = ready(Version::V201, NOBODY).await;
+    for _ in 0..70 {
+        conn.command("TriggerMessage", json!({ "requestedMessage": "FirmwareStatusNotification" })).await;
+    }
+    for _ in 0..64 {
+        let told = conn.expect("FirmwareStatusNotification").await;
+        conn.answer_well(&told).await;
+    }
+    conn.silence_for(Duration::from_secs(60)).await;
+    rig.end().await;
 }

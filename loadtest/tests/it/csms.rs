@@ -306,6 +306,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         }
     }
 
+    /// Sends what the station may not take.
+    pub(crate) async fn try_send(&mut self, text: String) -> bool {
+        self.socket.send(Message::text(text)).await.is_ok()
+    }
+
     pub(crate) async fn send(&mut self, text: String) {
         self.socket.send(Message::text(text)).await.unwrap();
     }

@@ -76,6 +76,27 @@ async fn a_start_that_was_never_answered_leaves_minus_one_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_given_up_in_2_x_leaves_the_transaction_its_id() {
+    let mut rig = Rig::new(Version::V201, &DRIVER.replace("[3000, 3000]", "[1200, 1200]"));
+    let mut conn = rig.csms.accept_and_boot(3_600).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let start = conn.serve_up_to(is_start).await;
+        conn.refuse(&start, "InternalError").await;
+        ids.push(start.text("/transactionInfo/transactionId").to_owned());
+    }
+    let calls = conn.serve_until(is_end).await;
+    rig.settle().await;
+    let end = calls.last().unwrap();
+    assert!(ids.iter().all(|id| id == end.text("/transactionInfo/transactionId")));
+    let records = rig.records();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["transaction_id"], ids[0].as_str());
+    assert_eq!(records[0]["acknowledged"], true);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_messages_overtake_one_that_waits_for_its_repeat() {
     let mut rig = Rig::new(Version::V201, &DRIVER.replace("heartbeat_s = 3600", "heartbeat_s = 20"));
     let mut conn = rig.csms.accept_and_boot(20).await;

@@ -297,3 +297,35 @@ async fn nonsense_is_answered_with_an_error_and_the_connection_stays() {
     assert_eq!((rig.tally.of(Count::Unreadable), rig.tally.of(Count::AnswerRejected)), (2, 1));
     rig.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_beyond_the_bound_costs_the_connection_and_no_more() {
+    let mut rig = Rig::new(Version::V201, &format!("{NOBODY}backoff_s = 1\nbackoff_random_s = 0"));
+    let mut conn = rig.csms.accept_and_boot(600).await;
+    conn.serve_until(|call| call.action == "StatusNotification").await;
+    let transfer = |size: usize| json!({ "vendorId": "v", "data": "x".repeat(size) });
+    let fits = conn.command("DataTransfer", transfer(4_000_000)).await;
+    assert_eq!(fits["status"], "UnknownVendorId");
+    conn.try_send(json!([2, "big", "DataTransfer", transfer(4 << 20)]).to_string()).await;
+    while conn.next_or_end().await.is_some() {}
+    rig.csms.accept().await;
+    assert_eq!(rig.tally.of(Count::ConnectionLost), 1);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_does_not_answer_pings_is_left() {
+    let lines = format!("{NOBODY}ping_interval_s = 20\nbackoff_s = 1\nbackoff_random_s = 0");
+    let mut rig = Rig::new(Version::V201, &lines);
+    let mut conn = rig.csms.accept_and_boot(3_600).await;
+    conn.serve_until(|call| call.action == "StatusNotification").await;
+    // While the CSMS reads, its library answers, and nothing else has to be said.
+    conn.silence_for(Duration::from_secs(300)).await;
+    assert_eq!(rig.tally.of(Count::ConnectionLost), 0);
+    let silent_since = tokio::time::Instant::now();
+    rig.csms.accept().await;
+    let waited = silent_since.elapsed().as_secs();
+    assert!((20..=42).contains(&waited), "one interval to the ping, one to its answer: {waited} s");
+    assert_eq!(rig.tally.of(Count::ConnectionLost), 1);
+    rig.end().await;
+}

@@ -1,6 +1,7 @@
 //! One station on a paused clock, made from the lines of a plan.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringmain_loadtest::behaviour::Drivers;
@@ -11,6 +12,7 @@ use ringmain_loadtest::socket::{Life, Stop};
 use ringmain_loadtest::station::{Station, Version};
 use ringmain_loadtest::tally::Tally;
 use ringmain_loadtest::unit::Energy;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -25,11 +27,26 @@ pub(crate) const ALL: [Version; 3] = [Version::V16, Version::V201, Version::V21]
 pub(crate) struct Rig {
     pub(crate) csms: Csms,
     pub(crate) tally: Arc<Tally>,
+    records: Records,
     stop: watch::Sender<Stop>,
     life: JoinHandle<Station>,
 }
 
-/// A driver comes 1 s after the start and stays 60 s; cars take 11 kW from an AC station with one connector.
+/// What is written of settled transactions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Records(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Records {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A driver comes some time after the start and stays 60 s; cars take 11 kW from an AC station with one connector.
 pub(crate) const ONE_DRIVER: &str = r#"
     behaviour = "drivers"
     tokens = ["04A1B2C3"]
@@ -63,7 +80,8 @@ impl Rig {
         plan.speak(version).unwrap();
         let group = &plan.groups[0];
         let (csms, dialer) = Csms::new(version);
-        let (clock, tally) = (Clock::start(), Arc::new(Tally::new(None).unwrap()));
+        let records = Records::default();
+        let (clock, tally) = (Clock::start(), Arc::new(Tally::new(Some(Box::new(records.clone()))).unwrap()));
         let make = Arc::new(group.make().unwrap());
         let mut settings = group.settings();
         change(&mut settings);
@@ -73,7 +91,13 @@ impl Rig {
             Station::new(group.identity(1).into(), make, settings, meter, clock, Arc::clone(&tally));
         let (stop, told) = watch::channel(Stop::Run);
         let life = tokio::spawn(Life::new(station, drivers, dialer, clock, Arc::clone(&tally)).run(told));
-        Self { csms, tally, stop, life }
+        Self { csms, tally, records, stop, life }
+    }
+
+    /// The transactions that are settled, as they truly were.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let bytes = self.records.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Lets the station take in what was sent to it: on a paused clock time only moves when nobody has anything to do.

@@ -46,5 +46,10 @@ pub fn refusal(http: StatusCode, status: Status, message: &str) -> HttpResponse 
 
 fn respond<T: Serialize>(http: StatusCode, status: Status, message: &str, data: Option<T>) -> HttpResponse {
     let timestamp = DateTime(now());
-    HttpResponse::build(http).json(Envelope { data, status_code: status.code(), status_message: message, timestamp })
+    HttpResponse::build(http).json(Envelope {
+        data,
+        status_code: status.code(),
+        status_message: message,
+        timestamp,
+    })
 }

@@ -69,10 +69,10 @@ mod tests {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
             assert_eq!(tokens(&headers), expect, "{value}");
         };
-        check("Token ZWJmM2IzOTktNzc5Zi00NDk3LTliOWQtYWM2YWQzY2M0NGQyCg==", &[
-            "ebf3b399-779f-4497-9b9d-ac6ad3cc44d2",
-            "ZWJmM2IzOTktNzc5Zi00NDk3LTliOWQtYWM2YWQzY2M0NGQyCg==",
-        ]);
+        check(
+            "Token ZWJmM2IzOTktNzc5Zi00NDk3LTliOWQtYWM2YWQzY2M0NGQyCg==",
+            &["ebf3b399-779f-4497-9b9d-ac6ad3cc44d2", "ZWJmM2IzOTktNzc5Zi00NDk3LTliOWQtYWM2YWQzY2M0NGQyCg=="],
+        );
         check("token ebf3b399-779f-4497-9b9d-ac6ad3cc44d2", &["ebf3b399-779f-4497-9b9d-ac6ad3cc44d2"]);
         check("Token  a", &["a"]);
         check("Bearer abc", &[]);

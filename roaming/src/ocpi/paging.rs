@@ -46,7 +46,8 @@ impl ListRequest {
             return Err(Refusal::invalid("the query is too long"));
         }
         let instant = |name, text: &str| {
-            let wrong = || Refusal::invalid(format!("{name} must be an instant such as 2026-03-01T08:00:00Z"));
+            let wrong =
+                || Refusal::invalid(format!("{name} must be an instant such as 2026-03-01T08:00:00Z"));
             DateTime::read(text).ok_or_else(wrong)
         };
         for (name, value) in parse(query.as_bytes()) {
@@ -54,11 +55,14 @@ impl ListRequest {
                 "date_from" => read.from = Some(instant("date_from", &value)?),
                 "date_to" => read.to = Some(instant("date_to", &value)?),
                 "offset" => {
-                    read.offset = value.parse().map_err(|_no_number| Refusal::invalid("offset must be a number from 0"))?;
+                    read.offset = value
+                        .parse()
+                        .map_err(|_no_number| Refusal::invalid("offset must be a number from 0"))?;
                 }
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| *limit > 0);
-                    let limit: u32 = limit.ok_or_else(|| Refusal::invalid("limit must be a number from 1"))?;
+                    let limit: u32 =
+                        limit.ok_or_else(|| Refusal::invalid("limit must be a number from 1"))?;
                     read.limit = limit.min(MAX_LIMIT);
                 }
                 "cursor" => read.cursor = Some(value.into_owned()),

@@ -23,7 +23,8 @@ impl DateTime {
     /// Reads an instant; `None`: it is none.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'+' | b'T' | b'Z');
+        let plain =
+            |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'+' | b'T' | b'Z');
         // A date alone, or a zone's name, is not what the specification means.
         if text.len() > DATE_TIME_MAX_BYTES || !text.contains('T') || !text.bytes().all(plain) {
             return None;

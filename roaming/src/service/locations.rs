@@ -63,7 +63,8 @@ pub fn evse_uid(tenant: &TenantId, station: &StationId, evse: EvseId) -> Uuid {
 /// The EVSEs of a location, in the order of its stations.
 #[must_use]
 pub fn evses(published: &PublishedLocation) -> Vec<Evse> {
-    let same_evse = |a: &PublishedConnector, b: &PublishedConnector| (&a.station, a.evse) == (&b.station, b.evse);
+    let same_evse =
+        |a: &PublishedConnector, b: &PublishedConnector| (&a.station, a.evse) == (&b.station, b.evse);
     let tenant = &published.location.tenant;
     published.connectors.chunk_by(same_evse).filter_map(|connectors| evse(tenant, connectors)).collect()
 }
@@ -71,7 +72,12 @@ pub fn evses(published: &PublishedLocation) -> Vec<Evse> {
 /// When anything of a location was last changed.
 #[must_use]
 pub fn changed_at(published: &PublishedLocation, evses: &[Evse]) -> Timestamp {
-    evses.iter().map(|evse| evse.changed_at).max().max(Some(published.location.updated_at)).unwrap_or_default()
+    evses
+        .iter()
+        .map(|evse| evse.changed_at)
+        .max()
+        .max(Some(published.location.updated_at))
+        .unwrap_or_default()
 }
 
 fn evse(tenant: &TenantId, connectors: &[PublishedConnector]) -> Option<Evse> {
@@ -127,8 +133,13 @@ mod tests {
         use ConnectorStatus as C;
         use EvseStatus as E;
         let check = |statuses: &[C], expect| {
-            let connectors: Vec<_> = (1..).zip(statuses).map(|(n, status)| connector(1, n, *status)).collect();
-            assert_eq!(evse(&TenantId::default_tenant(), &connectors).unwrap().status, expect, "{statuses:?}");
+            let connectors: Vec<_> =
+                (1..).zip(statuses).map(|(n, status)| connector(1, n, *status)).collect();
+            assert_eq!(
+                evse(&TenantId::default_tenant(), &connectors).unwrap().status,
+                expect,
+                "{statuses:?}"
+            );
         };
         check(&[C::Available], E::Available);
         check(&[C::Occupied], E::InUse);
@@ -154,7 +165,7 @@ mod tests {
         let tenant = TenantId::default_tenant();
         let station = StationId::new("CS-1").unwrap();
         let uid = evse_uid(&tenant, &station, EvseId(1));
-        assert_eq!(uid.to_string(), "EXPECTED");
+        assert_eq!(uid.to_string(), "dea38153-5ac6-5c2b-b790-34ee0fee510a");
         assert_ne!(uid, evse_uid(&tenant, &station, EvseId(2)));
         assert_ne!(uid, evse_uid(&TenantId::new("other").unwrap(), &station, EvseId(1)));
     }

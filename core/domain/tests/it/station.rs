@@ -1,6 +1,6 @@
 //! What a station is told and what is kept of it: inputs in, text out.
 
-use ringmain_domain::event::DomainEvent;
+use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::{ConnectorId, EvseId, TenantId, TokenUid, TransactionId};
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::meter::{Sample, SampleContext};
@@ -8,7 +8,7 @@ use ringmain_domain::outcome::Outcome;
 use ringmain_domain::reply::{Registration, StationReply};
 use ringmain_domain::report::{
     Boot, DeviceEvent, MessageKey, StationReport, StatusReport, TransactionPhase, TransactionRef,
-    TransactionReport,
+    TransactionReport, UnreadableMessage,
 };
 use ringmain_domain::station::{Input, MAX_CONNECTORS, MAX_OPEN, StationState};
 use ringmain_domain::time::Timestamp;
@@ -291,6 +291,14 @@ fn repeat_of_a_repaired_message_is_still_a_repeat() {
     let input = Input::Report { report: Box::new(report()), token: None };
     let later = bench.0.apply(minute(9), input);
     assert_eq!(content(&first), content(&later));
+}
+
+#[test]
+fn unreadable_message_about_a_transaction_is_kept_and_answered() {
+    let message = UnreadableMessage { action: "StopTransaction".into(), payload: "{}".into() };
+    let outcome = Bench::accepted().apply(StationReport::Unreadable(message), None);
+    assert_eq!(text(&outcome), "Received | unreadable_kept | ");
+    assert_eq!(outcome.events[0].durability(), Durability::AnswerWaits);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod commands;
 mod coverage;
 mod fixtures;
 mod frame;
+mod generated;
 mod malformed;
 mod quirks;
 mod rpc;

@@ -32,5 +32,9 @@ CREATE TABLE partner_parties (
 ) STRICT;
 CREATE INDEX partner_parties_by_partner ON partner_parties (tenant, partner);
 
-CREATE INDEX tokens_by_party ON tokens
-    (tenant, (document -> 'party' ->> 'country_code'), (document -> 'party' ->> 'party_id'));
+-- A token's party, where it has one. The casts make it comparable with a column in the eyes of both engines.
+CREATE INDEX tokens_by_party ON tokens (
+    tenant,
+    CAST(document -> 'party' ->> 'country_code' AS TEXT),
+    CAST(document -> 'party' ->> 'party_id' AS TEXT)
+);

@@ -151,6 +151,7 @@ pub(super) fn of(facts: &[Fact]) -> Result<Projections, StoreError> {
             DomainEvent::TokenPresented { .. }
             | DomainEvent::Transaction(_)
             | DomainEvent::OrphanReported { .. }
+            | DomainEvent::UnreadableKept(_)
             | DomainEvent::SecurityEventReported(_)
             | DomainEvent::FirmwareStatusReported(_)
             | DomainEvent::LogStatusReported(_)

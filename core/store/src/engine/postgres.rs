@@ -30,6 +30,8 @@ const BEGIN: Duration = Duration::from_secs(2);
 const WORK: Duration = Duration::from_secs(7);
 const COMMIT: Duration = Duration::from_secs(4);
 
+const TOO_SLOW: &str = "the database does not answer in time";
+
 /// The cluster's engine, open.
 #[derive(Debug)]
 pub(crate) struct Postgres {
@@ -104,9 +106,9 @@ impl Postgres {
         let writing = self.runtime.spawn(async move {
             let client = take(&pool).await?;
             let mut tx = Tx::Postgres(Open::begin(client).await?);
-            let worked = timeout(WORK, work(&mut tx)).await.unwrap_or_else(|_elapsed| {
-                Err(StoreError::unavailable("the database does not answer in time"))
-            });
+            let worked = timeout(WORK, work(&mut tx))
+                .await
+                .unwrap_or_else(|_elapsed| Err(StoreError::unavailable(TOO_SLOW)));
             end(tx, worked).await
         });
         // A task that is gone took its connection with it; how far it had come nobody knows.
@@ -126,19 +128,16 @@ async fn run_alone(
     moment: Moment,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
     let client = take(&pool).await?;
-    match timeout(WORK, run_all(&client, statements, moment)).await {
+    let answers = match timeout(WORK, run_all(&client, statements, moment)).await {
         Ok(answers) => answers,
-        Err(_elapsed) => {
-            // Its answers are still to come, to nobody.
-            drop(Object::take(client));
-            let reason = "the database does not answer in time";
-            Err(if moment == Moment::Commit {
-                StoreError::unknown(reason)
-            } else {
-                StoreError::unavailable(reason)
-            })
-        }
+        Err(_elapsed) if moment == Moment::Commit => Err(StoreError::unknown(TOO_SLOW)),
+        Err(_elapsed) => Err(StoreError::unavailable(TOO_SLOW)),
+    };
+    if let Err(StoreError::Unavailable { .. } | StoreError::Unknown { .. }) = answers {
+        // It is dead, or its answers are still to come, to nobody: not a connection for the next one.
+        drop(Object::take(client));
     }
+    answers
 }
 
 /// Commits what worked and rolls back what did not.
@@ -195,7 +194,7 @@ impl Open {
         if let Some(client) = &open.client {
             let begun = timeout(BEGIN, client.batch_execute("BEGIN")).await;
             begun
-                .map_err(|_elapsed| StoreError::unavailable("the database does not answer in time"))?
+                .map_err(|_elapsed| StoreError::unavailable(TOO_SLOW))?
                 .map_err(|error| StoreError::of_postgres(&error, Moment::Before))?;
         }
         Ok(open)

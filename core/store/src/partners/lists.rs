@@ -57,7 +57,7 @@ pub struct PublishedConnector {
     pub maintenance: bool,
     /// Is the station connected?
     pub online: bool,
-    /// Does energy flow in the open session on the EVSE? `None` without one.
+    /// Does energy flow in an open session on the EVSE? `None` without one.
     pub energy_flows: Option<bool>,
     /// The tariff of sessions here, the default one included.
     pub tariff_id: Option<TariffId>,
@@ -91,54 +91,57 @@ pub struct PartnerCdr {
     pub owner: Party,
 }
 
-/// Was location `l` changed at `?` or later? Asks for what [`PublishedLocation`] shows, no more and no less. Index: primary key of
-/// connectors, `stations_by_location`.
-const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stations s JOIN connectors c \
-     ON c.tenant = s.tenant AND c.station = s.id WHERE s.tenant = l.tenant AND s.location_id = l.id \
+/// Was location `l` changed at `?` or later? Asks for what [`PublishedLocation`] shows, no more and no less. Indexes:
+/// `stations_by_location`, the connectors' primary key.
+// CROSS JOIN here and below: without figures of its own SQLite would begin with the largest table.
+const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stations s CROSS JOIN connectors c \
+     WHERE s.tenant = l.tenant AND s.location_id = l.id AND c.tenant = s.tenant AND c.station = s.id \
      AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ?)))";
 
 macro_rules! connectors {
-    ($from:literal, $tail:literal) => {
+    ($from:literal, $where:literal) => {
         concat!(
             "SELECT s.location_id, s.id AS station, s.tariff_id, s.maintenance, s.online, s.updated_at, c.evse, \
-             c.connector, c.status, c.since, (SELECT x.energy_flows FROM sessions x WHERE x.tenant = s.tenant \
-             AND x.station = s.id AND x.status = 'active' AND x.evse = c.evse ORDER BY x.started_at DESC, x.id LIMIT 1) \
+             c.connector, c.status, c.since, (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
+             WHERE x.tenant = s.tenant AND x.station = s.id AND x.status = 'active' AND x.evse = c.evse) \
              AS energy_flows FROM ",
             $from,
-            " JOIN connectors c ON c.tenant = s.tenant AND c.station = s.id \
-             WHERE s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 ",
-            $tail,
-            " ORDER BY s.id, c.evse, c.connector"
+            " CROSS JOIN connectors c WHERE ",
+            $where,
+            " AND c.tenant = s.tenant AND c.station = s.id \
+             AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0"
         )
     };
 }
 
-/// Connectors at (tenant, location).
+/// Connectors at (tenant, location), by `stations_by_location`, their primary key and `sessions_open`. They are sorted afterwards: told to, SQLite would go
+/// through all stations of the tenant in their order.
 static CONNECTORS: Texts = Texts {
-    one: connectors!("stations s", "AND s.tenant = $1 AND s.location_id = $2"),
+    one: connectors!("stations s", "s.tenant = $1 AND s.location_id = $2"),
     all: connectors!(
-        "unnest($1::text[], $2::text[]) AS k(tenant, location_id) \
-         JOIN stations s ON s.tenant = k.tenant AND s.location_id = k.location_id",
-        ""
+        "unnest($1::text[], $2::text[]) AS k(tenant, location_id) CROSS JOIN stations s",
+        "s.tenant = k.tenant AND s.location_id = k.location_id"
     ),
 };
 
-/// From a partner's parties to its tokens to `x`; the expressions are those of `tokens_by_party`.
+/// From a partner's parties by its tokens to `x`: by `partner_parties_by_partner`, `tokens_by_party`, the index of `x` by token, and the
+/// locations' primary key.
 macro_rules! of_partner {
     ($columns:literal, $table:literal) => {
         concat!(
             "SELECT x.id, x.document, p.country_code, p.party_id, ",
             $columns,
-            " FROM partner_parties p JOIN tokens t ON t.tenant = p.tenant \
-             AND (t.document -> 'party' ->> 'country_code') = p.country_code \
-             AND (t.document -> 'party' ->> 'party_id') = p.party_id \
-             JOIN ",
+            " FROM partner_parties p CROSS JOIN tokens t CROSS JOIN ",
             $table,
-            " x ON x.tenant = t.tenant AND x.token_uid = t.uid \
-             JOIN locations l ON l.tenant = x.tenant AND l.id = x.location_id"
+            " x CROSS JOIN locations l"
         )
     };
 }
+
+const OF_PARTNER: &str = "p.tenant = ? AND p.partner = ? AND p.role = 'EMSP' AND t.tenant = p.tenant \
+     AND CAST(t.document -> 'party' ->> 'country_code' AS TEXT) = p.country_code \
+     AND CAST(t.document -> 'party' ->> 'party_id' AS TEXT) = p.party_id \
+     AND x.tenant = t.tenant AND x.token_uid = t.uid AND l.tenant = x.tenant AND l.id = x.location_id";
 
 impl Store {
     /// A tenant's locations as partners see them, by id: the order does not change when one is changed, so nobody who pages through them
@@ -269,7 +272,9 @@ impl Store {
             at.entry(row.named("location_id")?).or_default().push(connector(row, default_tariff)?);
         }
         let published = locations.into_iter().map(|location| {
-            let connectors = at.remove(&location.id).unwrap_or_default();
+            let mut connectors = at.remove(&location.id).unwrap_or_default();
+            connectors
+                .sort_by(|a, b| (&a.station, a.evse, a.connector).cmp(&(&b.station, b.evse, b.connector)));
             PublishedLocation { location, connectors }
         });
         Ok(published.collect())
@@ -284,9 +289,7 @@ fn of_partner(
     page: &PageRequest,
 ) -> Result<Statement, StoreError> {
     let mut select = select
-        .filter("p.tenant = ?", params![tenant])
-        .filter("p.partner = ?", params![partner])
-        .filter("p.role = 'EMSP'", Vec::new())
+        .filter(OF_PARTNER, params![tenant, partner])
         .filter_some(&format!("{at} >= ?"), window.from)
         .filter_some(&format!("{at} < ?"), window.to);
     if let Some((behind, id)) = page.key::<(i64, Uuid)>()? {

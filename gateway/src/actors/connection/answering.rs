@@ -7,7 +7,7 @@ use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
 use ringmain_domain::outcome::Effect;
 use ringmain_domain::reply::StationReply;
-use ringmain_domain::report::StationReport;
+use ringmain_domain::report::{StationReport, UnreadableMessage};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
 use ringmain_domain::token::Token;
@@ -15,6 +15,7 @@ use ringmain_ocpp::action::Action;
 use ringmain_ocpp::fault::{CallFault, FaultCode};
 use ringmain_ocpp::frame;
 use ringmain_ocpp::message_id::MessageId;
+use ringmain_ocpp::quirk::QuirkKind;
 use ringmain_ocpp::rpc::{InboundCall, Received};
 use ringmain_store::batch::Appended;
 
@@ -89,10 +90,15 @@ impl Connection {
         let strict = self.node.config.stations.strict_enabled;
         match self.dialect.read_report(action, &call.payload, call.received_at, strict) {
             Ok(reading) => {
+                let mut report = reading.report;
                 for quirk in &reading.quirks {
                     metrics::counter!(telemetry::REPORT_QUIRKS, "quirk" => quirk.kind.as_str()).increment(1);
+                    if quirk.kind == QuirkKind::Unreadable {
+                        let (action, payload) = (action.as_str().into(), call.payload.get().into());
+                        report = StationReport::Unreadable(UnreadableMessage { action, payload });
+                    }
                 }
-                self.look_up(open, reading.report, ctx);
+                self.look_up(open, report, ctx);
             }
             Err(fault) => self.refuse(&open.id, answered, &fault, ctx),
         }

@@ -15,7 +15,7 @@ pub(super) fn read(value: &Value) -> Result<Profile, Fault> {
     let schedule = asked.object("chargingSchedule")?;
     let start = schedule.maybe_time("startSchedule")?;
     let kind = match (asked.text("chargingProfileKind")?, asked.maybe_text("recurrencyKind")?) {
-        // Without a start a schedule counts from the start of charging (OCPP 1.6 section 7.13).
+        // Without a start a schedule counts from the start of charging.
         ("Absolute", _) if start.is_none() => Kind::Relative,
         ("Absolute", _) => Kind::Absolute,
         ("Relative", _) => Kind::Relative,
@@ -60,7 +60,7 @@ pub(super) fn set(station: &mut Station, asked: Fields<'_>) -> Result<Value, Fau
 
 pub(super) fn clear(station: &mut Station, asked: Fields<'_>) -> Result<Value, Fault> {
     let purpose = asked.maybe_text("chargingProfilePurpose")?.map(read_purpose).transpose()?;
-    // The id wins over everything else (OCPP 1.6 section 5.2).
+    // The id wins over everything else (OCPP 1.6 section 5.5).
     let selection = match asked.maybe_integer("id")? {
         Some(id) => Selection { ids: vec![id], ..Selection::default() },
         None => Selection {

@@ -91,7 +91,7 @@ pub(super) fn set(station: &mut Station, asked: Fields<'_>) -> Result<Value, Fau
     // Purposes no CSMS may set, or nobody simulates, are refused, not faulted (K01.FR.22).
     let told = asked.object("chargingProfile")?;
     if read_purpose(told.text("chargingProfilePurpose")?).is_err() {
-        return Ok(accepted_or(false, "UnsupportedPurpose"));
+        return Ok(accepted_or(false, "UnsupportedParam"));
     }
     let dynamic = told.text("chargingProfileKind")? == "Dynamic";
     if dynamic && station.make.version != Version::V21 {
@@ -117,7 +117,7 @@ pub(super) fn set(station: &mut Station, asked: Fields<'_>) -> Result<Value, Fau
 pub(super) fn clear(station: &mut Station, asked: Fields<'_>) -> Result<Value, Fault> {
     let criteria = asked.maybe_object("chargingProfileCriteria")?;
     let selection = match (asked.maybe_integer("chargingProfileId")?, criteria) {
-        // The id wins over everything else (K10.FR.02).
+        // The id wins over everything else.
         (Some(id), _) => Selection { ids: vec![id], ..Selection::default() },
         (None, Some(criteria)) => Selection {
             ids: Vec::new(),

@@ -126,8 +126,8 @@ fn reset(station: &mut Station, now: Moment, asked: Fields<'_>) -> Result<Value,
         _ => return Err(out_of_range("type")),
     };
     if asked.maybe_place("evseId")?.is_some() {
-        // EVSE.AllowReset is false here (B11.FR.10).
-        return Ok(accepted_or(false, "NotSupported"));
+        // EVSE.AllowReset is false here.
+        return Ok(accepted_or(false, "UnsupportedRequest"));
     }
     Ok(match station.reset(now, kind) {
         Outcome::Accepted => accepted_or(true, ""),
@@ -173,7 +173,7 @@ fn change_availability(station: &mut Station, asked: Fields<'_>) -> Result<Value
 fn trigger(station: &mut Station, now: Moment, asked: Fields<'_>) -> Result<Value, Fault> {
     let Ok(evse) = named_evse(station, asked)? else { return Ok(accepted_or(false, "UnknownEvse")) };
     match asked.text("requestedMessage")? {
-        // Once accepted, a station has no reason to boot (F06.FR.17).
+        // Once accepted, a station has no reason to boot.
         "BootNotification" if station.registration == Registration::Accepted => {
             return Ok(accepted_or(false, "NotEnabled"));
         }

@@ -103,7 +103,7 @@ pub(in crate::station) fn updated(
         Some(_) | None => "Other",
     };
     let mut payload = frame("Updated", make, evse, transaction, event, context);
-    // The token is told once, in the event it brought about (E03.FR.01).
+    // The token is told once, in the event it brought about.
     let brought =
         matches!(event.trigger, Some(Trigger::Authorized | Trigger::RemoteStart | Trigger::CablePluggedIn));
     if let (true, Some(token)) = (brought, &transaction.token) {

@@ -138,7 +138,7 @@ pub(super) fn get(station: &mut Station, now: Moment, asked: Fields<'_>) -> Resu
                         result.insert("attributeValue".into(), json!(value));
                         "Accepted"
                     }
-                    // Write-only (B06.FR.09).
+                    // Write-only.
                     None => "Rejected",
                 },
                 Found::UnknownComponent => "UnknownComponent",

@@ -14,5 +14,9 @@ pub fn offer(credentials: Credentials) -> Offer {
         role: role.role.to_ascii_uppercase().into(),
         name: role.business_details.name.into(),
     };
-    Offer { token: credentials.token, url: credentials.url, roles: credentials.roles.into_iter().map(role).collect() }
+    Offer {
+        token: credentials.token,
+        url: credentials.url,
+        roles: credentials.roles.into_iter().map(role).collect(),
+    }
 }

@@ -1,11 +1,11 @@
 //! The paths of OCPI 2.2.1: credentials, and the lists of an operator (interface SENDER).
 
-use actix_web::{Error, HttpRequest, HttpResponse, Resource, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use ringmain_domain::id::LocationId;
 use ringmain_store::partners::{Exchange, Partner};
 use ringmain_store::store::StoreError;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, resource};
 use crate::ocpi::caller::{Caller, Registered};
 use crate::ocpi::envelope::{self, now};
 use crate::ocpi::paging::ListRequest;
@@ -35,16 +35,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/cpo/2.2.1/locations").route(web::get().to(locations)))
         .service(resource("/cpo/2.2.1/locations/{location}").route(web::get().to(location)))
         .service(resource("/cpo/2.2.1/locations/{location}/{evse}").route(web::get().to(evse)))
-        .service(resource("/cpo/2.2.1/locations/{location}/{evse}/{connector}").route(web::get().to(connector)))
+        .service(
+            resource("/cpo/2.2.1/locations/{location}/{evse}/{connector}").route(web::get().to(connector)),
+        )
         .service(resource("/cpo/2.2.1/sessions").route(web::get().to(sessions)))
         .service(resource("/cpo/2.2.1/cdrs").route(web::get().to(cdrs)))
         .service(resource("/cpo/2.2.1/tariffs").route(web::get().to(tariffs)));
-}
-
-/// A path that answers other methods in OCPI's way.
-fn resource(path: &str) -> Resource {
-    let refuse = || async { Err::<HttpResponse, _>(Refusal::not_allowed("no such method here")) };
-    web::resource(path).default_service(web::to(refuse))
 }
 
 async fn details(caller: Caller) -> Answer {
@@ -92,7 +88,9 @@ async fn exchange(
         Ok(true) => Ok(envelope::success(to_wire::credentials(partner, token_c))),
         // Somebody used the token in between.
         Ok(false) => Err(Refusal::unauthorized()),
-        Err(StoreError::Conflict { .. }) => Err(Refusal::invalid("another partner acts for one of these parties")),
+        Err(StoreError::Conflict { .. }) => {
+            Err(Refusal::invalid("another partner acts for one of these parties"))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -16,8 +16,9 @@ use ringmain_store::partners::{Partner, PartnerRole};
 use rust_decimal::Decimal;
 
 use crate::ocpi::v221::types::{
-    BusinessDetails, Cdr, CdrDimension, CdrLocation, CdrToken, ChargingPeriod, Connector, ConnectorHardware, Credentials,
-    CredentialsRole, Evse, GeoLocation, Location, Price, PriceComponent, Session, Tariff, TariffElement,
+    BusinessDetails, Cdr, CdrDimension, CdrLocation, CdrToken, ChargingPeriod, Connector, ConnectorHardware,
+    Credentials, CredentialsRole, Evse, GeoLocation, Location, Price, PriceComponent, Session, Tariff,
+    TariffElement,
 };
 use crate::ocpi::values::{DateTime, Number};
 use crate::service::locations::{self, EvseStatus, evse_uid, evses};
@@ -207,7 +208,8 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
         cdr_token: cdr_token(owner, cdr.token.as_ref()),
         auth_method: auth_method(session),
         cdr_location: cdr_location(cdr, location),
-        currency: breakdown.map_or_else(|| NO_CURRENCY.to_owned(), |breakdown| breakdown.currency.to_string()),
+        currency: breakdown
+            .map_or_else(|| NO_CURRENCY.to_owned(), |breakdown| breakdown.currency.to_string()),
         charging_periods: vec![charging_period(cdr)],
         total_cost: price(breakdown.map_or(free, |breakdown| breakdown.total)),
         total_fixed_cost: cost_of(Dimension::Flat),

@@ -254,6 +254,9 @@ pub struct CdrDimension {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("url", &self.url).field("roles", &self.roles).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("url", &self.url)
+            .field("roles", &self.roles)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,16 @@
+//! The operator API from outside: a real actix server on a free port, a real SQLite store in a temporary folder, a scripted desk.
+
+mod charging_stations;
+pub(crate) mod client;
+mod commands;
+mod events;
+mod idempotency;
+mod keys;
+mod limits;
+mod locations;
+mod matrix;
+mod openapi;
+pub(crate) mod rig;
+mod sessions;
+mod tariffs;
+mod tokens;

@@ -1,0 +1,147 @@
+//! Every route with every role and another tenant, made from the table of routes: a route nobody thought about fails here.
+
+use ringmain_domain::access::AccessRole;
+use ringmain_domain::id::{SessionId, StationId, TenantId, TransactionId};
+use ringmain_gateway::api::routes::{Access, Method, ROUTES, Route};
+use serde_json::{Value, json};
+
+use super::client::{Reply, Stream};
+use super::rig::Rig;
+
+/// The path of a route with something in the place of each parameter.
+fn filled(route: &Route) -> String {
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let path = route.path.replace("{action}", "ClearCache").replace("{transaction_id}", "1");
+    path.replace("{charging_station_id}", "CS-1").replace("{uid}", "A1").replace("{id}", nil)
+}
+
+/// The status only: a feed never ends.
+async fn status(rig: &Rig, route: &Route, authorization: Option<&str>) -> (u16, Vec<(String, String)>) {
+    let mut headers = vec![("Content-Type", "application/json")];
+    headers.extend(authorization.map(|value| ("Authorization", value)));
+    let body = (route.method != Method::Get).then_some(&b"[]"[..]);
+    let target = format!("/api/v1{}", filled(route));
+    let stream = Stream::open(rig.address, route.method.as_str(), &target, &headers, body).await;
+    (stream.status, stream.headers)
+}
+
+#[actix_web::test]
+async fn every_route_asks_for_a_key_and_every_role_may_only_what_it_may() {
+    let rig = Rig::start().await;
+    for route in ROUTES {
+        let place = format!("{} {}", route.method.as_str(), route.path);
+        let Access::Needs(permission) = route.access else {
+            assert_eq!(status(&rig, route, None).await.0, 200, "{place} is open");
+            assert_eq!(route.path, "/openapi.json", "only the description is open");
+            continue;
+        };
+        for wrong in [None, Some("Bearer rmk_guess"), Some("Bearer "), Some("Basic eDp5"), Some("nonsense")] {
+            let (status, headers) = status(&rig, route, wrong).await;
+            assert_eq!(status, 401, "{place} with {wrong:?}");
+            let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
+            assert_eq!(challenge.map(|(_, value)| value.as_str()), Some("Bearer realm=\"ringmain\""), "{place}");
+        }
+        for role in AccessRole::ALL {
+            let bearer = format!("Bearer {}", rig.token(role));
+            let (status, _) = status(&rig, route, Some(&bearer)).await;
+            assert!(status != 401, "{place} as {role:?}");
+            assert_eq!(status == 403, !role.may(permission), "{place} as {role:?}: {status}");
+            assert!(status < 500, "{place} as {role:?}: {status}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn another_tenant_sees_nothing_of_ours() {
+    let rig = Rig::start().await;
+    rig.add_location("depot-1").await;
+    rig.add_tariff("std").await;
+    let station = rig.add_station("CS-1", 1).await;
+    rig.add_session(&station, "T1", 0, true).await;
+    rig.post("/tokens", json!({"uid": "A1"})).await;
+    let command = rig.post("/charging-stations/CS-1/commands", json!({"command": "reset"})).await.json();
+    let keys = rig.send_as(&rig.administrator, "GET", "/api-keys", None, &[]).await.json();
+    let cdr = rig.get("/cdrs").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
+    let tenant = TenantId::default_tenant();
+    let transaction = TransactionId::new("T1").unwrap();
+    let session = SessionId::derive(&tenant, &StationId::new("CS-1").unwrap(), &transaction).to_string();
+    let paths = [
+        ("/locations/{id}", "/locations/depot-1".to_owned()),
+        ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
+        ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
+        ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),
+        ("/charging-stations/{id}/commands", "/charging-stations/CS-1/commands".to_owned()),
+        ("/charging-stations/{id}/ocpp/{action}", "/charging-stations/CS-1/ocpp/ClearCache".to_owned()),
+        ("/transactions/{charging_station_id}/{transaction_id}", "/transactions/CS-1/T1".to_owned()),
+        ("/sessions/{id}", format!("/sessions/{session}")),
+        ("/cdrs/{id}", format!("/cdrs/{cdr}")),
+        ("/tariffs/{id}", "/tariffs/std".to_owned()),
+        ("/tokens/{uid}", "/tokens/A1".to_owned()),
+        ("/commands/{id}", format!("/commands/{}", command["id"].as_str().unwrap())),
+        ("/api-keys/{id}", format!("/api-keys/{}", keys["items"][0]["id"].as_str().unwrap())),
+    ];
+    for route in ROUTES.iter().filter(|route| route.path.contains('{') && route.method != Method::Put) {
+        let path = paths.iter().find(|(pattern, _)| *pattern == route.path);
+        let (_, path) = path.unwrap_or_else(|| panic!("say which object {} is tried with", route.path));
+        let body = body_for(route);
+        let theirs = rig.send_as(&rig.stranger, route.method.as_str(), path, body.clone(), &[]).await;
+        theirs.assert_problem(404, "not-found");
+        if route.method == Method::Get {
+            assert_eq!(rig.get(path).await.status, if path.contains("api-keys") { 403 } else { 200 }, "{path}");
+        }
+    }
+    for route in ROUTES.iter().filter(|route| !route.path.contains('{') && route.method == Method::Get) {
+        if matches!(route.path, "/openapi.json" | "/events" | "/api-keys" | "/audit-events") {
+            continue;
+        }
+        let theirs = rig.send_as(&rig.stranger, "GET", route.path, None, &[]).await;
+        assert_eq!(theirs.json()["items"], json!([]), "{}", route.path);
+    }
+    // A PUT of theirs makes a thing of their own.
+    let theirs = json!({"name": "Theirs", "currency": "USD", "elements": [{"components": [{"dimension": "flat", "price": "9"}]}]});
+    assert_eq!(rig.send_as(&rig.stranger, "PUT", "/tariffs/std", Some(theirs), &[]).await.status, 201);
+    assert_eq!(rig.get("/tariffs/std").await.json()["name"], "Standard");
+    assert_eq!(rig.get("/charging-stations/CS-1").await.status, 200, "nothing of ours was removed");
+}
+
+fn body_for(route: &Route) -> Option<Value> {
+    match (route.method, route.path) {
+        (Method::Post, "/charging-stations/{id}/commands") => Some(json!({"command": "reset"})),
+        (Method::Post | Method::Patch, _) => Some(json!({})),
+        _ => None,
+    }
+}
+
+#[actix_web::test]
+async fn an_unknown_path_or_method_is_a_problem_too() {
+    let rig = Rig::start().await;
+    rig.get("/chargers").await.assert_problem(404, "not-found");
+    rig.get("/charging-stations/CS-1/nothing").await.assert_problem(404, "not-found");
+    rig.get("/sessions/not-a-uuid").await.assert_problem(404, "not-found");
+    rig.get("/charging-stations/a%3Ab").await.assert_problem(404, "not-found");
+    let reply = rig.send("DELETE", "/sessions", None).await;
+    reply.assert_problem(405, "method-not-allowed");
+    assert_eq!(reply.header("allow"), Some("GET"));
+    let reply = rig.send("PUT", "/tokens", None).await;
+    assert_eq!(reply.header("allow"), Some("GET, POST"));
+}
+
+#[actix_web::test]
+async fn every_answer_carries_the_security_headers() {
+    let rig = Rig::start().await;
+    let check = |reply: &Reply| {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(reply.header(name), Some(value), "{reply:?}");
+        }
+    };
+    check(&rig.get("/locations").await);
+    check(&rig.get("/chargers").await);
+    check(&rig.send("DELETE", "/sessions", None).await);
+    check(&rig.send_as("wrong", "GET", "/locations", None, &[]).await);
+    check(&rig.post("/locations", json!({"x": 1})).await);
+}

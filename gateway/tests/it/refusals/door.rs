@@ -1,0 +1,166 @@
+//! Refused at the door, or let in and kept waiting.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{PROTOCOLS, Scene};
+use crate::rig::station::{Introduction, Station, password_of};
+use crate::rig::{eventually, within};
+
+impl Scene {
+    /// The status of the refusal; `None`: let in.
+    async fn knock(&self, identity: &str, password: Option<&str>) -> Option<u16> {
+        let introduction = Introduction { identity, protocol: "ocpp2.0.1", password, with_tls: false };
+        Station::introduce(&self.node.addresses, &introduction).await.err()
+    }
+
+    async fn refused(&self, reason: &str) -> f64 {
+        self.node.metrics().await.sum("ringmain_socket_refused_total", &[("reason", reason)])
+    }
+}
+
+#[tokio::test]
+async fn no_password_and_a_wrong_one_are_refused_alike() {
+    let scene = Scene::new().await;
+    scene.node.api().register("CS-1").await;
+    assert_eq!(scene.knock("CS-1", None).await, Some(401));
+    assert_eq!(scene.knock("CS-1", Some("")).await, Some(401));
+    assert_eq!(scene.knock("CS-1", Some("wrong-and-long-enough")).await, Some(401));
+    assert_eq!(scene.knock("CS-1", Some(&password_of("WITNESS"))).await, Some(401), "another station's");
+    assert_eq!(scene.refused("credentials_missing").await, 1.0);
+    assert_eq!(scene.refused("credentials_wrong").await, 3.0);
+    assert_eq!(scene.knock("CS-1", Some(&password_of("CS-1"))).await, None, "nothing was locked");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_new_password_is_the_only_one_from_then_on() {
+    let scene = Scene::new().await;
+    scene.node.api().register("CS-1").await;
+    let mut connected = Station::booted(&scene.node.addresses, "CS-1", "ocpp2.0.1").await;
+    let rotated = scene.node.api().change("POST", "/charging-stations/CS-1/password", &json!({})).await;
+    let password = rotated["password"].as_str().unwrap();
+    connected.is_well().await;
+    assert_eq!(scene.knock("CS-1", Some(&password_of("CS-1"))).await, Some(401));
+    assert_eq!(scene.knock("CS-1", Some(password)).await, None);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_unknown_station_is_refused_where_the_policy_says_so() {
+    let scene = Scene::with(&[("STATIONS__UNKNOWN", "reject")]).await;
+    assert_eq!(scene.knock("NOBODY", Some("some-password-of-its-own")).await, Some(401));
+    assert_eq!(scene.knock("NOBODY", None).await, Some(401));
+    assert_eq!(scene.refused("station_unknown").await, 2.0);
+    let answer = scene.node.api().send("GET", "/charging-stations/NOBODY", &[], None).await;
+    assert_eq!(answer.status, 404, "nothing is kept of it");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_rejected_station_is_refused() {
+    let scene = Scene::new().await;
+    scene.node.api().register_with("CS-1", json!({"registration": "rejected"})).await;
+    assert_eq!(scene.knock("CS-1", Some(&password_of("CS-1"))).await, Some(401));
+    assert_eq!(scene.refused("station_blocked").await, 1.0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_unknown_station_waits_in_quarantine_until_an_operator_lets_it_in() {
+    let scene = Scene::new().await;
+    for protocol in PROTOCOLS {
+        let identity = format!("NEW-{protocol}");
+        let introduction =
+            Introduction { identity: &identity, protocol, password: Some("chosen-by-the-station"), with_tls: false };
+        let mut station = Station::introduce(&scene.node.addresses, &introduction).await.unwrap();
+        let answer = station.boot().await;
+        assert_eq!((&answer["status"], &answer["interval"]), (&json!("Pending"), &json!(30)));
+        assert_eq!(station.call_refused("Heartbeat", &json!({})).await, "SecurityError");
+        let record = scene.node.api().station(&identity).await;
+        assert_eq!((&record["registration"], &record["vendor"]), (&json!("pending"), &json!("Ring")));
+
+        let accepted = json!({"registration": "accepted"});
+        scene.node.api().change("PATCH", &format!("/charging-stations/{identity}"), &accepted).await;
+        // The connection hears of the change a moment after the operator.
+        eventually!("the boot is accepted", {
+            let answer = station.boot().await;
+            (answer["status"] == "Accepted").then_some(())
+        });
+        station.is_well().await;
+        // What it showed at first contact is what it must show ever after.
+        assert_eq!(scene.knock(&identity, Some("another-password")).await, Some(401));
+        assert_eq!(scene.knock(&identity, Some("chosen-by-the-station")).await, None);
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_call_before_the_boot_is_refused() {
+    let scene = Scene::new().await;
+    for protocol in PROTOCOLS {
+        let identity = format!("CS-{protocol}");
+        scene.node.api().register(&identity).await;
+        let mut station = Station::connect(&scene.node.addresses, &identity, protocol).await;
+        for (action, payload) in [("Heartbeat", json!({})), start(protocol)] {
+            assert_eq!(station.call_refused(action, &payload).await, "SecurityError", "{protocol} {action}");
+        }
+        assert_eq!(station.boot().await["status"], "Accepted");
+        station.is_well().await;
+        assert!(scene.node.api().sessions(&identity).await.is_empty());
+    }
+    scene.end().await;
+}
+
+fn start(protocol: &str) -> (&'static str, Value) {
+    if protocol == "ocpp1.6" {
+        let payload = json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:00:00Z"});
+        return ("StartTransaction", payload);
+    }
+    let payload = json!({
+        "eventType": "Started", "timestamp": "2026-03-01T08:00:00Z", "triggerReason": "Authorized", "seqNo": 0,
+        "transactionInfo": {"transactionId": "T-1"}, "idToken": {"idToken": "A1", "type": "ISO14443"},
+    });
+    ("TransactionEvent", payload)
+}
+
+/// The handshake is completed without the header and the socket closed at once (OCPP-J 1.6, 3.1.2; TC_B_58).
+#[tokio::test]
+async fn without_a_common_protocol_the_upgrade_is_made_and_closed() {
+    let scene = Scene::new().await;
+    scene.node.api().register("CS-1").await;
+    for (offer, expect) in [
+        ("", None),
+        ("Sec-WebSocket-Protocol: ocpp1.5\r\n", None),
+        ("Sec-WebSocket-Protocol: ocpp2.0, mqtt\r\n", None),
+        ("Sec-WebSocket-Protocol: OCPP1.6\r\n", None),
+        ("Sec-WebSocket-Protocol: ocpp9.9, ocpp2.0.1, ocpp1.6\r\n", Some("ocpp2.0.1")),
+        ("Sec-WebSocket-Protocol: ocpp1.6\r\nSec-WebSocket-Protocol: ocpp2.1\r\n", Some("ocpp1.6")),
+    ] {
+        let mut stream = TcpStream::connect(scene.node.addresses.ws).await.unwrap();
+        let credentials = STANDARD.encode(format!("CS-1:{}", password_of("CS-1")));
+        let request = format!(
+            "GET /ocpp/CS-1 HTTP/1.1\r\nHost: house\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Authorization: Basic {credentials}\r\n{offer}\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within("the head of the answer", stream.read_u8()).await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "{offer:?}: {head}");
+        let chosen = head.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+        assert_eq!(chosen, expect, "{offer:?}");
+        if expect.is_none() {
+            let mut frame = [0; 4];
+            within("the close", stream.read_exact(&mut frame)).await.unwrap();
+            assert_eq!((frame[0], u16::from_be_bytes([frame[2], frame[3]])), (0x88, 1002), "{offer:?}");
+        }
+    }
+    scene.end().await;
+}

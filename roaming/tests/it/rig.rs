@@ -1,0 +1,180 @@
+//! A node's OCPI on a port of its own, and a partner's HTTP client that hides nothing.
+
+use std::collections::BTreeMap;
+
+use actix_web::{App, HttpServer};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringmain_domain::time::Timestamp;
+use ringmain_roaming::ocpi::envelope::now;
+use ringmain_roaming::partner::hash;
+use ringmain_store::partners::{Invitation, PartnerRole};
+use ringmain_store::store::{Store, StoreSettings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use crate::make::tenant;
+
+/// Where the partner was told that we are. Nothing listens there: what the answers name, the tests follow on the real port.
+pub(crate) const BASE: &str = "https://cpo.example.com/ocpi";
+
+/// A server with a store of its own; both end with the test's runtime.
+pub(crate) struct Rig {
+    pub(crate) store: Store,
+    address: std::net::SocketAddr,
+    _folder: TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) http: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Value,
+}
+
+impl Rig {
+    pub(crate) async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("store.db").display());
+        let store = Store::open(&url, StoreSettings::default()).await.unwrap();
+        let routes = std::sync::Arc::new(ringmain_roaming::hub::routes(store.clone(), tenant()));
+        let app = move || {
+            let routes = std::sync::Arc::clone(&routes);
+            App::new().configure(move |config| routes(config))
+        };
+        let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        actix_web::rt::spawn(server.run());
+        Self { store, address, _folder: folder }
+    }
+
+    /// Invites a partner with this token A, for a minute from `from`.
+    pub(crate) async fn invite(&self, token_a: &str, from: Timestamp) -> Uuid {
+        let invitation = Invitation {
+            id: Uuid::new_v4(),
+            tenant: tenant(),
+            name: "Example".into(),
+            ours: PartnerRole {
+                country_code: "NL".into(),
+                party_id: "RMN".into(),
+                role: "CPO".into(),
+                name: "Ringmain Test".into(),
+            },
+            versions_url: format!("{BASE}/versions").into(),
+            token_hash: hash(token_a),
+            expires_at: from.plus_secs(60),
+            created_at: from,
+        };
+        assert!(self.store.insert_invitation(&invitation).await.unwrap());
+        invitation.id
+    }
+
+    /// Registers a partner; its token C.
+    pub(crate) async fn register(&self) -> String {
+        self.invite("token-a", now()).await;
+        let answer = self.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(&credentials())).await;
+        assert_eq!(answer.status(), (200, 1000), "{answer:?}");
+        answer.data()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// GET with a token, encoded as 2.2.1 wants it.
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        self.send("GET", path, token, None).await
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let header = format!("Authorization: Token {}", STANDARD.encode(token));
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.raw(method, path, &[&header], body.as_bytes()).await
+    }
+
+    /// Any request; headers as whole lines.
+    pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        Answer::read(std::str::from_utf8(&answer).unwrap())
+    }
+
+    /// All objects of a list, page by page along `Link`; also the number of pages and the last page's total.
+    pub(crate) async fn follow(&self, path: &str, token: &str) -> (Vec<Value>, usize, Option<String>) {
+        let (mut objects, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
+        loop {
+            let answer = self.get(&path, token).await;
+            assert_eq!(answer.status(), (200, 1000), "{path}: {answer:?}");
+            objects.extend(answer.data().as_array().unwrap().iter().cloned());
+            pages += 1;
+            let Some(link) = answer.headers.get("link") else {
+                return (objects, pages, answer.headers.get("x-total-count").cloned());
+            };
+            let url = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
+            path = format!("/ocpi{}", url.strip_prefix(BASE).unwrap());
+        }
+    }
+}
+
+impl Answer {
+    fn read(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let (first, headers) = head.split_once("\r\n").unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_ascii_lowercase(), value.to_owned())
+        };
+        let http = first.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let answer = Self { http, headers: headers.lines().map(header).collect(), body };
+        answer.check_envelope();
+        answer
+    }
+
+    /// Every answer of ours has OCPI's frame.
+    fn check_envelope(&self) {
+        let timestamp = self.body["timestamp"].as_str().unwrap();
+        assert!(timestamp.ends_with('Z') && timestamp.len() <= 25, "{timestamp}");
+        assert!(self.body["status_code"].is_u64() && self.body["status_message"].is_string(), "{self:?}");
+        assert_eq!(self.headers["content-type"], "application/json");
+    }
+
+    /// HTTP's word and OCPI's.
+    pub(crate) fn status(&self) -> (u16, u64) {
+        (self.http, self.body["status_code"].as_u64().unwrap())
+    }
+
+    pub(crate) fn data(&self) -> &Value {
+        &self.body["data"]
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.body["status_message"].as_str().unwrap()
+    }
+
+    /// Names of the objects on a page.
+    pub(crate) fn ids(&self) -> Vec<&str> {
+        self.data().as_array().unwrap().iter().map(|object| object["id"].as_str().unwrap()).collect()
+    }
+}
+
+/// An eMSP's credentials with token B.
+pub(crate) fn credentials() -> Value {
+    json!({
+        "token": "token-b",
+        "url": "https://emsp.example.com/ocpi/versions",
+        "roles": [{
+            "role": "EMSP",
+            "party_id": "abc",
+            "country_code": "de",
+            "business_details": {"name": "Example Provider", "website": "https://emsp.example.com"},
+        }],
+    })
+}

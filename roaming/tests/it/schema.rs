@@ -1,0 +1,40 @@
+//! The schemas of OCPI's objects: kept byte for byte with their licence, see `tests/schemas/LICENCE.txt`.
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// Judges objects of one kind.
+pub(crate) struct Schema {
+    name: &'static str,
+    validator: Validator,
+}
+
+macro_rules! schema {
+    ($name:literal) => {
+        crate::schema::Schema::new($name, include_str!(concat!("../schemas/2.2.1/", $name, ".json")))
+    };
+}
+pub(crate) use schema;
+
+impl Schema {
+    pub(crate) fn new(name: &'static str, text: &str) -> Self {
+        let document: Value = serde_json::from_str(text).unwrap();
+        Self { name, validator: jsonschema::validator_for(&document).unwrap() }
+    }
+
+    /// Fails with all that is wrong.
+    pub(crate) fn check(&self, object: &Value) {
+        let faults: Vec<_> = self
+            .validator
+            .iter_errors(object)
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect();
+        assert!(faults.is_empty(), "{}: {faults:#?} in {object:#}", self.name);
+    }
+}
+
+#[test]
+fn a_schema_finds_what_is_wrong() {
+    let schema = schema!("connector");
+    assert!(!schema.validator.is_valid(&serde_json::json!({"id": "1"})));
+}

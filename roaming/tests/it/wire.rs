@@ -1,0 +1,201 @@
+//! Conversion to and from OCPI 2.2.1 where no route leads yet: sessions and bill records of a partner's drivers, and the official examples.
+
+use ringmain_domain::cdr::Cdr;
+use ringmain_domain::id::{
+    CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
+};
+use ringmain_domain::money::{Currency, Price};
+use ringmain_domain::party::{Party, Role};
+use ringmain_domain::session::{Segment, Session, SessionStatus};
+use ringmain_domain::tariff::pricing::price;
+use ringmain_domain::token::{IdToken, TokenKind};
+use ringmain_domain::unit::WattHours;
+use ringmain_roaming::ocpi::v221::types::Credentials;
+use ringmain_roaming::ocpi::v221::{from_wire, to_wire};
+use ringmain_roaming::service::locations::evse_uid;
+use ringmain_store::partners::PartnerRole;
+use ringmain_store::partners::lists::{PartnerCdr, PartnerSession};
+use serde_json::{Value, json};
+
+use crate::make::{at, location, tariff, tenant};
+use crate::schema::schema;
+
+fn ours() -> PartnerRole {
+    PartnerRole {
+        country_code: "NL".into(),
+        party_id: "RMN".into(),
+        role: "CPO".into(),
+        name: "Ringmain Test".into(),
+    }
+}
+
+fn owner() -> Party {
+    Party { country_code: "DE".into(), party_id: "ABC".into(), role: Role::Emsp }
+}
+
+fn session() -> Session {
+    let station = StationId::new("RDAM-0815").unwrap();
+    let transaction = TransactionId::new("tx").unwrap();
+    Session {
+        id: SessionId::derive(&tenant(), &station, &transaction),
+        tenant: tenant(),
+        station,
+        evse: Some(EvseId(1)),
+        connector: Some(ConnectorId(2)),
+        transaction,
+        token: Some(IdToken { uid: TokenUid::new("012345678").unwrap(), kind: TokenKind::Rfid }),
+        authorization: None,
+        status: SessionStatus::Completed,
+        started_at: at(0),
+        ended_at: Some(at(5_400)),
+        energy: WattHours(15_342),
+        charging_ms: 3_600_000,
+        parked_ms: 1_800_000,
+        meter_first_wh: None,
+        meter_last_wh: None,
+        meter_last_at: None,
+        power_w: None,
+        soc_permille: None,
+        energy_flows: false,
+        stop_reason: None,
+        remote_start_id: None,
+        flags: Vec::new(),
+        currency: Some(Currency::new("EUR").unwrap()),
+        cost: Some(Price { excl_tax: "7.39".parse().unwrap(), incl_tax: "8.20".parse().unwrap() }),
+        facts: 2,
+    }
+}
+
+fn written_session(session: Session) -> Value {
+    let from = PartnerSession {
+        session,
+        location_id: LocationId::new("L1").unwrap(),
+        owner: owner(),
+        updated_at: at(5_401),
+    };
+    let written = serde_json::to_value(to_wire::session(&ours(), &from)).unwrap();
+    schema!("session").check(&written);
+    assert!(!written.to_string().contains("0815"), "{written:#}");
+    written
+}
+
+#[test]
+fn a_session_is_written_for_its_tokens_owner() {
+    let written = written_session(session());
+    assert_eq!(written["kwh"].to_string(), "15.342");
+    assert_eq!(
+        written["cdr_token"],
+        json!({"country_code": "DE", "party_id": "ABC", "uid": "012345678", "type": "RFID", "contract_id": "012345678"})
+    );
+    assert_eq!((&written["status"], &written["auth_method"]), (&json!("COMPLETED"), &json!("WHITELIST")));
+    assert_eq!(written["evse_uid"], evse_uid(&tenant(), &session().station, EvseId(1)).to_string());
+    assert_eq!((&written["connector_id"], &written["location_id"]), (&json!("2"), &json!("L1")));
+    assert_eq!(written["total_cost"].to_string(), r#"{"excl_vat":7.39,"incl_vat":8.2}"#);
+    assert_eq!(written["last_updated"], at(5_401).to_string());
+
+    let bare = Session {
+        evse: None,
+        connector: None,
+        token: None,
+        ended_at: None,
+        currency: None,
+        cost: None,
+        status: SessionStatus::Active,
+        remote_start_id: Some(1),
+        ..session()
+    };
+    let written = written_session(bare);
+    assert_eq!((&written["evse_uid"], &written["connector_id"]), (&json!("#NA"), &json!("#NA")));
+    assert_eq!((&written["status"], &written["auth_method"]), (&json!("ACTIVE"), &json!("COMMAND")));
+    assert_eq!(written["currency"], "XXX");
+    for (status, expect) in [(SessionStatus::Invalid, "INVALID"), (SessionStatus::UnderReview, "COMPLETED")] {
+        assert_eq!(written_session(Session { status, ..session() })["status"], expect);
+    }
+}
+
+fn written_cdr(priced: bool) -> Value {
+    let session = session();
+    let turn = at(3_600);
+    let segments = [
+        Segment { from: at(0), to: turn, energy: session.energy, charging: true },
+        Segment { from: turn, to: at(5_400), energy: WattHours::ZERO, charging: false },
+    ];
+    let tariff = tariff("T1", at(0));
+    assert_eq!(tariff.id, TariffId::new("T1").unwrap());
+    let cdr = Cdr {
+        id: CdrId::derive(session.id, 0),
+        session_id: session.id,
+        revision: 0,
+        tenant: tenant(),
+        station: session.station.clone(),
+        evse: session.evse,
+        connector: session.connector,
+        transaction: session.transaction.clone(),
+        token: session.token.clone(),
+        started_at: session.started_at,
+        ended_at: at(5_400),
+        energy: session.energy,
+        charging_ms: session.charging_ms,
+        parked_ms: session.parked_ms,
+        meter_first_wh: None,
+        meter_last_wh: None,
+        breakdown: priced.then(|| price(&tariff, &segments)),
+        signed_values: Vec::new(),
+        created_at: at(5_402),
+    };
+    let from = PartnerCdr { cdr, session, location: location("L1", at(0)), owner: owner() };
+    let written = serde_json::to_value(to_wire::cdr(&ours(), &from)).unwrap();
+    schema!("cdr").check(&written);
+    assert!(!written.to_string().contains("0815"), "{written:#}");
+    written
+}
+
+#[test]
+fn a_bill_record_adds_up_on_the_wire() {
+    let written = written_cdr(true);
+    assert_eq!((&written["total_energy"], &written["total_time"]), (&json!(15.342), &json!(1.5)));
+    assert_eq!(written["total_parking_time"], json!(0.5));
+    // 0.50 + 15.342 kWh x 0.123456789 + 1 h x 2 + 0.5 h x 6, each line to four decimals.
+    assert_eq!(written["total_fixed_cost"], json!({"excl_vat": 0.5, "incl_vat": 0.5}));
+    assert_eq!(written["total_energy_cost"], json!({"excl_vat": 1.8941, "incl_vat": 2.2919}));
+    assert_eq!(written["total_time_cost"], json!({"excl_vat": 2, "incl_vat": 2.42}));
+    assert_eq!(written["total_parking_cost"], json!({"excl_vat": 3, "incl_vat": 3}));
+    assert_eq!(written["total_cost"], json!({"excl_vat": 7.39, "incl_vat": 8.21}));
+    assert_eq!(
+        written["charging_periods"][0]["dimensions"],
+        json!([
+            {"type": "ENERGY", "volume": 15.342},
+            {"type": "TIME", "volume": 1},
+            {"type": "PARKING_TIME", "volume": 0.5},
+        ])
+    );
+    assert_eq!(
+        (&written["cdr_location"]["id"], &written["cdr_location"]["evse_id"]),
+        (&json!("L1"), &json!("#NA"))
+    );
+    assert_eq!(written["last_updated"], at(5_402).to_string());
+
+    let free = written_cdr(false);
+    assert_eq!(
+        (&free["currency"], &free["total_cost"]),
+        (&json!("XXX"), &json!({"excl_vat": 0, "incl_vat": 0}))
+    );
+}
+
+#[test]
+fn the_official_credentials_are_read() {
+    for (text, expect) in [
+        (include_str!("../fixtures/2.2.1/credentials_example.json"), &["CPO EXA"][..]),
+        (include_str!("../fixtures/2.2.1/credentials_example2.json"), &["CPO EXA", "EMSP EXA"]),
+        (include_str!("../fixtures/2.2.1/credentials_example3.json"), &["CPO EXA"]),
+        (include_str!("../fixtures/2.2.1/credentials_example4.json"), &["CPO EXO", "CPO PFC", "CPO CGP"]),
+    ] {
+        let credentials: Credentials = serde_json::from_str(text).unwrap();
+        assert!(!format!("{credentials:?}").contains(&credentials.token));
+        let offer = from_wire::offer(credentials);
+        let roles: Vec<_> = offer.roles.iter().map(|r| format!("{} {}", r.role, r.party_id)).collect();
+        assert_eq!(roles, expect);
+        assert!(offer.roles.iter().all(|role| &*role.country_code == "NL" && !role.name.is_empty()));
+        assert!(offer.url.ends_with("/versions") && !offer.token.is_empty());
+    }
+}
