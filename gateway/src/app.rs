@@ -25,7 +25,7 @@ use crate::live::LiveFeed;
 use crate::record::Recorder;
 
 pub mod listeners;
-mod orphans;
+mod maintenance;
 
 /// One node: what its actors share.
 pub struct Node {
@@ -116,10 +116,12 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
         numbering: NumberingSecret::new(&secret),
     });
     let credentials = Credentials::open(&config.data_dir)?;
-    orphans::end_commands(&store, now).await.context("end the commands of an earlier run")?;
+    // Whatever is open now belongs to an earlier run: nobody will hear its answers.
+    maintenance::end_commands(&store, None).await.context("end the commands of an earlier run")?;
     let live = LiveFeed::new(now);
-    let canary = Canary::new(now);
+    let canary = Canary::new(std::time::Instant::now());
     actix::spawn(canary.clone().watch(store.clone()));
+    actix::spawn(maintenance::run(store.clone(), TenantId::default_tenant()));
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };

@@ -74,7 +74,7 @@ pub struct Stations {
     pub boot_retry_s: u32,
     /// Registered stations without a password may connect. For trusted networks only.
     pub without_password_enabled: bool,
-    /// The most stations connected to this node.
+    /// The most stations connected to each listener of this node.
     pub connections_max: usize,
     /// How long a station may take to answer a command, in seconds, 1 to 600.
     pub answer_timeout_s: u32,
@@ -162,7 +162,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("stations.heartbeat_interval_s", "seconds, 10 to 86400", "between heartbeats of a station"),
     ("stations.boot_retry_s", "seconds, 1 to 86400", "until a station that is not accepted boots again"),
     ("stations.without_password_enabled", "true, false", "registered stations without a password may connect: for trusted networks only"),
-    ("stations.connections_max", "connections", "the most stations connected to this node"),
+    ("stations.connections_max", "connections", "the most stations connected to each listener of this node"),
     ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
     ("stations.strict_enabled", "true, false", "refuse what the standard forbids instead of tolerating it; for certification"),
     ("tokens.unknown", "reject, accept", "what happens to tokens nobody registered"),
@@ -282,7 +282,7 @@ impl Config {
             builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
         }
         let environment =
-            config::Environment::with_prefix("RINGMAIN").prefix_separator("_").separator("__").try_parsing(true);
+            config::Environment::with_prefix("RINGMAIN").prefix_separator("_").separator("__");
         let read: Self = builder.add_source(environment).build()?.try_deserialize()?;
         read.check()?;
         Ok(read)

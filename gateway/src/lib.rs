@@ -27,6 +27,7 @@ pub mod handshake;
 pub mod house;
 pub mod listen;
 pub mod live;
+pub mod mask;
 pub mod metrics;
 pub mod ops;
 pub mod record;

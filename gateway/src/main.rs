@@ -77,12 +77,19 @@ async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()>
     if let Some(demo) = &demo {
         demo.seed(&house).await.context("fill the demo's store")?;
     }
-    let configured = house.config.bootstrap_token.as_ref();
-    let first_token = keys::bootstrap(&house.store, &house.tenant, configured).await.context("make the first API key")?;
+    if let Some(tariff) = &house.config.stations.default_tariff
+        && house.store.tariff(&house.tenant, tariff).await?.is_none()
+    {
+        tracing::warn!(%tariff, "stations.default_tariff names a tariff that does not exist: such charging is free");
+    }
     // Spawn.
     actix_web::rt::spawn(metrics::upkeep(recorder.clone()));
     let roaming = ringmain_roaming::hub::routes(house.store.clone(), house.tenant.clone());
     let running = listeners::open(&node, &house, recorder, Arc::new(roaming))?;
+    // After the listeners: a start that fails must not use up the one time the token is shown.
+    let configured = house.config.bootstrap_token.as_ref();
+    let first_token =
+        keys::bootstrap(&house.store, &house.tenant, configured).await.context("make the first API key")?;
     announce(args, &running, first_token.as_ref())?;
     let fleet = match &demo {
         Some(demo) => Some(demo.start_fleet(&house, &running.addresses)?),

@@ -1,13 +1,13 @@
 //! For machines that watch: `/metrics`, `/livez`, `/readyz`. On an address of its own that is not public.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::{HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ringmain_domain::telemetry;
 
 use crate::app::Node;
-use crate::clock;
 use crate::metrics::resident_bytes;
 
 /// Routes of the ops listener.
@@ -36,8 +36,9 @@ async fn readyz(node: web::Data<Arc<Node>>) -> HttpResponse {
     if node.is_draining() {
         return HttpResponse::ServiceUnavailable().content_type("text/plain").body("draining\n");
     }
-    let age_ms = node.canary.age_ms(clock::now());
-    if node.canary.is_ready(clock::now()) {
+    let now = Instant::now();
+    let age_ms = node.canary.age_ms(now);
+    if node.canary.is_ready(now) {
         HttpResponse::Ok().content_type("text/plain").body(format!("ready, last commit {age_ms} ms ago\n"))
     } else {
         HttpResponse::ServiceUnavailable().content_type("text/plain").body(format!("no commit for {age_ms} ms\n"))

@@ -14,6 +14,8 @@ use ringmain_store::messages::RecordedMessage;
 use ringmain_store::store::Store;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::mask;
+
 /// Frames on their way to the store.
 const QUEUE: usize = 8_192;
 const BATCH: usize = 512;
@@ -23,8 +25,6 @@ const GATHER: Duration = Duration::from_millis(200);
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// What is kept of a frame, in bytes.
 pub const FRAME_KEPT_BYTES: usize = 16 * 1024;
-/// Names of settings whose values nobody may read back.
-const SECRET_SETTINGS: [&str; 3] = ["AuthorizationKey", "BasicAuthPassword", "basicAuthPassword"];
 
 /// Takes frames.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl Recorder {
             kind: kind.into(),
             action: action.map(Into::into),
             message_id: id.into(),
-            frame: masked(text),
+            frame: kept(text),
         };
         if queue.try_send(Item::Frame(message)).is_err() {
             metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED).increment(1);
@@ -143,45 +143,10 @@ fn head_of(text: &str) -> Head<'_> {
 }
 
 /// Cut to its bound; the values of secret settings are not kept.
-fn masked(text: &str) -> Box<str> {
-    if SECRET_SETTINGS.iter().any(|name| text.contains(name)) {
-        return match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(mut json) => {
-                mask(&mut json, false);
-                cut(&json.to_string())
-            }
-            Err(_unreadable) => "(not kept: it may hold a password)".into(),
-        };
-    }
-    cut(text)
-}
-
-/// Replaces the values next to the name of a secret setting, and members that are secret by their own name.
-fn mask(json: &mut serde_json::Value, in_secret: bool) {
-    use serde_json::Value;
-    match json {
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, in_secret)),
-        Value::Object(members) => {
-            let names_secret = |value: &Value| value.as_str().is_some_and(|text| SECRET_SETTINGS.contains(&text));
-            let secret = in_secret
-                || members.values().any(|value| names_secret(value) || value.get("name").is_some_and(names_secret));
-            for (name, value) in members {
-                let hidden = SECRET_SETTINGS.contains(&name.as_str())
-                    || (secret && matches!(name.as_str(), "value" | "attributeValue"));
-                if hidden && value.is_string() {
-                    *value = Value::String("***".to_owned());
-                } else {
-                    mask(value, false);
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn cut(text: &str) -> Box<str> {
-    let end = text.floor_char_boundary(FRAME_KEPT_BYTES);
-    text.get(..end).unwrap_or(text).into()
+fn kept(text: &str) -> Box<str> {
+    let masked = mask::text(text);
+    let end = masked.floor_char_boundary(FRAME_KEPT_BYTES);
+    masked.get(..end).unwrap_or(&masked).into()
 }
 
 async fn write(store: Store, mut queue: mpsc::Receiver<Item>) {
@@ -237,22 +202,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_not_kept() {
-        for text in [
-            r#"[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"hunter2"}]"#,
-            r#"[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"hunter2","component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]"#,
-            r#"[2,"1","SetNetworkProfile",{"connectionData":{"basicAuthPassword":"hunter2"}}]"#,
-            r#"[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"hunter2""#,
-        ] {
-            assert!(!masked(text).contains("hunter2"), "{text}");
-        }
-        let plain = r#"[2,"1","ChangeConfiguration",{"key":"HeartbeatInterval","value":"300"}]"#;
-        assert_eq!(&*masked(plain), plain);
-    }
-
-    #[test]
     fn a_frame_is_cut_at_its_bound() {
-        assert_eq!(masked(&"ü".repeat(FRAME_KEPT_BYTES)).len(), FRAME_KEPT_BYTES);
+        assert_eq!(kept(&"ü".repeat(FRAME_KEPT_BYTES)).len(), FRAME_KEPT_BYTES);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod locations;
 pub mod rate;
 pub mod refusal;
+pub mod sessions;
 pub mod sign_ins;
 pub mod stations;
 pub mod tariffs;

@@ -146,8 +146,8 @@ pub struct Station {
     /// When the next boot message goes out, if none is triggered before.
     boot_at: Option<Moment>,
     restart: Option<Restart>,
-    /// A restart left transactions behind: nothing flows until the CSMS has accepted the station again.
-    paused: bool,
+    /// A restart left transactions up to this serial: nothing flows until the CSMS has accepted the station again.
+    paused: Option<u64>,
     next_heartbeat: Option<Moment>,
     next_ping: Option<Moment>,
     /// A ping is out and nothing was heard since.
@@ -224,7 +224,7 @@ impl Station {
             boot_reason: "PowerUp",
             boot_at: None,
             restart: None,
-            paused: false,
+            paused: None,
             next_heartbeat: None,
             next_ping: None,
             pinged: false,

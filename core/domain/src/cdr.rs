@@ -86,10 +86,30 @@ pub fn settle(
     session.currency = breakdown.as_ref().map(|b| b.currency);
     session.cost = breakdown.as_ref().map(|b| b.total);
     if let Some(billed) = billed {
-        if billed.energy != session.energy || Some(billed.ended_at) != session.ended_at {
+        let figures = |started_at, ended_at, energy, charging_ms, parked_ms| {
+            (started_at, ended_at, energy, charging_ms, parked_ms)
+        };
+        let now_is = figures(
+            session.started_at,
+            session.ended_at,
+            session.energy,
+            session.charging_ms,
+            session.parked_ms,
+        );
+        let was = figures(
+            billed.started_at,
+            Some(billed.ended_at),
+            billed.energy,
+            billed.charging_ms,
+            billed.parked_ms,
+        );
+        if now_is != was {
             session.flag(SessionFlag::LateFacts);
             session.status = SessionStatus::UnderReview;
         }
+        // What was billed stays what the session costs, until a person decides otherwise.
+        session.cost = billed.breakdown.as_ref().map(|breakdown| breakdown.total);
+        session.currency = billed.breakdown.as_ref().map(|breakdown| breakdown.currency);
         return Settlement { session, cdr: None };
     }
     let (SessionStatus::Completed, Some(ended_at)) = (session.status, session.ended_at) else {

@@ -38,6 +38,8 @@ pub enum Oddity {
     TooMany,
     /// A second transaction on an EVSE that already has one.
     OverlappingTransaction,
+    /// The same message again with other content: kept beside the first, which counts.
+    ContradictingRepeat,
 }
 
 impl Oddity {
@@ -50,6 +52,7 @@ impl Oddity {
             Self::ImplausibleTime => "implausible_time",
             Self::TooMany => "too_many",
             Self::OverlappingTransaction => "overlapping_transaction",
+            Self::ContradictingRepeat => "contradicting_repeat",
         }
     }
 }

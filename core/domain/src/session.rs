@@ -189,8 +189,8 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     readings.describe(&mut session);
     let segments = periods::segments(&session, &ordered, &readings);
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
-    session.charging_ms = segments.iter().filter(|s| s.charging).map(Segment::millis).sum();
-    session.parked_ms = segments.iter().filter(|s| !s.charging).map(Segment::millis).sum();
+    session.charging_ms = periods::millis(&segments, true);
+    session.parked_ms = periods::millis(&segments, false);
     session.conclude();
     Some(Folded { session, segments })
 }

@@ -118,7 +118,8 @@ impl SiteState {
     #[must_use]
     pub fn count(&self) -> [u32; 6] {
         let mut counts = [0; 6];
-        for connector in self.stations.values().flat_map(|station| station.connectors.values()) {
+        let connectors = self.stations.values().flat_map(|station| &station.connectors);
+        for (_, connector) in connectors.filter(|((evse, connector), _)| evse.0 > 0 && connector.0 > 0) {
             let slot = OperatorState::ALL.iter().position(|state| *state == connector.state);
             if let Some(count) = slot.and_then(|slot| counts.get_mut(slot)) {
                 *count += 1;
@@ -173,11 +174,23 @@ impl SiteState {
         changes
     }
 
+    /// The station as the store has it, connectors and sessions too: what a full mailbox did not take is made good by this.
     fn on_changed(&mut self, snapshot: &StationSnapshot) -> Vec<Change> {
         let id = snapshot.id().clone();
-        let Some(station) = self.stations.get_mut(&id) else { return Vec::new() };
-        station.maintenance = snapshot.station.maintenance;
-        station.refresh(&id)
+        let known = self.stations.remove(&id);
+        if known.is_none() && self.stations.len() >= MAX_STATIONS {
+            return Vec::new();
+        }
+        let mut picture = StationPicture::of(snapshot);
+        if let Some(known) = known {
+            picture.epoch = known.epoch;
+            for (place, connector) in &mut picture.connectors {
+                connector.state = known.connectors.get(place).map_or(connector.state, |before| before.state);
+            }
+        }
+        let changes = picture.refresh(&id);
+        self.stations.insert(id, picture);
+        changes
     }
 
     fn on_committed(&mut self, facts: Vec<Fact>, sessions: Vec<Session>) -> Vec<Change> {

@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 
 pub mod pricing;
 
+/// No price is higher, in units of its currency: so that no product of price and quantity overflows.
+pub const PRICE_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 /// The most elements a tariff may have.
 pub const MAX_ELEMENTS: usize = 100;
 
@@ -159,7 +161,7 @@ impl TariffElement {
             if this.step_size == 0 {
                 return Err(TariffError::StepSize { element, component });
             }
-            if this.price < Decimal::ZERO {
+            if this.price < Decimal::ZERO || this.price > PRICE_MAX {
                 return Err(TariffError::Range { element, component, field: "price", value: this.price });
             }
             let tax = this.tax_percent.unwrap_or_default();

@@ -69,7 +69,7 @@ metrics! {
     /// Memory.
     PROCESS_MEMORY = "ringmain_process_resident_memory_bytes", Gauge, "resident memory of this process";
     /// EVSEs by state.
-    EVSES = "ringmain_evses", Gauge, "EVSEs, by operator state";
+    EVSES = "ringmain_evses", Gauge, "connectors, by operator state";
     /// Sessions going on.
     SESSIONS_ACTIVE = "ringmain_sessions_active", Gauge, "sessions going on";
 }

@@ -126,7 +126,7 @@ mod v2;
 
 use ringmain_domain::command::{CommandAnswer, StationCommand};
 use ringmain_domain::reply::{Refusal, StationReply};
-use ringmain_domain::report::StationReport;
+use ringmain_domain::report::{StationReport, UnreadableMessage};
 use ringmain_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
@@ -210,8 +210,7 @@ impl Dialect {
     }
 
     /// Reads a message of a station. Tolerant reading never refuses a message about a transaction that says which one it is: what cannot
-    /// be read of it is [`StationReport::Noted`] with [`QuirkKind::Unreadable`], so that the station gets its answer and the recording
-    /// keeps the bytes (reliability F36).
+    /// be read of it is [`StationReport::Unreadable`], so that the station gets its answer and the bytes are kept (reliability F36).
     ///
     /// # Errors
     /// [`CallFault`], to be sent as CALLERROR: the class of the first thing that is wrong, and where.
@@ -240,7 +239,8 @@ impl Dialect {
             Ok(report) => report,
             Err(_fault) if !strict && transaction && self.names_its_transaction(payload) => {
                 quirks.add(QuirkKind::Unreadable, "");
-                StationReport::Noted
+                let (action, payload) = (action.as_str().into(), payload.get().into());
+                StationReport::Unreadable(UnreadableMessage { action, payload })
             }
             Err(fault) => return Err(fault),
         };

@@ -63,7 +63,7 @@ impl Store {
         body: &str,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE idempotent_answers SET status = $3, body = $4 \
-             WHERE tenant = $1 AND key = $2 AND status = 0";
+             WHERE tenant = $1 AND key = $2 AND (status = 0 OR status >= 500)";
         self.engine().change(sql, params![tenant, key, u32::from(status), body]).await.map(drop)
     }
 

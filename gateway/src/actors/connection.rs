@@ -11,6 +11,7 @@ use actix::prelude::*;
 use ringmain_domain::command::{CommandOrder, CommandResult};
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CommandId, Epoch};
+use ringmain_domain::reply::Registration;
 use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::station::{Input, StationState};
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::site::SiteHandle;
+use super::site_directory::Locate;
 use crate::actors::journal::{Journal, Note};
 use crate::app::Node;
 use crate::clock;
@@ -48,6 +50,8 @@ pub struct Connection {
     epoch: Epoch,
     /// `ws` or `wss`.
     listener: &'static str,
+    /// It showed a password or certificate that was checked or kept.
+    proven: bool,
     orders: BTreeMap<CommandId, OpenOrder>,
     probes: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
@@ -76,6 +80,8 @@ pub struct Birth {
     pub site: SiteHandle,
     /// `ws` or `wss`.
     pub listener: &'static str,
+    /// It showed a password or certificate that was checked or kept.
+    pub proven: bool,
 }
 
 /// Carry out this order; how it ended comes through `done`, once.
@@ -109,7 +115,7 @@ impl Connection {
     /// Starts a connection on the calling arbiter, that of the worker that accepted the socket. The caller claims the route with the
     /// address it gets.
     pub fn start_with(birth: Birth, socket: Socket<Stream>) -> Addr<Self> {
-        let Birth { node, snapshot, dialect, epoch, site, listener } = birth;
+        let Birth { node, snapshot, dialect, epoch, site, listener, proven } = birth;
         let now = clock::now();
         let (inbound, outbound) = socket.split();
         let answer_timeout_ms = i64::from(node.config.stations.answer_timeout_s).saturating_mul(1000);
@@ -126,6 +132,7 @@ impl Connection {
                 site,
                 epoch,
                 listener,
+                proven,
                 orders: BTreeMap::new(),
                 probes: Vec::new(),
                 timer: None,
@@ -176,6 +183,9 @@ impl Connection {
 
     /// Arms the one timer for whatever is due first.
     fn arm(&mut self, ctx: &mut Context<Self>) {
+        if self.exit.is_some() {
+            return;
+        }
         let due = self.state.next_deadline();
         let due = self.rpc.next_deadline().map_or(due, |rpc| rpc.min(due));
         if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
@@ -200,9 +210,41 @@ impl Connection {
             self.received = received;
             self.state.apply(now, Input::Heard);
         }
+        if !self.site.is_alive() {
+            self.find_site(ctx);
+        }
         let outcome = self.state.apply(now, Input::Tick);
         self.perform(outcome.effects);
         self.arm(ctx);
+    }
+
+    /// The site died and is built again: it must hear that this station is here.
+    fn find_site(&self, ctx: &mut Context<Self>) {
+        let (node, id) = (Arc::clone(&self.node), self.state.id().clone());
+        let find = async move {
+            let snapshot = node.store.station_snapshot(&id).await.ok().flatten()?;
+            let locate = Locate { tenant: snapshot.tenant().clone(), site: snapshot.station.site() };
+            Some((node.directory.send(locate).await.ok()?.ok()?, snapshot))
+        };
+        ctx.spawn(find.into_actor(self).map(|found, connection, _| {
+            if let Some((site, snapshot)) = found {
+                site.tell(site::Input::Joined { snapshot: Box::new(snapshot), epoch: connection.epoch });
+                connection.site = site;
+            }
+        }));
+    }
+
+    /// Takes over a changed record. A station that is no longer accepted must go: answered with errors it would throw its queue away, cut
+    /// off it keeps it. One that is approved must have shown who it is.
+    fn take_over(&mut self, snapshot: StationSnapshot) {
+        let accepted = snapshot.station.registration == Registration::Accepted;
+        let trusted = self.proven || self.node.config.stations.without_password_enabled;
+        let dismissed = if accepted { !trusted } else { self.state.is_accepted() };
+        self.state.apply(clock::now(), Input::Changed(Box::new(snapshot.station.clone())));
+        self.site.tell(site::Input::Changed(Box::new(snapshot)));
+        if dismissed {
+            self.leave(Exit::Dismissed);
+        }
     }
 }
 
@@ -284,10 +326,7 @@ impl Handler<RecordChanged> for Connection {
         let (store, id) = (self.node.store.clone(), self.state.id().clone());
         let read = async move { store.station_snapshot(&id).await }.into_actor(self);
         ctx.spawn(read.map(|snapshot, connection, _| match snapshot {
-            Ok(Some(snapshot)) => {
-                connection.state.apply(clock::now(), Input::Changed(Box::new(snapshot.station.clone())));
-                connection.site.tell(site::Input::Changed(Box::new(snapshot)));
-            }
+            Ok(Some(snapshot)) => connection.take_over(snapshot),
             Ok(None) => connection.leave(Exit::Dismissed),
             Err(error) => tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read"),
         }));

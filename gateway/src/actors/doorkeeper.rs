@@ -3,9 +3,12 @@
 //! No actor: it decides on the worker that accepted the socket, before the 101, and starts the `Connection` after it. Refusals do not
 //! tell which check failed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
+use ringmain_domain::id::StationId;
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
 use ringmain_ocpp::translate::Dialect;
@@ -18,16 +21,31 @@ use super::site_directory::Locate;
 use crate::app::Node;
 use crate::clock;
 use crate::cluster::memory::{MemoryRouting, Route};
-use crate::handshake::{ListenerKind, Refusal, RefusalReason, UpgradeRequest};
+use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
 use crate::listen::{Door, Verdict};
+use crate::services::rate::RateLimiter;
 
 /// What stations are told to wait when we cannot take them now, in seconds.
 const COME_BACK_AFTER_S: u32 = 10;
+
+/// Wrong credentials a source may show for one identity: so many at once, then one in six seconds. By source and identity together, or
+/// anybody could lock a station out (reliability.md 7.2).
+const FAILURES_BURST: u32 = 10;
+const FAILURES_PER_S: f64 = 1.0 / 6.0;
+/// Identities nobody knows that a source may bring into quarantine: so many at once, then one in ten seconds.
+const CONTACTS_BURST: u32 = 50;
+const CONTACTS_PER_S: f64 = 0.1;
 
 /// Opens the door for stations.
 #[derive(Clone)]
 pub struct Doorkeeper {
     node: Arc<Node>,
+    limits: Arc<Limits>,
+}
+
+struct Limits {
+    failures: RateLimiter<(IpAddr, StationId)>,
+    contacts: RateLimiter<IpAddr>,
 }
 
 /// Why the door stays shut.
@@ -53,8 +71,12 @@ impl From<RefusalReason> for Shut {
 impl Doorkeeper {
     /// A doorkeeper of this node.
     #[must_use]
-    pub const fn new(node: Arc<Node>) -> Self {
-        Self { node }
+    pub fn new(node: Arc<Node>) -> Self {
+        let limits = Limits {
+            failures: RateLimiter::new(FAILURES_BURST, FAILURES_PER_S),
+            contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
+        };
+        Self { node, limits: Arc::new(limits) }
     }
 
     async fn decide(&self, request: &UpgradeRequest) -> Result<Verdict, Shut> {
@@ -62,10 +84,18 @@ impl Doorkeeper {
             return Err(Shut::Refused(Refusal::new(RefusalReason::Draining).retry_after(COME_BACK_AFTER_S)));
         }
         // Rather no connection than one that cannot store what it hears (reliability.md 0.3).
-        if !self.node.canary.is_ready(clock::now()) {
+        if !self.node.canary.is_ready(Instant::now()) {
             return Err(Shut::Refused(Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S)));
         }
-        let station = self.admit(request).await?;
+        let who = (request.peer.ip(), request.identity.clone());
+        if !self.limits.failures.has(&who, Instant::now()) {
+            return Err(Shut::Refused(Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S)));
+        }
+        let station = self.admit(request).await.inspect_err(|shut| {
+            if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
+                self.limits.failures.take(&who, Instant::now());
+            }
+        })?;
         let Some(version) = Version::negotiate(request.protocols.iter().map(String::as_str)) else {
             tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
             return Ok(Verdict::CloseAfterUpgrade);
@@ -84,7 +114,8 @@ impl Doorkeeper {
             ListenerKind::Wss => "wss",
         };
         let dialect = Dialect::of(version);
-        let birth = Birth { node: Arc::clone(&self.node), snapshot, dialect, epoch, site, listener };
+        let proven = request.certificate.is_some() || password_of(request).is_some();
+        let birth = Birth { node: Arc::clone(&self.node), snapshot, dialect, epoch, site, listener, proven };
         let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
         let start = Box::new(move |socket| {
             let connection = Connection::start_with(birth, socket);
@@ -115,7 +146,7 @@ impl Doorkeeper {
             return Ok(station);
         }
         let stored = self.node.store.station_credential(&station.id).await?;
-        match (stored, &request.password) {
+        match (stored, password_of(request)) {
             (Some(stored), Some(password)) if self.node.credentials.fits(&stored, password.as_bytes()) => Ok(station),
             (Some(_), Some(_)) => Err(RefusalReason::CredentialsWrong.into()),
             (Some(_), None) => Err(RefusalReason::CredentialsMissing.into()),
@@ -135,19 +166,27 @@ impl Doorkeeper {
         };
         check_certificate(request, None)?;
         let accepted = registration == Registration::Accepted;
-        let proven = request.password.is_some() || request.certificate.is_some();
+        if !accepted && !self.limits.contacts.take(&request.peer.ip(), Instant::now()) {
+            return Err(Shut::Refused(Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S)));
+        }
+        let proven = password_of(request).is_some() || request.certificate.is_some();
         if accepted && !proven && !self.node.config.stations.without_password_enabled {
             return Err(RefusalReason::CredentialsMissing.into());
         }
         let now = clock::now();
         let station = ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
-        if self.node.store.insert_station(&station).await? {
-            tracing::info!(station.id = %station.id, registration = registration.as_str(), "an unknown station made contact");
-            if let Some(password) = &request.password {
-                let sealed = self.node.credentials.seal(password.as_bytes(), now);
-                let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
-                self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
-            }
+        if !self.node.store.insert_station(&station).await? {
+            // Another socket made contact under this identity in the same moment: whoever comes second must show the same password.
+            return match self.node.store.find_station(&request.identity).await? {
+                Some(station) => self.check_credentials(request, station).await,
+                None => Err(RefusalReason::StationUnknown.into()),
+            };
+        }
+        tracing::info!(station.id = %station.id, registration = registration.as_str(), "an unknown station made contact");
+        if let Some(password) = password_of(request) {
+            let sealed = self.node.credentials.seal(password.as_bytes(), now);
+            let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
+            self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
         }
         Ok(station)
     }
@@ -165,6 +204,11 @@ impl Doorkeeper {
         }
         Ok(())
     }
+}
+
+/// The password shown; an empty one is none.
+fn password_of(request: &UpgradeRequest) -> Option<&Password> {
+    request.password.as_ref().filter(|password| !password.as_bytes().is_empty())
 }
 
 /// A valid certificate is not valid for any station: it names its own, by identity or by serial number. None shown is none wrong.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use ringmain_domain::event::Fact;
+use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::site;
 use ringmain_domain::telemetry;
 use ringmain_store::batch::Appended;
@@ -19,8 +19,11 @@ use super::site::SiteHandle;
 
 /// The most facts in one commit.
 pub const BATCH_FACTS: usize = 256;
-/// The most facts nobody waits for that are kept while the store is slow; the oldest go first.
-pub const COALESCED_FACTS: usize = 8_192;
+/// The most rows of facts nobody waits for that are kept while the store is slow; the oldest go first. A report of variables weighs as
+/// many rows as it has variables.
+pub const COALESCED_ROWS: usize = 16_384;
+/// The most rows of such facts in one commit, so that those who wait are not kept waiting; one fact may be heavier alone.
+const COALESCED_BATCH_ROWS: usize = 2_048;
 const MAILBOX: usize = 512;
 /// How long a ticket may stay open while the store is away (reliability.md 2: hold at most 20 s, then close the socket).
 const HOLD: Duration = Duration::from_secs(20);
@@ -31,7 +34,11 @@ pub struct Journal {
     store: Store,
     waiting: VecDeque<Entry>,
     coalesced: VecDeque<Entry>,
+    coalesced_rows: usize,
+    /// The last commit was one of tickets: then those nobody waits for have their turn.
+    tickets_last: bool,
     committing: bool,
+    lost: u64,
 }
 
 /// Facts of one station, to be committed together.
@@ -78,26 +85,54 @@ pub struct Note {
 #[rtype(result = "()")]
 pub struct Flush;
 
+/// What waits, for tests and the API.
+#[derive(Message)]
+#[rtype(result = "Observation")]
+pub struct Observe;
+
+/// A journal, as observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+pub struct Observation {
+    /// Entries with a ticket that no commit has taken up yet.
+    pub waiting: usize,
+    /// Entries nobody waits for, of at most [`COALESCED_ROWS`] rows.
+    pub coalesced: usize,
+    /// Entries nobody waited for that were dropped.
+    pub lost: u64,
+}
+
 // === impl Journal ===
 
 impl Journal {
     /// A journal on the calling arbiter.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, waiting: VecDeque::new(), coalesced: VecDeque::new(), committing: false }
+        Self { store, waiting: VecDeque::new(), coalesced: VecDeque::new(),
+            coalesced_rows: 0,
+            tickets_last: false,
+            committing: false,
+            lost: 0,
+        }
     }
 
     fn take(&mut self, entry: Entry, ctx: &mut Context<Self>) {
         if entry.ticket.is_some() {
             self.waiting.push_back(entry);
         } else {
-            self.coalesced.push_back(entry);
-            if self.coalesced.len() > COALESCED_FACTS {
-                self.coalesced.pop_front();
-                metrics::counter!(telemetry::COMMIT_LOST).increment(1);
-            }
+            self.keep_for_later(entry);
         }
         self.commit_next(ctx);
+    }
+
+    fn keep_for_later(&mut self, entry: Entry) {
+        self.coalesced_rows += entry.rows();
+        self.coalesced.push_back(entry);
+        while self.coalesced_rows > COALESCED_ROWS && self.coalesced.len() > 1 {
+            let Some(oldest) = self.coalesced.pop_front() else { break };
+            self.coalesced_rows -= oldest.rows();
+            self.lost += 1;
+            metrics::counter!(telemetry::COMMIT_LOST).increment(1);
+        }
     }
 
     fn commit_next(&mut self, ctx: &mut Context<Self>) {
@@ -120,7 +155,7 @@ impl Journal {
             }
             // The store is away: the same facts again in a moment, before everything newer.
             for entry in again.into_iter().rev() {
-                if entry.ticket.is_some() { journal.waiting.push_front(entry) } else { journal.coalesced.push_front(entry) }
+                journal.waiting.push_front(entry);
             }
             journal.committing = true;
             ctx.run_later(RETRY_AFTER, |journal, ctx| {
@@ -130,20 +165,42 @@ impl Journal {
         }));
     }
 
-    /// Those somebody waits for first, then as many of the others as fit.
+    /// Those somebody waits for and those nobody waits for take turns and never share a batch: what is heavy or refused among the latter
+    /// must not cost anybody a ticket.
     fn next_batch(&mut self) -> Vec<Entry> {
+        let tickets = !self.waiting.is_empty() && !(self.tickets_last && !self.coalesced.is_empty());
+        self.tickets_last = tickets;
+        let (queue, rows_max) =
+            if tickets { (&mut self.waiting, usize::MAX) } else { (&mut self.coalesced, COALESCED_BATCH_ROWS) };
         let mut batch = Vec::new();
-        let mut facts = 0;
-        for queue in [&mut self.waiting, &mut self.coalesced] {
-            while let Some(entry) = queue.front() {
-                if facts > 0 && facts + entry.facts.len() > BATCH_FACTS {
-                    break;
-                }
-                facts += entry.facts.len();
-                batch.extend(queue.pop_front());
+        let (mut facts, mut rows) = (0, 0);
+        while let Some(entry) = queue.front() {
+            let full = facts + entry.facts.len() > BATCH_FACTS || rows + entry.rows() > rows_max;
+            if facts > 0 && full {
+                break;
             }
+            facts += entry.facts.len();
+            rows = usize::min(rows.saturating_add(entry.rows()), rows_max);
+            batch.extend(queue.pop_front());
+        }
+        if !tickets {
+            self.coalesced_rows = self.coalesced.iter().map(Entry::rows).sum();
         }
         batch
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// How many rows it becomes, at least one.
+    fn rows(&self) -> usize {
+        let rows = |fact: &Fact| match &fact.event {
+            DomainEvent::VariablesReported { variables } => variables.len().max(1),
+            DomainEvent::DeviceEventsReported { events } => events.len().max(1),
+            _ => 1,
+        };
+        self.facts.iter().map(rows).sum::<usize>().max(1)
     }
 }
 
@@ -184,21 +241,28 @@ async fn commit(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
     }
 }
 
-/// A poison fact fails alone.
+/// A poison fact fails alone. When the store goes away meanwhile, the rest is not even tried.
 async fn one_by_one(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
-    let mut again = Vec::new();
-    for entry in batch {
-        again.extend(Box::pin(commit(store, vec![entry])).await);
+    let mut left = batch.into_iter();
+    while let Some(entry) = left.next() {
+        let again = Box::pin(commit(store, vec![entry])).await;
+        if !again.is_empty() {
+            return again.into_iter().chain(left).collect();
+        }
     }
-    again
+    Vec::new()
 }
 
-/// Keeps what may still wait; a ticket that is too old fails, and its socket closes so that the station keeps the message.
+/// Keeps what may still wait. A ticket that is too old fails, and its socket closes so that the station keeps the message; what nobody
+/// waits for is dropped at once: newer facts say more.
 fn hold(batch: Vec<Entry>) -> Vec<Entry> {
-    let (young, old): (Vec<_>, Vec<_>) =
-        batch.into_iter().partition(|entry| entry.ticket.is_none() || entry.since.elapsed() < HOLD);
-    for ticket in old.into_iter().filter_map(|entry| entry.ticket) {
-        drop(ticket.send(Err(NotCommitted::StoreAway)));
+    let mut young = Vec::new();
+    for entry in batch {
+        match entry.ticket {
+            Some(_) if entry.since.elapsed() < HOLD => young.push(entry),
+            Some(ticket) => drop(ticket.send(Err(NotCommitted::StoreAway))),
+            None => metrics::counter!(telemetry::COMMIT_LOST).increment(1),
+        }
     }
     young
 }
@@ -232,15 +296,25 @@ impl Handler<Append> for Journal {
         let (ticket, committed) = oneshot::channel();
         let Append { facts, site } = message;
         self.take(Entry { facts, site, ticket: Some(ticket), since: Instant::now() }, ctx);
-        Box::pin(async move { committed.await.unwrap_or(Err(NotCommitted::StoreAway)) })
+        // The hold is kept here too: a commit that hangs must not keep a station waiting longer than it would wait by itself.
+        Box::pin(async move {
+            match tokio::time::timeout(HOLD, committed).await {
+                Ok(Ok(settled)) => settled,
+                Ok(Err(_)) | Err(_) => Err(NotCommitted::StoreAway),
+            }
+        })
     }
 }
 
 impl Handler<Note> for Journal {
     type Result = ();
     fn handle(&mut self, message: Note, ctx: &mut Self::Context) {
-        let Note { facts, site } = message;
-        self.take(Entry { facts, site, ticket: None, since: Instant::now() }, ctx);
+        let Note { mut facts, site } = message;
+        while !facts.is_empty() {
+            let rest = facts.split_off(facts.len().min(BATCH_FACTS));
+            self.take(Entry { facts, site: site.clone(), ticket: None, since: Instant::now() }, ctx);
+            facts = rest;
+        }
     }
 }
 
@@ -248,9 +322,16 @@ impl Handler<Flush> for Journal {
     type Result = ResponseFuture<()>;
     fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
         let (ticket, committed) = oneshot::channel();
-        // An entry without facts takes its turn behind all others and is "committed" with them.
-        self.coalesced.push_back(Entry { facts: Vec::new(), site: None, ticket: Some(ticket), since: Instant::now() });
+        // An entry without facts takes its turn behind those nobody waits for and is "committed" with the last of them.
+        self.keep_for_later(Entry { facts: Vec::new(), site: None, ticket: Some(ticket), since: Instant::now() });
         self.commit_next(ctx);
         Box::pin(async move { drop(committed.await) })
+    }
+}
+
+impl Handler<Observe> for Journal {
+    type Result = Observation;
+    fn handle(&mut self, _: Observe, _: &mut Self::Context) -> Observation {
+        Observation { waiting: self.waiting.len(), coalesced: self.coalesced.len(), lost: self.lost }
     }
 }

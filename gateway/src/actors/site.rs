@@ -4,7 +4,7 @@
 //! next sweep reads it from the store. Dies with its node or by a panic; the directory builds a new one. Never: an answer, SQL, a price.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::WeakAddr;
@@ -31,6 +31,7 @@ pub struct Site {
     live: LiveFeed,
     store: Store,
     missed: Arc<AtomicBool>,
+    depth: Arc<AtomicUsize>,
     shown: [u32; 6],
     shown_sessions: u32,
     directory: WeakAddr<SiteDirectory>,
@@ -41,6 +42,8 @@ pub struct Site {
 pub struct SiteHandle {
     addr: Addr<Site>,
     missed: Arc<AtomicBool>,
+    /// Messages on their way. Counted here, because every clone of an address may put one message into a full mailbox.
+    depth: Arc<AtomicUsize>,
 }
 
 /// Something that happened at the site.
@@ -72,7 +75,9 @@ pub struct Crash;
 impl SiteHandle {
     /// Tells the site; never waits.
     pub fn tell(&self, input: site::Input) {
-        if self.addr.try_send(Tell(input)).is_err() {
+        let full = self.depth.fetch_add(1, Ordering::Relaxed) >= MAILBOX;
+        if full || self.addr.try_send(Tell(input)).is_err() {
+            self.depth.fetch_sub(1, Ordering::Relaxed);
             self.missed.store(true, Ordering::Relaxed);
             metrics::counter!(telemetry::SITE_MAILBOX_FULL).increment(1);
         }
@@ -105,18 +110,20 @@ impl Site {
     ) -> SiteHandle {
         let state = SiteState::new(id, snapshots);
         let missed = Arc::new(AtomicBool::new(false));
-        let mark = Arc::clone(&missed);
+        let depth = Arc::new(AtomicUsize::new(0));
+        let (mark, in_mailbox) = (Arc::clone(&missed), Arc::clone(&depth));
         let addr = Self::start_in_arbiter(arbiter, move |_| Self {
             tenant,
             state,
             live,
             store,
             missed: mark,
+            depth: in_mailbox,
             shown: [0; 6],
             shown_sessions: 0,
             directory,
         });
-        SiteHandle { addr, missed }
+        SiteHandle { addr, missed, depth }
     }
 
     fn apply(&mut self, input: site::Input) {
@@ -190,6 +197,7 @@ impl Drop for Site {
 impl Handler<Tell> for Site {
     type Result = ();
     fn handle(&mut self, message: Tell, _: &mut Self::Context) {
+        self.depth.fetch_sub(1, Ordering::Relaxed);
         self.apply(message.0);
     }
 }

@@ -41,10 +41,10 @@ pub(super) struct CdrsQuery {
     /// Of this token.
     #[param(value_type = Option<String>)]
     token_uid: Option<TokenUid>,
-    /// Started at this instant or later.
-    started_at_from: Option<Instant>,
-    /// Started before this instant.
-    started_at_to: Option<Instant>,
+    /// Made at this instant or later.
+    created_at_from: Option<Instant>,
+    /// Made before this instant.
+    created_at_to: Option<Instant>,
 }
 
 /// A bill record: what a session was when it was billed.
@@ -131,8 +131,8 @@ pub(super) async fn list(
         station: query.charging_station_id,
         location_id: query.location_id,
         token: query.token_uid,
-        from: query.started_at_from.map(|at| at.0),
-        to: query.started_at_to.map(|at| at.0),
+        from: query.created_at_from.map(|at| at.0),
+        to: query.created_at_to.map(|at| at.0),
     };
     let page = house.store.cdrs(&caller.tenant, &filter, &request).await?;
     Ok(HttpResponse::Ok().json(paging::body(LIST, page, CdrBody::from)))

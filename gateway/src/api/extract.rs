@@ -87,11 +87,15 @@ pub async fn read_body(mut payload: Payload) -> Result<web::Bytes, Problem> {
     Ok(bytes.freeze())
 }
 
-/// Reads JSON into a type.
+/// Reads a JSON object into a type.
 ///
 /// # Errors
-/// No JSON at all, or a field that is wrong, with its place.
+/// No JSON at all, no object, or a field that is wrong, with its place.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list would be taken for an object's fields in their order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::flaw("", "must be an object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut json);
     match read {
@@ -181,6 +185,7 @@ mod tests {
             ("{}", Kind::Invalid, ""),
             ("{", Kind::NotJson, ""),
             (r#"{"_items":[]} x"#, Kind::NotJson, ""),
+            ("[[]]", Kind::Invalid, ""),
         ] {
             let problem = parse::<Outer>(json.as_bytes()).unwrap_err();
             assert_eq!(problem.kind(), kind, "{json}");

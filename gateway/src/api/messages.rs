@@ -41,7 +41,7 @@ pub(super) enum DirectionBody {
 }
 
 /// The recorded frames of a charging station, newest first.
-#[utoipa::path(get, path = "/api/v1/charging-stations/{id}/messages", tag = "charging-stations",
+#[utoipa::path(get, path = "/api/v1/charging-stations/{id}/messages", tag = "messages",
     params(("id" = String, Path), PageQuery),
     responses((status = 200, body = ListBody<MessageBody>), (status = 404, body = ProblemBody)))]
 pub(super) async fn list(

@@ -64,6 +64,7 @@ impl Modify for Shared {
         for (path, item) in &mut document.paths.paths {
             let open = path.ends_with("/openapi.json");
             for operation in operations(item) {
+                name_by_tag(operation);
                 if !open {
                     operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
                     share_refusals(operation);
@@ -75,6 +76,12 @@ impl Modify for Shared {
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// Handlers are named alike in every file; clients made from this description need a name for each.
+fn name_by_tag(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next().map(|tag| tag.replace('-', "_")).unwrap_or_default();
+    operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
 }
 
 /// Adds the refusals every route has, and gives all refusals their media type.

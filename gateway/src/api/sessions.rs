@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ringmain_domain::id::{ConnectorId, EvseId, LocationId, SessionId, StationId, TokenUid, TransactionId};
-use ringmain_domain::session::{Session, SessionFlag, SessionStatus};
+use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_store::sessions::SessionFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +13,7 @@ use super::fields::{CostBody, Instant};
 use super::paging::{self, ListBody};
 use super::problem::{Problem, ProblemBody};
 use crate::house::House;
+use crate::services::sessions::flag_name;
 use crate::services::tokens::kind_name;
 
 const LIST: &str = "sessions";
@@ -138,20 +139,6 @@ pub(super) async fn read(
     let found = house.store.session(&caller.tenant, id).await?;
     let session = found.ok_or_else(|| Problem::absent("session", id))?;
     Ok(HttpResponse::Ok().json(SessionBody::from(session)))
-}
-
-/// The name of what is unusual, in the API and on pages.
-pub(crate) const fn flag_name(flag: SessionFlag) -> &'static str {
-    match flag {
-        SessionFlag::StartMissing => "start_missing",
-        SessionFlag::MeterWentBackwards => "meter_went_backwards",
-        SessionFlag::ImplausibleEnergy => "implausible_energy",
-        SessionFlag::NoMeterReading => "no_meter_reading",
-        SessionFlag::NotAuthorized => "not_authorized",
-        SessionFlag::Offline => "offline",
-        SessionFlag::TimeRepaired => "time_repaired",
-        SessionFlag::LateFacts => "late_facts",
-    }
 }
 
 impl From<Session> for SessionBody {

@@ -191,7 +191,7 @@ fn name(value: impl Serialize) -> Value {
 }
 
 /// A measurand's name and the unit of its values.
-pub(crate) fn measurand(measurand: &Measurand) -> (&str, &'static str) {
+fn measurand(measurand: &Measurand) -> (&str, &'static str) {
     match measurand {
         Measurand::EnergyImportRegister => ("energy_import_register", "Wh"),
         Measurand::EnergyExportRegister => ("energy_export_register", "Wh"),

@@ -14,8 +14,8 @@ use super::audit;
 use super::keys::Caller;
 use super::refusal::Refusal;
 use super::stations;
-use crate::clock;
 use crate::house::House;
+use crate::{clock, mask};
 
 /// By when a command must have ended, unless its giver says otherwise.
 pub const DEFAULT_DEADLINE_S: u32 = 30;
@@ -76,7 +76,8 @@ pub async fn give(
     // Audited first: a command that is written down and then not sent would never end.
     let detail = json!({"command_id": record.id, "command": name(&record.command)});
     audit::record(house, caller, "command.given", &format!("charging-stations/{station}"), &detail).await?;
-    house.store.insert_command(&record).await?;
+    // Kept without secrets: a viewer may read what was commanded, not the password it set.
+    house.store.insert_command(&CommandRecord { command: masked(&record.command), ..record.clone() }).await?;
     let order = CommandOrder {
         id: record.id,
         tenant: record.tenant,
@@ -126,8 +127,19 @@ pub const fn name(command: &StationCommand) -> &'static str {
     }
 }
 
+/// The command without the values of secret settings.
+fn masked(command: &StationCommand) -> StationCommand {
+    let Ok(mut json) = serde_json::to_value(command) else { return command.clone() };
+    mask::value(&mut json);
+    serde_json::from_value(json).unwrap_or_else(|_other_form| command.clone())
+}
+
 /// Writes an outcome down. While the store is away the same is tried again: writing an outcome twice changes nothing.
 async fn end(store: &Store, id: CommandId, result: &CommandResult) -> Result<bool, StoreError> {
+    let result = &CommandResult {
+        response: result.response.as_deref().map(|response| mask::text(response).into()),
+        ..result.clone()
+    };
     for pause_s in END_PAUSES_S {
         match store.end_command(id, result, clock::now()).await {
             Err(StoreError::Unavailable { .. } | StoreError::Unknown { .. }) => {
@@ -148,6 +160,21 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| new_remote_start_id()).collect();
         assert!(ids.iter().all(|id| *id > 0));
         assert!(ids.len() > 990);
+    }
+
+    #[test]
+    fn a_password_is_sent_and_not_kept() {
+        let setting = |name: &str| ringmain_domain::command::VariableSetting {
+            variable: ringmain_domain::command::VariableName { component: "".into(), name: name.into(), evse_id: None },
+            value: "hunter2".into(),
+        };
+        let command = StationCommand::SetVariables { variables: vec![setting("AuthorizationKey"), setting("Other")] };
+        let StationCommand::SetVariables { variables } = masked(&command) else { panic!("another command") };
+        assert_eq!([&*variables[0].value, &*variables[1].value], ["***", "hunter2"]);
+        let payload = r#"{"key":"AuthorizationKey","value":"hunter2"}"#.into();
+        let raw = masked(&StationCommand::Raw { action: "ChangeConfiguration".into(), payload });
+        let StationCommand::Raw { payload, .. } = raw else { panic!("another command") };
+        assert!(!payload.contains("hunter2"));
     }
 
     #[test]

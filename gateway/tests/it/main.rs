@@ -1,10 +1,13 @@
 //! The gateway over real sockets: its layers one by one, and the whole binary as a black box.
 
+mod actors;
 mod crash;
 mod generated;
 mod listen;
 mod orders;
+mod python;
 mod refusals;
 mod rig;
 mod scenarios;
+mod walk;
 mod ws;

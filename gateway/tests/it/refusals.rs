@@ -1,12 +1,5 @@
 //! What a node answers to those who do it wrong, each over a real socket, while another station's connection goes on unharmed.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
 mod door;
 mod frames;
 mod limits;

@@ -37,7 +37,7 @@ impl Station {
     /// Settles the past, then lets every car draw what it may from now on.
     pub(super) fn step(&mut self, now: Moment) {
         self.integrate(now);
-        let dark = self.is_dark(now) || self.paused;
+        let dark = self.is_dark(now) || self.paused.is_some();
         let hungry = self.evses.iter().filter(|evse| may_charge(evse) && room(evse)).count();
         let mut changed: Vec<u32> = Vec::new();
         let offers: Vec<Watts> =
@@ -73,7 +73,7 @@ impl Station {
     /// No more energy until the next step after the station is back.
     pub(super) fn suspend_energy(&mut self, now: Moment) {
         self.integrate(now);
-        self.paused = self.evses.iter().any(|evse| evse.transaction.is_some());
+        self.paused = self.evses.iter().any(|evse| evse.transaction.is_some()).then_some(self.last_serial);
         for evse in &mut self.evses {
             evse.power = Watts(0);
             evse.next_step = None;

@@ -341,10 +341,13 @@ impl Station {
 
     /// Accepted again: what survived a restart goes on.
     pub(super) fn resume_transactions(&mut self, now: Moment) {
-        if !std::mem::take(&mut self.paused) {
-            return;
-        }
-        let survivors = self.evses.iter().filter(|evse| evse.transaction.is_some()).map(|evse| evse.id);
+        let Some(last) = self.paused.take() else { return };
+        let survived = |transaction: &Transaction| transaction.serial <= last;
+        let survivors = self
+            .evses
+            .iter()
+            .filter(|evse| evse.transaction.as_ref().is_some_and(survived))
+            .map(|evse| evse.id);
         for evse in survivors.collect::<Vec<u32>>() {
             self.say_update(now, evse, Trigger::Resumed);
         }

@@ -23,6 +23,9 @@ use crate::schemas::{Half, check};
 /// Longer than any wait a station has; on a paused clock it costs nothing.
 const PATIENCE: Duration = Duration::from_secs(7_200);
 
+/// More than any test has to hear before what it waits for; a paused clock would run on for ever.
+const CALLS_MAX: usize = 20_000;
+
 /// Byte streams in memory; refused while nobody listens.
 pub(crate) struct MemoryTransport {
     to: mpsc::Sender<DuplexStream>,
@@ -210,18 +213,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             if done {
                 return served;
             }
+            assert!(served.len() < CALLS_MAX, "it never came; last was {:?}", served.last());
         }
     }
 
     /// As [`Conn::serve_until`], but the one that fits is left unanswered and returned alone.
     pub(crate) async fn serve_up_to(&mut self, fits: impl Fn(&Call) -> bool) -> Call {
-        loop {
+        for _ in 0..CALLS_MAX {
             let call = self.next().await;
             if fits(&call) {
                 return call;
             }
             self.answer_well(&call).await;
         }
+        panic!("it never came");
     }
 
     /// Accepts the boot and answers the statuses that follow: one for each connector, 1.6 one more.

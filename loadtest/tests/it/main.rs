@@ -13,6 +13,7 @@
 mod charging;
 mod cli;
 mod commands;
+mod configuration;
 mod crowds;
 mod csms;
 mod delivery;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::csms::{Call, Csms};
+use crate::csms::{Call, Conn, Csms};
 
 /// What the meters of test stations show at first, Wh.
 pub(crate) const METER_START_WH: i64 = 1_000_000;
@@ -125,6 +125,15 @@ impl Rig {
             .expect("the station does not end")
             .unwrap()
     }
+}
+
+/// A station that is accepted and has told its statuses.
+pub(crate) async fn ready(version: Version, lines: &str) -> (Rig, Conn) {
+    let mut rig = Rig::new(version, lines);
+    let mut conn = rig.csms.accept_and_boot(3_600).await;
+    let (pointer, last) = if version == Version::V16 { ("/connectorId", 1) } else { ("/evseId", 1) };
+    conn.serve_until(|call| call.action == "StatusNotification" && call.number(pointer) == last).await;
+    (rig, conn)
 }
 
 /// A TransactionEvent of this type.

@@ -32,6 +32,11 @@ pub(super) fn segments(session: &Session, ordered: &[&TransactionFact], readings
     join(segments)
 }
 
+/// How long energy flowed, or did not.
+pub(super) fn millis(segments: &[Segment], charging: bool) -> i64 {
+    segments.iter().filter(|s| s.charging == charging).map(Segment::millis).fold(0, i64::saturating_add)
+}
+
 /// What the station said it does, from when on, by time.
 fn states(ordered: &[&TransactionFact]) -> Vec<(Timestamp, bool)> {
     let mut states: Vec<_> = ordered

@@ -15,13 +15,10 @@ impl StationState {
             .event(DomainEvent::StationBooted(boot))
     }
 
-    /// Before a boot was accepted only a boot is heard, and what we asked a waiting station for: its variables
-    /// (OCPP 2.0.1 B02.FR.09, B03.FR.07; 1.6J errata 3.8).
+    /// Before a boot was accepted only a boot is heard (OCPP 2.0.1 B02.FR.09, B03.FR.07; 1.6J errata 3.8): a station nobody has approved
+    /// must not be able to fill the store.
     pub(super) fn refusal(&self, report: &StationReport) -> Option<Refusal> {
-        let pending = self.registration == Registration::Pending;
-        let allowed = self.accepted
-            || matches!(report, StationReport::Boot(_))
-            || (pending && matches!(report, StationReport::Variables(_)));
+        let allowed = self.accepted || matches!(report, StationReport::Boot(_));
         (!allowed).then_some(Refusal::NotRegistered)
     }
 }

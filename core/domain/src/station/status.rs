@@ -1,5 +1,7 @@
 //! Status of connectors, from status messages and from the device model's events: equal sources (OCPP 2.0.1 G01).
 
+use std::collections::BTreeMap;
+
 use super::{ConnectorState, MAX_CONNECTORS, StationState};
 use crate::event::DomainEvent;
 use crate::id::{ConnectorId, EvseId};
@@ -16,9 +18,14 @@ impl StationState {
 
     pub(super) fn on_device_events(&mut self, events: Vec<DeviceEvent>) -> Outcome {
         let mut outcome = Outcome::reply(StationReply::Received);
+        // Of several changes of one connector in a message the last counts: what was in between is in the events themselves.
+        let mut last = BTreeMap::new();
         for event in &events {
-            let (Some(evse), Some(status)) = (event.evse, availability(event)) else { continue };
-            let connector = event.connector.unwrap_or_default();
+            if let (Some(evse), Some(status)) = (event.evse, availability(event)) {
+                last.insert((evse, event.connector.unwrap_or_default()), status);
+            }
+        }
+        for ((evse, connector), status) in last {
             outcome = self.change(outcome, evse, connector, status, None);
         }
         outcome.event(DomainEvent::DeviceEventsReported { events })

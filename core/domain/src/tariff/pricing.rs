@@ -71,7 +71,9 @@ pub fn price(tariff: &Tariff, segments: &[Segment]) -> CostBreakdown {
 fn line(element: usize, component: &PriceComponent, segments: &[Segment]) -> Option<CostLine> {
     let (used, per_unit) = match component.dimension {
         Dimension::Flat => (1, 1),
-        Dimension::Energy => (segments.iter().map(|s| s.energy.0).sum(), WH_PER_KWH),
+        Dimension::Energy => {
+            (segments.iter().fold(0_i64, |sum, s| sum.saturating_add(s.energy.0)), WH_PER_KWH)
+        }
         Dimension::Time => (seconds(segments, true), SECONDS_PER_HOUR),
         Dimension::ParkingTime => (seconds(segments, false), SECONDS_PER_HOUR),
     };
@@ -82,7 +84,7 @@ fn line(element: usize, component: &PriceComponent, segments: &[Segment]) -> Opt
         Dimension::Flat => 1,
         Dimension::Energy | Dimension::Time | Dimension::ParkingTime => i64::from(component.step_size.max(1)),
     };
-    let billed = used.saturating_add(step - 1) / step * step;
+    let billed = (used.saturating_add(step - 1) / step).saturating_mul(step);
     let per_unit = Decimal::from(per_unit);
     // Multiply first: hours have no finite decimal form, amounts of whole seconds then round only once.
     let excl_tax = digits(component.price * Decimal::from(billed) / per_unit);
@@ -104,7 +106,8 @@ fn line(element: usize, component: &PriceComponent, segments: &[Segment]) -> Opt
 
 /// Whole seconds, a started one counted.
 fn seconds(segments: &[Segment], charging: bool) -> i64 {
-    let millis: i64 = segments.iter().filter(|s| s.charging == charging).map(Segment::millis).sum();
+    let spans = segments.iter().filter(|s| s.charging == charging).map(Segment::millis);
+    let millis = spans.fold(0_i64, i64::saturating_add);
     millis.saturating_add(MS_PER_SECOND - 1) / MS_PER_SECOND
 }
 

@@ -2,7 +2,7 @@
 
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{ConnectorId, Epoch, EvseId, LocationId, SiteId, TenantId};
-use ringmain_domain::location::{ConnectorStatus, OperatorState};
+use ringmain_domain::location::{Connector, ConnectorStatus, OperatorState};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::session::{Session, fold};
@@ -108,4 +108,24 @@ fn a_session_on_a_connector_nobody_reported_makes_it_known() {
     let started = fact(&event(0, TransactionPhase::Started, minute(0), Some(0)));
     let open = Session::begin(&TenantId::default_tenant(), &station_id(), &started).unwrap();
     assert_eq!(tell(&mut site, open), ["1/1 occupied", "session active"]);
+}
+
+#[test]
+fn what_the_store_knows_makes_good_what_was_missed() {
+    let mut site = site();
+    join(&mut site, 1);
+    status(&mut site, ConnectorStatus::Available);
+    let mut stored = snapshot(Registration::Accepted);
+    stored.connectors.push(Connector {
+        station: station_id(),
+        evse: EvseId(1),
+        connector: ConnectorId(1),
+        status: ConnectorStatus::Faulted,
+        fault: None,
+        since: MORNING,
+    });
+    let again = |site: &mut SiteState| text(&site.apply(MORNING, Input::Changed(Box::new(stored.clone()))));
+    assert_eq!(again(&mut site), ["1/1 faulted"]);
+    assert!(again(&mut site).is_empty(), "the same again is no change");
+    assert_eq!(site.online(), 1, "the connection is still there");
 }

@@ -40,7 +40,8 @@ fn generated_docs_ocpp_coverage() {
         };
         let has = |version| if action.exists_in(version) { "x" } else { "" };
         let [v16, v201, v21] = Version::ALL.map(has);
-        writeln!(page, "| {} | {block} | {sender} | {v16} | {v201} | {v21} | {kind} |", action.as_str()).unwrap();
+        writeln!(page, "| {} | {block} | {sender} | {v16} | {v201} | {v21} | {kind} |", action.as_str())
+            .unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/generated/ocpp-coverage.md");
     if std::env::var_os("UPDATE_GENERATED").is_some() {

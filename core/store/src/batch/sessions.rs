@@ -31,8 +31,8 @@ pub(super) struct Projected {
     locations: BTreeMap<SessionId, Box<str>>,
     /// Those of them that changed, and when.
     pub(super) changed: Vec<(Session, Timestamp)>,
-    /// Those that were folded anew: they may stand at an EVSE nobody has heard of.
-    folded: Vec<SessionId>,
+    /// Those that were folded anew, and when: they may stand at an EVSE nobody has heard of.
+    folded: Vec<(SessionId, Timestamp)>,
     /// Records to freeze.
     pub(super) cdrs: Vec<Cdr>,
     /// Which fact of the batch completed which record.
@@ -226,7 +226,7 @@ impl Projected {
             self.billed_by.extend(end.map(|one| (one.index, cdr.id)));
             self.cdrs.push(cdr);
         }
-        self.folded.push(id);
+        self.folded.push((id, latest(new)));
         self.keep(settled.session, latest(new));
         Ok(())
     }
@@ -300,13 +300,13 @@ fn cdr_row(cdr: &Cdr, location: Option<Param>) -> Result<Vec<Param>, StoreError>
 /// Makes known the connectors at which sessions stand that were folded anew.
 pub(super) fn connectors(projected: &Projected) -> Statement {
     let mut rows: BTreeMap<(Place, i64), Vec<Param>> = BTreeMap::new();
-    for session in projected.folded.iter().filter_map(|id| projected.sessions.get(id)) {
+    for (id, at) in &projected.folded {
+        let Some(session) = projected.sessions.get(id) else { continue };
         let Some(evse) = session.evse.filter(|evse| evse.0 > 0) else { continue };
         let connector = session.connector.map_or(1, |connector| connector.0.max(1));
         let place = (session.tenant.clone(), session.station.clone());
-        rows.entry((place, i64::from(evse.0))).or_insert_with(|| {
-            params![&session.tenant, &session.station, evse, connector, session.started_at]
-        });
+        rows.entry((place, i64::from(evse.0)))
+            .or_insert_with(|| params![&session.tenant, &session.station, evse, connector, *at]);
     }
     Statement::each(&LEARN_CONNECTOR, rows.into_values().collect())
 }

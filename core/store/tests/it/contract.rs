@@ -1,6 +1,7 @@
 //! What every engine must do, noun by noun.
 
 mod append;
+mod bounds;
 mod commands;
 mod installation;
 mod messages;

@@ -5,9 +5,9 @@ use std::time::Instant;
 use actix::prelude::*;
 use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
-use ringmain_domain::outcome::Effect;
+use ringmain_domain::outcome::{Effect, Oddity};
 use ringmain_domain::reply::StationReply;
-use ringmain_domain::report::{StationReport, UnreadableMessage};
+use ringmain_domain::report::StationReport;
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
 use ringmain_domain::token::Token;
@@ -15,7 +15,6 @@ use ringmain_ocpp::action::Action;
 use ringmain_ocpp::fault::{CallFault, FaultCode};
 use ringmain_ocpp::frame;
 use ringmain_ocpp::message_id::MessageId;
-use ringmain_ocpp::quirk::QuirkKind;
 use ringmain_ocpp::rpc::{InboundCall, Received};
 use ringmain_store::batch::Appended;
 
@@ -53,6 +52,8 @@ impl Connection {
                 if let Some(ended) = consequence.ended {
                     self.order_failed(&ended, FaultCode::Format, "the station's answer is no frame");
                 }
+                self.pump(now);
+                self.arm(ctx);
                 return;
             }
         };
@@ -86,19 +87,19 @@ impl Connection {
             self.refuse(&call.id, answered, &fault, ctx);
             return;
         };
+        if !answered && !action.is_send() {
+            // A SEND has no answer to wait for, so nothing paces it: only the one action that is meant to be sent is taken.
+            metrics::counter!(telemetry::FRAME_FAULTS, "code" => "unexpected_send").increment(1);
+            return;
+        }
         let open = OpenCall { id: call.id.clone(), action, since, answered, durable: false };
         let strict = self.node.config.stations.strict_enabled;
         match self.dialect.read_report(action, &call.payload, call.received_at, strict) {
             Ok(reading) => {
-                let mut report = reading.report;
                 for quirk in &reading.quirks {
                     metrics::counter!(telemetry::REPORT_QUIRKS, "quirk" => quirk.kind.as_str()).increment(1);
-                    if quirk.kind == QuirkKind::Unreadable {
-                        let (action, payload) = (action.as_str().into(), call.payload.get().into());
-                        report = StationReport::Unreadable(UnreadableMessage { action, payload });
-                    }
                 }
-                self.look_up(open, report, ctx);
+                self.look_up(open, reading.report, ctx);
             }
             Err(fault) => self.refuse(&open.id, answered, &fault, ctx),
         }
@@ -151,6 +152,7 @@ impl Connection {
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
+                connection.trace(&appended);
                 let reply = connection.complete(reply, &proposed, &appended);
                 connection.answer(&open, &reply, ctx);
             }
@@ -162,6 +164,16 @@ impl Connection {
         }));
     }
 
+    /// What became of messages about transactions, for whoever follows one through the log.
+    fn trace(&self, appended: &[Appended]) {
+        for Appended { fresh, conflict, transaction, .. } in appended {
+            if let Some(transaction) = transaction {
+                let station = self.state.id();
+                tracing::debug!(station.id = %station, transaction.id = %transaction, fresh, conflict, "stored");
+            }
+        }
+    }
+
     /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended.
     fn complete(
         &mut self,
@@ -169,6 +181,7 @@ impl Connection {
         proposed: &[Option<TransactionId>],
         appended: &[Appended],
     ) -> StationReply {
+        self.tell_of(appended);
         let StationReply::Transaction(mut reply) = reply else { return reply };
         for (proposed, appended) in proposed.iter().zip(appended) {
             if let (Some(proposed), Some(given)) = (proposed, &appended.transaction) {
@@ -178,10 +191,34 @@ impl Connection {
                     self.state.apply(clock::now(), input);
                 }
             }
-            let ended = appended.session.as_ref().filter(|session| session.ended_at.is_some());
-            reply.total_cost = ended.and_then(|session| session.cost).map(|cost| cost.incl_tax);
+            if let Some(session) = appended.session.as_ref().filter(|session| session.ended_at.is_some()) {
+                reply.total_cost = session.cost.map(|cost| cost.incl_tax);
+            }
         }
         StationReply::Transaction(reply)
+    }
+
+    /// Life events of transactions for the log, and contradictions for somebody to look at.
+    fn tell_of(&self, appended: &[Appended]) {
+        for one in appended {
+            let Some(transaction) = &one.transaction else { continue };
+            let station = self.state.id();
+            if one.conflict {
+                let kind = Oddity::ContradictingRepeat.as_str();
+                metrics::counter!(telemetry::DECISION_ODDITIES, "kind" => kind).increment(1);
+                tracing::warn!(
+                    station.id = %station, transaction.id = %transaction,
+                    "a message came again with other content; the first one counts"
+                );
+            }
+            let Some(session) = one.session.as_ref().filter(|_| one.fresh) else { continue };
+            if session.ended_at.is_some() {
+                let (energy_wh, status) = (session.energy.0, session.status.as_str());
+                tracing::info!(station.id = %station, transaction.id = %transaction, energy_wh, status, "a transaction ended");
+            } else if session.facts == 1 {
+                tracing::info!(station.id = %station, transaction.id = %transaction, "a transaction started");
+            }
+        }
     }
 
     fn refuse(&mut self, id: &MessageId, answered: bool, fault: &CallFault, ctx: &mut Context<Self>) {
@@ -198,6 +235,10 @@ impl Connection {
         if self.exit.is_some() {
             return;
         }
+        if !open.answered {
+            self.measure(open, "taken");
+            return;
+        }
         let now = clock::now();
         let payload = match self.dialect.write_reply(open.action, reply, now) {
             Ok(payload) => payload,
@@ -208,7 +249,7 @@ impl Connection {
             }
         };
         self.measure(open, "answered");
-        if open.answered && let Ok(text) = self.rpc.answer(&open.id, &payload) {
+        if let Ok(text) = self.rpc.answer(&open.id, &payload) {
             self.node.recorder.answered(self.state.id(), now, open.action, &open.id, &text);
             self.send(&text);
         }

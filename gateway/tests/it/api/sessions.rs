@@ -122,7 +122,8 @@ async fn a_bill_record_says_why_it_costs_that() {
         ("charging_station_id=CS-1", 3),
         ("location_id=depot-2", 0),
         ("token_uid=04A2B3", 3),
-        ("started_at_from=2026-03-01T10:00:00Z", 2),
+        ("created_at_from=2026-03-01T10:00:00Z", 3),
+        ("created_at_to=2026-03-01T10:00:00Z", 0),
     ] {
         assert_eq!(rig.walk(&format!("/cdrs?{query}"), 100).await.0.len(), expect, "{query}");
     }

@@ -1,5 +1,7 @@
 //! Refused at the door, or let in and kept waiting.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -10,10 +12,13 @@ use super::{PROTOCOLS, Scene};
 use crate::rig::station::{Introduction, Station, password_of};
 use crate::rig::{eventually, within};
 
+/// Another address of this machine.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 impl Scene {
     /// The status of the refusal; `None`: let in.
     async fn knock(&self, identity: &str, password: Option<&str>) -> Option<u16> {
-        let introduction = Introduction { identity, protocol: "ocpp2.0.1", password, with_tls: false };
+        let introduction = Introduction { password, ..Introduction::of(identity, "ocpp2.0.1", "") };
         Station::introduce(&self.node.addresses, &introduction).await.err()
     }
 
@@ -74,8 +79,7 @@ async fn an_unknown_station_waits_in_quarantine_until_an_operator_lets_it_in() {
     let scene = Scene::new().await;
     for protocol in PROTOCOLS {
         let identity = format!("NEW-{protocol}");
-        let introduction =
-            Introduction { identity: &identity, protocol, password: Some("chosen-by-the-station"), with_tls: false };
+        let introduction = Introduction::of(&identity, protocol, "chosen-by-the-station");
         let mut station = Station::introduce(&scene.node.addresses, &introduction).await.unwrap();
         let answer = station.boot().await;
         assert_eq!((&answer["status"], &answer["interval"]), (&json!("Pending"), &json!(30)));
@@ -125,6 +129,41 @@ fn start(protocol: &str) -> (&'static str, Value) {
         "transactionInfo": {"transactionId": "T-1"}, "idToken": {"idToken": "A1", "type": "ISO14443"},
     });
     ("TransactionEvent", payload)
+}
+
+/// Two sockets of one identity from two addresses: one of them may be somebody else's. The one that is there and lives stays.
+#[tokio::test]
+async fn a_second_socket_from_elsewhere_does_not_displace_a_living_one() {
+    let mut scene = Scene::new().await;
+    scene.node.expect_complaint("a second living socket of one station is refused");
+    let mut first = scene.booted("ocpp2.0.1").await;
+    let password = password_of("CS-ocpp2.0.1");
+    let second = Introduction { source: ELSEWHERE, ..Introduction::of("CS-ocpp2.0.1", "ocpp2.0.1", &password) };
+    let (addresses, knocking) = (scene.node.addresses.clone(), second.clone());
+    // The first one answers the node's ping while the second waits at the door.
+    let refused = tokio::select! {
+        status = Station::introduce(&addresses, &knocking) => status.err(),
+        _ = first.next() => panic!("nothing is sent to the first"),
+    };
+    assert_eq!(refused, Some(409));
+    assert_eq!(scene.refused("already_connected").await, 1.0);
+    first.is_well().await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_second_socket_from_elsewhere_takes_the_place_of_a_dead_one() {
+    let scene = Scene::new().await;
+    let first = scene.booted("ocpp2.0.1").await;
+    let password = password_of("CS-ocpp2.0.1");
+    let second = Introduction { source: ELSEWHERE, ..Introduction::of("CS-ocpp2.0.1", "ocpp2.0.1", &password) };
+    // Nobody reads the first one, so nobody answers the ping.
+    let mut second = Station::introduce(&scene.node.addresses, &second).await.unwrap();
+    second.is_well().await;
+    drop(first);
+    second.is_well().await;
+    assert_eq!(scene.node.api().station("CS-ocpp2.0.1").await["online"], true);
+    scene.end().await;
 }
 
 /// The handshake is completed without the header and the socket closed at once (OCPP-J 1.6, 3.1.2; TC_B_58).

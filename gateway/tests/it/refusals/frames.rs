@@ -63,6 +63,30 @@ async fn answers_to_calls_nobody_made_are_dropped() {
     scene.end().await;
 }
 
+/// Types 5 and 6 exist in 2.1 only: there they are understood and never answered.
+#[tokio::test]
+async fn a_refused_result_and_a_send_are_never_answered() {
+    let mut scene = Scene::new().await;
+    scene.node.expect_complaint("the station cannot use our answer");
+    let send = json!([6, "s1", "NotifyPeriodicEventStream", {
+        "id": 1, "pending": 0, "basetime": "2026-03-01T08:00:00Z", "data": [{"t": 0.0, "v": "1"}],
+    }]);
+    for protocol in PROTOCOLS {
+        let mut station = scene.booted(protocol).await;
+        let id = station.begin("Heartbeat", &json!({})).await;
+        station.result(&id).await;
+        let refused = json!([5, id, "FormatViolation", "not for me", {}]);
+        for (text, id) in [(&refused, id.as_str()), (&send, "s1")] {
+            station.send(&text.to_string()).await;
+            if protocol == "ocpp2.0.1" {
+                assert_eq!(station.error(id).await, "MessageTypeNotSupported");
+            }
+            station.is_well().await;
+        }
+    }
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn an_unknown_action_is_not_implemented() {
     let scene = Scene::new().await;

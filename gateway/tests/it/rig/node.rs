@@ -70,10 +70,6 @@ impl Node {
         Api::new(self.addresses.http)
     }
 
-    pub(crate) fn data_dir(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// The node's store a second time, to read what is committed.
     pub(crate) async fn open_store(&self) -> Store {
         self.store.open(self.folder.path()).await

@@ -3,7 +3,8 @@
 //! Every frame of the node is held to its official schema here, so no test has to ask for it.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +13,8 @@ use ringmain_certs::client::{ClientSettings, ServerTrust};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::Request;
@@ -44,6 +44,8 @@ pub(crate) struct Introduction<'a> {
     pub(crate) protocol: &'static str,
     pub(crate) password: Option<&'a str>,
     pub(crate) with_tls: bool,
+    /// Where it comes from, among the addresses of this machine; the node looks at it when an identity comes twice.
+    pub(crate) source: Ipv4Addr,
 }
 
 /// What comes from the node.
@@ -59,14 +61,22 @@ pub(crate) fn password_of(identity: &str) -> String {
     hex::encode(Sha256::digest(identity)).chars().take(40).collect()
 }
 
+// === impl Introduction ===
+
+impl<'a> Introduction<'a> {
+    /// With a password, without TLS, from where all tests come from.
+    pub(crate) const fn of(identity: &'a str, protocol: &'static str, password: &'a str) -> Self {
+        Self { identity, protocol, password: Some(password), with_tls: false, source: Ipv4Addr::LOCALHOST }
+    }
+}
+
 // === impl Station ===
 
 impl Station {
     /// Connects as a registered station, without TLS.
     pub(crate) async fn connect(addresses: &Addresses, identity: &str, protocol: &'static str) -> Self {
         let password = password_of(identity);
-        let introduction =
-            Introduction { identity, protocol, password: Some(&password), with_tls: false };
+        let introduction = Introduction::of(identity, protocol, &password);
         let connected = Self::introduce(addresses, &introduction).await;
         connected.unwrap_or_else(|status| panic!("{identity} is refused with {status}"))
     }
@@ -83,7 +93,9 @@ impl Station {
     pub(crate) async fn introduce(addresses: &Addresses, as_who: &Introduction<'_>) -> Result<Self, u16> {
         let (address, scheme) =
             if as_who.with_tls { (addresses.wss, "wss") } else { (addresses.ws, "ws") };
-        let tcp = within("a TCP connection", TcpStream::connect(address)).await.unwrap();
+        let tcp = TcpSocket::new_v4().unwrap();
+        tcp.bind((as_who.source, 0).into()).unwrap();
+        let tcp = within("a TCP connection", tcp.connect(address)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         let line: Box<dyn Line> = if as_who.with_tls {
             let trust = ServerTrust::read(&addresses.ca).unwrap();
@@ -186,11 +198,6 @@ impl Station {
             self.hold_to_schema(frame);
         }
         incoming
-    }
-
-    /// Is nothing there to read for so long? For tests that a thing does *not* come, where nothing else can tell.
-    pub(crate) async fn is_quiet_for(&mut self, time: Duration) -> bool {
-        tokio::time::timeout(time, self.read()).await.is_err()
     }
 
     /// Boots with the least a boot must say.

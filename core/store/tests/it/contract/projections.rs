@@ -180,8 +180,14 @@ async fn a_connector_is_learned_from_its_transaction(rig: &Rig) {
         .await
         .unwrap();
     assert_eq!(connectors(rig, "CS-1").await, [(2, 1, Available, 5), (3, 2, Occupied, 7)]);
+    // A station's clock that is ahead does not outdate what it reports next.
+    let mut ahead = message("CS-1", "d", 0, 9).evse(Some(4)).fact();
+    ahead.received_at = at(8);
+    rig.store.append(&[ahead]).await.unwrap();
+    rig.store.append(&[status("CS-1", 8, 4, 1, Occupied)]).await.unwrap();
+    assert_eq!(connectors(rig, "CS-1").await.last(), Some(&(4, 1, Occupied, 8)));
     rig.store.append(&[message("CS-1", "c", 0, 8).evse(None).fact()]).await.unwrap();
-    assert_eq!(connectors(rig, "CS-1").await.len(), 2);
+    assert_eq!(connectors(rig, "CS-1").await.len(), 3);
 }
 
 fn variable(component: &str, evse: Option<u32>, name: &str, value: Option<&str>) -> Variable {

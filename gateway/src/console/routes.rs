@@ -1,0 +1,100 @@
+//! The table of everything the console can be asked: method, path, who may, and the handler. Tests walk it.
+
+use actix_web::{Route as Handler, web};
+use ringmain_domain::access::Permission;
+
+use super::{
+    assets, events, location, overview, session, sessions, sign_in, station, station_actions, stations, tariffs, tokens,
+};
+
+/// An HTTP method the console uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Shows.
+    Get,
+    /// Does something; needs the page's form token.
+    Post,
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, signed in or not.
+    Open,
+    /// Signed in with a role that has this permission.
+    Needs(Permission),
+}
+
+/// One thing that can be asked.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with parameters in braces. Routes of one path stand together.
+    pub path: &'static str,
+    /// Who may.
+    pub access: Access,
+    /// The handler.
+    pub handler: fn() -> Handler,
+}
+
+const OPEN: Access = Access::Open;
+const READ: Access = Access::Needs(Permission::Read);
+const WRITE: Access = Access::Needs(Permission::Write);
+const COMMAND: Access = Access::Needs(Permission::Command);
+
+macro_rules! routes {
+    ($($method:ident $path:literal $access:ident $handler:path;)*) => {
+        /// All routes.
+        pub static ROUTES: &[Route] = &[$(routes!(@ $method $path $access $handler)),*];
+    };
+    (@ GET $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Get, path: $path, access: $access, handler: || web::get().to($handler) }
+    };
+    (@ POST $path:literal $access:ident $handler:path) => {
+        Route { method: Method::Post, path: $path, access: $access, handler: || web::post().to($handler) }
+    };
+}
+
+routes! {
+    GET  "/assets/{name}"                          OPEN    assets::asset;
+    GET  "/sign-in"                                OPEN    sign_in::show;
+    POST "/sign-in"                                OPEN    sign_in::sign_in;
+    POST "/sign-out"                               READ    sign_in::sign_out;
+
+    GET  "/"                                       READ    overview::show;
+    GET  "/charging-stations"                      READ    stations::show;
+    GET  "/charging-stations/{id}"                 READ    station::show;
+    POST "/charging-stations/{id}/commands"        COMMAND station_actions::command;
+    POST "/charging-stations/{id}/registration"    WRITE   station_actions::register;
+    POST "/charging-stations/{id}/record"          WRITE   station_actions::change;
+    GET  "/sessions"                               READ    sessions::show;
+    GET  "/sessions/{id}"                          READ    session::show;
+    GET  "/locations/{id}"                         READ    location::show;
+    GET  "/tariffs"                                READ    tariffs::show;
+    POST "/tariffs"                                WRITE   tariffs::create;
+    GET  "/tokens"                                 READ    tokens::show;
+    POST "/tokens"                                 WRITE   tokens::create;
+    POST "/tokens/blocked"                         WRITE   tokens::set_blocked;
+
+    GET  "/console/events"                         READ    events::watch;
+    GET  "/console/live/overview"                  READ    overview::live;
+    GET  "/console/live/charging-stations"         READ    stations::live;
+    GET  "/console/live/charging-stations/{id}"    READ    station::live;
+    GET  "/console/live/messages/{id}"             READ    station::messages;
+    GET  "/console/live/sessions"                  READ    sessions::live;
+    GET  "/console/live/sessions/{id}"             READ    session::live;
+    GET  "/console/live/locations/{id}"            READ    location::live;
+}
+
+// === impl Method ===
+
+impl Method {
+    /// The method on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}

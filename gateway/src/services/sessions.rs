@@ -1,0 +1,18 @@
+//! Sessions in words that API and console share. Reading them needs no operation: they are only ever changed by what stations say.
+
+use ringmain_domain::session::SessionFlag;
+
+/// The name of what is unusual, in the API and on pages.
+#[must_use]
+pub const fn flag_name(flag: SessionFlag) -> &'static str {
+    match flag {
+        SessionFlag::StartMissing => "start_missing",
+        SessionFlag::MeterWentBackwards => "meter_went_backwards",
+        SessionFlag::ImplausibleEnergy => "implausible_energy",
+        SessionFlag::NoMeterReading => "no_meter_reading",
+        SessionFlag::NotAuthorized => "not_authorized",
+        SessionFlag::Offline => "offline",
+        SessionFlag::TimeRepaired => "time_repaired",
+        SessionFlag::LateFacts => "late_facts",
+    }
+}
