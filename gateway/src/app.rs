@@ -71,7 +71,11 @@ impl Node {
         station.hash(&mut hasher);
         let slot = usize::try_from(hasher.finish() % (self.journals.len().max(1) as u64)).unwrap_or_default();
         // `build` makes at least one journal.
-        self.journals.get(slot).or(self.journals.first()).cloned().unwrap_or_else(|| Journal::new(self.store.clone()).start())
+        self.journals
+            .get(slot)
+            .or(self.journals.first())
+            .cloned()
+            .unwrap_or_else(|| Journal::new(self.store.clone()).start())
     }
 
     /// All journals, for leaving.
@@ -108,7 +112,10 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     let store = Store::open(url.reveal(), settings).await.context("open the store")?;
     store.reset_online().await.context("mark all stations as not connected")?;
     let now = clock::now();
-    let secret = store.secret("transaction_numbers", &credentials::random(SECRET_BYTES)?).await.context("read the secret of transaction numbers")?;
+    let secret = store
+        .secret("transaction_numbers", &credentials::random(SECRET_BYTES)?)
+        .await
+        .context("read the secret of transaction numbers")?;
     let policy = Arc::new(StationPolicy {
         heartbeat_interval_s: config.stations.heartbeat_interval_s,
         boot_retry_s: config.stations.boot_retry_s,

@@ -161,12 +161,24 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("stations.default_tariff", "tariff id", "the tariff of stations without one"),
     ("stations.heartbeat_interval_s", "seconds, 10 to 86400", "between heartbeats of a station"),
     ("stations.boot_retry_s", "seconds, 1 to 86400", "until a station that is not accepted boots again"),
-    ("stations.without_password_enabled", "true, false", "registered stations without a password may connect: for trusted networks only"),
+    (
+        "stations.without_password_enabled",
+        "true, false",
+        "registered stations without a password may connect: for trusted networks only",
+    ),
     ("stations.connections_max", "connections", "the most stations connected to each listener of this node"),
     ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
-    ("stations.strict_enabled", "true, false", "refuse what the standard forbids instead of tolerating it; for certification"),
+    (
+        "stations.strict_enabled",
+        "true, false",
+        "refuse what the standard forbids instead of tolerating it; for certification",
+    ),
     ("tokens.unknown", "reject, accept", "what happens to tokens nobody registered"),
-    ("tls.certificate", "path", "PEM chain of the station listener; the development CA makes one when absent"),
+    (
+        "tls.certificate",
+        "path",
+        "PEM chain of the station listener; the development CA makes one when absent",
+    ),
     ("tls.key", "path", "its PEM key"),
     ("tls.client_ca", "path", "PEM bundle of the CAs that sign station certificates"),
     ("tls.client_certificate", "off, optional, required", "whether stations show a certificate"),
@@ -281,8 +293,7 @@ impl Config {
         if let Some(file) = file {
             builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
         }
-        let environment =
-            config::Environment::with_prefix("RINGMAIN").prefix_separator("_").separator("__");
+        let environment = config::Environment::with_prefix("RINGMAIN").prefix_separator("_").separator("__");
         let read: Self = builder.add_source(environment).build()?.try_deserialize()?;
         read.check()?;
         Ok(read)
@@ -300,13 +311,29 @@ impl Config {
             Err(ConfigError::Range { key, value: value.to_string(), range })
         };
         let stations = &self.stations;
-        range("stations.heartbeat_interval_s", stations.heartbeat_interval_s, 10, 86_400, "10 to 86400 seconds")?;
+        range(
+            "stations.heartbeat_interval_s",
+            stations.heartbeat_interval_s,
+            10,
+            86_400,
+            "10 to 86400 seconds",
+        )?;
         range("stations.boot_retry_s", stations.boot_retry_s, 1, 86_400, "1 to 86400 seconds")?;
         range("stations.answer_timeout_s", stations.answer_timeout_s, 1, 600, "1 to 600 seconds")?;
-        range("messages.keep_per_station", self.messages.keep_per_station, 10, 1_000_000, "10 to 1000000 frames")?;
+        range(
+            "messages.keep_per_station",
+            self.messages.keep_per_station,
+            10,
+            1_000_000,
+            "10 to 1000000 frames",
+        )?;
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             let value = "set alone".to_owned();
-            return Err(ConfigError::Range { key: "tls.certificate", value, range: "set together with tls.key" });
+            return Err(ConfigError::Range {
+                key: "tls.certificate",
+                value,
+                range: "set together with tls.key",
+            });
         }
         Ok(())
     }
@@ -343,7 +370,10 @@ mod tests {
             ("[stations]\nunknwon = \"reject\"", "unknown field `unknwon`"),
             ("[stations]\nunknown = \"maybe\"", "maybe"),
             ("[listen]\nws = \"9000\"", "\"9000\" is no address"),
-            ("[stations]\nheartbeat_interval_s = 5", "stations.heartbeat_interval_s is 5, but must be 10 to 86400 seconds"),
+            (
+                "[stations]\nheartbeat_interval_s = 5",
+                "stations.heartbeat_interval_s is 5, but must be 10 to 86400 seconds",
+            ),
             ("[tls]\nkey = \"k.pem\"", "tls.certificate is set alone"),
         ] {
             let error = read(toml).unwrap_err();

@@ -82,8 +82,11 @@ impl Credentials {
     /// both readings of what was presented are tried.
     #[must_use]
     pub fn fits(&self, stored: &StationCredential, presented: &[u8]) -> bool {
-        let fits = |password: &[u8]| hmac::verify(&self.key, &salted(&stored.salt, password), &stored.hash).is_ok();
-        fits(presented) || fits(hex::encode(presented).as_bytes()) || hex::decode(presented).is_ok_and(|raw| fits(&raw))
+        let fits =
+            |password: &[u8]| hmac::verify(&self.key, &salted(&stored.salt, password), &stored.hash).is_ok();
+        fits(presented)
+            || fits(hex::encode(presented).as_bytes())
+            || hex::decode(presented).is_ok_and(|raw| fits(&raw))
     }
 }
 
@@ -106,7 +109,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let partial = path.with_extension("partial");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&partial, path)

@@ -59,9 +59,45 @@ pub struct Fleet {
 
 /// Places of the demo by the plan's site names, which become location ids in lower case: name, address, city, postal code, country, latitude, longitude, time zone.
 const PLACES: [(&str, [&str; 8]); 3] = [
-    ("Harbour", ["Harbour Car Park", "Am Kaiserkai 12", "Hamburg", "20457", "DEU", "53.541290", "9.986800", "Europe/Berlin"]),
-    ("Depot", ["Bus Depot West", "ul. Obozowa 43", "Warszawa", "01-161", "POL", "52.242100", "20.951600", "Europe/Warsaw"]),
-    ("Motorway", ["Motorway Services East", "A12, exit 8", "Den Haag", "2595", "NLD", "52.080200", "4.345400", "Europe/Amsterdam"]),
+    (
+        "Harbour",
+        [
+            "Harbour Car Park",
+            "Am Kaiserkai 12",
+            "Hamburg",
+            "20457",
+            "DEU",
+            "53.541290",
+            "9.986800",
+            "Europe/Berlin",
+        ],
+    ),
+    (
+        "Depot",
+        [
+            "Bus Depot West",
+            "ul. Obozowa 43",
+            "Warszawa",
+            "01-161",
+            "POL",
+            "52.242100",
+            "20.951600",
+            "Europe/Warsaw",
+        ],
+    ),
+    (
+        "Motorway",
+        [
+            "Motorway Services East",
+            "A12, exit 8",
+            "Den Haag",
+            "2595",
+            "NLD",
+            "52.080200",
+            "4.345400",
+            "Europe/Amsterdam",
+        ],
+    ),
 ];
 
 /// A demo needs no operator: unknown stations and tokens may take part.
@@ -109,7 +145,13 @@ impl Demo {
         Ok(())
     }
 
-    async fn seed_station(&self, house: &House, group: &Group, number: usize, now: Timestamp) -> anyhow::Result<()> {
+    async fn seed_station(
+        &self,
+        house: &House,
+        group: &Group,
+        number: usize,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         // As the fleet numbers its stations: at least two digits.
         let width = group.count.to_string().len().max(2);
         let id = StationId::new(&format!("{}{number:0width$}", group.id_prefix))?;
@@ -135,9 +177,13 @@ impl Demo {
             program.display()
         );
         let wss = addresses.wss.context("the demo's fleet needs listen.wss")?;
-        let ca = addresses.ca.as_ref().context("the demo's fleet trusts the development CA only: leave tls.certificate away")?;
+        let ca = addresses
+            .ca
+            .as_ref()
+            .context("the demo's fleet trusts the development CA only: leave tls.certificate away")?;
         let plan = write_plan(&house.config.data_dir)?;
-        let log = std::fs::File::create(house.config.data_dir.join("fleet.log")).context("write the fleet's log")?;
+        let log = std::fs::File::create(house.config.data_dir.join("fleet.log"))
+            .context("write the fleet's log")?;
         let child = Command::new(&program)
             .args(["run", "--until-stdin-closes", "--plan"])
             .arg(plan)
@@ -181,7 +227,8 @@ fn write_plan(data_dir: &std::path::Path) -> anyhow::Result<PathBuf> {
 }
 
 fn location(house: &House, id: LocationId, place: [&str; 8], now: Timestamp) -> Location {
-    let [name, address, city, postal_code, country, latitude, longitude, time_zone] = place.map(Box::<str>::from);
+    let [name, address, city, postal_code, country, latitude, longitude, time_zone] =
+        place.map(Box::<str>::from);
     Location {
         tenant: house.tenant.clone(),
         id,

@@ -12,8 +12,8 @@ use anyhow::Context as _;
 use clap::Parser;
 use ringmain_certs::dev_ca::folder;
 use ringmain_domain::access::AccessRole;
-use ringmain_gateway::app::listeners::{self, Addresses, Running, pki_folder};
 use ringmain_gateway::app;
+use ringmain_gateway::app::listeners::{self, Addresses, Running, pki_folder};
 use ringmain_gateway::cli::{Cli, Command, ConfigArgs, PkiCommand, ServeArgs, TokenCommand};
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::secret::Secret;
@@ -164,7 +164,8 @@ fn announce(args: &ServeArgs, running: &Running, first_token: Option<&Secret>) -
     if let Some(path) = &args.ready_file {
         let json = serde_json::to_string(&running.addresses).context("write the ready file")?;
         let partial = path.with_extension("partial");
-        std::fs::write(&partial, json).and_then(|()| std::fs::rename(&partial, path))
+        std::fs::write(&partial, json)
+            .and_then(|()| std::fs::rename(&partial, path))
             .with_context(|| format!("write the ready file {}", path.display()))?;
     }
     Ok(())
@@ -210,8 +211,9 @@ async fn token(command: TokenCommand) -> anyhow::Result<()> {
     let tenant = ringmain_domain::id::TenantId::default_tenant();
     match command {
         TokenCommand::Create { config, name, role } => {
-            let role: AccessRole =
-                role.parse().map_err(|()| anyhow::anyhow!("{role:?} is no role: administrator, operator or viewer"))?;
+            let role: AccessRole = role
+                .parse()
+                .map_err(|()| anyhow::anyhow!("{role:?} is no role: administrator, operator or viewer"))?;
             let store = open_store(&read_config(&config)?).await?;
             let token = keys::new_token()?;
             let key = ApiKey {
@@ -236,7 +238,10 @@ async fn token(command: TokenCommand) -> anyhow::Result<()> {
         }
         TokenCommand::Revoke { config, id } => {
             let store = open_store(&read_config(&config)?).await?;
-            anyhow::ensure!(store.revoke_api_key(&tenant, id, clock::now()).await?, "there is no active key {id}");
+            anyhow::ensure!(
+                store.revoke_api_key(&tenant, id, clock::now()).await?,
+                "there is no active key {id}"
+            );
             println!("revoked {id}");
         }
     }

@@ -30,7 +30,9 @@ pub fn value(json: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(value),
         Value::Object(members) => {
             let names_secret = |value: &Value| value.as_str().is_some_and(is_secret);
-            let secret = members.values().any(|value| names_secret(value) || value.get("name").is_some_and(names_secret));
+            let secret = members
+                .values()
+                .any(|value| names_secret(value) || value.get("name").is_some_and(names_secret));
             for (name, member) in members {
                 if member.is_string() && (is_secret(name) || (secret && VALUES.contains(&name.as_str()))) {
                     *member = Value::String("***".to_owned());

@@ -12,7 +12,10 @@ use crate::metrics::resident_bytes;
 
 /// Routes of the ops listener.
 pub fn configure(config: &mut web::ServiceConfig) {
-    config.route("/metrics", web::get().to(scrape)).route("/livez", web::get().to(livez)).route("/readyz", web::get().to(readyz));
+    config
+        .route("/metrics", web::get().to(scrape))
+        .route("/livez", web::get().to(livez))
+        .route("/readyz", web::get().to(readyz));
 }
 
 async fn scrape(handle: web::Data<PrometheusHandle>, node: web::Data<Arc<Node>>) -> HttpResponse {
@@ -41,6 +44,8 @@ async fn readyz(node: web::Data<Arc<Node>>) -> HttpResponse {
     if node.canary.is_ready(now) {
         HttpResponse::Ok().content_type("text/plain").body(format!("ready, last commit {age_ms} ms ago\n"))
     } else {
-        HttpResponse::ServiceUnavailable().content_type("text/plain").body(format!("no commit for {age_ms} ms\n"))
+        HttpResponse::ServiceUnavailable()
+            .content_type("text/plain")
+            .body(format!("no commit for {age_ms} ms\n"))
     }
 }

@@ -169,7 +169,9 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Item>) {
         let is_awaited = items.iter().any(|item| matches!(item, Item::Flush(_)));
         if items.len() < BATCH && !is_awaited {
             tokio::time::sleep(GATHER).await;
-            while items.len() < BATCH && let Ok(more) = queue.try_recv() {
+            while items.len() < BATCH
+                && let Ok(more) = queue.try_recv()
+            {
                 items.push(more);
             }
         }

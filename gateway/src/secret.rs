@@ -32,8 +32,9 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let Some(path) = text.strip_prefix("file:") else { return Ok(Self::new(&text)) };
-        let content = std::fs::read_to_string(path)
-            .map_err(|cause| serde::de::Error::custom(format!("cannot read the secret in {path}: {cause}")))?;
+        let content = std::fs::read_to_string(path).map_err(|cause| {
+            serde::de::Error::custom(format!("cannot read the secret in {path}: {cause}"))
+        })?;
         Ok(Self::new(content.lines().next().unwrap_or_default()))
     }
 }

@@ -298,7 +298,8 @@ impl Life {
     async fn close(&mut self, polite: bool) {
         let link = std::mem::replace(&mut self.link, Link::Down);
         let Link::Up(mut socket) = link else { return };
-        if polite && let Ok(Err(error)) = timeout(CLOSING, socket.close(None)).await {
+        // Named through the box: with other features of the build the box is a sink itself and its `close` would be meant.
+        if polite && let Ok(Err(error)) = timeout(CLOSING, (*socket).close(None)).await {
             tracing::debug!(%error, "close connection");
         }
         self.tally.disconnected(true);

@@ -274,7 +274,8 @@ impl Drop for Connection {
             self.note(vec![DomainEvent::StationDisconnected { exit: exit.as_str().into() }], now);
         }
         let version = self.dialect.version().subprotocol();
-        metrics::gauge!(telemetry::SOCKET_CONNECTIONS, "listener" => self.listener, "version" => version).decrement(1);
+        metrics::gauge!(telemetry::SOCKET_CONNECTIONS, "listener" => self.listener, "version" => version)
+            .decrement(1);
         metrics::counter!(telemetry::SOCKET_CLOSED, "exit" => exit.as_str()).increment(1);
         tracing::info!(station.id = %station, epoch = self.epoch.0, exit.reason = exit.as_str(), "a station's socket ended");
     }
@@ -328,7 +329,9 @@ impl Handler<RecordChanged> for Connection {
         ctx.spawn(read.map(|snapshot, connection, _| match snapshot {
             Ok(Some(snapshot)) => connection.take_over(snapshot),
             Ok(None) => connection.leave(Exit::Dismissed),
-            Err(error) => tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read"),
+            Err(error) => {
+                tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read")
+            }
         }));
     }
 }

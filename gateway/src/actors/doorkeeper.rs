@@ -85,11 +85,15 @@ impl Doorkeeper {
         }
         // Rather no connection than one that cannot store what it hears (reliability.md 0.3).
         if !self.node.canary.is_ready(Instant::now()) {
-            return Err(Shut::Refused(Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S)));
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S),
+            ));
         }
         let who = (request.peer.ip(), request.identity.clone());
         if !self.limits.failures.has(&who, Instant::now()) {
-            return Err(Shut::Refused(Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S)));
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S),
+            ));
         }
         let station = self.admit(request).await.inspect_err(|shut| {
             if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
@@ -104,7 +108,9 @@ impl Doorkeeper {
         let epoch = self.node.epochs.next().await?;
         let site = Locate { tenant: station.tenant.clone(), site: station.site() };
         let Ok(Ok(site)) = self.node.directory.send(site).await else {
-            return Err(Shut::Refused(Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S)));
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S),
+            ));
         };
         let Some(snapshot) = self.node.store.station_snapshot(&request.identity).await? else {
             return Err(RefusalReason::StationUnknown.into());
@@ -137,7 +143,11 @@ impl Doorkeeper {
         }
     }
 
-    async fn check_credentials(&self, request: &UpgradeRequest, station: ChargingStation) -> Result<ChargingStation, Shut> {
+    async fn check_credentials(
+        &self,
+        request: &UpgradeRequest,
+        station: ChargingStation,
+    ) -> Result<ChargingStation, Shut> {
         if station.registration == Registration::Rejected {
             return Err(RefusalReason::StationBlocked.into());
         }
@@ -147,7 +157,9 @@ impl Doorkeeper {
         }
         let stored = self.node.store.station_credential(&station.id).await?;
         match (stored, password_of(request)) {
-            (Some(stored), Some(password)) if self.node.credentials.fits(&stored, password.as_bytes()) => Ok(station),
+            (Some(stored), Some(password)) if self.node.credentials.fits(&stored, password.as_bytes()) => {
+                Ok(station)
+            }
             (Some(_), Some(_)) => Err(RefusalReason::CredentialsWrong.into()),
             (Some(_), None) => Err(RefusalReason::CredentialsMissing.into()),
             // A station in quarantine may wait without a password; one that takes part may not, unless that is configured.
@@ -167,14 +179,17 @@ impl Doorkeeper {
         check_certificate(request, None)?;
         let accepted = registration == Registration::Accepted;
         if !accepted && !self.limits.contacts.take(&request.peer.ip(), Instant::now()) {
-            return Err(Shut::Refused(Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S)));
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S),
+            ));
         }
         let proven = password_of(request).is_some() || request.certificate.is_some();
         if accepted && !proven && !self.node.config.stations.without_password_enabled {
             return Err(RefusalReason::CredentialsMissing.into());
         }
         let now = clock::now();
-        let station = ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
+        let station =
+            ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
         if !self.node.store.insert_station(&station).await? {
             // Another socket made contact under this identity in the same moment: whoever comes second must show the same password.
             return match self.node.store.find_station(&request.identity).await? {
@@ -232,7 +247,9 @@ impl Door for Doorkeeper {
                 }
                 Err(Shut::Store(error)) => {
                     tracing::warn!(%error, station.id = %request.identity, "the store cannot be asked at the door");
-                    Verdict::Refuse(Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S))
+                    Verdict::Refuse(
+                        Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S),
+                    )
                 }
             }
         })

@@ -107,7 +107,10 @@ impl Journal {
     /// A journal on the calling arbiter.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, waiting: VecDeque::new(), coalesced: VecDeque::new(),
+        Self {
+            store,
+            waiting: VecDeque::new(),
+            coalesced: VecDeque::new(),
             coalesced_rows: 0,
             tickets_last: false,
             committing: false,
@@ -136,7 +139,8 @@ impl Journal {
     }
 
     fn commit_next(&mut self, ctx: &mut Context<Self>) {
-        metrics::gauge!(telemetry::COMMIT_QUEUE_ITEMS).set(f64::from(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)));
+        metrics::gauge!(telemetry::COMMIT_QUEUE_ITEMS)
+            .set(f64::from(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)));
         if self.committing {
             return;
         }
@@ -168,10 +172,13 @@ impl Journal {
     /// Those somebody waits for and those nobody waits for take turns and never share a batch: what is heavy or refused among the latter
     /// must not cost anybody a ticket.
     fn next_batch(&mut self) -> Vec<Entry> {
-        let tickets = !self.waiting.is_empty() && !(self.tickets_last && !self.coalesced.is_empty());
+        let tickets = !self.waiting.is_empty() && (!self.tickets_last || self.coalesced.is_empty());
         self.tickets_last = tickets;
-        let (queue, rows_max) =
-            if tickets { (&mut self.waiting, usize::MAX) } else { (&mut self.coalesced, COALESCED_BATCH_ROWS) };
+        let (queue, rows_max) = if tickets {
+            (&mut self.waiting, usize::MAX)
+        } else {
+            (&mut self.coalesced, COALESCED_BATCH_ROWS)
+        };
         let mut batch = Vec::new();
         let (mut facts, mut rows) = (0, 0);
         while let Some(entry) = queue.front() {
@@ -323,7 +330,12 @@ impl Handler<Flush> for Journal {
     fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
         let (ticket, committed) = oneshot::channel();
         // An entry without facts takes its turn behind those nobody waits for and is "committed" with the last of them.
-        self.keep_for_later(Entry { facts: Vec::new(), site: None, ticket: Some(ticket), since: Instant::now() });
+        self.keep_for_later(Entry {
+            facts: Vec::new(),
+            site: None,
+            ticket: Some(ticket),
+            since: Instant::now(),
+        });
         self.commit_next(ctx);
         Box::pin(async move { drop(committed.await) })
     }

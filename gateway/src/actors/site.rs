@@ -140,12 +140,14 @@ impl Site {
         let counts = self.state.count();
         for ((state, new), old) in OperatorState::ALL.iter().zip(counts).zip(self.shown) {
             if new != old {
-                metrics::gauge!(telemetry::EVSES, "state" => state.as_str()).increment(f64::from(new) - f64::from(old));
+                metrics::gauge!(telemetry::EVSES, "state" => state.as_str())
+                    .increment(f64::from(new) - f64::from(old));
             }
         }
         self.shown = counts;
         let sessions = u32::try_from(self.state.sessions()).unwrap_or(u32::MAX);
-        metrics::gauge!(telemetry::SESSIONS_ACTIVE).increment(f64::from(sessions) - f64::from(self.shown_sessions));
+        metrics::gauge!(telemetry::SESSIONS_ACTIVE)
+            .increment(f64::from(sessions) - f64::from(self.shown_sessions));
         self.shown_sessions = sessions;
     }
 
@@ -157,7 +159,9 @@ impl Site {
         let (store, tenant, id) = (self.store.clone(), self.tenant.clone(), self.state.id().clone());
         let read = async move { store.site_snapshots(&tenant, &id).await }.into_actor(self);
         ctx.spawn(read.map(|snapshots, site, _| match snapshots {
-            Ok(snapshots) => snapshots.into_iter().for_each(|s| site.apply(site::Input::Changed(Box::new(s)))),
+            Ok(snapshots) => {
+                snapshots.into_iter().for_each(|s| site.apply(site::Input::Changed(Box::new(s))))
+            }
             Err(error) => {
                 tracing::warn!(%error, site.id = %site.state.id(), "a site cannot read itself again yet");
                 site.missed.store(true, Ordering::Relaxed);

@@ -85,11 +85,8 @@ pub(super) async fn create(
     Authorized(caller): Authorized,
     Body(body): Body<CreateApiKeyRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let new = NewKey {
-        name: body.name.into(),
-        role: body.role.into(),
-        expires_at: body.expires_at.map(|at| at.0),
-    };
+    let new =
+        NewKey { name: body.name.into(), role: body.role.into(), expires_at: body.expires_at.map(|at| at.0) };
     let made = service::make(&house, &caller, new).await?;
     let key = ApiKeyBody::from(made.key);
     let unshown = ApiKeyBody { token: Some(None), ..key.clone() };

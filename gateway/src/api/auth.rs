@@ -8,9 +8,9 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 
+use super::idempotency;
 use super::problem::{Kind, Problem};
 use super::routes::{Access, Method, Route};
-use super::idempotency;
 use crate::house::House;
 use crate::services::doorway::Doorway;
 use crate::services::keys::{self, Caller};
@@ -79,7 +79,10 @@ async fn caller(request: &ServiceRequest) -> Result<Caller, Problem> {
         return Err(Problem::new(Kind::Internal, "this node was put together wrongly"));
     };
     let Some(token) = bearer(request) else {
-        return Err(Problem::new(Kind::Unauthorized, "send the header Authorization: Bearer and an API key's token"));
+        return Err(Problem::new(
+            Kind::Unauthorized,
+            "send the header Authorization: Bearer and an API key's token",
+        ));
     };
     let Some(caller) = keys::authenticate(&house.store, token).await? else {
         return Err(Problem::new(Kind::Unauthorized, "this token is not valid"));

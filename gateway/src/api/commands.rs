@@ -190,7 +190,10 @@ fn check_action(name: &str) -> Result<(), Problem> {
     if known {
         return Ok(());
     }
-    Err(Problem::new(Kind::NotFound, format!("no protocol version has an action {name:?} that stations are sent")))
+    Err(Problem::new(
+        Kind::NotFound,
+        format!("no protocol version has an action {name:?} that stations are sent"),
+    ))
 }
 
 /// A payload as its sender wrote it: numbers keep their digits. No body at all is an empty object.
@@ -207,7 +210,10 @@ impl WaitQuery {
     fn check(&self) -> Result<(Duration, u32), Problem> {
         let wait_s = self.wait_s.unwrap_or(WAIT_DEFAULT_S);
         if wait_s > WAIT_MAX_S {
-            return Err(Problem::new(Kind::BadRequest, format!("wait_s is {wait_s}, but must be 0 to {WAIT_MAX_S}")));
+            return Err(Problem::new(
+                Kind::BadRequest,
+                format!("wait_s is {wait_s}, but must be 0 to {WAIT_MAX_S}"),
+            ));
         }
         let deadline_s = self.deadline_s.unwrap_or(DEFAULT_DEADLINE_S);
         if !(1..=DEADLINE_MAX_S).contains(&deadline_s) {

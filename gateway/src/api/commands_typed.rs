@@ -1,9 +1,6 @@
 //! The forms of typed commands: what a client sends and what a record shows, apart from the domain's own form.
 
-use ringmain_domain::command::{
-    ChargingProfile, LimitUnit, ProfilePeriod, ProfilePurpose, ReportBase, ResetKind, StationCommand,
-    TriggeredMessage, VariableName, VariableSetting,
-};
+use ringmain_domain::command::{ReportBase, ResetKind, StationCommand, TriggeredMessage};
 use ringmain_domain::id::{ConnectorId, EvseId, TokenUid, TransactionId};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{IdToken, TokenKind};
@@ -12,15 +9,32 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::extract::convert;
-use super::fields::{Amount, Instant};
+use super::fields::Amount;
 use super::problem::Problem;
 use crate::services::commands::new_remote_start_id;
 use crate::services::tokens::{kind_name, kind_named};
 
-/// The most variables one command names.
-const VARIABLES_MAX: usize = 100;
-/// The most periods of a charging profile.
-const PERIODS_MAX: usize = 24;
+/// The same names on both sides: a form and its noun.
+macro_rules! same_names {
+    ($form:ident = $domain:ident { $($variant:ident),* }) => {
+        impl From<$form> for $domain {
+            fn from(form: $form) -> Self {
+                match form { $($form::$variant => Self::$variant),* }
+            }
+        }
+        impl From<$domain> for $form {
+            fn from(domain: $domain) -> Self {
+                match domain { $($domain::$variant => Self::$variant),* }
+            }
+        }
+    };
+}
+
+mod profiles;
+mod variables;
+
+use self::profiles::{ClearChargingProfile, SetChargingProfile};
+use self::variables::{GetVariables, SetVariables, VariableNameForm, VariableSettingForm};
 
 /// A command, by meaning; the same for all protocol versions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -183,52 +197,6 @@ pub(super) enum TriggeredForm {
     TransactionEvent,
 }
 
-/// Read variables.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GetVariables {
-    /// At most 100. Empty: all keys (1.6).
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    variables: Vec<VariableNameForm>,
-}
-
-/// Names a variable.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VariableNameForm {
-    /// Empty for 1.6 configuration keys.
-    #[serde(default)]
-    component: String,
-    /// The variable, or the configuration key.
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    evse_id: Option<u32>,
-}
-
-/// Write variables.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SetVariables {
-    /// 1 to 100; 1.6 takes exactly one.
-    #[schema(min_items = 1, max_items = 100)]
-    variables: Vec<VariableSettingForm>,
-}
-
-/// Names a variable and gives it a value.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VariableSettingForm {
-    /// Empty for 1.6 configuration keys.
-    #[serde(default)]
-    component: String,
-    /// The variable, or the configuration key.
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    evse_id: Option<u32>,
-    value: String,
-}
-
 /// Ask for the device model.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -252,93 +220,6 @@ pub(super) enum ReportBaseForm {
     Full,
     /// What is wrong or unusual.
     Summary,
-}
-
-/// Limit power or current.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SetChargingProfile {
-    /// Where; 0 is the whole station.
-    evse_id: u32,
-    profile: ProfileForm,
-}
-
-/// A limit over time.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProfileForm {
-    /// Unique at its station.
-    profile_id: i32,
-    /// Higher levels win over lower ones of the same purpose; 0 when absent.
-    #[serde(default)]
-    stack_level: u32,
-    purpose: PurposeForm,
-    /// With purpose `transaction`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    transaction_id: Option<TransactionId>,
-    /// Not used after this instant.
-    #[serde(default, alias = "valid_to", skip_serializing_if = "Option::is_none")]
-    valid_to_at: Option<Instant>,
-    /// When the first period starts; now when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    starts_at: Option<Instant>,
-    /// After so many seconds the profile ends by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    duration_s: Option<u32>,
-    unit: UnitForm,
-    /// 1 to 24, by rising start; the first starts at 0.
-    #[schema(min_items = 1, max_items = 24)]
-    periods: Vec<PeriodForm>,
-}
-
-/// What a profile is for.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum PurposeForm {
-    /// The most the whole station may draw.
-    StationMax,
-    /// The default for transactions.
-    TransactionDefault,
-    /// For one running transaction.
-    Transaction,
-}
-
-/// In what limits are given.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum UnitForm {
-    /// Total power, in W.
-    Watts,
-    /// Current per phase, in mA.
-    Milliamps,
-}
-
-/// One step of a profile.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PeriodForm {
-    /// Seconds after the profile's start.
-    start_s: u32,
-    /// In the profile's unit.
-    limit: i64,
-    /// How many phases may be used; the station assumes 3 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    phases: Option<u8>,
-}
-
-/// Remove limits; those that match everything that is named.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ClearChargingProfile {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    profile_id: Option<i32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    evse_id: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    purpose: Option<PurposeForm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stack_level: Option<u32>,
 }
 
 /// Ask for what still waits in the station's queue.
@@ -572,89 +453,6 @@ impl StartTransaction {
     }
 }
 
-impl GetVariables {
-    fn into_domain(self) -> Result<StationCommand, Problem> {
-        if self.variables.len() > VARIABLES_MAX {
-            return Err(Problem::flaw("/variables", format!("at most {VARIABLES_MAX} are allowed")));
-        }
-        let name = |form: VariableNameForm| VariableName {
-            component: form.component.into(),
-            name: form.name.into(),
-            evse_id: form.evse_id.map(EvseId),
-        };
-        Ok(StationCommand::GetVariables { variables: self.variables.into_iter().map(name).collect() })
-    }
-}
-
-impl SetVariables {
-    fn into_domain(self) -> Result<StationCommand, Problem> {
-        if self.variables.is_empty() || self.variables.len() > VARIABLES_MAX {
-            return Err(Problem::flaw("/variables", format!("1 to {VARIABLES_MAX} are needed")));
-        }
-        let setting = |form: VariableSettingForm| VariableSetting {
-            variable: VariableName {
-                component: form.component.into(),
-                name: form.name.into(),
-                evse_id: form.evse_id.map(EvseId),
-            },
-            value: form.value.into(),
-        };
-        Ok(StationCommand::SetVariables { variables: self.variables.into_iter().map(setting).collect() })
-    }
-}
-
-impl ProfileForm {
-    fn into_domain(self, now: Timestamp) -> Result<ChargingProfile, Problem> {
-        let starts: Vec<_> = self.periods.iter().map(|period| period.start_s).collect();
-        if starts.is_empty() || starts.len() > PERIODS_MAX {
-            return Err(Problem::flaw("/profile/periods", format!("1 to {PERIODS_MAX} are needed")));
-        }
-        if starts.first() != Some(&0) || !starts.is_sorted_by(|earlier, later| earlier < later) {
-            return Err(Problem::flaw("/profile/periods", "must start at 0 and rise"));
-        }
-        if self.periods.iter().any(|period| period.limit < 0) {
-            return Err(Problem::flaw("/profile/periods", "limits must not be negative"));
-        }
-        let period = |form: PeriodForm| ProfilePeriod {
-            start_s: form.start_s,
-            limit: form.limit,
-            phases: form.phases,
-        };
-        Ok(ChargingProfile {
-            profile_id: self.profile_id,
-            stack_level: self.stack_level,
-            purpose: self.purpose.into(),
-            transaction_id: self.transaction_id,
-            valid_to: self.valid_to_at.map(|at| at.0),
-            starts_at: self.starts_at.map_or(now, |at| at.0),
-            duration_s: self.duration_s,
-            unit: self.unit.into(),
-            periods: self.periods.into_iter().map(period).collect(),
-        })
-    }
-}
-
-impl From<ChargingProfile> for ProfileForm {
-    fn from(profile: ChargingProfile) -> Self {
-        let period = |period: ProfilePeriod| PeriodForm {
-            start_s: period.start_s,
-            limit: period.limit,
-            phases: period.phases,
-        };
-        Self {
-            profile_id: profile.profile_id,
-            stack_level: profile.stack_level,
-            purpose: profile.purpose.into(),
-            transaction_id: profile.transaction_id,
-            valid_to_at: profile.valid_to.map(Into::into),
-            starts_at: Some(profile.starts_at.into()),
-            duration_s: profile.duration_s,
-            unit: profile.unit.into(),
-            periods: profile.periods.into_iter().map(period).collect(),
-        }
-    }
-}
-
 impl Raw {
     fn into_domain(self) -> Result<StationCommand, Problem> {
         let payload = match self.payload {
@@ -666,49 +464,19 @@ impl Raw {
     }
 }
 
-impl From<VariableName> for VariableNameForm {
-    fn from(variable: VariableName) -> Self {
-        Self {
-            component: variable.component.into(),
-            name: variable.name.into(),
-            evse_id: variable.evse_id.map(|id| id.0),
-        }
-    }
-}
-
-impl From<VariableSetting> for VariableSettingForm {
-    fn from(setting: VariableSetting) -> Self {
-        Self {
-            component: setting.variable.component.into(),
-            name: setting.variable.name.into(),
-            evse_id: setting.variable.evse_id.map(|id| id.0),
-            value: setting.value.into(),
-        }
-    }
-}
-
-macro_rules! same_names {
-    ($form:ident = $domain:ident { $($variant:ident),* }) => {
-        impl From<$form> for $domain {
-            fn from(form: $form) -> Self {
-                match form { $($form::$variant => Self::$variant),* }
-            }
-        }
-        impl From<$domain> for $form {
-            fn from(domain: $domain) -> Self {
-                match domain { $($domain::$variant => Self::$variant),* }
-            }
-        }
-    };
-}
-
 same_names!(ResetKindForm = ResetKind { Immediate, OnIdle });
-same_names!(TriggeredForm = TriggeredMessage {
-    BootNotification, Heartbeat, StatusNotification, MeterValues, FirmwareStatus, LogStatus, TransactionEvent
-});
+same_names!(
+    TriggeredForm = TriggeredMessage {
+        BootNotification,
+        Heartbeat,
+        StatusNotification,
+        MeterValues,
+        FirmwareStatus,
+        LogStatus,
+        TransactionEvent
+    }
+);
 same_names!(ReportBaseForm = ReportBase { Configuration, Full, Summary });
-same_names!(PurposeForm = ProfilePurpose { StationMax, TransactionDefault, Transaction });
-same_names!(UnitForm = LimitUnit { Watts, Milliamps });
 
 const fn one() -> u32 {
     1

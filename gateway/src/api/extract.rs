@@ -78,7 +78,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
 pub async fn read_body(mut payload: Payload) -> Result<web::Bytes, Problem> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|cause| Problem::new(Kind::BadRequest, format!("the body broke off: {cause}")))?;
+        let chunk =
+            chunk.map_err(|cause| Problem::new(Kind::BadRequest, format!("the body broke off: {cause}")))?;
         if bytes.len().saturating_add(chunk.len()) > BODY_MAX_BYTES {
             return Err(Problem::new(Kind::TooLarge, format!("a body may have {BODY_MAX_BYTES} bytes")));
         }
@@ -127,7 +128,8 @@ pub fn convert<T: DeserializeOwned>(base: &str, value: serde_json::Value) -> Res
 
 fn declares_json(request: &HttpRequest) -> bool {
     let named = request.headers().contains_key(header::CONTENT_TYPE);
-    named && matches!(request.mime_type(), Ok(Some(mime)) if is_json(mime.type_().as_str(), mime.subtype().as_str(), mime.suffix().map(|name| name.as_str())))
+    named
+        && matches!(request.mime_type(), Ok(Some(mime)) if is_json(mime.type_().as_str(), mime.subtype().as_str(), mime.suffix().map(|name| name.as_str())))
 }
 
 fn is_json(kind: &str, subtype: &str, suffix: Option<&str>) -> bool {
@@ -140,7 +142,9 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     for segment in path {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => {
+                pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+            }
             // A variant is written as a value, not as a place; an unknown place is named by the message.
             Segment::Enum { .. } | Segment::Unknown => {}
         }

@@ -119,7 +119,8 @@ impl CostBody {
 pub fn parse_amount(text: &str) -> Result<Decimal, String> {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let plain = text.strip_prefix('-').unwrap_or(text);
-    let shaped = plain.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let shaped =
+        plain.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let amount = text.parse::<Decimal>().ok().filter(|_| shaped && digits <= AMOUNT_DIGITS_MAX);
     amount.ok_or_else(|| format!("{text:?} is no decimal number such as \"12.50\""))
 }
@@ -128,7 +129,9 @@ pub fn parse_amount(text: &str) -> Result<Decimal, String> {
 ///
 /// # Errors
 /// The value's.
-pub fn patch<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+pub fn patch<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
@@ -173,7 +176,9 @@ mod tests {
             #[serde(default, deserialize_with = "patch")]
             name: Option<Option<String>>,
         }
-        for (json, expect) in [("{}", None), (r#"{"name":null}"#, Some(None)), (r#"{"name":"a"}"#, Some(Some("a")))] {
+        for (json, expect) in
+            [("{}", None), (r#"{"name":null}"#, Some(None)), (r#"{"name":"a"}"#, Some(Some("a")))]
+        {
             let body: Body = serde_json::from_str(json).unwrap();
             assert_eq!(body.name, expect.map(|inner| inner.map(str::to_owned)), "{json}");
         }

@@ -87,9 +87,10 @@ async fn judge(house: &House, tenant: &TenantId, key: &str, hash: &[u8]) -> Resu
     Ok(match house.store.find_idempotent(tenant, key).await? {
         // Dropped between the two look-ups, because it had become too old.
         None => Verdict::Refuse(in_progress()),
-        Some(stored) if stored.request_hash != hash => {
-            Verdict::Refuse(Problem::new(Kind::KeyReused, "take another key: this one was sent with another request"))
-        }
+        Some(stored) if stored.request_hash != hash => Verdict::Refuse(Problem::new(
+            Kind::KeyReused,
+            "take another key: this one was sent with another request",
+        )),
         Some(stored) if stored.status == 0 => Verdict::Refuse(in_progress()),
         Some(stored) if stored.status >= UNSETTLED => Verdict::CarryOut,
         Some(stored) => Verdict::Replay(stored),
@@ -135,7 +136,8 @@ async fn store_answer(
         let problem = Problem::new(Kind::Internal, "the answer could not be written");
         return Ok(ServiceResponse::new(request, actix_web::ResponseError::error_response(&problem)));
     };
-    let text = instead.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |StoredInstead(text)| text);
+    let text =
+        instead.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |StoredInstead(text)| text);
     let status = head.status().as_u16();
     if let Err(cause) = house.store.finish_idempotent(&slot.0, &slot.1, status, &text).await {
         // The change is made and the caller learns it; only a repeat of it would be told "in progress".

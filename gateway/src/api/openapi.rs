@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, sessions, tariffs,
-    tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, sessions,
+    tariffs, tokens, transactions,
 };
 
 const SCHEME: &str = "api_key";
@@ -59,7 +59,8 @@ pub fn description() -> Document {
 
 impl Modify for Shared {
     fn modify(&self, document: &mut Document) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("an API key's token")).build();
+        let bearer =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("an API key's token")).build();
         document.components.get_or_insert_default().add_security_scheme(SCHEME, SecurityScheme::Http(bearer));
         for (path, item) in &mut document.paths.paths {
             let open = path.ends_with("/openapi.json");

@@ -79,7 +79,8 @@ pub fn open(list: &str, cursor: &str) -> Result<String, Problem> {
         let place = std::str::from_utf8(place).ok()?;
         (presented == check(list, place)).then(|| place.to_owned())
     };
-    opened().ok_or_else(|| Problem::new(Kind::BadRequest, "cursor is not one of this list: start without one"))
+    opened()
+        .ok_or_else(|| Problem::new(Kind::BadRequest, "cursor is not one of this list: start without one"))
 }
 
 fn check(list: &str, place: &str) -> Vec<u8> {
@@ -106,7 +107,13 @@ mod tests {
 
     #[test]
     fn a_limit_is_1_to_1000() {
-        for (asked, expect) in [(None, Some(100)), (Some(1), Some(1)), (Some(1000), Some(1000)), (Some(0), None), (Some(1001), None)] {
+        for (asked, expect) in [
+            (None, Some(100)),
+            (Some(1), Some(1)),
+            (Some(1000), Some(1000)),
+            (Some(0), None),
+            (Some(1001), None),
+        ] {
             assert_eq!(limit(asked).ok(), expect, "{asked:?}");
         }
     }

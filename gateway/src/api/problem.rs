@@ -56,7 +56,8 @@ pub struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
     errors: Vec<Flaw>,
-    header: Option<(header::HeaderName, HeaderValue)>,
+    /// Boxed, so that a result that is usually fine stays small.
+    header: Option<Box<(header::HeaderName, HeaderValue)>>,
 }
 
 /// A problem as JSON.
@@ -121,16 +122,22 @@ impl Kind {
                 ("method-not-allowed", "There is no such method here", StatusCode::METHOD_NOT_ALLOWED)
             }
             Self::Conflict => ("conflict", "Something stands in the way", StatusCode::CONFLICT),
-            Self::InProgress => ("in-progress", "The first request is still being answered", StatusCode::CONFLICT),
+            Self::InProgress => {
+                ("in-progress", "The first request is still being answered", StatusCode::CONFLICT)
+            }
             Self::TooLarge => ("too-large", "The body is too large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => {
                 ("unsupported-media-type", "The body must be JSON", StatusCode::UNSUPPORTED_MEDIA_TYPE)
             }
             Self::Invalid => ("invalid", "Fields are wrong", StatusCode::UNPROCESSABLE_ENTITY),
-            Self::KeyReused => {
-                ("key-reused", "The idempotency key belongs to another request", StatusCode::UNPROCESSABLE_ENTITY)
+            Self::KeyReused => (
+                "key-reused",
+                "The idempotency key belongs to another request",
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ),
+            Self::TooManyRequests => {
+                ("too-many-requests", "Too many requests", StatusCode::TOO_MANY_REQUESTS)
             }
-            Self::TooManyRequests => ("too-many-requests", "Too many requests", StatusCode::TOO_MANY_REQUESTS),
             Self::Internal => ("internal", "A fault of the server", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Unavailable => ("unavailable", "Try again soon", StatusCode::SERVICE_UNAVAILABLE),
         }
@@ -153,10 +160,12 @@ impl Problem {
             Kind::Unauthorized => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ringmain\"")))
             }
-            Kind::TooManyRequests | Kind::Unavailable => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            Kind::TooManyRequests | Kind::Unavailable => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
+            }
             _ => None,
         };
-        Self { kind, detail: detail.into(), errors: Vec::new(), header }
+        Self { kind, detail: detail.into(), errors: Vec::new(), header: header.map(Box::new) }
     }
 
     /// Fields are wrong.
@@ -181,7 +190,8 @@ impl Problem {
     #[must_use]
     pub fn method_not_allowed(allowed: &str) -> Self {
         let problem = Self::new(Kind::MethodNotAllowed, format!("allowed here: {allowed}"));
-        Self { header: HeaderValue::from_str(allowed).ok().map(|value| (header::ALLOW, value)), ..problem }
+        let header = HeaderValue::from_str(allowed).ok().map(|value| Box::new((header::ALLOW, value)));
+        Self { header, ..problem }
     }
 
     /// The kind.
@@ -204,7 +214,8 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let (word, title, status) = self.kind.row();
-        let field = |flaw: &Flaw| FieldError { pointer: flaw.pointer.to_string(), detail: flaw.detail.clone() };
+        let field =
+            |flaw: &Flaw| FieldError { pointer: flaw.pointer.to_string(), detail: flaw.detail.clone() };
         let body = ProblemBody {
             kind: format!("urn:ringmain:problem:{word}"),
             title,
@@ -214,7 +225,7 @@ impl ResponseError for Problem {
         };
         let mut response = HttpResponse::build(status);
         if let Some(pair) = self.header.clone() {
-            response.insert_header(pair);
+            response.insert_header(*pair);
         }
         let text = serde_json::to_string(&body).unwrap_or_default();
         response.content_type(MEDIA_TYPE).body(text)
@@ -241,7 +252,10 @@ impl From<StoreError> for Problem {
             }
             StoreError::Unknown { .. } => {
                 tracing::warn!(cause = %error, "API request with unknown outcome");
-                Self::new(Kind::Unavailable, "it is not known whether the change was made: look, or send the same again")
+                Self::new(
+                    Kind::Unavailable,
+                    "it is not known whether the change was made: look, or send the same again",
+                )
             }
             StoreError::Conflict { .. } => {
                 tracing::debug!(cause = %error, "API request in conflict");

@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, openapi, sessions,
-    tariffs, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, openapi,
+    sessions, tariffs, tokens, transactions,
 };
 
 /// An HTTP method the API uses.

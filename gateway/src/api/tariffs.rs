@@ -110,7 +110,8 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let id = match body.id.clone() {
         Some(id) => id,
-        None => TariffId::new(&Uuid::now_v7().to_string()).map_err(|cause| Problem::flaw("/id", cause.to_string()))?,
+        None => TariffId::new(&Uuid::now_v7().to_string())
+            .map_err(|cause| Problem::flaw("/id", cause.to_string()))?,
     };
     let tariff = body.into_tariff(&caller, id);
     service::create(&house, &caller, &tariff).await?;
@@ -173,8 +174,9 @@ impl TariffRequest {
             tax_percent: form.tax_percent.map(|percent| percent.0),
             step_size: form.step_size,
         };
-        let element =
-            |form: ElementForm| TariffElement { components: form.components.into_iter().map(component).collect() };
+        let element = |form: ElementForm| TariffElement {
+            components: form.components.into_iter().map(component).collect(),
+        };
         Tariff {
             tenant: caller.tenant.clone(),
             id,

@@ -118,10 +118,16 @@ fn tls(config: &Config) -> anyhow::Result<(ServerTls, Option<PathBuf>)> {
     let client_ca = config.tls.client_ca.clone().or_else(|| dev_ca.clone());
     settings.client_auth = match (config.tls.client_certificate, client_ca) {
         (ClientCertificate::Off, _) | (ClientCertificate::Optional, None) => ClientAuth::Off,
-        (ClientCertificate::Optional, Some(ca)) => ClientAuth::Optional(ClientCa { ca_pem: ca, crl_pem: None }),
-        (ClientCertificate::Required, Some(ca)) => ClientAuth::Required(ClientCa { ca_pem: ca, crl_pem: None }),
+        (ClientCertificate::Optional, Some(ca)) => {
+            ClientAuth::Optional(ClientCa { ca_pem: ca, crl_pem: None })
+        }
+        (ClientCertificate::Required, Some(ca)) => {
+            ClientAuth::Required(ClientCa { ca_pem: ca, crl_pem: None })
+        }
         (ClientCertificate::Required, None) => {
-            anyhow::bail!("tls.client_certificate is required, so tls.client_ca must name the CAs of the stations")
+            anyhow::bail!(
+                "tls.client_certificate is required, so tls.client_ca must name the CAs of the stations"
+            )
         }
     };
     let tls = ServerTls::load(settings).context("tls: load the certificates of the station listener")?;
@@ -134,7 +140,11 @@ pub fn pki_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("pki")
 }
 
-fn http_server(address: SocketAddr, house: Arc<House>, extension: Extension) -> anyhow::Result<(Server, SocketAddr)> {
+fn http_server(
+    address: SocketAddr,
+    house: Arc<House>,
+    extension: Extension,
+) -> anyhow::Result<(Server, SocketAddr)> {
     let house = web::Data::from(house);
     let console = console::state();
     let server = actix_web::HttpServer::new(move || {
@@ -152,7 +162,11 @@ fn http_server(address: SocketAddr, house: Arc<House>, extension: Extension) -> 
     Ok((server.run(), bound))
 }
 
-fn ops_server(address: SocketAddr, node: Arc<Node>, metrics: PrometheusHandle) -> anyhow::Result<(Server, SocketAddr)> {
+fn ops_server(
+    address: SocketAddr,
+    node: Arc<Node>,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<(Server, SocketAddr)> {
     let (node, metrics) = (web::Data::new(node), web::Data::new(metrics));
     let server = actix_web::HttpServer::new(move || {
         actix_web::App::new().app_data(node.clone()).app_data(metrics.clone()).configure(ops::configure)

@@ -42,7 +42,8 @@ pub(super) async fn end_commands(store: &Store, until: Option<Timestamp>) -> Res
     loop {
         let open = store.unended_commands(PAGE).await?;
         let full = open.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let due: Vec<_> = open.into_iter().filter(|record| until.is_none_or(|until| record.deadline < until)).collect();
+        let due: Vec<_> =
+            open.into_iter().filter(|record| until.is_none_or(|until| record.deadline < until)).collect();
         if due.is_empty() {
             return Ok(());
         }

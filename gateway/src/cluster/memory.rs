@@ -90,7 +90,11 @@ impl MemoryRouting {
     ///
     /// # Errors
     /// The order, when the station is not here, with how its command ends then.
-    pub fn execute(&self, station: &StationId, order: Execute) -> Result<(), ringmain_domain::command::CommandOutcome> {
+    pub fn execute(
+        &self,
+        station: &StationId,
+        order: Execute,
+    ) -> Result<(), ringmain_domain::command::CommandOutcome> {
         use actix::prelude::SendError;
         use ringmain_domain::command::CommandOutcome;
         let route = self.find(station).ok_or(CommandOutcome::Offline)?;

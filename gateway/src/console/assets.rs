@@ -19,10 +19,22 @@ struct Asset {
 }
 
 const ASSETS: [Asset; 5] = [
-    Asset { name: "console.css", media_type: "text/css; charset=utf-8", content: include_bytes!("../../assets/console.css") },
+    Asset {
+        name: "console.css",
+        media_type: "text/css; charset=utf-8",
+        content: include_bytes!("../../assets/console.css"),
+    },
     Asset { name: "console.js", media_type: JAVASCRIPT, content: include_bytes!("../../assets/console.js") },
-    Asset { name: "htmx.min.js", media_type: JAVASCRIPT, content: include_bytes!("../../assets/htmx.min.js") },
-    Asset { name: "htmx-sse.min.js", media_type: JAVASCRIPT, content: include_bytes!("../../assets/htmx-sse.min.js") },
+    Asset {
+        name: "htmx.min.js",
+        media_type: JAVASCRIPT,
+        content: include_bytes!("../../assets/htmx.min.js"),
+    },
+    Asset {
+        name: "htmx-sse.min.js",
+        media_type: JAVASCRIPT,
+        content: include_bytes!("../../assets/htmx-sse.min.js"),
+    },
     Asset { name: "icon.svg", media_type: "image/svg+xml", content: include_bytes!("../../assets/icon.svg") },
 ];
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";

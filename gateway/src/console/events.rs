@@ -49,8 +49,14 @@ pub(super) async fn watch(
     query: web::Query<WatchQuery>,
 ) -> Result<HttpResponse, PageError> {
     let feed = doorway.streams.watch(&house.live, &visitor.caller.tenant, None).ok_or(PageError::TooMany)?;
-    let start =
-        Watching { feed, query: query.into_inner(), house, visitor, opened: false, quiet_until: Instant::now() };
+    let start = Watching {
+        feed,
+        query: query.into_inner(),
+        house,
+        visitor,
+        opened: false,
+        quiet_until: Instant::now(),
+    };
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         .insert_header(("X-Accel-Buffering", "no"))
@@ -99,9 +105,8 @@ impl Watching {
 impl WatchQuery {
     fn concerns(&self, event: &LiveEvent) -> bool {
         let (station, is_session) = match &event.change {
-            Change::StationOnline { charging_station_id, .. } | Change::ConnectorState { charging_station_id, .. } => {
-                (charging_station_id, false)
-            }
+            Change::StationOnline { charging_station_id, .. }
+            | Change::ConnectorState { charging_station_id, .. } => (charging_station_id, false),
             Change::SessionChanged { session } => (&session.station, true),
         };
         let here = self.charging_station_id.as_ref().is_none_or(|wanted| wanted == station);

@@ -155,6 +155,13 @@ pub(super) fn energy(wh: i64) -> String {
     format!("{sign}{kwh}.{:02} kWh", rest / 10)
 }
 
+/// A register of a meter in kWh, to the watt-hour.
+pub(super) fn register(wh: i64) -> String {
+    let (kwh, rest) = (wh / WH_PER_KWH, (wh % WH_PER_KWH).abs());
+    let sign = if wh < 0 && kwh == 0 { "-" } else { "" };
+    format!("{sign}{}.{rest:03} kWh", grouped(kwh))
+}
+
 /// Power in kW.
 pub(super) fn power(watts: i64) -> String {
     let sign = if watts < 0 { "-" } else { "" };
@@ -178,23 +185,30 @@ pub(super) fn grouped(number: i64) -> String {
 /// A length of time in its two largest units.
 pub(super) fn duration(millis: i64) -> String {
     let seconds = millis.max(0) / MS_PER_SECOND;
-    match seconds {
-        ..MINUTE_S => format!("{seconds} s"),
-        ..HOUR_S => format!("{} min {:02} s", seconds / MINUTE_S, seconds % MINUTE_S),
-        ..DAY_S => format!("{} h {:02} min", seconds / HOUR_S, seconds % HOUR_S / MINUTE_S),
-        _ => format!("{} d {} h", seconds / DAY_S, seconds % DAY_S / HOUR_S),
+    if seconds < MINUTE_S {
+        format!("{seconds} s")
+    } else if seconds < HOUR_S {
+        format!("{} min {:02} s", seconds / MINUTE_S, seconds % MINUTE_S)
+    } else if seconds < DAY_S {
+        format!("{} h {:02} min", seconds / HOUR_S, seconds % HOUR_S / MINUTE_S)
+    } else {
+        format!("{} d {} h", seconds / DAY_S, seconds % DAY_S / HOUR_S)
     }
 }
 
 /// How long ago something was.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.millis_since(at).max(0) / MS_PER_SECOND;
-    match seconds {
-        ..10 => "just now".to_owned(),
-        ..MINUTE_S => format!("{seconds} s ago"),
-        ..HOUR_S => format!("{} min ago", seconds / MINUTE_S),
-        ..DAY_S => format!("{} h ago", seconds / HOUR_S),
-        _ => format!("{} d ago", seconds / DAY_S),
+    if seconds < 10 {
+        "just now".to_owned()
+    } else if seconds < MINUTE_S {
+        format!("{seconds} s ago")
+    } else if seconds < HOUR_S {
+        format!("{} min ago", seconds / MINUTE_S)
+    } else if seconds < DAY_S {
+        format!("{} h ago", seconds / HOUR_S)
+    } else {
+        format!("{} d ago", seconds / DAY_S)
     }
 }
 
@@ -243,7 +257,14 @@ mod tests {
         ] {
             assert_eq!(energy(wh), expect);
         }
-        for (watts, expect) in [(0, "0.0 kW"), (10_960, "11.0 kW"), (49, "0.0 kW"), (-3_700, "-3.7 kW"), (150_000, "150.0 kW")] {
+        for (wh, expect) in
+            [(9_991_614, "9,991.614 kWh"), (-5, "-0.005 kWh"), (i64::MIN, "-9,223,372,036,854,775.808 kWh")]
+        {
+            assert_eq!(register(wh), expect);
+        }
+        for (watts, expect) in
+            [(0, "0.0 kW"), (10_960, "11.0 kW"), (49, "0.0 kW"), (-3_700, "-3.7 kW"), (150_000, "150.0 kW")]
+        {
             assert_eq!(power(watts), expect);
         }
         for (number, expect) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_234_567, "-1,234,567")] {
@@ -267,7 +288,9 @@ mod tests {
         assert_eq!(Zone::named(Some("Europe/Berlin")).exact(at).iso, "2026-07-01T22:30:05.000Z");
         let berlin = Zone::named(Some("Europe/Berlin"));
         assert_eq!(berlin.day_start(at).to_string(), "2026-07-01T22:00:00.000Z");
-        for nonsense in [None, Some(""), Some("Mars/Olympus"), Some("../../etc/passwd"), Some(&*"x".repeat(100))] {
+        for nonsense in
+            [None, Some(""), Some("Mars/Olympus"), Some("../../etc/passwd"), Some(&*"x".repeat(100))]
+        {
             assert_eq!(Zone::named(nonsense).name(), "UTC");
         }
         let now = at.plus_secs(7_200);

@@ -162,7 +162,9 @@ fn ask_to_sign_in(request: &ServiceRequest) -> HttpResponse {
     }
     let back = request.uri().path_and_query().map_or("/", |target| target.as_str());
     match *request.method() {
-        actix_web::http::Method::GET if back != "/" => see_other(&format!("/sign-in?next={}", path_segment(back))),
+        actix_web::http::Method::GET if back != "/" => {
+            see_other(&format!("/sign-in?next={}", path_segment(back)))
+        }
         _ => see_other("/sign-in"),
     }
 }
@@ -186,7 +188,11 @@ pub(super) fn session_cookie(request: &HttpRequest) -> Option<String> {
 pub(super) fn set_cookie(https: bool, value: Option<&str>) -> String {
     let secure = if https { "; Secure" } else { "" };
     let end = if value.is_some() { "" } else { "; Max-Age=0" };
-    format!("{}={}; Path=/; HttpOnly; SameSite=Strict{secure}{end}", cookie_name(https), value.unwrap_or_default())
+    format!(
+        "{}={}; Path=/; HttpOnly; SameSite=Strict{secure}{end}",
+        cookie_name(https),
+        value.unwrap_or_default()
+    )
 }
 
 const fn cookie_name(https: bool) -> &'static str {
@@ -194,8 +200,14 @@ const fn cookie_name(https: bool) -> &'static str {
 }
 
 fn cookie_named(headers: &HeaderMap, name: &str) -> Option<String> {
-    let pairs = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.to_owned())
 }
 
 /// Browsers say where a form comes from. One that says nothing is old, or no browser: then the form token alone decides.
@@ -261,6 +273,9 @@ mod tests {
         assert_eq!(cookie_named(&sent, "ringmain-zone").as_deref(), Some("Europe/Berlin"));
         assert_eq!(cookie_named(&sent, "b"), None);
         assert_eq!(set_cookie(false, Some("v")), "ringmain=v; Path=/; HttpOnly; SameSite=Strict");
-        assert_eq!(set_cookie(true, None), "__Host-ringmain=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0");
+        assert_eq!(
+            set_cookie(true, None),
+            "__Host-ringmain=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0"
+        );
     }
 }

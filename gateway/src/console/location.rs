@@ -12,7 +12,7 @@ use super::format::{Count, Share, counts, path_segment, shares};
 use super::guard::Visitor;
 use super::page::{Nav, PageError, Shell, ok};
 use super::sessions::SessionLine;
-use super::stations::StationLine;
+use super::stations::{Places, StationLine};
 use crate::clock;
 use crate::house::House;
 use crate::services::doorway::Doorway;
@@ -93,6 +93,7 @@ async fn find(house: &House, visitor: &Visitor, id: &LocationId) -> Result<Locat
 impl Live {
     async fn read(house: &House, visitor: &Visitor, id: &LocationId) -> Result<Self, PageError> {
         let (tenant, now) = (&visitor.caller.tenant, clock::now());
+        let places = Places::read(house, tenant).await?;
         let filter = StationFilter { location_id: Some(id.clone()), ..StationFilter::default() };
         let page = house.store.stations(tenant, &filter, &PageRequest::first(MAX_LIMIT)).await?;
         let mut connectors = [0_u64; 6];
@@ -109,9 +110,13 @@ impl Live {
             tiles_query: format!("&location_id={}", path_segment(id.as_str())),
             tiles: counts(&connectors),
             shares: shares(&connectors),
-            stations: page.items.iter().map(|row| StationLine::of(row, now)).collect(),
+            stations: page.items.iter().map(|row| StationLine::of(row, &places, now)).collect(),
             more: page.next.is_some(),
-            sessions: sessions.items.iter().map(|session| SessionLine::of(session, &visitor.zone, now)).collect(),
+            sessions: sessions
+                .items
+                .iter()
+                .map(|session| SessionLine::of(session, &visitor.zone, now))
+                .collect(),
         })
     }
 }

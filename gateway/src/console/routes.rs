@@ -4,7 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    assets, events, location, overview, session, sessions, sign_in, station, station_actions, stations, tariffs, tokens,
+    assets, events, location, overview, session, sessions, sign_in, station, station_actions, stations,
+    tariffs, tokens,
 };
 
 /// An HTTP method the console uses.

@@ -10,8 +10,11 @@ use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::tariff::Dimension;
 use ringmain_domain::tariff::pricing::CostLine;
 use ringmain_domain::transaction::TransactionFact;
+use rust_decimal::Decimal;
 
-use super::format::{State, When, Zone, duration, energy, money, path_segment, power, session_length, words};
+use super::format::{
+    State, When, Zone, duration, energy, money, path_segment, power, register, session_length, words,
+};
 use super::guard::Visitor;
 use super::page::{Nav, PageError, Shell, ok};
 use crate::clock;
@@ -75,6 +78,7 @@ struct BillLine {
     unit_price: String,
     tax_percent: String,
     excl_tax: String,
+    tax: String,
     incl_tax: String,
 }
 
@@ -98,7 +102,9 @@ pub(super) async fn show(
         shell: visitor.shell(&doorway, Nav::Sessions),
         id: id.to_string(),
         live_url: format!("/console/live/sessions/{id}"),
-        feed_url: live.active.then(|| format!("/console/events?sessions_only=true&charging_station_id={station}")),
+        feed_url: live
+            .active
+            .then(|| format!("/console/events?sessions_only=true&charging_station_id={station}")),
         live,
     };
     Ok(ok(&page))
@@ -167,8 +173,8 @@ fn about(session: &Session, zone: &Zone) -> Vec<(&'static str, String)> {
         ("Authorization", session.authorization.map(|verdict| words(verdict.as_str()))),
         ("Transaction", Some(session.transaction.to_string())),
         ("Connector", session.connector.map(|connector| connector.to_string())),
-        ("Meter at start", session.meter_first_wh.map(energy)),
-        ("Meter at end", session.meter_last_wh.map(energy)),
+        ("Meter at start", session.meter_first_wh.map(register)),
+        ("Meter at end", session.meter_last_wh.map(register)),
         ("Stop reason", session.stop_reason.as_deref().map(str::to_owned)),
         ("Remote start", session.remote_start_id.map(|id| id.to_string())),
         ("Session", Some(session.id.to_string())),
@@ -181,13 +187,23 @@ impl Bill {
         let Some(breakdown) = cdr.breakdown else {
             let nothing = || "0".to_owned();
             let (excl_tax, tax, incl_tax) = (nothing(), nothing(), nothing());
-            return Self { cdr: cdr.id.to_string(), tariff: None, lines: Vec::new(), excl_tax, tax, incl_tax };
+            return Self {
+                cdr: cdr.id.to_string(),
+                tariff: None,
+                lines: Vec::new(),
+                excl_tax,
+                tax,
+                incl_tax,
+            };
         };
         let currency = breakdown.currency;
         let total = breakdown.total;
         Self {
             cdr: cdr.id.to_string(),
-            tariff: Some((format!("/tariffs#{}", path_segment(breakdown.tariff_id.as_str())), breakdown.tariff_id.to_string())),
+            tariff: Some((
+                format!("/tariffs#{}", path_segment(breakdown.tariff_id.as_str())),
+                breakdown.tariff_id.to_string(),
+            )),
             lines: breakdown.lines.iter().map(BillLine::of).collect(),
             excl_tax: format!("{} {currency}", total.excl_tax),
             tax: format!("{} {currency}", total.incl_tax - total.excl_tax),
@@ -209,11 +225,20 @@ impl BillLine {
             quantity: format!("{}{unit}", line.quantity.normalize()),
             used: (line.used != line.quantity).then(|| format!("{}{unit}", line.used.normalize())),
             unit_price: line.unit_price.to_string(),
-            tax_percent: line.tax_percent.map(|percent| format!("{} %", percent.normalize())).unwrap_or_default(),
-            excl_tax: line.excl_tax.to_string(),
-            incl_tax: line.incl_tax.to_string(),
+            tax_percent: line
+                .tax_percent
+                .map(|percent| format!("{} %", percent.normalize()))
+                .unwrap_or_default(),
+            excl_tax: exact(line.excl_tax),
+            tax: exact(line.tax),
+            incl_tax: exact(line.incl_tax),
         }
     }
+}
+
+/// A line's amount with all of its digits, so that people can add the column up.
+fn exact(amount: Decimal) -> String {
+    format!("{amount:.4}")
 }
 
 impl LogLine {
@@ -259,7 +284,7 @@ fn readings(samples: &[Sample]) -> String {
         samples.iter().rev().find(whole).map(|sample| sample.value)
     };
     let all = [
-        last(&Measurand::EnergyImportRegister).map(energy),
+        last(&Measurand::EnergyImportRegister).map(register),
         last(&Measurand::PowerImport).map(power),
         last(&Measurand::StateOfCharge).map(|soc| format!("{} %", soc / 10)),
     ];

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::format::{State, When, Zone, energy, money, path_segment, power, session_length};
 use super::guard::Visitor;
 use super::page::{Nav, PageError, Shell, ok};
-use super::stations::{Choice, location_choices};
+use super::stations::{Choice, Places};
 use crate::clock;
 use crate::house::House;
 use crate::services::doorway::Doorway;
@@ -97,7 +97,7 @@ pub(super) async fn show(
     let page = SessionsPage {
         shell: visitor.shell(&doorway, Nav::Sessions),
         statuses: STATUSES.into_iter().map(status_choice).collect(),
-        locations: location_choices(&house, &visitor.caller.tenant, &query.location_id).await?,
+        locations: Places::read(&house, &visitor.caller.tenant).await?.choices(&query.location_id),
         charging_station_id: query.charging_station_id.clone(),
         token_uid: query.token_uid.clone(),
         filtered: given.iter().any(|text| !text.is_empty()),
@@ -120,9 +120,13 @@ impl Live {
     async fn read(house: &House, visitor: &Visitor, query: &ListQuery) -> Result<Self, PageError> {
         let here = |cursor: &str| format!("/sessions?{}", query.with_cursor(cursor));
         let first = (!query.cursor.is_empty()).then(|| here(""));
-        let Some(filter) = query.filter() else { return Ok(Self { sessions: Vec::new(), first, next: None }) };
-        let request =
-            PageRequest { after: Some(query.cursor.clone()).filter(|cursor| !cursor.is_empty()), limit: PAGE };
+        let Some(filter) = query.filter() else {
+            return Ok(Self { sessions: Vec::new(), first, next: None });
+        };
+        let request = PageRequest {
+            after: Some(query.cursor.clone()).filter(|cursor| !cursor.is_empty()),
+            limit: PAGE,
+        };
         let page = house.store.sessions(&visitor.caller.tenant, &filter, &request).await?;
         let now = clock::now();
         Ok(Self {

@@ -70,7 +70,8 @@ pub(super) async fn sign_in(
     if let Some(old) = session_cookie(&request) {
         doorway.sign_ins.close(&old);
     }
-    audit::record(&house, &caller, "console.signed_in", &format!("api-keys/{}", caller.key_id), &json!({})).await?;
+    audit::record(&house, &caller, "console.signed_in", &format!("api-keys/{}", caller.key_id), &json!({}))
+        .await?;
     let Ok(cookie) = doorway.sign_ins.open(caller, Instant::now()) else { return Err(PageError::Fault) };
     let mut response = see_other(&next);
     put_cookie(&mut response, &set_cookie(is_https(&request), Some(cookie.reveal())));
@@ -78,7 +79,11 @@ pub(super) async fn sign_in(
 }
 
 /// Signs out, here and in the browser.
-pub(super) async fn sign_out(request: HttpRequest, doorway: web::Data<Doorway>, visitor: Visitor) -> HttpResponse {
+pub(super) async fn sign_out(
+    request: HttpRequest,
+    doorway: web::Data<Doorway>,
+    visitor: Visitor,
+) -> HttpResponse {
     visitor.leave(&doorway);
     let mut response = see_other("/sign-in");
     put_cookie(&mut response, &set_cookie(is_https(&request), None));

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::format::{State, When, Zone, ago, energy, money, path_segment, power, session_length, words};
 use super::guard::Visitor;
 use super::page::{Nav, PageError, Shell, html, ok};
-use super::stations::{Choice, location_choices, version_in_words};
+use super::stations::{Choice, Places, version_in_words};
 use crate::clock;
 use crate::house::House;
 use crate::services::doorway::Doorway;
@@ -35,6 +35,7 @@ struct StationPage {
     shell: Shell,
     id: String,
     name: Option<String>,
+    place: Option<(String, String)>,
     path: String,
     live_url: String,
     messages_url: String,
@@ -78,7 +79,6 @@ struct Live {
 
 struct EvseLine {
     evse: String,
-    state: State,
     connectors: Vec<ConnectorLine>,
 }
 
@@ -152,10 +152,12 @@ pub(super) async fn page(
         label: tariff.name.into(),
     };
     let location = station.location_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
+    let places = Places::read(house, tenant).await?;
     let page = StationPage {
         shell: visitor.shell(doorway, Nav::Stations),
         id: id.to_string(),
         name: station.name.clone().map(Into::into),
+        place: station.location_id.as_ref().map(|id| places.link(id)),
         live_url: format!("/console/live{path}"),
         messages_url: format!("/console/live/messages/{}", path_segment(id.as_str())),
         feed_url: format!("/console/events?charging_station_id={}", path_segment(id.as_str())),
@@ -164,7 +166,7 @@ pub(super) async fn page(
         maintenance: station.maintenance,
         evses: evses::of(&row).iter().map(|evse| evse.evse.to_string()).collect(),
         tokens: offered.collect(),
-        locations: location_choices(house, tenant, location).await?,
+        locations: places.choices(location),
         tariffs: tariffs.items.into_iter().map(tariff_choice).collect(),
         trouble,
         live: Live::read(house, visitor, &row).await?,
@@ -202,7 +204,6 @@ fn facts(station: &ChargingStation, zone: &Zone) -> Vec<(&'static str, String)> 
         ("Serial number", text(&station.serial)),
         ("Firmware", text(&station.firmware)),
         ("Protocol", station.ocpp_version.as_deref().map(version_in_words)),
-        ("Location", station.location_id.as_ref().map(ToString::to_string)),
         ("Tariff", station.tariff_id.as_ref().map(ToString::to_string)),
         ("Last boot", at(station.booted_at)),
         ("First known", at(Some(station.created_at))),
@@ -219,7 +220,8 @@ impl Live {
             status: Some(SessionStatus::Active),
             ..SessionFilter::default()
         };
-        let sessions = house.store.sessions(&visitor.caller.tenant, &filter, &PageRequest::first(MAX_LIMIT)).await?;
+        let sessions =
+            house.store.sessions(&visitor.caller.tenant, &filter, &PageRequest::first(MAX_LIMIT)).await?;
         Ok(Self {
             path: format!("/charging-stations/{}", path_segment(station.id.as_str())),
             form_token: visitor.form_token().to_owned(),
@@ -249,7 +251,7 @@ impl EvseLine {
             since: zone.exact(connector.since),
             since_ago: ago(connector.since, now),
         });
-        Self { evse: view.evse.to_string(), state: State::of(view.state), connectors: connectors.collect() }
+        Self { evse: view.evse.to_string(), connectors: connectors.collect() }
     }
 }
 

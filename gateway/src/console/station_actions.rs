@@ -118,9 +118,13 @@ pub(super) async fn change(
         Some(false) => "The station is back in service.",
         None => "Saved.",
     };
-    let given = |text: &Option<String>| text.as_ref().map(|text| Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
-    let location = given(&form.location_id).map(|text| text.map(|text| LocationId::new(&text)).transpose()).transpose();
-    let tariff = given(&form.tariff_id).map(|text| text.map(|text| TariffId::new(&text)).transpose()).transpose();
+    let given = |text: &Option<String>| {
+        text.as_ref().map(|text| Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    };
+    let location =
+        given(&form.location_id).map(|text| text.map(|text| LocationId::new(&text)).transpose()).transpose();
+    let tariff =
+        given(&form.tariff_id).map(|text| text.map(|text| TariffId::new(&text)).transpose()).transpose();
     let (Ok(location_id), Ok(tariff_id)) = (location, tariff) else { return Err(PageError::BadForm) };
     let name = given(&form.name).map(|text| text.map(Into::into));
     let change = StationChange { location_id, name, tariff_id, registration: None, maintenance };
@@ -154,19 +158,24 @@ impl CommandForm {
         let evse_id = self.evse_id()?;
         Ok(match self.action.as_str() {
             "start" => {
-                let uid = TokenUid::new(self.token.trim()).map_err(|cause| format!("For whom? The {cause}."))?;
+                let uid =
+                    TokenUid::new(self.token.trim()).map_err(|cause| format!("For whom? The {cause}."))?;
                 let token = IdToken { uid, kind: TokenKind::Central };
                 let remote_start_id = new_remote_start_id();
                 ("Remote start", StationCommand::StartTransaction { evse_id, token, remote_start_id })
             }
             "stop" => {
-                let transaction_id = TransactionId::new(&self.transaction).map_err(|cause| format!("The {cause}."))?;
+                let transaction_id =
+                    TransactionId::new(&self.transaction).map_err(|cause| format!("The {cause}."))?;
                 ("Stop", StationCommand::StopTransaction { transaction_id })
             }
             "reset" => ("Restart", StationCommand::Reset { kind: ResetKind::Immediate, evse_id: None }),
-            "reset_on_idle" => ("Restart when idle", StationCommand::Reset { kind: ResetKind::OnIdle, evse_id: None }),
+            "reset_on_idle" => {
+                ("Restart when idle", StationCommand::Reset { kind: ResetKind::OnIdle, evse_id: None })
+            }
             "unlock" => {
-                let evse_id = evse_id.ok_or_else(|| "Choose the EVSE whose connector is to be unlocked.".to_owned())?;
+                let evse_id =
+                    evse_id.ok_or_else(|| "Choose the EVSE whose connector is to be unlocked.".to_owned())?;
                 ("Unlock", StationCommand::UnlockConnector { evse_id, connector_id: ConnectorId(1) })
             }
             "operative" => ("Into service", availability(true, evse_id)),
@@ -183,7 +192,10 @@ impl CommandForm {
         if self.evse.is_empty() {
             return Ok(None);
         }
-        self.evse.parse().map(|id| Some(EvseId(id))).map_err(|_no_number| "That is not the number of an EVSE.".to_owned())
+        self.evse
+            .parse()
+            .map(|id| Some(EvseId(id)))
+            .map_err(|_no_number| "That is not the number of an EVSE.".to_owned())
     }
 }
 
@@ -215,20 +227,32 @@ const fn in_words(outcome: CommandOutcome) -> (&'static str, &'static str) {
         CommandOutcome::Rejected => ("bad", "The station refused."),
         CommandOutcome::CallError => ("bad", "The station answered with an error."),
         CommandOutcome::Offline => ("bad", "The station is not connected. Nothing was sent."),
-        CommandOutcome::Superseded => ("warn", "The station was just reconnecting. Nothing was sent: try again."),
-        CommandOutcome::StationBusy => ("warn", "Too many commands wait for this station. Nothing was sent: try again later."),
-        CommandOutcome::NotSentDeadline => ("warn", "It could not be sent in time. Nothing was sent: try again."),
-        CommandOutcome::TimeoutUnknown => {
-            ("warn", "It was sent, but no answer came in time. The station may have done it: look before you try again.")
+        CommandOutcome::Superseded => {
+            ("warn", "The station was just reconnecting. Nothing was sent: try again.")
         }
+        CommandOutcome::StationBusy => {
+            ("warn", "Too many commands wait for this station. Nothing was sent: try again later.")
+        }
+        CommandOutcome::NotSentDeadline => {
+            ("warn", "It could not be sent in time. Nothing was sent: try again.")
+        }
+        CommandOutcome::TimeoutUnknown => (
+            "warn",
+            "It was sent, but no answer came in time. The station may have done it: look before you try again.",
+        ),
         CommandOutcome::NodeUnreachableNotSent => {
             ("warn", "The node that holds the station could not be reached. Nothing was sent: try again.")
         }
-        CommandOutcome::NodeUnreachableUnknown => {
-            ("warn", "The node that holds the station was lost. The station may have done it: look before you try again.")
+        CommandOutcome::NodeUnreachableUnknown => (
+            "warn",
+            "The node that holds the station was lost. The station may have done it: look before you try again.",
+        ),
+        CommandOutcome::NotSupported => {
+            ("bad", "The station's protocol version has no such command. Nothing was sent.")
         }
-        CommandOutcome::NotSupported => ("bad", "The station's protocol version has no such command. Nothing was sent."),
-        CommandOutcome::Draining => ("warn", "This node is leaving and takes no commands. Nothing was sent: try again."),
+        CommandOutcome::Draining => {
+            ("warn", "This node is leaving and takes no commands. Nothing was sent: try again.")
+        }
     }
 }
 

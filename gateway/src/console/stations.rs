@@ -1,5 +1,7 @@
 //! The list of charging stations, with filters.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use ringmain_domain::id::{LocationId, TenantId};
@@ -64,6 +66,9 @@ struct Live {
     next: Option<String>,
 }
 
+/// The names of a tenant's locations, of the first thousand.
+pub(super) struct Places(BTreeMap<LocationId, String>);
+
 /// One of several values a field can have.
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
@@ -83,6 +88,7 @@ pub(super) struct StationLine {
     pub(super) location: Option<(String, String)>,
     pub(super) make: String,
     pub(super) version: String,
+    pub(super) online: bool,
     pub(super) seen: Option<String>,
     pub(super) evses: Vec<(String, State)>,
 }
@@ -101,7 +107,11 @@ pub(super) async fn show(
         label: State::of(state).label.to_owned(),
         chosen: query.state == state.as_str(),
     };
-    let registrations = [(Registration::Accepted, "Accepted"), (Registration::Pending, "Waiting for approval"), (Registration::Rejected, "Rejected")];
+    let registrations = [
+        (Registration::Accepted, "Accepted"),
+        (Registration::Pending, "Waiting for approval"),
+        (Registration::Rejected, "Rejected"),
+    ];
     let registration_choice = |(registration, label): (Registration, &str)| Choice {
         value: registration.as_str().to_owned(),
         label: label.to_owned(),
@@ -111,9 +121,11 @@ pub(super) async fn show(
         shell: visitor.shell(&doorway, Nav::Stations),
         states: OperatorState::ALL.into_iter().map(state_choice).collect(),
         registrations: registrations.into_iter().map(registration_choice).collect(),
-        locations: location_choices(&house, &visitor.caller.tenant, &query.location_id).await?,
+        locations: Places::read(&house, &visitor.caller.tenant).await?.choices(&query.location_id),
         text: query.text.clone(),
-        filtered: [&query.state, &query.text, &query.location_id, &query.registration].iter().any(|text| !text.is_empty()),
+        filtered: [&query.state, &query.text, &query.location_id, &query.registration]
+            .iter()
+            .any(|text| !text.is_empty()),
         live_url: format!("/console/live/charging-stations?{}", request.query_string()),
         live,
     };
@@ -129,24 +141,29 @@ pub(super) async fn live(
     Ok(ok(&StationsPart { live: Live::read(&house, &visitor, &query).await? }))
 }
 
-/// The locations of a tenant as choices, by name.
-pub(super) async fn location_choices(
-    house: &House,
-    tenant: &TenantId,
-    chosen: &str,
-) -> Result<Vec<Choice>, StoreError> {
-    let page = house.store.locations(tenant, &PageRequest::first(MAX_LIMIT)).await?;
-    let mut choices: Vec<_> = page
-        .items
-        .into_iter()
-        .map(|location| Choice {
-            chosen: location.id.as_str() == chosen,
-            value: location.id.to_string(),
-            label: location.name.into(),
-        })
-        .collect();
-    choices.sort_by(|a, b| (&a.label, &a.value).cmp(&(&b.label, &b.value)));
-    Ok(choices)
+impl Places {
+    pub(super) async fn read(house: &House, tenant: &TenantId) -> Result<Self, StoreError> {
+        let page = house.store.locations(tenant, &PageRequest::first(MAX_LIMIT)).await?;
+        Ok(Self(page.items.into_iter().map(|location| (location.id, location.name.into())).collect()))
+    }
+
+    /// The address and the name of a location; its id where its name is not at hand.
+    pub(super) fn link(&self, id: &LocationId) -> (String, String) {
+        let name = self.0.get(id).cloned().unwrap_or_else(|| id.to_string());
+        (format!("/locations/{}", path_segment(id.as_str())), name)
+    }
+
+    /// All of them as choices, by name.
+    pub(super) fn choices(&self, chosen: &str) -> Vec<Choice> {
+        let choice = |(id, name): (&LocationId, &String)| Choice {
+            chosen: id.as_str() == chosen,
+            value: id.to_string(),
+            label: name.clone(),
+        };
+        let mut choices: Vec<_> = self.0.iter().map(choice).collect();
+        choices.sort_by(|a, b| (&a.label, &a.value).cmp(&(&b.label, &b.value)));
+        choices
+    }
 }
 
 impl Live {
@@ -155,16 +172,20 @@ impl Live {
             location_id: LocationId::new(&query.location_id).ok(),
             registration: registration_named(&query.registration),
             online: None,
-            text: Some(query.text.chars().take(TEXT_MAX_CHARS).collect::<String>()).filter(|text| !text.trim().is_empty()),
+            text: Some(query.text.chars().take(TEXT_MAX_CHARS).collect::<String>())
+                .filter(|text| !text.trim().is_empty()),
         };
         let state = OperatorState::ALL.into_iter().find(|state| state.as_str() == query.state);
-        let request =
-            PageRequest { after: Some(query.cursor.clone()).filter(|cursor| !cursor.is_empty()), limit: PAGE };
+        let request = PageRequest {
+            after: Some(query.cursor.clone()).filter(|cursor| !cursor.is_empty()),
+            limit: PAGE,
+        };
         let page = service::page_in_state(house, &visitor.caller, &filter, state, &request).await?;
+        let places = Places::read(house, &visitor.caller.tenant).await?;
         let now = clock::now();
         let here = |cursor: &str| format!("/charging-stations?{}", query.with_cursor(cursor));
         Ok(Self {
-            stations: page.items.iter().map(|row| StationLine::of(row, now)).collect(),
+            stations: page.items.iter().map(|row| StationLine::of(row, &places, now)).collect(),
             first: (!query.cursor.is_empty()).then(|| here("")),
             next: page.next.map(|next| here(&next)),
         })
@@ -186,12 +207,10 @@ impl ListQuery {
 }
 
 impl StationLine {
-    pub(super) fn of(row: &StationRow, now: Timestamp) -> Self {
+    pub(super) fn of(row: &StationRow, places: &Places, now: Timestamp) -> Self {
         let station = &row.station;
         let make = [station.vendor.as_deref(), station.model.as_deref()];
-        let location = station.location_id.as_ref().map(|id| {
-            (format!("/locations/{}", path_segment(id.as_str())), id.to_string())
-        });
+        let location = station.location_id.as_ref().map(|id| places.link(id));
         Self {
             href: format!("/charging-stations/{}", path_segment(station.id.as_str())),
             id: station.id.to_string(),
@@ -202,6 +221,7 @@ impl StationLine {
             location,
             make: make.into_iter().flatten().collect::<Vec<_>>().join(" "),
             version: station.ocpp_version.as_deref().map(version_in_words).unwrap_or_default(),
+            online: row.online,
             seen: station.last_seen_at.map(|at| ago(at, now)),
             evses: evses::of(row).iter().map(|evse| (evse.evse.to_string(), State::of(evse.state))).collect(),
         }
@@ -210,7 +230,9 @@ impl StationLine {
 
 /// `ocpp2.0.1` becomes `OCPP 2.0.1`.
 pub(super) fn version_in_words(subprotocol: &str) -> String {
-    subprotocol.strip_prefix("ocpp").map_or_else(|| subprotocol.to_owned(), |version| format!("OCPP {version}"))
+    subprotocol
+        .strip_prefix("ocpp")
+        .map_or_else(|| subprotocol.to_owned(), |version| format!("OCPP {version}"))
 }
 
 fn registration_named(name: &str) -> Option<Registration> {

@@ -86,8 +86,16 @@ pub(super) async fn create(
     let trouble = match form.read(&visitor) {
         Err(trouble) => trouble,
         Ok(tariff) => match service::create(&house, &visitor.caller, &tariff).await {
-            Ok(()) => return Ok(visitor.go(&doorway, "/tariffs", format!("Tariff \u{201c}{}\u{201d} was made.", tariff.name))),
-            Err(Refusal::Invalid(flaws)) => flaws.iter().map(|flaw| flaw_in_words(&flaw.pointer, &flaw.detail)).collect(),
+            Ok(()) => {
+                return Ok(visitor.go(
+                    &doorway,
+                    "/tariffs",
+                    format!("Tariff \u{201c}{}\u{201d} was made.", tariff.name),
+                ));
+            }
+            Err(Refusal::Invalid(flaws)) => {
+                flaws.iter().map(|flaw| flaw_in_words(&flaw.pointer, &flaw.detail)).collect()
+            }
             Err(Refusal::Conflict { reason }) => vec![String::from(reason)],
             Err(refusal) => return Err(refusal.into()),
         },
@@ -112,7 +120,10 @@ async fn page(
     };
     let more = page.next.is_some();
     let tariffs = page.items.into_iter().map(line).collect();
-    Ok(html(status, &TariffsPage { shell: visitor.shell(doorway, Nav::Tariffs), tariffs, more, form, trouble }))
+    Ok(html(
+        status,
+        &TariffsPage { shell: visitor.shell(doorway, Nav::Tariffs), tariffs, more, form, trouble },
+    ))
 }
 
 fn prices(tariff: &Tariff) -> Vec<Price> {
@@ -129,7 +140,10 @@ fn prices(tariff: &Tariff) -> Vec<Price> {
             Price {
                 what,
                 price: format!("{} {}/{per}", component.price, tariff.currency),
-                tax: component.tax_percent.map(|percent| format!("+ {} % tax", percent.normalize())).unwrap_or_default(),
+                tax: component
+                    .tax_percent
+                    .map(|percent| format!("+ {} % tax", percent.normalize()))
+                    .unwrap_or_default(),
                 step: stepped.map(|unit| format!("in steps of {} {unit}", component.step_size)),
                 element: several.then_some(element + 1),
             }
@@ -144,7 +158,9 @@ impl TariffForm {
     fn read(&self, visitor: &Visitor) -> Result<Tariff, Vec<String>> {
         let mut trouble = Vec::new();
         let id = TariffId::new(self.id.trim()).map_err(|cause| trouble.push(format!("Id: {cause}"))).ok();
-        let currency = Currency::new(self.currency.trim()).map_err(|cause| trouble.push(format!("Currency: {cause}"))).ok();
+        let currency = Currency::new(self.currency.trim())
+            .map_err(|cause| trouble.push(format!("Currency: {cause}")))
+            .ok();
         let mut amount = |label: &str, text: &str| {
             let typed = Some(text.trim()).filter(|text| !text.is_empty());
             // People type a comma where they live with one.

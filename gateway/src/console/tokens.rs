@@ -96,7 +96,9 @@ pub(super) async fn create(
         Err(trouble) => trouble,
         Ok(token) => match service::create(&house, &visitor.caller, &token).await {
             Ok(()) => return Ok(visitor.go(&doorway, "/tokens", format!("Token {} was added.", token.uid))),
-            Err(Refusal::Invalid(flaws)) => flaws.iter().map(|flaw| flaw_in_words(&flaw.pointer, &flaw.detail)).collect(),
+            Err(Refusal::Invalid(flaws)) => {
+                flaws.iter().map(|flaw| flaw_in_words(&flaw.pointer, &flaw.detail)).collect()
+            }
             Err(Refusal::Conflict { reason }) => vec![String::from(reason)],
             Err(refusal) => return Err(refusal.into()),
         },
@@ -124,7 +126,8 @@ async fn page(
     form: TokenForm,
     trouble: Vec<String>,
 ) -> Result<HttpResponse, PageError> {
-    let request = PageRequest { after: Some(cursor.to_owned()).filter(|cursor| !cursor.is_empty()), limit: PAGE };
+    let request =
+        PageRequest { after: Some(cursor.to_owned()).filter(|cursor| !cursor.is_empty()), limit: PAGE };
     let page = house.store.tokens(&visitor.caller.tenant, &request).await?;
     let now = clock::now();
     let status = if trouble.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };

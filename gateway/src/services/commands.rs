@@ -165,10 +165,15 @@ mod tests {
     #[test]
     fn a_password_is_sent_and_not_kept() {
         let setting = |name: &str| ringmain_domain::command::VariableSetting {
-            variable: ringmain_domain::command::VariableName { component: "".into(), name: name.into(), evse_id: None },
+            variable: ringmain_domain::command::VariableName {
+                component: "".into(),
+                name: name.into(),
+                evse_id: None,
+            },
             value: "hunter2".into(),
         };
-        let command = StationCommand::SetVariables { variables: vec![setting("AuthorizationKey"), setting("Other")] };
+        let command =
+            StationCommand::SetVariables { variables: vec![setting("AuthorizationKey"), setting("Other")] };
         let StationCommand::SetVariables { variables } = masked(&command) else { panic!("another command") };
         assert_eq!([&*variables[0].value, &*variables[1].value], ["***", "hunter2"]);
         let payload = r#"{"key":"AuthorizationKey","value":"hunter2"}"#.into();

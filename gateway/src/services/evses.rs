@@ -174,18 +174,19 @@ mod tests {
     fn row(online: bool, connectors: &[(u32, u32, ConnectorStatus, Option<bool>)]) -> StationRow {
         let station = StationId::new("CS-1").unwrap();
         let now = Timestamp::from_millis(0);
-        let connector = |(evse, connector, status, flows): &(u32, u32, ConnectorStatus, Option<bool>)| ConnectorRow {
-            connector: Connector {
-                station: station.clone(),
-                evse: EvseId(*evse),
-                connector: ConnectorId(*connector),
-                status: *status,
-                fault: None,
-                since: now,
-            },
-            session: None,
-            energy_flows: *flows,
-        };
+        let connector =
+            |(evse, connector, status, flows): &(u32, u32, ConnectorStatus, Option<bool>)| ConnectorRow {
+                connector: Connector {
+                    station: station.clone(),
+                    evse: EvseId(*evse),
+                    connector: ConnectorId(*connector),
+                    status: *status,
+                    fault: None,
+                    since: now,
+                },
+                session: None,
+                energy_flows: *flows,
+            };
         let tenant = TenantId::default_tenant();
         StationRow {
             station: ChargingStation::unknown(tenant, station.clone(), Registration::Accepted, now),
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn rows_that_stand_for_several_connectors_are_left_out() {
-        let row = row(true, &[(0, 0, ConnectorStatus::Available, None), (1, 0, ConnectorStatus::Faulted, None)]);
+        let row =
+            row(true, &[(0, 0, ConnectorStatus::Available, None), (1, 0, ConnectorStatus::Faulted, None)]);
         assert!(of(&row).is_empty());
         assert_eq!(state_of_station(&row), OperatorState::Available);
     }

@@ -164,7 +164,8 @@ pub async fn make(house: &House, caller: &Caller, new: NewKey) -> Result<MadeKey
     if !house.store.insert_api_key(&key).await? {
         return Err(Refusal::conflict("a key with this id exists"));
     }
-    let detail = json!({"name": key.name, "role": key.role, "expires_at": key.expires_at.map(|at| at.to_string())});
+    let detail =
+        json!({"name": key.name, "role": key.role, "expires_at": key.expires_at.map(|at| at.to_string())});
     audit::record(house, caller, "api_key.created", &format!("api-keys/{}", key.id), &detail).await?;
     Ok(MadeKey { key, token })
 }
@@ -176,7 +177,8 @@ pub async fn make(house: &House, caller: &Caller, new: NewKey) -> Result<MadeKey
 pub async fn revoke(house: &House, caller: &Caller, id: Uuid) -> Result<(), Refusal> {
     let now = clock::now();
     let keys = house.store.api_keys(&caller.tenant).await?;
-    let administrators = || keys.iter().filter(|key| key.role == AccessRole::Administrator && is_valid(key, now));
+    let administrators =
+        || keys.iter().filter(|key| key.role == AccessRole::Administrator && is_valid(key, now));
     if administrators().count() == 1 && administrators().any(|key| key.id == id) {
         return Err(Refusal::conflict("this is the last valid administrator key: make another one first"));
     }

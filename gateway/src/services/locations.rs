@@ -47,7 +47,8 @@ pub async fn create(house: &House, caller: &Caller, location: &Location) -> Resu
 pub async fn put(house: &House, caller: &Caller, location: &Location) -> Result<Put, Refusal> {
     check(location)?;
     let known = house.store.location(&caller.tenant, &location.id).await?.is_some();
-    let (put, action) = if known { (Put::Replaced, "location.replaced") } else { (Put::Created, "location.created") };
+    let (put, action) =
+        if known { (Put::Replaced, "location.replaced") } else { (Put::Created, "location.created") };
     write(house, caller, location, action).await?;
     Ok(put)
 }
@@ -61,7 +62,9 @@ pub async fn remove(house: &House, caller: &Caller, id: &LocationId) -> Result<(
         Ok(true) => {}
         Ok(false) => return Err(Refusal::absent("location", id)),
         Err(StoreError::Conflict { .. }) => {
-            return Err(Refusal::conflict("charging stations stand at this location: move or delete them first"));
+            return Err(Refusal::conflict(
+                "charging stations stand at this location: move or delete them first",
+            ));
         }
         Err(cause) => return Err(cause.into()),
     }
@@ -90,7 +93,10 @@ fn check(location: &Location) -> Result<(), Refusal> {
         check_text(&mut flaws, "/postal_code", code, POSTAL_CODE_MAX_CHARS);
     }
     if location.country.len() != 3 || !location.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        flaws.push(Flaw::new("/country", "must be a country code of three capital letters (ISO 3166-1 alpha-3)"));
+        flaws.push(Flaw::new(
+            "/country",
+            "must be a country code of three capital letters (ISO 3166-1 alpha-3)",
+        ));
     }
     check_degrees(&mut flaws, "/latitude", &location.latitude, 90);
     check_degrees(&mut flaws, "/longitude", &location.longitude, 180);
@@ -101,11 +107,15 @@ fn check(location: &Location) -> Result<(), Refusal> {
 }
 
 fn check_degrees(flaws: &mut Vec<Flaw>, pointer: &'static str, text: &str, max: i64) {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    let plain =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     let degrees = text.parse::<Decimal>().ok().filter(|_| plain);
-    let fits = |degrees: Decimal| degrees.abs() <= Decimal::from(max) && degrees.scale() <= COORDINATE_SCALE_MAX;
+    let fits =
+        |degrees: Decimal| degrees.abs() <= Decimal::from(max) && degrees.scale() <= COORDINATE_SCALE_MAX;
     if !degrees.is_some_and(fits) {
-        let range = format!("must be decimal degrees from -{max} to {max} with at most {COORDINATE_SCALE_MAX} decimals");
+        let range = format!(
+            "must be decimal degrees from -{max} to {max} with at most {COORDINATE_SCALE_MAX} decimals"
+        );
         flaws.push(Flaw::new(pointer, range));
     }
 }
@@ -154,14 +164,24 @@ mod tests {
         let Err(Refusal::Invalid(flaws)) = check(&broken) else { panic!("it passed") };
         let pointers: Vec<_> = flaws.iter().map(|flaw| flaw.pointer.as_ref()).collect();
         let expect = [
-            "/id", "/name", "/address", "/city", "/postal_code", "/country", "/latitude", "/longitude", "/time_zone",
+            "/id",
+            "/name",
+            "/address",
+            "/city",
+            "/postal_code",
+            "/country",
+            "/latitude",
+            "/longitude",
+            "/time_zone",
         ];
         assert_eq!(pointers, expect);
     }
 
     #[test]
     fn a_coordinate_has_at_most_seven_decimals() {
-        for (text, sound) in [("50.1234567", true), ("50.12345678", false), ("-90", true), ("+5", false), ("", false)] {
+        for (text, sound) in
+            [("50.1234567", true), ("50.12345678", false), ("-90", true), ("+5", false), ("", false)]
+        {
             let mut flaws = Vec::new();
             check_degrees(&mut flaws, "/latitude", text, 90);
             assert_eq!(flaws.is_empty(), sound, "{text:?}");

@@ -126,7 +126,8 @@ impl SignIns {
 
 impl SignIn {
     fn lasts(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.used) < IDLE && now.saturating_duration_since(self.since) < ABSOLUTE
+        now.saturating_duration_since(self.used) < IDLE
+            && now.saturating_duration_since(self.since) < ABSOLUTE
     }
 }
 

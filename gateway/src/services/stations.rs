@@ -113,7 +113,10 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
         ..ChargingStation::unknown(caller.tenant.clone(), new.id, new.registration, now)
     };
     if !house.store.insert_station(&station).await? {
-        return Err(Refusal::conflict(format!("a charging station {:?} exists already", station.id.as_str())));
+        return Err(Refusal::conflict(format!(
+            "a charging station {:?} exists already",
+            station.id.as_str()
+        )));
     }
     put_password(house, &station, &password).await?;
     let detail = json!({
@@ -214,7 +217,11 @@ pub async fn page_in_state(
 /// A station shows a state when one of its EVSEs does, or the station itself while it has shown none.
 fn shows(row: &StationRow, state: OperatorState) -> bool {
     let evses = evses::of(row);
-    if evses.is_empty() { evses::state_of_station(row) == state } else { evses.iter().any(|evse| evse.state == state) }
+    if evses.is_empty() {
+        evses::state_of_station(row) == state
+    } else {
+        evses.iter().any(|evse| evse.state == state)
+    }
 }
 
 /// Puts the change into the record and says what became different.
@@ -271,7 +278,8 @@ async fn check_references(
 fn check_password(flaws: &mut Vec<Flaw>, password: &str) {
     let chars = password.chars().count();
     if !(PASSWORD_MIN_CHARS..=PASSWORD_MAX_CHARS).contains(&chars) {
-        let range = format!("must have {PASSWORD_MIN_CHARS} to {PASSWORD_MAX_CHARS} characters, this has {chars}");
+        let range =
+            format!("must have {PASSWORD_MIN_CHARS} to {PASSWORD_MAX_CHARS} characters, this has {chars}");
         flaws.push(Flaw::new("/password", range));
     } else if !password.chars().all(|c| c.is_ascii_graphic()) {
         flaws.push(Flaw::new("/password", "must consist of visible ASCII characters without spaces"));
@@ -279,7 +287,8 @@ fn check_password(flaws: &mut Vec<Flaw>, password: &str) {
 }
 
 async fn put_password(house: &House, station: &ChargingStation, password: &Secret) -> Result<(), StoreError> {
-    let sealed = house.credentials.seal(password.reveal().as_bytes(), clock::now()).map_err(|c| no_random(&c))?;
+    let sealed =
+        house.credentials.seal(password.reveal().as_bytes(), clock::now()).map_err(|c| no_random(&c))?;
     house.store.put_station_credential(&station.tenant, &station.id, &sealed).await
 }
 

@@ -33,7 +33,8 @@ pub async fn create(house: &House, caller: &Caller, tariff: &Tariff) -> Result<(
 pub async fn put(house: &House, caller: &Caller, tariff: &Tariff) -> Result<Put, Refusal> {
     check(tariff)?;
     let known = house.store.tariff(&caller.tenant, &tariff.id).await?.is_some();
-    let (put, action) = if known { (Put::Replaced, "tariff.replaced") } else { (Put::Created, "tariff.created") };
+    let (put, action) =
+        if known { (Put::Replaced, "tariff.replaced") } else { (Put::Created, "tariff.created") };
     write(house, caller, tariff, action).await?;
     Ok(put)
 }

@@ -82,7 +82,8 @@ pub async fn create(house: &House, caller: &Caller, token: &Token) -> Result<(),
 pub async fn put(house: &House, caller: &Caller, token: &Token) -> Result<Put, Refusal> {
     check(token)?;
     let known = house.store.token(&caller.tenant, &token.uid).await?.is_some();
-    let (put, action) = if known { (Put::Replaced, "token.replaced") } else { (Put::Created, "token.created") };
+    let (put, action) =
+        if known { (Put::Replaced, "token.replaced") } else { (Put::Created, "token.created") };
     write(house, caller, token, action).await?;
     Ok(put)
 }
@@ -91,7 +92,12 @@ pub async fn put(house: &House, caller: &Caller, token: &Token) -> Result<Put, R
 ///
 /// # Errors
 /// Absent; the store's.
-pub async fn set_blocked(house: &House, caller: &Caller, uid: &TokenUid, blocked: bool) -> Result<Token, Refusal> {
+pub async fn set_blocked(
+    house: &House,
+    caller: &Caller,
+    uid: &TokenUid,
+    blocked: bool,
+) -> Result<Token, Refusal> {
     let token = Token { blocked, updated_at: clock::now(), ..own(house, caller, uid).await? };
     write(house, caller, &token, if blocked { "token.blocked" } else { "token.unblocked" }).await?;
     Ok(token)

@@ -1,4 +1,5 @@
 //! Journal and sites on a real store: tickets, a poison fact, full queues, deaths and rebirths.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,7 +58,8 @@ fn fact_of(station: &str, event: DomainEvent) -> Fact {
 }
 
 fn status(station: &str, status: ConnectorStatus) -> Fact {
-    let event = DomainEvent::StatusChanged { evse: EvseId(1), connector: ConnectorId(1), status, fault: None };
+    let event =
+        DomainEvent::StatusChanged { evse: EvseId(1), connector: ConnectorId(1), status, fault: None };
     fact_of(station, event)
 }
 
@@ -221,8 +223,6 @@ async fn what_a_full_mailbox_did_not_take_the_sweep_reads() {
         // A clone each time: each has a place of its own even in a full mailbox, and the bound must hold all the same.
         site.clone().tell(site::Input::Changed(Box::new((*snapshot).clone())));
     }
-    until("the sweep", async || {
-        site.addr().send(Observe).await.unwrap().connectors.iter().sum::<u32>() == 1
-    })
-    .await;
+    until("the sweep", async || site.addr().send(Observe).await.unwrap().connectors.iter().sum::<u32>() == 1)
+        .await;
 }

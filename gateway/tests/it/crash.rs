@@ -3,11 +3,7 @@
 //! "Before" is a kill in the moment the frame is written; "after" is a kill when a second reader of the store has seen the fact and the
 //! station has seen no answer. Each case must have happened for each step, or the run proves nothing and fails.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::collections::BTreeSet;
 
@@ -20,6 +16,7 @@ use serde_json::{Value, json};
 use crate::rig::api::TARIFF;
 use crate::rig::node::Node;
 use crate::rig::station::Station;
+use crate::rig::stores::TestStore;
 use crate::rig::{eventually, on_both_stores};
 
 const PROTOCOLS: [&str; 3] = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"];
@@ -76,14 +73,17 @@ impl Story {
     fn first(&self, step: Step) -> (&'static str, Value) {
         let sampled = json!([{"timestamp": "2026-03-01T08:30:00Z", "sampledValue": [{"value": "3500"}]}]);
         match step {
-            Step::Boot => ("BootNotification", json!({"chargePointVendor": "Ring", "chargePointModel": "Main"})),
+            Step::Boot => {
+                ("BootNotification", json!({"chargePointVendor": "Ring", "chargePointModel": "Main"}))
+            }
             Step::Start => (
                 "StartTransaction",
                 json!({"connectorId": 1, "idTag": "A1", "meterStart": 1000, "timestamp": "2026-03-01T08:00:00Z"}),
             ),
-            Step::Meter => {
-                ("MeterValues", json!({"connectorId": 1, "transactionId": self.transaction, "meterValue": sampled}))
-            }
+            Step::Meter => (
+                "MeterValues",
+                json!({"connectorId": 1, "transactionId": self.transaction, "meterValue": sampled}),
+            ),
             Step::Stop => (
                 "StopTransaction",
                 json!({"transactionId": self.transaction, "meterStop": 6000, "timestamp": "2026-03-01T09:00:00Z"}),
@@ -156,7 +156,8 @@ impl Story {
     /// One transaction, one session, one bill, and the right figures.
     async fn assert_billed_once(&self, node: &Node) {
         let api = node.api();
-        let transaction = self.transaction.as_str().map_or_else(|| self.transaction.to_string(), str::to_owned);
+        let transaction =
+            self.transaction.as_str().map_or_else(|| self.transaction.to_string(), str::to_owned);
         let transactions = api.transactions(&self.identity).await;
         let ids: Vec<&Value> = transactions.iter().map(|transaction| &transaction["id"]).collect();
         assert_eq!(ids, [&json!(transaction)], "{}", self.identity);
@@ -207,6 +208,33 @@ on_both_stores! {
         }
         node.stop().await;
     }
+}
+
+/// The other end of a node's life: nothing has to be repeated after it.
+#[tokio::test]
+async fn an_orderly_end_tells_the_stations_to_come_back() {
+    let mut node = Node::start(TestStore::sqlite()).await;
+    let mut lines = Vec::new();
+    for protocol in PROTOCOLS {
+        let identity = format!("CS-{protocol}");
+        node.api().register(&identity).await;
+        lines.push(Station::booted(&node.addresses, &identity, protocol).await);
+    }
+    let goodbyes = async {
+        for line in &mut lines {
+            assert_eq!(line.closed().await, Some(1012));
+        }
+        // Each hangs up as a station does, and the node need not wait for it.
+        lines.clear();
+    };
+    tokio::join!(node.stop(), goodbyes);
+    node.restart().await;
+    for protocol in PROTOCOLS {
+        let mut line = Station::connect(&node.addresses, &format!("CS-{protocol}"), protocol).await;
+        line.is_well().await;
+        line.close().await;
+    }
+    node.stop().await;
 }
 
 /// A new station of each version, with a tariff.

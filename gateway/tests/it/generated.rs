@@ -1,4 +1,5 @@
 //! Pages that are made from the code and compared with it. `make docs` writes them.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,11 +37,18 @@ fn generated_docs_configuration() {
         "# Configuration\n\nMade from `gateway/src/config.rs` by `make docs`. File `ringmain.toml`, then `RINGMAIN_*` variables (`RINGMAIN_STORE__URL`: two underscores between\nsection and key), then flags. A secret may be `file:PATH`. Unknown keys are errors.\n\n| key | values | default | meaning |\n|---|---|---|---|\n",
     );
     for (key, values, meaning) in KEYS {
-        let default = defaults.remove(*key).unwrap_or_else(|| panic!("{key} is described and does not exist"));
+        let default =
+            defaults.remove(*key).unwrap_or_else(|| panic!("{key} is described and does not exist"));
         writeln!(page, "| `{key}` | {values} | {default} | {meaning} |").unwrap();
     }
     assert!(defaults.is_empty(), "not described in KEYS: {defaults:?}");
     compare("configuration.md", &page);
+}
+
+#[test]
+fn generated_docs_openapi() {
+    let document = ringmain_gateway::api::openapi::description();
+    compare("openapi.json", &(document.to_pretty_json().unwrap() + "\n"));
 }
 
 fn compare(name: &str, page: &str) {

@@ -3,11 +3,7 @@
 //!
 //! Every call that a station gets here is held to the official schema by the rig.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod outcomes;
 mod typed;

@@ -3,12 +3,7 @@
 //! The stations are `tests/python/*.py`; what they assert about our answers stands there. Here an operator orders a remote start and a
 //! remote stop, and looks at energy and cost.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -55,7 +50,9 @@ impl Stranger {
     /// The next line must begin with this word; gives back the rest of it.
     async fn says(&mut self, word: &str) -> String {
         let line = within(word, self.said.next_line()).await.unwrap();
-        let line = line.unwrap_or_else(|| panic!("the station ended before it said {word:?}; its standard error tells why"));
+        let line = line.unwrap_or_else(|| {
+            panic!("the station ended before it said {word:?}; its standard error tells why")
+        });
         let rest = line.strip_prefix(word).unwrap_or_else(|| panic!("{line:?} instead of {word:?}"));
         rest.trim().to_owned()
     }
@@ -76,13 +73,16 @@ async fn charge_twice(python: &Path, node: &Node, protocol: &str) {
     let mut stranger = Stranger::start(python, node, &identity, protocol);
 
     stranger.says("ready").await;
-    let start = api.command(&identity, &json!({"command": "start_transaction", "evse_id": 1, "token_uid": "A1"})).await;
+    let start = api
+        .command(&identity, &json!({"command": "start_transaction", "evse_id": 1, "token_uid": "A1"}))
+        .await;
     assert_eq!(start["outcome"], "accepted", "{protocol}: {start}");
     let transaction = stranger.says("started").await;
     let running = api.sessions(&identity).await.pop().unwrap();
     assert_eq!((&running["transaction_id"], &running["status"]), (&json!(transaction), &json!("active")));
     assert_eq!(running["energy_wh"], 1000);
-    let stop = api.command(&identity, &json!({"command": "stop_transaction", "transaction_id": transaction})).await;
+    let stop =
+        api.command(&identity, &json!({"command": "stop_transaction", "transaction_id": transaction})).await;
     assert_eq!(stop["outcome"], "accepted", "{protocol}: {stop}");
     stranger.says("done").await;
     let status = within("the end of the station", stranger.child.wait()).await.unwrap();
@@ -92,7 +92,11 @@ async fn charge_twice(python: &Path, node: &Node, protocol: &str) {
     let (sessions, cdrs) = (api.sessions(&identity).await, api.cdrs(&identity).await);
     let bills: Vec<(&Value, &Value)> = cdrs.iter().map(|cdr| (&cdr["energy_wh"], &cdr["cost"])).collect();
     let cost = |excl: &str, incl: &str| json!({"currency": "EUR", "excl_tax": excl, "incl_tax": incl});
-    assert_eq!(bills, [(&json!(5000), &cost("3.50", "4.17")), (&json!(2000), &cost("2.00", "2.38"))], "{protocol}");
+    assert_eq!(
+        bills,
+        [(&json!(5000), &cost("3.50", "4.17")), (&json!(2000), &cost("2.00", "2.38"))],
+        "{protocol}"
+    );
     for (session, (energy, cost)) in sessions.iter().zip(bills) {
         assert_eq!((&session["energy_wh"], &session["cost"]), (energy, cost), "{protocol}");
         assert_eq!((&session["status"], &session["flags"]), (&json!("completed"), &json!([])), "{protocol}");

@@ -53,7 +53,9 @@ struct Case {
 
 async fn all<F: Future<Output = Option<TestStore>>>(store: impl Fn() -> F) {
     let Some(shared) = store().await else { return };
-    let shared = Rc::new(Node::start(shared).await);
+    let mut shared = Node::start(shared).await;
+    shared.expect_complaint("a message came again with other content");
+    let shared = Rc::new(shared);
     let failures: RefCell<Vec<String>> = RefCell::default();
     let cases = cases();
     assert!(!cases.is_empty(), "{FILTER} names no scenario");
@@ -85,7 +87,8 @@ async fn outcome(case: Case, house: House) -> Option<String> {
         Err(ended) => {
             let panic = ended.into_panic();
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+            let text =
+                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
             Some(format!("{title}, line {}: {text}", line.get()))
         }
     }

@@ -1,11 +1,7 @@
 //! One transaction through all nine places, seen from outside: each place's metric moves, the log tells it, watchers hear of it, the
 //! frames are recorded - and no secret is in any of them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use serde_json::{Value, json};
 
@@ -27,7 +23,12 @@ type Move = (&'static str, &'static str, &'static [(&'static str, &'static str)]
 const MOVES: [Move; 14] = [
     ("socket", "ringmain_socket_connections", &[("version", "ocpp2.0.1")], 1.0),
     ("frame", "ringmain_frame_received_total", &[("kind", "call")], 6.0),
-    ("call", "ringmain_call_duration_seconds_count", &[("action", "TransactionEvent"), ("outcome", "answered")], 3.0),
+    (
+        "call",
+        "ringmain_call_duration_seconds_count",
+        &[("action", "TransactionEvent"), ("outcome", "answered")],
+        3.0,
+    ),
     ("call", "ringmain_call_duration_seconds_count", &[("outcome", "answered")], 6.0),
     ("report", "ringmain_report_quirks_total", &[("quirk", "unknown_member")], 1.0),
     ("decision", "ringmain_decision_events_total", &[("event", "station_booted")], 1.0),
@@ -86,7 +87,11 @@ async fn charge(station: &mut Station) {
 
 fn moved(before: &Page, after: &Page, (place, name, labels, by): &Move) -> Result<(), String> {
     let found = after.sum(name, labels) - before.sum(name, labels);
-    if found == *by { Ok(()) } else { Err(format!("{place}: {name} {labels:?} moved by {found} instead of {by}")) }
+    if found == *by {
+        Ok(())
+    } else {
+        Err(format!("{place}: {name} {labels:?} moved by {found} instead of {by}"))
+    }
 }
 
 #[tokio::test]
@@ -157,7 +162,14 @@ async fn every_frame_is_recorded_in_its_order() {
         let messages = node.api().messages("CS-1").await;
         (messages.len() == 12).then_some(messages)
     });
-    let actions = ["BootNotification", "StatusNotification", "TransactionEvent", "TransactionEvent", "TransactionEvent", "Heartbeat"];
+    let actions = [
+        "BootNotification",
+        "StatusNotification",
+        "TransactionEvent",
+        "TransactionEvent",
+        "TransactionEvent",
+        "Heartbeat",
+    ];
     for (pair, action) in shown.chunks(2).zip(actions) {
         let told = |message: &Value| {
             let member = |name: &str| message[name].as_str().unwrap().to_owned();
@@ -191,7 +203,10 @@ async fn the_log_can_be_followed_by_station_and_transaction() {
     let ended = events.iter().filter(of_station).find(|event| event["exit.reason"].is_string()).unwrap();
     assert_eq!(ended["exit.reason"], "closed");
     let of_transaction = events.iter().filter(of_station).filter(|event| event["transaction.id"] == "T-WALK");
-    assert_eq!(of_transaction.count(), 3, "start, meter values and end");
+    let told: Vec<&Value> = of_transaction.collect();
+    let messages: Vec<&Value> = told.iter().map(|event| &event["message"]).collect();
+    assert_eq!(messages, ["a transaction started", "a transaction ended"]);
+    assert_eq!((&told[1]["energy_wh"], &told[1]["status"]), (&json!(5000), &json!("completed")));
 }
 
 #[tokio::test]
@@ -224,6 +239,7 @@ async fn no_secret_is_logged_or_recorded() {
         let calls = messages.iter().filter(|message| message["action"] == "Authorize").count();
         (calls == 2).then_some(messages)
     });
+    let kept = [node.api().get("/commands").await, node.api().get("/audit-events").await];
     node.stop().await;
 
     let password = password_of("CS-1");
@@ -234,6 +250,9 @@ async fn no_secret_is_logged_or_recorded() {
     }
     for secret in [password.as_str(), rotated, TOKEN] {
         assert!(!json!(messages).to_string().contains(secret), "{secret} is in a recorded frame");
+    }
+    for secret in [password.as_str(), rotated, PLANTED, TOKEN] {
+        assert!(!json!(kept).to_string().contains(secret), "{secret} is in a command or an audit event");
     }
     // The setting itself is masked; the same text elsewhere was the station's own doing.
     for message in messages.iter().filter(|message| message["direction"] == "outbound") {

@@ -121,7 +121,13 @@ impl Connection {
         }));
     }
 
-    fn decide(&mut self, mut open: OpenCall, report: StationReport, token: Option<Token>, ctx: &mut Context<Self>) {
+    fn decide(
+        &mut self,
+        mut open: OpenCall,
+        report: StationReport,
+        token: Option<Token>,
+        ctx: &mut Context<Self>,
+    ) {
         let now = clock::now();
         let input = Input::Report { report: Box::new(report), token: token.map(Box::new) };
         let outcome = self.state.apply(now, input);
@@ -152,7 +158,6 @@ impl Connection {
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
-                connection.trace(&appended);
                 let reply = connection.complete(reply, &proposed, &appended);
                 connection.answer(&open, &reply, ctx);
             }
@@ -162,16 +167,6 @@ impl Connection {
             }
             Err(_mailbox) => connection.leave(Exit::StoreLost),
         }));
-    }
-
-    /// What became of messages about transactions, for whoever follows one through the log.
-    fn trace(&self, appended: &[Appended]) {
-        for Appended { fresh, conflict, transaction, .. } in appended {
-            if let Some(transaction) = transaction {
-                let station = self.state.id();
-                tracing::debug!(station.id = %station, transaction.id = %transaction, fresh, conflict, "stored");
-            }
-        }
     }
 
     /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended.

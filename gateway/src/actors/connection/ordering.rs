@@ -35,8 +35,13 @@ impl Handler<Execute> for Connection {
 }
 
 impl Connection {
-    fn take_order(&mut self, order: &ringmain_domain::command::CommandOrder, now: Timestamp) -> Result<(), CommandResult> {
-        let refused = |outcome, why: &str| CommandResult { outcome, response: None, detail: Some(why.into()) };
+    fn take_order(
+        &mut self,
+        order: &ringmain_domain::command::CommandOrder,
+        now: Timestamp,
+    ) -> Result<(), CommandResult> {
+        let refused =
+            |outcome, why: &str| CommandResult { outcome, response: None, detail: Some(why.into()) };
         let message = self.dialect.write_command(&order.command, now).map_err(|refusal| {
             let why = refusal.to_string();
             match refusal {
@@ -47,7 +52,8 @@ impl Connection {
         })?;
         let id = MessageId::new(&order.id.to_string())
             .map_err(|error| refused(CommandOutcome::NotSupported, &error.to_string()))?;
-        let call = OutboundCall { id, action: message.action, payload: message.payload, deadline: order.deadline };
+        let call =
+            OutboundCall { id, action: message.action, payload: message.payload, deadline: order.deadline };
         self.rpc.submit(now, call).map_err(|refusal| {
             let outcome = match refusal {
                 SubmitRefusal::QueueFull | SubmitRefusal::SameId => CommandOutcome::StationBusy,
@@ -80,17 +86,23 @@ impl Connection {
         let Some(open) = self.take_open(id) else { return };
         let response = serde_json::json!({ "code": code.as_str(), "description": description }).to_string();
         let detail = format!("{}: {description}", code.as_str());
-        end(open.done, CommandResult {
-            outcome: CommandOutcome::CallError,
-            response: Some(response.into()),
-            detail: Some(detail.into()),
-        });
+        end(
+            open.done,
+            CommandResult {
+                outcome: CommandOutcome::CallError,
+                response: Some(response.into()),
+                detail: Some(detail.into()),
+            },
+        );
     }
 
     pub(super) fn expire_orders(&mut self, now: Timestamp) {
         for unanswered in self.rpc.expire(now) {
-            let outcome =
-                if unanswered.sent { CommandOutcome::TimeoutUnknown } else { CommandOutcome::NotSentDeadline };
+            let outcome = if unanswered.sent {
+                CommandOutcome::TimeoutUnknown
+            } else {
+                CommandOutcome::NotSentDeadline
+            };
             if let Some(open) = self.take_open(&unanswered.id) {
                 end(open.done, CommandResult::bare(outcome));
             }
@@ -100,7 +112,8 @@ impl Connection {
 
     /// The socket is gone: what was written may have been seen, the rest was not.
     pub(super) fn end_orders(&mut self, exit: Exit) {
-        let unsent = if exit == Exit::Replaced { CommandOutcome::Superseded } else { CommandOutcome::Offline };
+        let unsent =
+            if exit == Exit::Replaced { CommandOutcome::Superseded } else { CommandOutcome::Offline };
         for unanswered in self.rpc.close() {
             let outcome = if unanswered.sent { CommandOutcome::TimeoutUnknown } else { unsent };
             if let Some(open) = self.take_open(&unanswered.id) {

@@ -1,5 +1,7 @@
 //! Every form of a typed command, there and back.
 
+use super::profiles::PERIODS_MAX;
+use super::variables::VARIABLES_MAX;
 use super::*;
 use crate::api::problem::Kind;
 use crate::services::commands::name;
@@ -44,12 +46,17 @@ fn what_is_left_out_has_a_friendly_default() {
     let StationCommand::StartTransaction { evse_id: None, token, remote_start_id } = start else { panic!() };
     assert_eq!((token.uid.as_str(), token.kind), ("A1", TokenKind::Central));
     assert!(remote_start_id > 0);
-    let start = read(json!({"command": "start_transaction", "token": {"uid": "A1", "kind": "e_maid"}})).unwrap();
-    assert!(matches!(start, StationCommand::StartTransaction { token, .. } if token.kind == TokenKind::EMaid));
+    let start =
+        read(json!({"command": "start_transaction", "token": {"uid": "A1", "kind": "e_maid"}})).unwrap();
+    assert!(
+        matches!(start, StationCommand::StartTransaction { token, .. } if token.kind == TokenKind::EMaid)
+    );
     let reset = read(json!({"command": "reset"})).unwrap();
     assert_eq!(reset, StationCommand::Reset { kind: ResetKind::OnIdle, evse_id: None });
     let stop = read(json!({"command": "stop_transaction", "transaction_id": 42})).unwrap();
-    assert!(matches!(stop, StationCommand::StopTransaction { transaction_id } if transaction_id.as_str() == "42"));
+    assert!(
+        matches!(stop, StationCommand::StopTransaction { transaction_id } if transaction_id.as_str() == "42")
+    );
     let unlock = read(json!({"command": "unlock_connector", "evse_id": 3})).unwrap();
     assert_eq!(unlock, StationCommand::UnlockConnector { evse_id: EvseId(3), connector_id: ConnectorId(1) });
     let profile = json!({"profile_id": 1, "purpose": "station_max", "unit": "milliamps", "periods": [{"start_s": 0, "limit": 0}]});

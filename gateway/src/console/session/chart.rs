@@ -9,15 +9,17 @@ use ringmain_domain::transaction::TransactionFact;
 use super::super::format::{Zone, power};
 
 /// The drawing's size in its own units.
-const WIDTH: i64 = 900;
-const HEIGHT: i64 = 190;
+const WIDTH: i64 = 1300;
+const HEIGHT: i64 = 220;
 /// Room for the figures beside and below the curve.
-const LEFT: i64 = 62;
+const LEFT: i64 = 66;
 const BOTTOM: i64 = 26;
 const TOP: i64 = 10;
 /// The most points of the curve: more cannot be told apart.
 const POINTS_MAX: usize = 300;
 const MS_PER_HOUR: i64 = 3_600_000;
+/// Ends of a shorter curve are told to the second.
+const SHORT_MS: i64 = 900_000;
 
 /// A curve with its axes.
 pub(super) struct Chart {
@@ -50,7 +52,8 @@ impl Chart {
         let floor = y(0);
         let area = format!("{},{floor} {line}{},{floor}", x(first.0), x(last.0));
         let grid = [0, top / 2, top].into_iter().map(|watts| (y(watts), power(watts))).collect();
-        let (from, to) = (zone.when(first.0).text, zone.when(last.0).text);
+        let written = |at| if span < SHORT_MS { zone.exact(at).text } else { zone.when(at).text };
+        let (from, to) = (written(first.0), written(last.0));
         let summary = format!("Power from {from} to {to}, at most {}", power(peak));
         Some(Self { line: line.trim_end().to_owned(), area, grid, from, to, summary })
     }
@@ -149,13 +152,17 @@ mod tests {
         assert!(Chart::of(&[], &zone).is_none());
         assert!(Chart::of(&[fact(0, 0, 0, Some(100))], &zone).is_none());
         assert!(Chart::of(&[fact(0, 0, 5, None), fact(1, 60, 5, None)], &zone).is_none(), "no power at all");
-        assert!(Chart::of(&[fact(0, 5, 0, Some(1)), fact(1, 5, 0, Some(2))], &zone).is_none(), "no time between");
+        assert!(
+            Chart::of(&[fact(0, 5, 0, Some(1)), fact(1, 5, 0, Some(2))], &zone).is_none(),
+            "no time between"
+        );
     }
 
     #[test]
     fn the_meter_s_power_is_drawn_or_else_the_mean_between_readings() {
         let zone = Zone::named(None);
-        let measured = Chart::of(&[fact(0, 0, 0, Some(11_000)), fact(1, 60, 500, Some(7_000))], &zone).unwrap();
+        let measured =
+            Chart::of(&[fact(0, 0, 0, Some(11_000)), fact(1, 60, 500, Some(7_000))], &zone).unwrap();
         assert!(measured.summary.ends_with("at most 11.0 kW"), "{}", measured.summary);
         assert_eq!(measured.grid[2].1, "20.0 kW");
         let mean = Chart::of(&[fact(0, 0, 0, None), fact(1, 3_600, 3_700, None)], &zone).unwrap();

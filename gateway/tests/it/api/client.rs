@@ -115,7 +115,10 @@ impl Stream {
                 body.extend_from_slice(&chunk);
             }
         } else {
-            while self.read_more().await {}
+            // The server may keep the connection a while when it did not read the request to its end.
+            let length = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            let length = length.map_or(usize::MAX, |(_, value)| value.parse().unwrap());
+            while self.buffer.len() < length && self.read_more().await {}
             body.append(&mut self.buffer);
         }
         Reply { status: self.status, headers: self.headers, body: String::from_utf8(body).unwrap() }

@@ -99,7 +99,10 @@ async fn the_seventeenth_waiting_order_finds_the_station_busy() {
         station.answer(&called, &json!({"status": "Accepted"})).await;
     }
     let tally = tally(&node).await;
-    assert_eq!(tally, BTreeMap::from([("accepted".to_owned(), WAITING_MAX + 1), ("station_busy".to_owned(), 1)]));
+    assert_eq!(
+        tally,
+        BTreeMap::from([("accepted".to_owned(), WAITING_MAX + 1), ("station_busy".to_owned(), 1)])
+    );
     assert_counted(&node, &tally).await;
     station.is_well().await;
     station.close().await;
@@ -208,7 +211,8 @@ async fn the_same_idempotency_key_is_one_call_at_the_station() {
 #[tokio::test]
 async fn an_order_under_way_at_a_kill_ends_at_the_next_start() {
     let (mut node, mut station) = scene(&[]).await;
-    let answer = node.api().send("POST", "/charging-stations/CS-1/commands?wait_s=0", &[], Some(&reset())).await;
+    let answer =
+        node.api().send("POST", "/charging-stations/CS-1/commands?wait_s=0", &[], Some(&reset())).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     station.ordered("Reset").await;
     node.kill9();

@@ -275,7 +275,11 @@ async fn a_raw_payload_is_passed_on_as_it_is_or_not_at_all() {
         let order = tokio::spawn(async move { api.raw(&to, action, &body).await });
         let (id, found) = station.ordered(action).await;
         assert_eq!(found, payload);
-        let answer = if station.protocol == "ocpp1.6" { json!({"unknownKey": ["A", "B"]}) } else { json!({"versionNumber": 0}) };
+        let answer = if station.protocol == "ocpp1.6" {
+            json!({"unknownKey": ["A", "B"]})
+        } else {
+            json!({"versionNumber": 0})
+        };
         station.answer(&id, &answer).await;
         let result = ended(order).await;
         assert_eq!((&result["outcome"], &result["response"]), (&json!("accepted"), &answer));

@@ -35,8 +35,8 @@ async fn no_password_and_a_wrong_one_are_refused_alike() {
     assert_eq!(scene.knock("CS-1", Some("")).await, Some(401));
     assert_eq!(scene.knock("CS-1", Some("wrong-and-long-enough")).await, Some(401));
     assert_eq!(scene.knock("CS-1", Some(&password_of("WITNESS"))).await, Some(401), "another station's");
-    assert_eq!(scene.refused("credentials_missing").await, 1.0);
-    assert_eq!(scene.refused("credentials_wrong").await, 3.0);
+    assert_eq!(scene.refused("credentials_missing").await, 2.0, "an empty password is none");
+    assert_eq!(scene.refused("credentials_wrong").await, 2.0);
     assert_eq!(scene.knock("CS-1", Some(&password_of("CS-1"))).await, None, "nothing was locked");
     scene.end().await;
 }
@@ -121,7 +121,8 @@ async fn a_call_before_the_boot_is_refused() {
 
 fn start(protocol: &str) -> (&'static str, Value) {
     if protocol == "ocpp1.6" {
-        let payload = json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:00:00Z"});
+        let payload =
+            json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:00:00Z"});
         return ("StartTransaction", payload);
     }
     let payload = json!({
@@ -131,6 +132,62 @@ fn start(protocol: &str) -> (&'static str, Value) {
     ("TransactionEvent", payload)
 }
 
+/// A guesser is slowed down, and nobody else: not the same station from where it stands, not another one beside the guesser.
+#[tokio::test]
+async fn too_many_wrong_passwords_are_told_to_wait() {
+    let scene = Scene::new().await;
+    for identity in ["CS-1", "CS-2"] {
+        scene.node.api().register(identity).await;
+    }
+    let right = password_of("CS-1");
+    let from = |source, password| Introduction { source, ..Introduction::of("CS-1", "ocpp2.0.1", password) };
+    let guess = from(ELSEWHERE, "wrong-and-long-enough");
+    let mut refused = Vec::new();
+    while !refused.contains(&429) && refused.len() < 50 {
+        refused.extend(Station::introduce(&scene.node.addresses, &guess).await.err());
+    }
+    let (last, before) = refused.split_last().unwrap();
+    assert_eq!(*last, 429);
+    // More than ten only where they took so long that the allowance grew again.
+    assert!(before.len() >= 10 && before.iter().all(|status| *status == 401), "{refused:?}");
+    assert_eq!(scene.refused("too_many_attempts").await, 1.0);
+    let lucky = Station::introduce(&scene.node.addresses, &from(ELSEWHERE, &right)).await;
+    assert_eq!(lucky.err(), Some(429), "the right guess is not heard either");
+    let beside = password_of("CS-2");
+    let beside = Introduction { source: ELSEWHERE, ..Introduction::of("CS-2", "ocpp2.0.1", &beside) };
+    assert_eq!(Station::introduce(&scene.node.addresses, &beside).await.err(), None);
+    assert_eq!(scene.knock("CS-1", Some(&right)).await, None, "the station itself");
+    scene.end().await;
+}
+
+/// Approval must not let in whoever merely knew the identity.
+#[tokio::test]
+async fn a_station_that_never_showed_a_password_is_not_let_in_by_approval() {
+    let scene = Scene::new().await;
+    let stranger = Introduction { password: None, ..Introduction::of("NEW-1", "ocpp2.0.1", "") };
+    let mut station = Station::introduce(&scene.node.addresses, &stranger).await.unwrap();
+    assert_eq!(station.boot().await["status"], "Pending");
+    let accepted = json!({"registration": "accepted"});
+    scene.node.api().change("PATCH", "/charging-stations/NEW-1", &accepted).await;
+    assert_eq!(station.closed().await, Some(1008));
+    station.close().await;
+    assert_eq!(scene.knock("NEW-1", None).await, Some(401));
+    scene.end().await;
+}
+
+/// It is cut off rather than answered with errors: it keeps its queue.
+#[tokio::test]
+async fn a_station_that_is_rejected_later_is_cut_off() {
+    let scene = Scene::new().await;
+    let mut station = scene.booted("ocpp1.6").await;
+    let rejected = json!({"registration": "rejected"});
+    scene.node.api().change("PATCH", "/charging-stations/CS-ocpp1.6", &rejected).await;
+    assert_eq!(station.closed().await, Some(1008));
+    station.close().await;
+    assert_eq!(scene.knock("CS-ocpp1.6", Some(&password_of("CS-ocpp1.6"))).await, Some(401));
+    scene.end().await;
+}
+
 /// Two sockets of one identity from two addresses: one of them may be somebody else's. The one that is there and lives stays.
 #[tokio::test]
 async fn a_second_socket_from_elsewhere_does_not_displace_a_living_one() {
@@ -138,7 +195,8 @@ async fn a_second_socket_from_elsewhere_does_not_displace_a_living_one() {
     scene.node.expect_complaint("a second living socket of one station is refused");
     let mut first = scene.booted("ocpp2.0.1").await;
     let password = password_of("CS-ocpp2.0.1");
-    let second = Introduction { source: ELSEWHERE, ..Introduction::of("CS-ocpp2.0.1", "ocpp2.0.1", &password) };
+    let second =
+        Introduction { source: ELSEWHERE, ..Introduction::of("CS-ocpp2.0.1", "ocpp2.0.1", &password) };
     let (addresses, knocking) = (scene.node.addresses.clone(), second.clone());
     // The first one answers the node's ping while the second waits at the door.
     let refused = tokio::select! {
@@ -156,7 +214,8 @@ async fn a_second_socket_from_elsewhere_takes_the_place_of_a_dead_one() {
     let scene = Scene::new().await;
     let first = scene.booted("ocpp2.0.1").await;
     let password = password_of("CS-ocpp2.0.1");
-    let second = Introduction { source: ELSEWHERE, ..Introduction::of("CS-ocpp2.0.1", "ocpp2.0.1", &password) };
+    let second =
+        Introduction { source: ELSEWHERE, ..Introduction::of("CS-ocpp2.0.1", "ocpp2.0.1", &password) };
     // Nobody reads the first one, so nobody answers the ping.
     let mut second = Station::introduce(&scene.node.addresses, &second).await.unwrap();
     second.is_well().await;

@@ -36,7 +36,11 @@ async fn what_is_no_frame_is_answered_as_far_as_it_can_be() {
             station.send(text).await;
             if let Some((id, code)) = if protocol == "ocpp1.6" { first } else { second } {
                 let frame = station.frame().await;
-                assert_eq!((&frame[0], &frame[1], &frame[2]), (&json!(4), &json!(id), &json!(code)), "{protocol} {text}");
+                assert_eq!(
+                    (&frame[0], &frame[1], &frame[2]),
+                    (&json!(4), &json!(id), &json!(code)),
+                    "{protocol} {text}"
+                );
             }
             // Also proves that nothing else was answered.
             station.is_well().await;
@@ -94,7 +98,11 @@ async fn an_unknown_action_is_not_implemented() {
         let mut station = scene.booted(protocol).await;
         let foreign = if protocol == "ocpp1.6" { "TransactionEvent" } else { "StartTransaction" };
         for action in ["Fly", "heartbeat", "", foreign] {
-            assert_eq!(station.call_refused(action, &json!({})).await, "NotImplemented", "{protocol} {action:?}");
+            assert_eq!(
+                station.call_refused(action, &json!({})).await,
+                "NotImplemented",
+                "{protocol} {action:?}"
+            );
         }
         // Known, but ours to send.
         assert_eq!(station.call_refused("Reset", &json!({"type": "Hard"})).await, "NotSupported");
@@ -108,7 +116,11 @@ fn wrong_payloads(is_first: bool) -> Vec<(&'static str, Value, &'static str)> {
     if is_first {
         return vec![
             ("BootNotification", json!({"chargePointModel": "Main"}), "ProtocolError"),
-            ("BootNotification", json!({"chargePointVendor": {}, "chargePointModel": "Main"}), "TypeConstraintViolation"),
+            (
+                "BootNotification",
+                json!({"chargePointVendor": {}, "chargePointModel": "Main"}),
+                "TypeConstraintViolation",
+            ),
             ("StatusNotification", status_of("one"), "TypeConstraintViolation"),
             ("StatusNotification", status_of(json!([1])), "TypeConstraintViolation"),
             ("StatusNotification", status_of(-1), "PropertyConstraintViolation"),
@@ -119,7 +131,11 @@ fn wrong_payloads(is_first: bool) -> Vec<(&'static str, Value, &'static str)> {
     }
     vec![
         ("BootNotification", json!({"reason": "PowerUp"}), "OccurrenceConstraintViolation"),
-        ("BootNotification", json!({"reason": "PowerUp", "chargingStation": "Ring"}), "TypeConstraintViolation"),
+        (
+            "BootNotification",
+            json!({"reason": "PowerUp", "chargingStation": "Ring"}),
+            "TypeConstraintViolation",
+        ),
         ("StatusNotification", status_of_evse(json!({})), "TypeConstraintViolation"),
         ("StatusNotification", status_of_evse(json!(-1)), "PropertyConstraintViolation"),
         ("Authorize", json!({}), "OccurrenceConstraintViolation"),

@@ -12,7 +12,8 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// A call of exactly so many bytes.
 fn call_of(bytes: usize) -> String {
-    let call = |data: &str| format!(r#"[2,"large","DataTransfer",{{"vendorId":"com.example","data":"{data}"}}]"#);
+    let call =
+        |data: &str| format!(r#"[2,"large","DataTransfer",{{"vendorId":"com.example","data":"{data}"}}]"#);
     call(&"x".repeat(bytes - call("").len()))
 }
 
@@ -100,7 +101,11 @@ async fn more_calls_than_may_wait_close() {
     assert!(answered < CALLS);
     if answered > 0 {
         let facts = scene.node.api().facts("CS-ocpp2.0.1", "T-1").await;
-        assert!(facts.len() >= usize::try_from(answered).unwrap(), "{answered} answered, {} stored", facts.len());
+        assert!(
+            facts.len() >= usize::try_from(answered).unwrap(),
+            "{answered} answered, {} stored",
+            facts.len()
+        );
     }
     let mut again = Station::connect(&scene.node.addresses, "CS-ocpp2.0.1", "ocpp2.0.1").await;
     again.is_well().await;

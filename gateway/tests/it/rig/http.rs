@@ -38,7 +38,8 @@ impl Response {
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
         let headers: Vec<_> = lines.map(header).collect();
-        let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+        let is_chunked =
+            headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
         let body = &raw[end + 4..];
         let body = if is_chunked { unchunked(body) } else { body.to_vec() };
         Self { status, headers, body: String::from_utf8(body).unwrap() }
@@ -67,7 +68,9 @@ pub(crate) async fn stream(address: SocketAddr, target: &str, headers: &[(&str, 
     let mut lines = BufReader::new(stream).lines();
     let status = within("the head of a stream", lines.next_line()).await.unwrap().unwrap();
     assert!(status.contains(" 200 "), "{status}");
-    while within("the end of the head", lines.next_line()).await.unwrap().is_some_and(|line| !line.is_empty()) {}
+    while within("the end of the head", lines.next_line()).await.unwrap().is_some_and(|line| !line.is_empty())
+    {
+    }
     Stream { lines }
 }
 

@@ -43,7 +43,8 @@ impl Log {
         let is_complaint = |line: &String| {
             let event: Option<Value> = serde_json::from_str(line).ok();
             let level = event.as_ref().and_then(|event| event.get("level")).and_then(Value::as_str);
-            !matches!(level, Some("INFO" | "DEBUG" | "TRACE")) && !expected.iter().any(|text| line.contains(text))
+            !matches!(level, Some("INFO" | "DEBUG" | "TRACE"))
+                && !expected.iter().any(|text| line.contains(text))
         };
         self.lines().into_iter().filter(is_complaint).collect()
     }

@@ -8,7 +8,8 @@ pub(crate) struct Page(pub(crate) String);
 impl Page {
     /// The sum of all samples of this name that carry all these labels; 0 when there are none.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let wanted: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let wanted: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         let of = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             let (found, carried) = series.split_once('{').unwrap_or((series, ""));

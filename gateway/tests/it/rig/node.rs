@@ -92,7 +92,8 @@ impl Node {
     pub(crate) async fn restart(&mut self) {
         assert!(self.child.try_wait().unwrap().is_some(), "the node still runs");
         std::fs::remove_file(ready_file(self.folder.path())).unwrap();
-        let (child, readers) = spawn(self.folder.path(), &self.store, &self.settings, &self.log, &self.output);
+        let (child, readers) =
+            spawn(self.folder.path(), &self.store, &self.settings, &self.log, &self.output);
         (self.child, self.readers) = (child, readers);
         self.addresses = ready(self.folder.path(), &mut self.child, &self.log).await;
     }

@@ -91,8 +91,7 @@ impl Station {
 
     /// Connects in any way; a refusal gives its HTTP status.
     pub(crate) async fn introduce(addresses: &Addresses, as_who: &Introduction<'_>) -> Result<Self, u16> {
-        let (address, scheme) =
-            if as_who.with_tls { (addresses.wss, "wss") } else { (addresses.ws, "ws") };
+        let (address, scheme) = if as_who.with_tls { (addresses.wss, "wss") } else { (addresses.ws, "ws") };
         let tcp = TcpSocket::new_v4().unwrap();
         tcp.bind((as_who.source, 0).into()).unwrap();
         let tcp = within("a TCP connection", tcp.connect(address)).await.unwrap();
@@ -107,12 +106,9 @@ impl Station {
         };
         let request = request(&format!("{scheme}://{address}/ocpp/{}", as_who.identity), as_who);
         match within("the upgrade", client_async(request, line)).await {
-            Ok((socket, _response)) => Ok(Self {
-                protocol: as_who.protocol,
-                socket,
-                next_id: 1,
-                sent: HashMap::new(),
-            }),
+            Ok((socket, _response)) => {
+                Ok(Self { protocol: as_who.protocol, socket, next_id: 1, sent: HashMap::new() })
+            }
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(other) => panic!("{}: {other}", as_who.identity),
         }
@@ -233,7 +229,9 @@ impl Station {
                     return Incoming::Frame(serde_json::from_str(&text).unwrap());
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Incoming::Closed(frame.map(|frame| frame.code.into())),
+                Some(Ok(Message::Close(frame))) => {
+                    return Incoming::Closed(frame.map(|frame| frame.code.into()));
+                }
                 Some(Ok(other)) => panic!("a node sends no such thing: {other:?}"),
                 Some(Err(_)) | None => return Incoming::Closed(None),
             }

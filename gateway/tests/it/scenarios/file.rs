@@ -15,8 +15,17 @@ pub(super) struct Scenario {
 /// One line.
 #[derive(Debug)]
 pub(super) enum Step {
-    Given { kind: Given, id: String, body: Value },
-    Connect { id: String, protocol: String, socket: String, boots: bool },
+    Given {
+        kind: Given,
+        id: String,
+        body: Value,
+    },
+    Connect {
+        id: String,
+        protocol: String,
+        socket: String,
+        boots: bool,
+    },
     On(String),
     Close(String),
     /// The answer to the last frame is lost: it was written, and the station never sees it.
@@ -27,8 +36,15 @@ pub(super) enum Step {
     Restart,
     Send(Text),
     Hear(Value),
-    Command { id: String, body: Value },
-    Ocpp { id: String, action: String, payload: Value },
+    Command {
+        id: String,
+        body: Value,
+    },
+    Ocpp {
+        id: String,
+        action: String,
+        payload: Value,
+    },
     Expect(Expectation),
 }
 
@@ -183,7 +199,11 @@ fn expectation(rest: &str) -> Option<Expectation> {
         "station" | "message" => {
             let (id, body) = rest.split_once(' ')?;
             let (id, body) = (id.to_owned(), pattern::try_parse(body)?);
-            Some(if noun == "station" { Expectation::Station { id, body } } else { Expectation::Message { id, body } })
+            Some(if noun == "station" {
+                Expectation::Station { id, body }
+            } else {
+                Expectation::Message { id, body }
+            })
         }
         "outcome" => {
             let (word, body) = rest.split_once(' ').unwrap_or((rest, "{}"));

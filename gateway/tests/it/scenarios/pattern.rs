@@ -50,7 +50,9 @@ pub(super) fn fill(pattern: &Value, kept: &Kept) -> Value {
     match pattern {
         Value::String(text) => match hole(text) {
             Some("_") => panic!("`_` cannot be sent"),
-            Some(name) => kept.get(&name[1..]).unwrap_or_else(|| panic!("nothing is kept under {name}")).clone(),
+            Some(name) => {
+                kept.get(&name[1..]).unwrap_or_else(|| panic!("nothing is kept under {name}")).clone()
+            }
             None => pattern.clone(),
         },
         Value::Array(items) => items.iter().map(|item| fill(item, kept)).collect(),

@@ -107,14 +107,19 @@ impl Run {
             Step::CutAtOnce => self.cut(),
             Step::Kill | Step::Restart => {
                 let node = self.house.own();
-                if matches!(step, Step::Kill) { node.kill9() } else { node.stop().await }
+                if matches!(step, Step::Kill) {
+                    node.kill9()
+                } else {
+                    node.stop().await
+                }
                 node.restart().await;
                 self.sockets.clear();
             }
             Step::Send(text) => self.send(text).await,
             Step::Hear(wanted) => {
                 let frame = self.station().frame().await;
-                pattern::check(wanted, &frame, Members::Exactly, &mut self.kept).unwrap_or_else(|why| panic!("{why}"));
+                pattern::check(wanted, &frame, Members::Exactly, &mut self.kept)
+                    .unwrap_or_else(|why| panic!("{why}"));
             }
             Step::Command { id, body } => {
                 let (api, id, body) = (self.api(), self.identity(id), pattern::fill(body, &self.kept));
@@ -224,7 +229,8 @@ impl Run {
                 let found: Vec<Value> = found.iter().map(|transaction| transaction["id"].clone()).collect();
                 let wanted = pattern::fill(list, &kept);
                 let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let wanted: Vec<Value> = wanted.as_array().unwrap().iter().map(|id| json!(as_text(id))).collect();
+                let wanted: Vec<Value> =
+                    wanted.as_array().unwrap().iter().map(|id| json!(as_text(id))).collect();
                 if found == wanted { Ok(kept) } else { Err(format!("{found:?} instead of {wanted:?}")) }
             }
             Expectation::Count { noun, id, count } => {
