@@ -2,7 +2,7 @@
 //!
 //! [`routes`] is the table of everything that can be asked, with the permission each route needs: what is not in it does not exist, and
 //! nothing in it is open by accident. [`auth`] checks keys and permissions, [`idempotency`] makes a repeated POST harmless, [`problem`] is
-//! how refusals look, [`paging`], [`fields`] and [`extract`] are the shared forms, [`events`] is the live feed. One file for each noun
+//! how refusals look, [`paging`], [`fields`] and [`extract`] are the shared forms, `events` is the live feed. One file for each noun
 //! holds its request and response types, their conversion to domain, and its handlers. Domain types are never API types.
 //!
 //! Never: SQL, a decision about charging, a station's protocol version.

@@ -1,5 +1,6 @@
 //! The whole configuration: file, then environment, then flags. Unknown keys are errors; every key has a default.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ringmain_domain::authorize::UnknownTokens;
@@ -289,11 +290,20 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the key and its source.
     pub fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read_with(file, None)
+    }
+
+    /// The same with these variables instead of the process's.
+    fn read_with(
+        file: Option<&Path>,
+        variables: Option<HashMap<String, String>>,
+    ) -> Result<Self, ConfigError> {
         let mut builder = config::Config::builder();
         if let Some(file) = file {
             builder = builder.add_source(config::File::from(file).format(config::FileFormat::Toml));
         }
         let environment = config::Environment::with_prefix("RINGMAIN").prefix_separator("_").separator("__");
+        let environment = environment.source(variables);
         let read: Self = builder.add_source(environment).build()?.try_deserialize()?;
         read.check()?;
         Ok(read)
@@ -351,10 +361,16 @@ mod tests {
     use super::*;
 
     fn read(toml: &str) -> Result<Config, String> {
+        read_with(toml, &[])
+    }
+
+    fn read_with(toml: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ringmain.toml");
         std::fs::write(&file, toml).unwrap();
-        Config::read(Some(&file)).map_err(|error| error.to_string())
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::read_with(Some(&file), Some(variables)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -379,6 +395,23 @@ mod tests {
             let error = read(toml).unwrap_err();
             assert!(error.contains(expect), "{toml}: {error}");
         }
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_stay_as_they_are_written() {
+        let variables = [
+            ("RINGMAIN_STATIONS__HEARTBEAT_INTERVAL_S", "60"),
+            ("RINGMAIN_STATIONS__DEFAULT_TARIFF", "01"),
+            ("RINGMAIN_STATIONS__STRICT_ENABLED", "true"),
+            ("RINGMAIN_BOOTSTRAP_TOKEN", "1e5"),
+        ];
+        let config = read_with("[stations]\nheartbeat_interval_s = 300", &variables).unwrap();
+        assert_eq!(config.stations.heartbeat_interval_s, 60);
+        assert_eq!(config.stations.default_tariff.unwrap().as_str(), "01");
+        assert!(config.stations.strict_enabled);
+        assert_eq!(config.bootstrap_token.unwrap().reveal(), "1e5");
+        let error = read_with("", &[("RINGMAIN_STATIONS__UNKNWON", "reject")]).unwrap_err();
+        assert!(error.contains("unknwon"), "{error}");
     }
 
     #[test]

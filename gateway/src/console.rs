@@ -1,9 +1,9 @@
 //! The console: server-rendered pages for people, over the same [`crate::services`] as the API. No script is needed to read them; htmx and a
 //! feed of server-sent events keep them alive, and all of it is in the binary.
 //!
-//! [`routes`] is the table of everything that can be asked, with the permission each page needs. [`guard`] stands before every page: who
-//! is signed in, may they, does a form come from a page of ours. [`page`] is the frame of every page, [`format`] how numbers and instants
-//! are written for people, [`events`] tells pages that something changed, [`assets`] are the files. One file for each page.
+//! [`routes`] is the table of everything that can be asked, with the permission each page needs. `guard` stands before every page: who
+//! is signed in, may they, does a form come from a page of ours. `page` is the frame of every page, `format` how numbers and instants
+//! are written for people, `events` tells pages that something changed, `assets` are the files. One file for each page.
 //!
 //! Never: SQL, inline script or style, a decision about charging.
 

@@ -62,7 +62,7 @@ struct ConnectArgs {
     /// Key of --cert (PEM).
     #[arg(long, requires = "cert")]
     key: Option<PathBuf>,
-    /// Folder with <identity>.pem and <identity>.key for each station.
+    /// Folder with IDENTITY.pem and IDENTITY.key for each station.
     #[arg(long)]
     cert_dir: Option<PathBuf>,
     /// Resume TLS sessions when reconnecting; off, every handshake is a full one.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
-/// Clock ticks of /proc/<pid>/stat in a second: USER_HZ, 100 on every Linux architecture we run on.
+/// Clock ticks of `/proc/PID/stat` in a second: USER_HZ, 100 on every Linux architecture we run on.
 const TICKS_PER_S: u64 = 100;
 
 /// The machine and the commit.

@@ -1,6 +1,6 @@
 //! Nouns and decisions of Ringmain: pure values in, values out.
 //!
-//! **Code map.** Names of things: [`id`], [`unit`], [`money`], [`time`]. Who and where: [`party`], [`location`], [`token`], [`access`].
+//! **Code map.** Names of things: [`id`], [`mod@unit`], [`money`], [`time`]. Who and where: [`party`], [`location`], [`token`], [`access`].
 //! What a station says and hears: [`report`], [`reply`], [`command`]. What is kept: [`event`], [`transaction`], [`session`], [`cdr`],
 //! [`snapshot`]. What it costs: [`tariff`]. Who decides: [`authorize`], [`station`] (one connection), [`site`] (one site), each an
 //! `apply(now, input)` that returns an [`outcome::Outcome`]. What must never break: [`invariant`]. Names for operators: [`telemetry`].

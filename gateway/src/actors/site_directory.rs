@@ -14,7 +14,7 @@ use super::site::{Site, SiteHandle};
 use crate::live::LiveFeed;
 
 const MAILBOX: usize = 256;
-/// A site that dies this often within [`DEATH_WINDOW`] is not reborn until the window has passed.
+/// A site that dies this often within a minute is not reborn until the window has passed.
 pub const DEATHS_MAX: usize = 5;
 const DEATH_WINDOW: Duration = Duration::from_secs(60);
 

@@ -214,7 +214,8 @@ impl OutcomePart {
             tone,
             what,
             text: text.to_owned(),
-            detail: result.detail.map(Into::into),
+            // Of an agreement there is nothing to explain.
+            detail: result.detail.filter(|_| result.outcome != CommandOutcome::Accepted).map(Into::into),
             response: result.response.map(Into::into),
         }
     }

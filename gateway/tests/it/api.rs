@@ -1,4 +1,11 @@
 //! The operator API from outside: a real actix server on a free port, a real SQLite store in a temporary folder, a scripted desk.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 mod charging_stations;
 pub(crate) mod client;

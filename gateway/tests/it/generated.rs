@@ -48,7 +48,7 @@ fn generated_docs_configuration() {
 #[test]
 fn generated_docs_openapi() {
     let document = ringmain_gateway::api::openapi::description();
-    compare("openapi.json", &(document.to_pretty_json().unwrap() + "\n"));
+    compare("openapi.json", &(document.to_json().unwrap() + "\n"));
 }
 
 fn compare(name: &str, page: &str) {

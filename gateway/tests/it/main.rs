@@ -1,6 +1,8 @@
 //! The gateway over real sockets: its layers one by one, and the whole binary as a black box.
 
 mod actors;
+mod api;
+mod console;
 mod crash;
 mod generated;
 mod listen;

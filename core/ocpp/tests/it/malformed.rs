@@ -23,7 +23,7 @@ fn read(version: Version, action: Action, payload: &str, strict: bool) -> String
     match Dialect::of(version).read_report(action, &payload, NOW, strict) {
         Ok(reading) => {
             let kinds: Vec<&str> = reading.quirks.iter().map(|quirk| quirk.kind.as_str()).collect();
-            let noted = matches!(reading.report, StationReport::Noted);
+            let noted = matches!(reading.report, StationReport::Noted | StationReport::Unreadable(_));
             format!("{}: {}", if noted { "noted" } else { "read" }, kinds.join(" "))
         }
         Err(fault) => format!("{} {}", fault.code().as_wire(version), fault.path().unwrap_or("-")),

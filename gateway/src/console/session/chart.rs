@@ -42,8 +42,8 @@ impl Chart {
             return None;
         }
         let top = nice_top(peak);
-        let x = |at: Timestamp| LEFT + (WIDTH - LEFT) * at.millis_since(first.0) / span;
-        let y = |watts: i64| TOP + (HEIGHT - TOP - BOTTOM) * (top - watts.clamp(0, top)) / top;
+        let x = |at: Timestamp| LEFT + share(WIDTH - LEFT, at.millis_since(first.0), span);
+        let y = |watts: i64| TOP + share(HEIGHT - TOP - BOTTOM, top - watts.clamp(0, top), top);
         let mut line = String::new();
         for (at, watts) in &points {
             // Writing to a text cannot fail.
@@ -57,6 +57,12 @@ impl Chart {
         let summary = format!("Power from {from} to {to}, at most {}", power(peak));
         Some(Self { line: line.trim_end().to_owned(), area, grid, from, to, summary })
     }
+}
+
+/// `whole * part / of`, also for figures no meter should send.
+fn share(whole: i64, part: i64, of: i64) -> i64 {
+    let exact = i128::from(whole) * i128::from(part) / i128::from(of.max(1));
+    i64::try_from(exact).unwrap_or(whole)
 }
 
 /// What the meter said of power; where it said nothing of it, the mean power between two readings of energy.

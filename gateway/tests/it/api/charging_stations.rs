@@ -43,7 +43,10 @@ async fn a_station_lives_from_registration_to_removal() {
     let rotated = rotated.json()["password"].as_str().unwrap().to_owned();
     assert_ne!(rotated, password);
     let stored = rig.house.store.station_credential(&id).await.unwrap().unwrap();
-    assert!(rig.house.credentials.fits(&stored, rotated.as_bytes()) && !rig.house.credentials.fits(&stored, password.as_bytes()));
+    assert!(
+        rig.house.credentials.fits(&stored, rotated.as_bytes())
+            && !rig.house.credentials.fits(&stored, password.as_bytes())
+    );
 
     assert_eq!(rig.send("DELETE", path, None).await.status, 204);
     rig.get(path).await.assert_problem(404, "not-found");
@@ -53,7 +56,8 @@ async fn a_station_lives_from_registration_to_removal() {
     rig.send("POST", &format!("{path}/password"), None).await.assert_problem(404, "not-found");
     let audited = rig.audited().await;
     let actions: Vec<_> = audited.iter().map(|line| line.split(' ').next().unwrap()).collect();
-    let expect = ["deleted", "password_rotated", "changed", "created"].map(|verb| format!("charging_station.{verb}"));
+    let expect =
+        ["deleted", "password_rotated", "changed", "created"].map(|verb| format!("charging_station.{verb}"));
     assert_eq!(actions, expect);
     let everything = rig.get("/audit-events").await.body;
     assert!(!everything.contains(&password) && !everything.contains(&rotated), "no secret is audited");
@@ -62,7 +66,12 @@ async fn a_station_lives_from_registration_to_removal() {
 #[actix_web::test]
 async fn a_password_of_one_s_own_is_taken_and_not_shown() {
     let rig = Rig::start().await;
-    let created = rig.post("/charging-stations", json!({"id": "CS-1", "password": "correct-horse-battery", "registration": "pending"})).await;
+    let created = rig
+        .post(
+            "/charging-stations",
+            json!({"id": "CS-1", "password": "correct-horse-battery", "registration": "pending"}),
+        )
+        .await;
     assert_eq!((created.status, &created.json()["password"]), (201, &Value::Null));
     assert_eq!(created.json()["registration"], "pending");
     let stored = rig.house.store.station_credential(&StationId::new("CS-1").unwrap()).await.unwrap().unwrap();
@@ -89,7 +98,9 @@ async fn wrong_fields_are_told_and_an_identity_is_taken_once() {
     }
     assert_eq!(rig.post("/charging-stations", json!({"id": "CS-1"})).await.status, 201);
     rig.post("/charging-stations", json!({"id": "CS-1"})).await.assert_problem(409, "conflict");
-    rig.send_as(&rig.stranger, "POST", "/charging-stations", Some(json!({"id": "CS-1"})), &[]).await.assert_problem(409, "conflict");
+    rig.send_as(&rig.stranger, "POST", "/charging-stations", Some(json!({"id": "CS-1"})), &[])
+        .await
+        .assert_problem(409, "conflict");
     for (change, pointer) in [
         (json!({"location_id": "nowhere"}), "/location_id"),
         (json!({"maintenance": null, "colour": 1}), "/colour"),
@@ -116,7 +127,12 @@ async fn a_list_is_filtered_and_comes_in_pages() {
     for number in 0..5 {
         rig.add_station(&format!("CS-{number}"), 1).await;
     }
-    rig.send("PATCH", "/charging-stations/CS-3", Some(json!({"location_id": "depot-1", "name": "North gate"}))).await;
+    rig.send(
+        "PATCH",
+        "/charging-stations/CS-3",
+        Some(json!({"location_id": "depot-1", "name": "North gate"})),
+    )
+    .await;
     rig.post("/charging-stations", json!({"id": "NEW-1", "registration": "pending"})).await;
     let (items, sizes) = rig.walk("/charging-stations", 4).await;
     assert_eq!((items.len(), sizes), (6, vec![4, 2]));
@@ -157,9 +173,13 @@ async fn evses_show_the_operator_s_state_and_come_in_pages() {
         let (items, sizes) = rig.walk("/evses", limit).await;
         let shown: Vec<_> = items
             .iter()
-            .map(|item| format!("{} {} {}", item["charging_station_id"], item["evse_id"], item["state"]).replace('"', ""))
+            .map(|item| {
+                format!("{} {} {}", item["charging_station_id"], item["evse_id"], item["state"])
+                    .replace('"', "")
+            })
             .collect();
-        let expect = ["CS-1 1 charging", "CS-1 2 faulted", "CS-1 3 available", "CS-2 1 available", "CS-2 2 available"];
+        let expect =
+            ["CS-1 1 charging", "CS-1 2 faulted", "CS-1 3 available", "CS-2 1 available", "CS-2 2 available"];
         assert_eq!(shown, expect, "limit {limit}");
         assert!(sizes.iter().all(|size| *size <= limit as usize), "{sizes:?}");
     }

@@ -99,7 +99,8 @@ impl Stream {
         let head = String::from_utf8(stream.buffer.drain(..end + 4).collect()).unwrap();
         let mut lines = head.split("\r\n");
         stream.status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pair =
+            |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
         stream.headers = lines.filter_map(pair).collect();
         stream
     }
@@ -129,7 +130,8 @@ impl Stream {
         while !rest.contains("\n\n") {
             rest.push_str(std::str::from_utf8(&self.chunk().await?).unwrap());
         }
-        let (block, after) = rest.split_once("\n\n").map(|(block, after)| (block.to_owned(), after.to_owned()))?;
+        let (block, after) =
+            rest.split_once("\n\n").map(|(block, after)| (block.to_owned(), after.to_owned()))?;
         *rest = after;
         let mut event = SentEvent::default();
         for line in block.lines() {

@@ -16,16 +16,24 @@ async fn a_typed_command_is_given_and_its_end_is_told() {
     let reply = rig.post("/charging-stations/CS-1/commands", body).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     let answer = reply.json();
-    assert_eq!((&answer["outcome"], &answer["response"]), (&json!("accepted"), &json!({"status": "Accepted"})));
+    assert_eq!(
+        (&answer["outcome"], &answer["response"]),
+        (&json!("accepted"), &json!({"status": "Accepted"}))
+    );
     let orders = rig.desk.orders();
     assert_eq!(orders.len(), 1);
     assert_eq!(orders[0].id.to_string(), answer["id"].as_str().unwrap());
-    let StationCommand::StartTransaction { evse_id, token, remote_start_id } = &orders[0].command else { panic!() };
+    let StationCommand::StartTransaction { evse_id, token, remote_start_id } = &orders[0].command else {
+        panic!()
+    };
     assert_eq!((evse_id, token.uid.as_str(), &token.kind), (&Some(EvseId(1)), "a1", &TokenKind::Central));
     assert!(*remote_start_id > 0);
     let record = rig.get(&format!("/commands/{}", answer["id"].as_str().unwrap())).await.json();
     assert_eq!((&record["outcome"], &record["charging_station_id"]), (&json!("accepted"), &json!("CS-1")));
-    assert_eq!((&record["created_by"], &record["command"]["command"]), (&json!("api-key:operator"), &json!("start_transaction")));
+    assert_eq!(
+        (&record["created_by"], &record["command"]["command"]),
+        (&json!("api-key:operator"), &json!("start_transaction"))
+    );
     assert!(record["ended_at"].is_string() && record["deadline_at"].is_string());
     assert_eq!(rig.audited().await, ["command.given charging-stations/CS-1"]);
 }
@@ -34,7 +42,9 @@ async fn a_typed_command_is_given_and_its_end_is_told() {
 async fn a_raw_command_reaches_the_desk_as_it_was_written() {
     let rig = Rig::start().await;
     rig.add_station("CS-1", 1).await;
-    let reply = rig.post("/charging-stations/CS-1/ocpp/TriggerMessage", json!({"requestedMessage": "Heartbeat"})).await;
+    let reply = rig
+        .post("/charging-stations/CS-1/ocpp/TriggerMessage", json!({"requestedMessage": "Heartbeat"}))
+        .await;
     assert_eq!((reply.status, &reply.json()["outcome"]), (200, &json!("accepted")));
     let reply = rig.send("POST", "/charging-stations/CS-1/ocpp/ClearCache", None).await;
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -45,7 +55,9 @@ async fn a_raw_command_reaches_the_desk_as_it_was_written() {
     assert_eq!(raw(0), "TriggerMessage {\"requestedMessage\":\"Heartbeat\"}");
     assert_eq!(raw(1), "ClearCache {}");
     rig.post("/charging-stations/CS-1/ocpp/Fly", json!({})).await.assert_problem(404, "not-found");
-    rig.post("/charging-stations/CS-1/ocpp/BootNotification", json!({})).await.assert_problem(404, "not-found");
+    rig.post("/charging-stations/CS-1/ocpp/BootNotification", json!({}))
+        .await
+        .assert_problem(404, "not-found");
     rig.post("/charging-stations/CS-1/ocpp/Reset", json!([])).await.assert_problem(422, "invalid");
     rig.post("/charging-stations/CS-9/ocpp/Reset", json!({})).await.assert_problem(404, "not-found");
     assert_eq!(rig.desk.orders().len(), 2);
@@ -113,15 +125,21 @@ async fn a_wrong_command_is_told_with_its_place() {
     for (body, pointer) in [
         (json!({"command": "fly"}), "/command"),
         (json!({"command": "reset", "kind": "soft"}), "/kind"),
-        (json!({"command": "set_variables", "variables": [{"name": "A", "value": "1", "x": 1}]}), "/variables/0/x"),
+        (
+            json!({"command": "set_variables", "variables": [{"name": "A", "value": "1", "x": 1}]}),
+            "/variables/0/x",
+        ),
     ] {
         let reply = rig.post("/charging-stations/CS-1/commands", body).await;
         reply.assert_problem(422, "invalid");
         assert_eq!(reply.pointers(), [pointer]);
     }
-    let unknown = rig.post("/charging-stations/CS-1/commands", json!({"command": "raw", "action": "Fly"})).await;
+    let unknown =
+        rig.post("/charging-stations/CS-1/commands", json!({"command": "raw", "action": "Fly"})).await;
     unknown.assert_problem(404, "not-found");
-    rig.post("/charging-stations/CS-9/commands", json!({"command": "reset"})).await.assert_problem(404, "not-found");
+    rig.post("/charging-stations/CS-9/commands", json!({"command": "reset"}))
+        .await
+        .assert_problem(404, "not-found");
     assert!(rig.desk.orders().is_empty(), "nothing was sent");
 }
 

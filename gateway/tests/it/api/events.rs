@@ -27,7 +27,9 @@ impl Feed {
         all.extend_from_slice(headers);
         let stream = Stream::open(rig.address, "GET", &format!("/api/v1/events{query}"), &all, None).await;
         assert_eq!(stream.status, 200);
-        assert!(stream.headers.iter().any(|(name, value)| name == "content-type" && value == "text/event-stream"));
+        assert!(
+            stream.headers.iter().any(|(name, value)| name == "content-type" && value == "text/event-stream")
+        );
         let mut feed = Self { stream, rest: String::new() };
         assert_eq!(feed.next().await.comment.as_deref(), Some("2000"), "when to come back");
         feed
@@ -52,7 +54,10 @@ async fn a_watcher_gets_what_happens_to_its_tenant() {
     assert_eq!(event.event.as_deref(), Some("station_online"));
     let data: Value = serde_json::from_str(&event.data.unwrap()).unwrap();
     assert_eq!((&data["charging_station_id"], &data["online"]), (&json!("CS-1"), &json!(true)));
-    assert_eq!((data["id"].to_string(), &data["at"]), (event.id.unwrap(), &json!("2026-03-01T08:00:00.000Z")));
+    assert_eq!(
+        (data["id"].to_string(), &data["at"]),
+        (event.id.unwrap(), &json!("2026-03-01T08:00:00.000Z"))
+    );
 }
 
 #[actix_web::test]

@@ -58,7 +58,10 @@ async fn a_key_has_1_to_255_visible_characters() {
         let reply = rig.post_keyed(&rig.operator, key, "/tokens", json!({"uid": "A1"})).await;
         reply.assert_problem(400, "bad-request");
     }
-    assert_eq!(rig.post_keyed(&rig.operator, &"x".repeat(255), "/tokens", json!({"uid": "A1"})).await.status, 201);
+    assert_eq!(
+        rig.post_keyed(&rig.operator, &"x".repeat(255), "/tokens", json!({"uid": "A1"})).await.status,
+        201
+    );
 }
 
 #[actix_web::test]
@@ -122,7 +125,8 @@ async fn a_key_of_a_request_that_was_cut_off_stays_in_progress() {
     let tokens = json!({"uid": "A1"});
     // As after a crash: claimed, never answered, with the hash of the same request.
     assert_eq!(rig.post_keyed(&rig.operator, "probe", "/tokens", tokens.clone()).await.status, 201);
-    let hash = rig.house.store.find_idempotent(&rig.house.tenant, "probe").await.unwrap().unwrap().request_hash;
+    let hash =
+        rig.house.store.find_idempotent(&rig.house.tenant, "probe").await.unwrap().unwrap().request_hash;
     let now = ringmain_gateway::clock::now();
     assert!(rig.house.store.claim_idempotent(&rig.house.tenant, "cut", &hash, now).await.unwrap());
     rig.post_keyed(&rig.operator, "cut", "/tokens", tokens.clone()).await.assert_problem(409, "in-progress");
@@ -139,9 +143,11 @@ async fn a_key_of_a_request_that_was_cut_off_stays_in_progress() {
 async fn a_body_that_is_too_large_is_refused_before_the_key_is_used() {
     let rig = Rig::start().await;
     let bearer = format!("Bearer {}", rig.operator);
-    let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k1")];
+    let headers =
+        [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k1")];
     let body = vec![b' '; 256 * 1024 + 1];
-    let reply = Stream::open(rig.address, "POST", "/api/v1/tokens", &headers, Some(&body)).await.finish().await;
+    let reply =
+        Stream::open(rig.address, "POST", "/api/v1/tokens", &headers, Some(&body)).await.finish().await;
     reply.assert_problem(413, "too-large");
     assert_eq!(rig.post_keyed(&rig.operator, "k1", "/tokens", json!({"uid": "A1"})).await.status, 201);
 }

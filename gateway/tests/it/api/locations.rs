@@ -23,7 +23,10 @@ async fn a_location_lives_from_creation_to_removal() {
     let created = rig.post("/locations", with("id", json!("depot-1"))).await;
     assert_eq!(created.status, 201, "{created:?}");
     let body = created.json();
-    assert_eq!((&body["id"], &body["city"], &body["latitude"]), (&json!("depot-1"), &json!("Köln"), &json!("50.9413")));
+    assert_eq!(
+        (&body["id"], &body["city"], &body["latitude"]),
+        (&json!("depot-1"), &json!("Köln"), &json!("50.9413"))
+    );
     assert!(body["updated_at"].as_str().unwrap().ends_with('Z'));
     assert_eq!(rig.get("/locations/depot-1").await.json(), body);
     let replaced = rig.send("PUT", "/locations/depot-1", Some(with("name", json!("Depot Süd")))).await;
@@ -74,8 +77,13 @@ async fn every_wrong_field_is_told_with_its_place() {
     }
     let reply = rig.send("PUT", "/locations/depot-1", Some(with("id", json!("depot-2")))).await;
     assert_eq!((reply.status, reply.pointers()), (422, vec!["/id".to_owned()]));
-    let several = rig.post("/locations", json!({"name": "", "address": "", "city": "x", "country": "x", "latitude": "x",
-        "longitude": "0", "time_zone": "UTC"})).await;
+    let several = rig
+        .post(
+            "/locations",
+            json!({"name": "", "address": "", "city": "x", "country": "x", "latitude": "x",
+        "longitude": "0", "time_zone": "UTC"}),
+        )
+        .await;
     assert_eq!(several.pointers(), ["/name", "/address", "/country", "/latitude"]);
 }
 
@@ -100,7 +108,8 @@ async fn a_list_comes_in_pages() {
     assert_eq!(sizes, [3, 3, 1]);
     let cursor = rig.get("/locations?limit=3").await.json()["next_cursor"].as_str().unwrap().to_owned();
     rig.get(&format!("/tokens?cursor={cursor}")).await.assert_problem(400, "bad-request");
-    for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "cursor=garbage", "cursor=", "colour=blue"] {
+    for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "cursor=garbage", "cursor=", "colour=blue"]
+    {
         rig.get(&format!("/locations?{query}")).await.assert_problem(400, "bad-request");
     }
 }

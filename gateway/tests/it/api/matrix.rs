@@ -39,7 +39,11 @@ async fn every_route_asks_for_a_key_and_every_role_may_only_what_it_may() {
             let (status, headers) = status(&rig, route, wrong).await;
             assert_eq!(status, 401, "{place} with {wrong:?}");
             let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
-            assert_eq!(challenge.map(|(_, value)| value.as_str()), Some("Bearer realm=\"ringmain\""), "{place}");
+            assert_eq!(
+                challenge.map(|(_, value)| value.as_str()),
+                Some("Bearer realm=\"ringmain\""),
+                "{place}"
+            );
         }
         for role in AccessRole::ALL {
             let bearer = format!("Bearer {}", rig.token(role));
@@ -87,7 +91,11 @@ async fn another_tenant_sees_nothing_of_ours() {
         let theirs = rig.send_as(&rig.stranger, route.method.as_str(), path, body.clone(), &[]).await;
         theirs.assert_problem(404, "not-found");
         if route.method == Method::Get {
-            assert_eq!(rig.get(path).await.status, if path.contains("api-keys") { 403 } else { 200 }, "{path}");
+            assert_eq!(
+                rig.get(path).await.status,
+                if path.contains("api-keys") { 403 } else { 200 },
+                "{path}"
+            );
         }
     }
     for route in ROUTES.iter().filter(|route| !route.path.contains('{') && route.method == Method::Get) {

@@ -28,8 +28,10 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 #[actix_web::test]
 async fn the_description_and_the_table_of_routes_agree() {
     let document = document().await;
-    let described: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
-    let routed: BTreeSet<_> = ROUTES.iter().map(|route| format!("{} /api/v1{}", route.method.as_str(), route.path)).collect();
+    let described: BTreeSet<_> =
+        operations(&document).into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    let routed: BTreeSet<_> =
+        ROUTES.iter().map(|route| format!("{} /api/v1{}", route.method.as_str(), route.path)).collect();
     assert_eq!(described, routed);
 }
 
@@ -42,12 +44,28 @@ async fn every_operation_is_whole() {
     let mut ids = BTreeSet::new();
     for (method, path, operation) in operations(&document) {
         let place = format!("{method} {path}");
-        let route = ROUTES.iter().find(|route| route.method.as_str() == method && format!("/api/v1{}", route.path) == path);
-        assert!(operation["summary"].as_str().or(operation["description"].as_str()).is_some_and(|text| !text.is_empty()), "{place}");
-        assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{place}: the id is used twice");
+        let route = ROUTES
+            .iter()
+            .find(|route| route.method.as_str() == method && format!("/api/v1{}", route.path) == path);
+        assert!(
+            operation["summary"]
+                .as_str()
+                .or(operation["description"].as_str())
+                .is_some_and(|text| !text.is_empty()),
+            "{place}"
+        );
+        assert!(
+            ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+            "{place}: the id is used twice"
+        );
         for parameter in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-            let named = |known: &&Value| known["name"] == parameter && known["in"] == "path" && known["required"] == true;
-            assert!(operation["parameters"].as_array().unwrap().iter().find(named).is_some(), "{place}: {parameter}");
+            let named = |known: &&Value| {
+                known["name"] == parameter && known["in"] == "path" && known["required"] == true
+            };
+            assert!(
+                operation["parameters"].as_array().unwrap().iter().find(named).is_some(),
+                "{place}: {parameter}"
+            );
         }
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");

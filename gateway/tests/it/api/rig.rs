@@ -148,7 +148,18 @@ impl Rig {
         let operator = add_key(&house, &tenant, AccessRole::Operator).await;
         let viewer = add_key(&house, &tenant, AccessRole::Viewer).await;
         let stranger = add_key(&house, &other, AccessRole::Administrator).await;
-        Self { address, house, doorway, desk, administrator, operator, viewer, stranger, server: handle, _folder: folder }
+        Self {
+            address,
+            house,
+            doorway,
+            desk,
+            administrator,
+            operator,
+            viewer,
+            stranger,
+            server: handle,
+            _folder: folder,
+        }
     }
 
     /// The token of a key with this role.
@@ -213,7 +224,9 @@ impl Rig {
     /// What was audited, newest first, as `action subject`.
     pub(crate) async fn audited(&self) -> Vec<String> {
         let reply = self.get("/audit-events").await;
-        let line = |event: &Value| format!("{} {}", event["action"].as_str().unwrap(), event["subject"].as_str().unwrap());
+        let line = |event: &Value| {
+            format!("{} {}", event["action"].as_str().unwrap(), event["subject"].as_str().unwrap())
+        };
         reply.json()["items"].as_array().unwrap().iter().map(line).collect()
     }
 
@@ -223,7 +236,12 @@ impl Rig {
         let id = StationId::new(id).unwrap();
         let station = ChargingStation::unknown(tenant, id, Registration::Accepted, now);
         assert!(self.house.store.insert_station(&station).await.unwrap());
-        let boot = Boot { vendor: "Voltwerk".into(), model: "V2".into(), firmware: Some("1.2.3".into()), ..Boot::default() };
+        let boot = Boot {
+            vendor: "Voltwerk".into(),
+            model: "V2".into(),
+            firmware: Some("1.2.3".into()),
+            ..Boot::default()
+        };
         let mut events = vec![
             DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into() },
             DomainEvent::StationBooted(boot),
@@ -250,7 +268,13 @@ impl Rig {
     }
 
     /// A session of an hour that took 10 kWh; the transaction's id names it. Minutes are counted from [`START`].
-    pub(crate) async fn add_session(&self, station: &ChargingStation, transaction: &str, from_min: i64, ended: bool) {
+    pub(crate) async fn add_session(
+        &self,
+        station: &ChargingStation,
+        transaction: &str,
+        from_min: i64,
+        ended: bool,
+    ) {
         let mut events = vec![fact(transaction, 0, TransactionPhase::Started, from_min, 1_000)];
         events.push(fact(transaction, 1, TransactionPhase::Updated, from_min + 30, 6_000));
         if ended {
@@ -319,7 +343,13 @@ async fn add_key(house: &House, tenant: &TenantId, role: AccessRole) -> String {
     token.reveal().to_owned()
 }
 
-fn fact(transaction: &str, sequence: u32, phase: TransactionPhase, minute: i64, register_wh: i64) -> TransactionFact {
+fn fact(
+    transaction: &str,
+    sequence: u32,
+    phase: TransactionPhase,
+    minute: i64,
+    register_wh: i64,
+) -> TransactionFact {
     let at = START.plus_secs(minute * 60);
     let context = match phase {
         TransactionPhase::Started => SampleContext::TransactionBegin,

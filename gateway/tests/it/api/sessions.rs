@@ -11,7 +11,8 @@ async fn house_with_sessions(count: i64) -> Rig {
     rig.add_location("depot-1").await;
     rig.add_tariff("std").await;
     let mut station = rig.add_station("CS-1", 1).await;
-    rig.send("PATCH", "/charging-stations/CS-1", Some(json!({"location_id": "depot-1", "tariff_id": "std"}))).await;
+    rig.send("PATCH", "/charging-stations/CS-1", Some(json!({"location_id": "depot-1", "tariff_id": "std"})))
+        .await;
     station = rig.house.store.find_station(&station.id).await.unwrap().unwrap();
     for number in 0..count {
         rig.add_session(&station, &format!("T{number}"), number * 120, number + 1 < count).await;
@@ -90,8 +91,16 @@ async fn a_bill_record_says_why_it_costs_that() {
     let cdr = &items[2];
     let session = &rig.walk("/sessions", 100).await.0[3];
     for field in [
-        "charging_station_id", "evse_id", "connector_id", "transaction_id", "token_uid", "status", "started_at", "ended_at",
-        "energy_wh", "cost",
+        "charging_station_id",
+        "evse_id",
+        "connector_id",
+        "transaction_id",
+        "token_uid",
+        "status",
+        "started_at",
+        "ended_at",
+        "energy_wh",
+        "cost",
     ] {
         assert_eq!(cdr[field], session[field], "{field}");
     }
@@ -110,7 +119,8 @@ async fn a_bill_record_says_why_it_costs_that() {
             assert_eq!(shown[field], expect[field]);
         }
         for field in ["quantity", "used", "unit_price", "tax_percent", "excl_tax", "tax", "incl_tax"] {
-            let amount = |value: &Value| value[field].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
+            let amount =
+                |value: &Value| value[field].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
             assert_eq!(amount(shown), amount(&expect), "{field}");
         }
     }
@@ -139,10 +149,14 @@ async fn a_transaction_is_shown_with_what_its_station_said() {
     assert_eq!(rig.walk("/transactions?status=active", 100).await.0.len(), 1);
     let detail = rig.get("/transactions/CS-1/T0").await.json();
     assert_eq!(detail["transaction"], items[2]);
-    let phases: Vec<_> = detail["facts"].as_array().unwrap().iter().map(|fact| fact["phase"].clone()).collect();
+    let phases: Vec<_> =
+        detail["facts"].as_array().unwrap().iter().map(|fact| fact["phase"].clone()).collect();
     assert_eq!(phases, ["started", "updated", "ended"]);
     let sample = &detail["facts"][1]["samples"][0];
-    assert_eq!((&sample["measurand"], &sample["value"], &sample["unit"]), (&json!("energy_import_register"), &json!(6_000), &json!("Wh")));
+    assert_eq!(
+        (&sample["measurand"], &sample["value"], &sample["unit"]),
+        (&json!("energy_import_register"), &json!(6_000), &json!("Wh"))
+    );
     let first = rig.get("/transactions/CS-1/T0?limit=2").await.json();
     assert_eq!(first["facts"].as_array().unwrap().len(), 2);
     let cursor = first["next_cursor"].as_str().unwrap();

@@ -11,14 +11,27 @@ async fn a_token_lives_from_creation_to_removal() {
     let created = rig.post("/tokens", body).await;
     assert_eq!(created.status, 201, "{created:?}");
     let token = created.json();
-    assert_eq!((&token["uid"], &token["kind"], &token["blocked"]), (&json!("04A2B3"), &json!("rfid"), &json!(false)));
+    assert_eq!(
+        (&token["uid"], &token["kind"], &token["blocked"]),
+        (&json!("04A2B3"), &json!("rfid"), &json!(false))
+    );
     assert_eq!(token["expires_at"], "2030-01-01T00:00:00.000Z");
     assert_eq!(rig.get("/tokens/04a2B3").await.json(), token, "the case of letters does not matter");
-    let blocked = rig.send("PATCH", "/tokens/04a2b3", Some(json!({"blocked": true, "expires_at": null}))).await.json();
-    assert_eq!((&blocked["blocked"], &blocked["expires_at"], &blocked["label"]), (&json!(true), &Value::Null, &json!("Van 7")));
+    let blocked =
+        rig.send("PATCH", "/tokens/04a2b3", Some(json!({"blocked": true, "expires_at": null}))).await.json();
+    assert_eq!(
+        (&blocked["blocked"], &blocked["expires_at"], &blocked["label"]),
+        (&json!(true), &Value::Null, &json!("Van 7"))
+    );
     let replaced = rig.send("PUT", "/tokens/04a2b3", Some(json!({"kind": "e_maid"}))).await;
-    assert_eq!((replaced.status, &replaced.json()["label"], &replaced.json()["kind"]), (200, &Value::Null, &json!("e_maid")));
-    assert_eq!(rig.send("PUT", "/tokens/new%2Fone", Some(json!({"kind": "vendor_x"}))).await.json()["uid"], "NEW/ONE");
+    assert_eq!(
+        (replaced.status, &replaced.json()["label"], &replaced.json()["kind"]),
+        (200, &Value::Null, &json!("e_maid"))
+    );
+    assert_eq!(
+        rig.send("PUT", "/tokens/new%2Fone", Some(json!({"kind": "vendor_x"}))).await.json()["uid"],
+        "NEW/ONE"
+    );
     assert_eq!(rig.get("/tokens/new%2Fone").await.json()["kind"], "vendor_x");
     assert_eq!(rig.send("DELETE", "/tokens/04A2B3", None).await.status, 204);
     for method in ["GET", "DELETE"] {

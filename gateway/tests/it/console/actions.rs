@@ -34,7 +34,9 @@ async fn every_button_gives_its_command() {
         ),
         (
             vec![("action", "stop"), ("transaction", "T&1")],
-            StationCommand::StopTransaction { transaction_id: ringmain_domain::id::TransactionId::new("T&1").unwrap() },
+            StationCommand::StopTransaction {
+                transaction_id: ringmain_domain::id::TransactionId::new("T&1").unwrap(),
+            },
         ),
         (
             vec![("action", "status"), ("evse", "")],
@@ -50,7 +52,9 @@ async fn every_button_gives_its_command() {
     let fields = [("action", "start"), ("token", " 04a2b3 "), ("evse", "2")];
     browser.post_with("/charging-stations/CS-1/commands", &fields, &HTMX).await;
     let order = rig.desk.orders().last().unwrap().command.clone();
-    let StationCommand::StartTransaction { evse_id, token, remote_start_id } = order else { panic!("{order:?}") };
+    let StationCommand::StartTransaction { evse_id, token, remote_start_id } = order else {
+        panic!("{order:?}")
+    };
     assert_eq!((evse_id, token.uid.as_str()), (Some(EvseId(2)), "04a2b3"));
     assert!(remote_start_id > 0);
     assert_eq!(rig.get("/commands").await.json()["items"].as_array().unwrap().len(), 8);
@@ -61,7 +65,9 @@ async fn an_outcome_is_told_in_words_with_the_station_s_answer() {
     let rig = Rig::start().await;
     rig.add_station("CS-1", 1).await;
     let browser = Browser::sign_in(&rig, AccessRole::Operator).await;
-    let give = async || browser.post_with("/charging-stations/CS-1/commands", &[("action", "reset")], &HTMX).await.body;
+    let give = async || {
+        browser.post_with("/charging-stations/CS-1/commands", &[("action", "reset")], &HTMX).await.body
+    };
     for (outcome, text) in [
         (CommandOutcome::Rejected, "The station refused"),
         (CommandOutcome::Offline, "is not connected. Nothing was sent"),
@@ -100,7 +106,10 @@ async fn without_script_the_page_comes_back_with_the_outcome() {
     assert_eq!((reply.status, reply.header("location")), (303, Some("/charging-stations/CS-1")));
     let page = browser.page("/charging-stations/CS-1").await;
     assert!(page.contains("Restart: The station agreed."), "{page}");
-    assert!(!browser.page("/charging-stations/CS-1").await.contains("Restart: The station"), "it is said once");
+    assert!(
+        !browser.page("/charging-stations/CS-1").await.contains("Restart: The station"),
+        "it is said once"
+    );
 }
 
 #[actix_web::test]
@@ -114,16 +123,27 @@ async fn a_station_that_waits_is_approved_or_rejected() {
     let registration = async |id: &str| {
         rig.house.store.find_station(&StationId::new(id).unwrap()).await.unwrap().unwrap().registration
     };
-    for (id, word, expect) in [("NEW-1", "accepted", Registration::Accepted), ("NEW-2", "rejected", Registration::Rejected)] {
-        let reply = browser.post(&format!("/charging-stations/{id}/registration"), &[("registration", word)]).await;
+    for (id, word, expect) in
+        [("NEW-1", "accepted", Registration::Accepted), ("NEW-2", "rejected", Registration::Rejected)]
+    {
+        let reply =
+            browser.post(&format!("/charging-stations/{id}/registration"), &[("registration", word)]).await;
         assert_eq!(reply.status, 303);
         assert_eq!(registration(id).await, expect);
     }
     let page = browser.page("/charging-stations/NEW-2").await;
     check_page(&page);
-    assert!(page.contains("This station is rejected") && page.contains(">Approve<") && !page.contains(">Reject<"));
-    assert_eq!(browser.post("/charging-stations/NEW-1/registration", &[("registration", "maybe")]).await.status, 400);
-    assert_eq!(browser.post("/charging-stations/NONE/registration", &[("registration", "accepted")]).await.status, 404);
+    assert!(
+        page.contains("This station is rejected") && page.contains(">Approve<") && !page.contains(">Reject<")
+    );
+    assert_eq!(
+        browser.post("/charging-stations/NEW-1/registration", &[("registration", "maybe")]).await.status,
+        400
+    );
+    assert_eq!(
+        browser.post("/charging-stations/NONE/registration", &[("registration", "accepted")]).await.status,
+        404
+    );
     let viewer = Browser::sign_in(&rig, AccessRole::Viewer).await;
     assert!(!viewer.page("/charging-stations/NEW-2").await.contains(">Approve<"));
 }
@@ -140,7 +160,10 @@ async fn a_record_is_changed_and_what_is_wrong_is_told() {
     let fields = [("name", " Gate "), ("location_id", "depot-1"), ("tariff_id", "std")];
     assert_eq!(browser.post(path, &fields).await.status, 303);
     let shown = record().await;
-    assert_eq!((&shown["name"], &shown["location_id"], &shown["tariff_id"]), (&json!("Gate"), &json!("depot-1"), &json!("std")));
+    assert_eq!(
+        (&shown["name"], &shown["location_id"], &shown["tariff_id"]),
+        (&json!("Gate"), &json!("depot-1"), &json!("std"))
+    );
     assert_eq!(browser.post(path, &[("maintenance", "true")]).await.status, 303);
     let shown = record().await;
     assert_eq!((&shown["maintenance"], &shown["name"]), (&json!(true), &json!("Gate")), "the rest stays");
@@ -148,12 +171,19 @@ async fn a_record_is_changed_and_what_is_wrong_is_told() {
     let fields = [("name", ""), ("location_id", ""), ("tariff_id", "")];
     assert_eq!(browser.post(path, &fields).await.status, 303);
     let shown = record().await;
-    assert_eq!((&shown["name"], &shown["location_id"], &shown["tariff_id"]), (&json!(null), &json!(null), &json!(null)));
+    assert_eq!(
+        (&shown["name"], &shown["location_id"], &shown["tariff_id"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
     let long = "x".repeat(101);
     let reply = browser.post(path, &[("name", &long), ("location_id", "nowhere")]).await;
     assert_eq!(reply.status, 422);
     check_page(&reply.body);
-    assert!(reply.body.contains("at most 100 are allowed") && reply.body.contains("there is no location"), "{}", reply.body);
+    assert!(
+        reply.body.contains("at most 100 are allowed") && reply.body.contains("there is no location"),
+        "{}",
+        reply.body
+    );
     assert_eq!(browser.post(path, &[("location_id", "a b")]).await.status, 400);
 }
 
@@ -171,13 +201,19 @@ async fn tokens_are_added_and_blocked() {
     let again = browser.post("/tokens", &[("uid", "04A2B3"), ("label", "other")]).await;
     assert_eq!(again.status, 422);
     check_page(&again.body);
-    assert!(again.body.contains("exists already") && again.body.contains("value=\"other\""), "what was typed is kept");
+    assert!(
+        again.body.contains("exists already") && again.body.contains("value=\"other\""),
+        "what was typed is kept"
+    );
     assert_eq!(browser.post("/tokens", &[("uid", "")]).await.status, 422);
     assert_eq!(browser.post("/tokens/blocked", &[("uid", "04A2B3"), ("blocked", "true")]).await.status, 303);
     assert_eq!(rig.get("/tokens/04A2B3").await.json()["blocked"], true);
     assert!(browser.page("/tokens").await.contains(">Unblock<"));
     assert_eq!(browser.post("/tokens/blocked", &[("uid", "NONE"), ("blocked", "true")]).await.status, 404);
-    assert_eq!(browser.post("/tokens/blocked", &[("uid", "04A2B3"), ("blocked", "perhaps")]).await.status, 400);
+    assert_eq!(
+        browser.post("/tokens/blocked", &[("uid", "04A2B3"), ("blocked", "perhaps")]).await.status,
+        400
+    );
     for number in 0..105 {
         rig.post("/tokens", json!({"uid": format!("T{number:03}")})).await;
     }
@@ -192,13 +228,22 @@ async fn tariffs_are_made_with_a_simple_form() {
     let rig = Rig::start().await;
     let browser = Browser::sign_in(&rig, AccessRole::Operator).await;
     let fields = [
-        ("id", "day"), ("name", "Day"), ("currency", "eur"), ("energy", "0,49"), ("flat", ""), ("time", ""), ("parking_time", "6"),
+        ("id", "day"),
+        ("name", "Day"),
+        ("currency", "eur"),
+        ("energy", "0,49"),
+        ("flat", ""),
+        ("time", ""),
+        ("parking_time", "6"),
         ("tax_percent", "19"),
     ];
     assert_eq!(browser.post("/tariffs", &fields).await.status, 303);
     let made = rig.get("/tariffs/day").await.json();
     let component = |dimension: &str, price: &str| json!({"dimension": dimension, "price": price, "tax_percent": "19", "step_size": 1});
-    assert_eq!(made["elements"], json!([{"components": [component("energy", "0.49"), component("parking_time", "6")]}]));
+    assert_eq!(
+        made["elements"],
+        json!([{"components": [component("energy", "0.49"), component("parking_time", "6")]}])
+    );
     let page = browser.page("/tariffs").await;
     check_page(&page);
     for text in ["was made", "0.49 EUR/kWh", "6 EUR/h", "+ 19 % tax", "id=\"day\""] {
@@ -213,7 +258,8 @@ async fn tariffs_are_made_with_a_simple_form() {
         ("energy", "-1", "out of range"),
         ("tax_percent", "101", "out of range"),
     ] {
-        let mut wrong: Vec<_> = fields.iter().copied().filter(|(name, _)| *name != field && *name != "id").collect();
+        let mut wrong: Vec<_> =
+            fields.iter().copied().filter(|(name, _)| *name != field && *name != "id").collect();
         wrong.push((field, value));
         if field != "id" {
             wrong.push(("id", "other"));

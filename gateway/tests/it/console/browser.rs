@@ -15,7 +15,15 @@ pub(crate) struct Browser<'a> {
 /// A text as one value of a form.
 pub(crate) fn encoded(text: &str) -> String {
     text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
         .collect()
 }
 
@@ -25,7 +33,13 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// A request without a cookie.
-pub(crate) async fn plain(rig: &Rig, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Reply {
+pub(crate) async fn plain(
+    rig: &Rig,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Reply {
     let mut all = headers.to_vec();
     if body.is_some() {
         all.push(("Content-Type", "application/x-www-form-urlencoded"));
@@ -50,7 +64,13 @@ impl<'a> Browser<'a> {
         Self { rig, cookie: cookie_of(&reply) }
     }
 
-    pub(crate) async fn request(&self, method: &str, target: &str, more: &[(&str, &str)], body: Option<&str>) -> Reply {
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        target: &str,
+        more: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Reply {
         let mut headers = vec![("Cookie", self.cookie.as_str())];
         headers.extend_from_slice(more);
         plain(self.rig, method, target, &headers, body).await
@@ -85,7 +105,12 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends a form of a page, with more headers.
-    pub(crate) async fn post_with(&self, target: &str, fields: &[(&str, &str)], more: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn post_with(
+        &self,
+        target: &str,
+        fields: &[(&str, &str)],
+        more: &[(&str, &str)],
+    ) -> Reply {
         let token = self.form_token().await;
         let all = [fields, &[("form_token", token.as_str())]].concat();
         self.request("POST", target, more, Some(&form(&all))).await
@@ -110,14 +135,23 @@ pub(crate) async fn hostile_house() -> Rig {
         {"dimension": "energy", "price": "0.50", "tax_percent": "19", "step_size": 100}]}]});
     let made = rig.post("/tariffs", tariff).await;
     assert_eq!(made.status, 201, "{made:?}");
-    assert_eq!(rig.post("/tokens", json!({"uid": "<b>&\"tok", "label": EVIL, "group_uid": "<g>"})).await.status, 201);
+    assert_eq!(
+        rig.post("/tokens", json!({"uid": "<b>&\"tok", "label": EVIL, "group_uid": "<g>"})).await.status,
+        201
+    );
     let station = rig.add_station("CS-<b>&\"'1", 2).await;
     let path = format!("/charging-stations/{}", encoded(station.id.as_str()));
     let change = json!({"name": EVIL, "location_id": "depot-1", "tariff_id": "<std>"});
     let changed = rig.send("PATCH", &path, Some(change)).await;
     assert_eq!(changed.status, 200, "{changed:?}");
     let fault = StationFault { code: EVIL.into(), text: Some(EVIL.into()), vendor_code: Some(EVIL.into()) };
-    let boot = Boot { vendor: EVIL.into(), model: EVIL.into(), serial: Some(EVIL.into()), firmware: Some(EVIL.into()), ..Boot::default() };
+    let boot = Boot {
+        vendor: EVIL.into(),
+        model: EVIL.into(),
+        serial: Some(EVIL.into()),
+        firmware: Some(EVIL.into()),
+        ..Boot::default()
+    };
     let status = DomainEvent::StatusChanged {
         evse: EvseId(2),
         connector: ConnectorId(1),

@@ -29,7 +29,12 @@ pub(crate) fn tags(page: &str) -> Vec<Tag> {
         }
         if let Some(end) = rest.strip_prefix('/') {
             let name = end.split('>').next().unwrap().to_owned();
-            assert_eq!(open.pop().as_ref(), Some(&name), "an end tag that fits nothing before: {}", &end[..end.len().min(80)]);
+            assert_eq!(
+                open.pop().as_ref(),
+                Some(&name),
+                "an end tag that fits nothing before: {}",
+                &end[..end.len().min(80)]
+            );
             continue;
         }
         let (tag, closed, after) = read_tag(rest);
@@ -58,7 +63,10 @@ fn read_tag(text: &str) -> (Tag, bool, &str) {
         }
         let key_end = rest.find(|c: char| c == '=' || c == '>' || c.is_whitespace()).unwrap();
         let (key, after) = rest.split_at(key_end);
-        assert!(key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "a strange attribute {key:?} in <{name}>");
+        assert!(
+            key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+            "a strange attribute {key:?} in <{name}>"
+        );
         rest = after;
         let Some(value) = rest.strip_prefix('=') else {
             attributes.push((key.to_owned(), String::new()));
@@ -76,7 +84,8 @@ fn read_tag(text: &str) -> (Tag, bool, &str) {
 #[track_caller]
 pub(crate) fn check_part(page: &str) -> Vec<Tag> {
     let tags = tags(page);
-    let labelled: BTreeSet<_> = tags.iter().filter(|tag| tag.name == "label").filter_map(|tag| tag.get("for")).collect();
+    let labelled: BTreeSet<_> =
+        tags.iter().filter(|tag| tag.name == "label").filter_map(|tag| tag.get("for")).collect();
     let mut ids = BTreeSet::new();
     for tag in &tags {
         for (key, value) in &tag.attributes {
@@ -89,13 +98,21 @@ pub(crate) fn check_part(page: &str) -> Vec<Tag> {
             assert!(ids.insert(id), "id {id} twice");
         }
         match tag.name.as_str() {
-            "script" => assert!(tag.get("src").is_some_and(|src| src.starts_with("/assets/")), "an inline script"),
+            "script" => {
+                assert!(tag.get("src").is_some_and(|src| src.starts_with("/assets/")), "an inline script")
+            }
             "style" => panic!("an inline style"),
             "input" if tag.get("type") != Some("hidden") => {
-                assert!(tag.get("id").is_some_and(|id| labelled.contains(id)), "a field without a label: {tag:?}");
+                assert!(
+                    tag.get("id").is_some_and(|id| labelled.contains(id)),
+                    "a field without a label: {tag:?}"
+                );
             }
             "select" | "textarea" => {
-                assert!(tag.get("id").is_some_and(|id| labelled.contains(id)), "a field without a label: {tag:?}");
+                assert!(
+                    tag.get("id").is_some_and(|id| labelled.contains(id)),
+                    "a field without a label: {tag:?}"
+                );
             }
             "img" => assert!(tag.get("alt").is_some(), "an image without alt"),
             "form" if tag.get("method") == Some("post") => {

@@ -19,7 +19,8 @@ struct Feed {
 impl Feed {
     async fn open(rig: &Rig, browser: &Browser<'_>, query: &str) -> Self {
         let headers = [("Cookie", browser.cookie.as_str())];
-        let stream = Stream::open(rig.address, "GET", &format!("/console/events{query}"), &headers, None).await;
+        let stream =
+            Stream::open(rig.address, "GET", &format!("/console/events{query}"), &headers, None).await;
         assert_eq!(stream.status, 200);
         let mut feed = Self { stream, rest: String::new() };
         assert_eq!(feed.stream.event(&mut feed.rest).await.unwrap().comment.as_deref(), Some("2000"));

@@ -94,7 +94,12 @@ async fn stations_are_filtered_and_come_in_pages() {
     for number in 0..55 {
         rig.add_station(&format!("CS-{number:02}"), 1).await;
     }
-    rig.send("PATCH", "/charging-stations/CS-07", Some(json!({"location_id": "depot-1", "maintenance": true, "name": "North"}))).await;
+    rig.send(
+        "PATCH",
+        "/charging-stations/CS-07",
+        Some(json!({"location_id": "depot-1", "maintenance": true, "name": "North"})),
+    )
+    .await;
     rig.post("/charging-stations", json!({"id": "NEW-1", "registration": "pending"})).await;
     let browser = Browser::sign_in(&rig, AccessRole::Viewer).await;
     let listed = async |target: &str| {
@@ -117,7 +122,10 @@ async fn stations_are_filtered_and_come_in_pages() {
         ("location_id=depot-1", vec!["CS-07"]),
         ("registration=pending", vec!["NEW-1"]),
         ("text=nort", vec!["CS-07"]),
-        ("text=CS-1&state=available&location_id=&registration=", vec!["CS-10", "CS-11", "CS-12", "CS-13", "CS-14", "CS-15", "CS-16", "CS-17", "CS-18", "CS-19"]),
+        (
+            "text=CS-1&state=available&location_id=&registration=",
+            vec!["CS-10", "CS-11", "CS-12", "CS-13", "CS-14", "CS-15", "CS-16", "CS-17", "CS-18", "CS-19"],
+        ),
     ] {
         let (ids, page) = listed(&format!("/charging-stations?{query}")).await;
         assert_eq!(ids, expect, "{query}");
@@ -138,8 +146,19 @@ async fn a_station_s_page_shows_what_goes_on() {
     let page = operator.page("/charging-stations/CS-1").await;
     check_page(&page);
     for text in [
-        "Voltwerk", "1.2.3", "OCPP 2.0.1", "Session at EVSE 1", "5.00 kWh", "04A2B3", "Remote start", "When idle", "Unlock",
-        "Into service", "Out of service", "Put under maintenance", "Nothing is recorded yet",
+        "Voltwerk",
+        "1.2.3",
+        "OCPP 2.0.1",
+        "Session at EVSE 1",
+        "5.00 kWh",
+        "04A2B3",
+        "Remote start",
+        "When idle",
+        "Unlock",
+        "Into service",
+        "Out of service",
+        "Put under maintenance",
+        "Nothing is recorded yet",
         "sse-connect=\"/console/events?charging_station_id=CS-1\"",
     ] {
         assert!(page.contains(text), "{text}");
@@ -166,8 +185,22 @@ async fn a_session_s_page_says_why_it_costs_that() {
     let page = browser.page(&format!("/sessions/{}", sessions["items"][1]["id"].as_str().unwrap())).await;
     check_page(&page);
     for text in [
-        "Completed", "10.00 kWh", "Session fee", "10 kWh", "0.50", "19 %", "6.00 EUR", "1.14 EUR", "7.14 EUR", "href=\"/tariffs#std\"",
-        "Bill record", "EVDisconnected", "1 h 00 min", "2026-03-01 08:00:00", "Power from", "<polyline",
+        "Completed",
+        "10.00 kWh",
+        "Session fee",
+        "10 kWh",
+        "0.50",
+        "19 %",
+        "6.00 EUR",
+        "1.14 EUR",
+        "7.14 EUR",
+        "href=\"/tariffs#std\"",
+        "Bill record",
+        "EVDisconnected",
+        "1 h 00 min",
+        "2026-03-01 08:00:00",
+        "Power from",
+        "<polyline",
     ] {
         assert!(page.contains(text), "{text}");
     }
@@ -200,7 +233,8 @@ async fn another_tenant_sees_an_empty_console() {
     let rig = hostile_house().await;
     let reply = try_sign_in(&rig, &rig.stranger, "/").await;
     let cookie = super::browser::cookie_of(&reply);
-    let get = async |target: &str| super::browser::plain(&rig, "GET", target, &[("Cookie", &cookie)], None).await;
+    let get =
+        async |target: &str| super::browser::plain(&rig, "GET", target, &[("Cookie", &cookie)], None).await;
     let sessions = rig.get("/sessions").await.json();
     for target in [
         format!("/charging-stations/{}", encoded("CS-<b>&\"'1")),
@@ -211,7 +245,12 @@ async fn another_tenant_sees_an_empty_console() {
     ] {
         assert_eq!(get(&target).await.status, 404, "{target}");
     }
-    for (target, text) in [("/", "0 charging stations"), ("/sessions", "No sessions here"), ("/tokens", "No tokens yet"), ("/tariffs", "No tariffs yet")] {
+    for (target, text) in [
+        ("/", "0 charging stations"),
+        ("/sessions", "No sessions here"),
+        ("/tokens", "No tokens yet"),
+        ("/tariffs", "No tariffs yet"),
+    ] {
         let page = get(target).await;
         assert!(page.body.contains(text), "{target}");
     }

@@ -17,11 +17,20 @@ fn filled(route: &Route) -> String {
 fn check_headers(reply: &Reply) {
     let policy = reply.header("content-security-policy").unwrap_or_else(|| panic!("{reply:?}"));
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    for directive in ["script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+    for directive in [
+        "script-src 'self'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    ] {
         assert!(policy.contains(directive), "{policy}");
     }
     assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{reply:?}");
-    assert!(reply.header("referrer-policy").is_some() && reply.header("cache-control").is_some(), "{reply:?}");
+    assert!(
+        reply.header("referrer-policy").is_some() && reply.header("cache-control").is_some(),
+        "{reply:?}"
+    );
 }
 
 #[actix_web::test]
@@ -42,13 +51,21 @@ async fn a_cookie_is_set_that_scripts_and_other_sites_do_not_get() {
     let set = secure.header("set-cookie").unwrap();
     assert!(set.starts_with("__Host-ringmain=") && set.contains("; Secure"), "{set}");
     let browser = Browser::sign_in(&rig, AccessRole::Viewer).await;
-    assert_eq!(browser.get("/sign-in?next=/tokens").await.header("location"), Some("/tokens"), "signed in already");
-    assert!(rig.audited().await.contains(&"console.signed_in api-keys".to_owned()) || rig.audited().await[0].starts_with("console.signed_in "));
+    assert_eq!(
+        browser.get("/sign-in?next=/tokens").await.header("location"),
+        Some("/tokens"),
+        "signed in already"
+    );
+    assert!(
+        rig.audited().await.contains(&"console.signed_in api-keys".to_owned())
+            || rig.audited().await[0].starts_with("console.signed_in ")
+    );
 }
 
 #[actix_web::test]
 async fn a_wrong_token_is_refused_and_too_many_attempts_are_stopped() {
-    let rig = Rig::start_with(Limits { burst_sign_ins: 2, sign_ins_per_second: 0.001, ..Limits::default() }).await;
+    let rig =
+        Rig::start_with(Limits { burst_sign_ins: 2, sign_ins_per_second: 0.001, ..Limits::default() }).await;
     for token in ["rmk_guess", ""] {
         let reply = try_sign_in(&rig, token, "/").await;
         assert_eq!((reply.status, reply.header("set-cookie")), (401, None));
@@ -69,7 +86,12 @@ async fn every_page_asks_to_sign_in() {
             let reply = plain(&rig, route.method.as_str(), &filled(route), &[("Cookie", cookie)], body).await;
             check_headers(&reply);
             if route.path.starts_with("/console/") {
-                assert_eq!((reply.status, reply.header("hx-redirect")), (401, Some("/sign-in")), "{}", route.path);
+                assert_eq!(
+                    (reply.status, reply.header("hx-redirect")),
+                    (401, Some("/sign-in")),
+                    "{}",
+                    route.path
+                );
             } else {
                 assert_eq!(reply.status, 303, "{}", route.path);
                 assert!(reply.header("location").unwrap().starts_with("/sign-in"), "{reply:?}");
@@ -88,7 +110,10 @@ async fn every_role_may_only_what_it_may() {
         for route in ROUTES.iter().filter(|route| route.path != "/sign-out") {
             let Access::Needs(permission) = route.access else { continue };
             let browser = Browser::sign_in(&rig, role).await;
-            let (status, place) = (browse(&rig, &browser, route).await, format!("{} {} as {role:?}", route.method.as_str(), route.path));
+            let (status, place) = (
+                browse(&rig, &browser, route).await,
+                format!("{} {} as {role:?}", route.method.as_str(), route.path),
+            );
             assert!(status != 303 || route.method == Method::Post, "{place}: {status}");
             assert_eq!(status == 403, !role.may(permission), "{place}: {status}");
             assert!(status < 500, "{place}: {status}");
@@ -113,19 +138,37 @@ async fn a_form_needs_the_page_s_token_and_our_own_origin() {
     let other = Browser::sign_in(&rig, AccessRole::Operator).await;
     let theirs = other.form_token().await;
     for route in ROUTES.iter().filter(|route| route.method == Method::Post && route.access != Access::Open) {
-        for body in ["", "form_token=", "form_token=guess", &form(&[("form_token", &theirs)]), "x=%FF&form_token", &"x".repeat(70_000)] {
+        for body in [
+            "",
+            "form_token=",
+            "form_token=guess",
+            &form(&[("form_token", &theirs)]),
+            "x=%FF&form_token",
+            &"x".repeat(70_000),
+        ] {
             let reply = browser.request("POST", &filled(route), &[], Some(body)).await;
-            assert!(matches!(reply.status, 400 | 403), "{} with {:?}: {}", route.path, &body[..body.len().min(40)], reply.status);
+            assert!(
+                matches!(reply.status, 400 | 403),
+                "{} with {:?}: {}",
+                route.path,
+                &body[..body.len().min(40)],
+                reply.status
+            );
             check_page(&reply.body);
             check_headers(&reply);
         }
     }
     let fields = [("uid", "A1")];
-    for headers in [[("Origin", "https://evil.example")], [("Origin", "null")], [("Sec-Fetch-Site", "cross-site")]] {
+    for headers in
+        [[("Origin", "https://evil.example")], [("Origin", "null")], [("Sec-Fetch-Site", "cross-site")]]
+    {
         let reply = browser.post_with("/tokens", &fields, &headers).await;
         assert_eq!(reply.status, 403, "{headers:?}");
     }
-    assert_eq!(plain(&rig, "POST", "/sign-in", &[("Origin", "https://evil.example")], Some("token=x")).await.status, 403);
+    assert_eq!(
+        plain(&rig, "POST", "/sign-in", &[("Origin", "https://evil.example")], Some("token=x")).await.status,
+        403
+    );
     let ours = format!("http://{}", rig.address);
     assert_eq!(browser.post_with("/tokens", &fields, &[("Origin", &ours)]).await.status, 303);
     assert_eq!(rig.get("/tokens").await.json()["items"].as_array().unwrap().len(), 1);
@@ -144,7 +187,13 @@ async fn signing_out_and_revoking_a_key_end_it() {
     assert_eq!(browser.get("/").await.status, 200);
     let keys = rig.house.store.api_keys(&rig.house.tenant).await.unwrap();
     let viewer = keys.iter().find(|key| key.role == AccessRole::Viewer).unwrap().id;
-    assert!(rig.house.store.revoke_api_key(&rig.house.tenant, viewer, ringmain_gateway::clock::now()).await.unwrap());
+    assert!(
+        rig.house
+            .store
+            .revoke_api_key(&rig.house.tenant, viewer, ringmain_gateway::clock::now())
+            .await
+            .unwrap()
+    );
     assert_eq!(browser.get("/").await.status, 303);
     assert_eq!(browser.get("/console/live/overview").await.status, 401);
 }
@@ -156,7 +205,9 @@ async fn files_come_from_us_and_may_be_kept_for_ever() {
     let tags = check_page(&browser.page("/").await);
     let mut seen = 0;
     for tag in &tags {
-        for url in ["src", "href"].iter().filter_map(|name| tag.get(name)).filter(|url| url.starts_with("/assets/")) {
+        for url in
+            ["src", "href"].iter().filter_map(|name| tag.get(name)).filter(|url| url.starts_with("/assets/"))
+        {
             let reply = plain(&rig, "GET", url, &[], None).await;
             assert_eq!(reply.status, 200, "{url}");
             assert_eq!(reply.header("cache-control"), Some("public, max-age=31536000, immutable"));
@@ -175,7 +226,12 @@ async fn files_come_from_us_and_may_be_kept_for_ever() {
 #[actix_web::test]
 async fn what_is_not_there_is_a_page_too() {
     let rig = Rig::start().await;
-    for (method, target, status) in [("GET", "/chargers", 404), ("GET", "/favicon.ico", 404), ("DELETE", "/sessions", 405), ("PUT", "/", 405)] {
+    for (method, target, status) in [
+        ("GET", "/chargers", 404),
+        ("GET", "/favicon.ico", 404),
+        ("DELETE", "/sessions", 405),
+        ("PUT", "/", 405),
+    ] {
         let reply = plain(&rig, method, target, &[], None).await;
         assert_eq!(reply.status, status, "{method} {target}");
         check_page(&reply.body);
@@ -183,8 +239,13 @@ async fn what_is_not_there_is_a_page_too() {
     }
     let browser = Browser::sign_in(&rig, AccessRole::Viewer).await;
     for target in [
-        "/charging-stations/CS-9", "/charging-stations/a%3Ab", "/sessions/00000000-0000-0000-0000-000000000000", "/sessions/x",
-        "/locations/nowhere", "/charging-stations?cursor=nonsense", "/tokens?cursor=nonsense",
+        "/charging-stations/CS-9",
+        "/charging-stations/a%3Ab",
+        "/sessions/00000000-0000-0000-0000-000000000000",
+        "/sessions/x",
+        "/locations/nowhere",
+        "/charging-stations?cursor=nonsense",
+        "/tokens?cursor=nonsense",
     ] {
         let reply = browser.get(target).await;
         assert!(matches!(reply.status, 404), "{target}: {}", reply.status);
