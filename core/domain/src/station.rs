@@ -57,6 +57,8 @@ pub enum Input {
         /// The number it has.
         given: TransactionId,
     },
+    /// An operator asks for its variables; their report is then taken from a waiting station too.
+    ReportAsked,
     /// An operator changed its record.
     Changed(Box<ChargingStation>),
     /// Any frame arrived, a pong too.
@@ -81,6 +83,8 @@ pub struct StationState {
     registration: Registration,
     /// Its boot was accepted, on this connection or an earlier one.
     accepted: bool,
+    /// An operator asked for its variables on this connection.
+    report_asked: bool,
     connectors: BTreeMap<(EvseId, ConnectorId), ConnectorState>,
     open: BTreeMap<TransactionId, OpenTransaction>,
     liveness: liveness::Liveness,
@@ -110,6 +114,7 @@ impl StationState {
             policy,
             registration: snapshot.station.registration,
             accepted: snapshot.was_accepted(),
+            report_asked: false,
             connectors: connectors.collect(),
             open: open.collect(),
             liveness: liveness::Liveness::new(now),
@@ -163,6 +168,10 @@ impl StationState {
             Input::Changed(station) => {
                 self.registration = station.registration;
                 self.accepted &= station.registration == Registration::Accepted;
+                Outcome::nothing()
+            }
+            Input::ReportAsked => {
+                self.report_asked = true;
                 Outcome::nothing()
             }
             Input::Heard => {

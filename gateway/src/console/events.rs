@@ -16,7 +16,6 @@ use crate::house::House;
 use crate::live::LiveEvent;
 use crate::services::doorway::Doorway;
 use crate::services::feed::{Feed, FeedItem};
-use crate::services::keys::caller_again;
 
 /// A page hears of changes at most so often.
 const PACE: Duration = Duration::from_secs(1);
@@ -37,7 +36,9 @@ struct Watching {
     query: WatchQuery,
     house: web::Data<House>,
     visitor: Visitor,
+    doorway: web::Data<Doorway>,
     opened: bool,
+    over: bool,
     quiet_until: Instant,
 }
 
@@ -54,7 +55,9 @@ pub(super) async fn watch(
         query: query.into_inner(),
         house,
         visitor,
+        doorway,
         opened: false,
+        over: false,
         quiet_until: Instant::now(),
     };
     Ok(HttpResponse::Ok()
@@ -69,6 +72,9 @@ impl Watching {
             self.opened = true;
             return Some((Ok("retry: 2000\n\n".into()), self));
         }
+        if self.over {
+            return None;
+        }
         let text = loop {
             match self.feed.next().await? {
                 FeedItem::Event(event) if !self.query.concerns(&event) => {}
@@ -77,10 +83,12 @@ impl Watching {
                     break "event: changed\ndata: 1\n\n";
                 }
                 FeedItem::KeepAlive => {
-                    if let Ok(None) = caller_again(&self.house.store, &self.visitor.caller).await {
-                        return None;
+                    if self.visitor.is_here(&self.house, &self.doorway).await {
+                        break ": still here\n\n";
                     }
-                    break ": still here\n\n";
+                    // One last word: the page asks for its part, and is led to the sign-in.
+                    self.over = true;
+                    break "event: changed\ndata: 1\n\n";
                 }
             }
         };

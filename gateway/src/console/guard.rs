@@ -86,6 +86,12 @@ impl Visitor {
         see_other(to)
     }
 
+    /// Are they still signed in, with a key that is still valid? While the store is away they are: nothing changes then.
+    pub(super) async fn is_here(&self, house: &House, doorway: &Doorway) -> bool {
+        doorway.sign_ins.find(&self.cookie, Instant::now(), false).is_some()
+            && !matches!(caller_again(&house.store, &self.caller).await, Ok(None))
+    }
+
     /// Signs them out.
     pub(super) fn leave(&self, doorway: &Doorway) {
         doorway.sign_ins.close(&self.cookie);
@@ -174,7 +180,7 @@ pub(super) fn see_other(to: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
 }
 
-/// Is the request made over https, here or at the proxy before us?
+/// Is the request made over https, here or at the proxy before us? Who lies about it only spoils their own cookie.
 pub(super) fn is_https(request: &HttpRequest) -> bool {
     request.connection_info().scheme() == "https"
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use ringmain_domain::id::TenantId;
 use uuid::Uuid;
 
-use super::feed::{STREAMS_MAX, Streams};
+use super::feed::{KEEP_ALIVE, STREAMS_MAX, Streams};
 use super::rate::RateLimiter;
 use super::sign_ins::{SIGN_INS_MAX, SignIns};
 
@@ -16,6 +17,8 @@ use super::sign_ins::{SIGN_INS_MAX, SignIns};
 pub struct Limits {
     /// Open feeds.
     pub streams: usize,
+    /// A quiet feed gives a sign of life so often, and looks whether its watcher may still watch.
+    pub keep_alive: Duration,
     /// Requests of one API key at once.
     pub burst_requests: u32,
     /// And then every second: far above any honest use, far below what hurts others.
@@ -46,6 +49,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: STREAMS_MAX,
+            keep_alive: KEEP_ALIVE,
             burst_requests: 2_000,
             requests_per_second: 1_000.0,
             burst_sign_ins: 10,
@@ -62,7 +66,7 @@ impl Doorway {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            streams: Streams::new(limits.streams),
+            streams: Streams::new(limits.streams, limits.keep_alive),
             requests: RateLimiter::new(limits.burst_requests, limits.requests_per_second),
             failed_sign_ins: RateLimiter::new(limits.burst_sign_ins, limits.sign_ins_per_second),
             sign_ins: SignIns::new(limits.sign_ins),

@@ -33,6 +33,7 @@ pub enum FeedItem {
 #[derive(Debug, Clone)]
 pub struct Streams {
     permits: Arc<Semaphore>,
+    keep_alive: Duration,
     closing: CancellationToken,
 }
 
@@ -50,10 +51,10 @@ pub struct Feed {
 // === impl Streams ===
 
 impl Streams {
-    /// At most so many streams at a time.
+    /// At most so many streams at a time, each with a sign of life after so much quiet.
     #[must_use]
-    pub fn new(max: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max)), closing: CancellationToken::new() }
+    pub fn new(max: usize, keep_alive: Duration) -> Self {
+        Self { permits: Arc::new(Semaphore::new(max)), keep_alive, closing: CancellationToken::new() }
     }
 
     /// Ends all streams: their watchers come back, here or to another node.
@@ -67,7 +68,7 @@ impl Streams {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let mut subscription = live.subscribe(last_id);
         let missed = std::mem::take(&mut subscription.missed).into();
-        let mut alive = interval(KEEP_ALIVE);
+        let mut alive = interval(self.keep_alive);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         alive.reset();
         Some(Feed {
@@ -136,7 +137,7 @@ mod tests {
     async fn a_watcher_sees_only_its_tenant() {
         let (live, ours, theirs) = (live(), TenantId::default_tenant(), TenantId::new("other").unwrap());
         publish(&live, &theirs, 1);
-        let mut feed = Streams::new(1).watch(&live, &ours, Some(999)).unwrap();
+        let mut feed = Streams::new(1, KEEP_ALIVE).watch(&live, &ours, Some(999)).unwrap();
         publish(&live, &theirs, 1);
         publish(&live, &ours, 1);
         let Some(FeedItem::Event(event)) = feed.next().await else { panic!("no event") };
@@ -146,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_watcher_is_told_that_it_lost_events() {
         let (live, tenant) = (live(), TenantId::default_tenant());
-        let mut feed = Streams::new(1).watch(&live, &tenant, None).unwrap();
+        let mut feed = Streams::new(1, KEEP_ALIVE).watch(&live, &tenant, None).unwrap();
         publish(&live, &tenant, RING_EVENTS + 1);
         assert!(matches!(feed.next().await, Some(FeedItem::Gap)));
         assert!(matches!(feed.next().await, Some(FeedItem::Event(_))));
@@ -156,7 +157,7 @@ mod tests {
     async fn a_watcher_that_comes_back_too_late_is_told_first() {
         let (live, tenant) = (live(), TenantId::default_tenant());
         publish(&live, &tenant, RING_EVENTS + 2);
-        let mut feed = Streams::new(1).watch(&live, &tenant, Some(1000)).unwrap();
+        let mut feed = Streams::new(1, KEEP_ALIVE).watch(&live, &tenant, Some(1000)).unwrap();
         assert!(matches!(feed.next().await, Some(FeedItem::Gap)));
         assert!(matches!(feed.next().await, Some(FeedItem::Event(event)) if event.id == 1002));
     }
@@ -164,11 +165,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_quiet_feed_gives_a_sign_of_life() {
         let tenant = TenantId::default_tenant();
-        let mut feed = Streams::new(1).watch(&live(), &tenant, None).unwrap();
+        let mut feed = Streams::new(1, KEEP_ALIVE).watch(&live(), &tenant, None).unwrap();
         let before = tokio::time::Instant::now();
         // The feed's sender lives in `live()`, which is gone: keep one for this test.
         let kept = live();
-        let mut kept_feed = Streams::new(1).watch(&kept, &tenant, None).unwrap();
+        let mut kept_feed = Streams::new(1, KEEP_ALIVE).watch(&kept, &tenant, None).unwrap();
         assert!(matches!(kept_feed.next().await, Some(FeedItem::KeepAlive)));
         assert!(before.elapsed() >= KEEP_ALIVE);
         assert!(feed.next().await.is_none(), "a feed without a house ends");
@@ -176,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn streams_are_bounded_and_end_when_the_node_leaves() {
-        let (live, tenant, streams) = (live(), TenantId::default_tenant(), Streams::new(2));
+        let (live, tenant, streams) = (live(), TenantId::default_tenant(), Streams::new(2, KEEP_ALIVE));
         let first = streams.watch(&live, &tenant, None).unwrap();
         let mut second = streams.watch(&live, &tenant, None).unwrap();
         assert!(streams.watch(&live, &tenant, None).is_none());

@@ -15,10 +15,13 @@ impl StationState {
             .event(DomainEvent::StationBooted(boot))
     }
 
-    /// Before a boot was accepted only a boot is heard (OCPP 2.0.1 B02.FR.09, B03.FR.07; 1.6J errata 3.8): a station nobody has approved
-    /// must not be able to fill the store.
+    /// Before a boot was accepted only a boot is heard, and from a waiting station the report somebody asked it for (OCPP 2.0.1 B02.FR.09,
+    /// B03.FR.07; 1.6J errata 3.8). Unasked it may not: a station nobody has approved must not be able to fill the store.
     pub(super) fn refusal(&self, report: &StationReport) -> Option<Refusal> {
-        let allowed = self.accepted || matches!(report, StationReport::Boot(_));
+        let asked = self.registration == Registration::Pending && self.report_asked;
+        let allowed = self.accepted
+            || matches!(report, StationReport::Boot(_))
+            || (asked && matches!(report, StationReport::Variables(_)));
         (!allowed).then_some(Refusal::NotRegistered)
     }
 }

@@ -8,7 +8,7 @@ use ringmain_domain::outcome::Outcome;
 use ringmain_domain::reply::{Registration, StationReply};
 use ringmain_domain::report::{
     Boot, DeviceEvent, MessageKey, StationReport, StatusReport, TransactionPhase, TransactionRef,
-    TransactionReport, UnreadableMessage,
+    TransactionReport, UnreadableMessage, VariablesReport,
 };
 use ringmain_domain::station::{Input, MAX_CONNECTORS, MAX_OPEN, StationState};
 use ringmain_domain::time::Timestamp;
@@ -96,6 +96,27 @@ fn call_before_boot_was_accepted_is_refused() {
     let mut waiting = Bench::new(Registration::Pending);
     waiting.say(StationReport::Boot(Boot::default()));
     assert_eq!(waiting.say(StationReport::Heartbeat), refused, "a boot that was not accepted opens nothing");
+}
+
+#[test]
+fn a_waiting_station_may_report_what_it_was_asked_for() {
+    let report = || {
+        StationReport::Variables(VariablesReport {
+            request_id: 7,
+            part: 0,
+            more: false,
+            variables: Vec::new(),
+        })
+    };
+    for (registration, expect) in [
+        (Registration::Pending, "Received | variables_reported | "),
+        (Registration::Rejected, "Refused(NotRegistered) |  | "),
+    ] {
+        let mut bench = Bench::new(registration);
+        assert_eq!(bench.say(report()), "Refused(NotRegistered) |  | ", "unasked");
+        bench.0.apply(minute(1), Input::ReportAsked);
+        assert_eq!(bench.say(report()), expect);
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The way back: orders of operators and partners become calls to the station, each ends exactly once (invariant `CommandEndsOnce`).
 
 use actix::prelude::*;
-use ringmain_domain::command::{CommandOutcome, CommandResult};
+use ringmain_domain::command::{CommandOutcome, CommandResult, StationCommand};
 use ringmain_domain::id::CommandId;
+use ringmain_domain::station::Input;
 use ringmain_domain::time::Timestamp;
 use ringmain_ocpp::fault::FaultCode;
 use ringmain_ocpp::message_id::MessageId;
@@ -54,6 +55,9 @@ impl Connection {
             .map_err(|error| refused(CommandOutcome::NotSupported, &error.to_string()))?;
         let call =
             OutboundCall { id, action: message.action, payload: message.payload, deadline: order.deadline };
+        if matches!(order.command, StationCommand::GetBaseReport { .. }) {
+            self.state.apply(now, Input::ReportAsked);
+        }
         self.rpc.submit(now, call).map_err(|refusal| {
             let outcome = match refusal {
                 SubmitRefusal::QueueFull | SubmitRefusal::SameId => CommandOutcome::StationBusy,

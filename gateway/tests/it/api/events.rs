@@ -1,5 +1,7 @@
 //! `events`: the live feed.
 
+use std::time::Duration;
+
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::session::Session;
 use ringmain_domain::site::Change;
@@ -107,6 +109,21 @@ async fn a_watcher_that_comes_back_too_late_is_told_of_the_gap() {
     let gap = feed.next().await;
     assert_eq!((gap.event.as_deref(), gap.id), (Some("gap"), None));
     assert_eq!(feed.data().await["charging_station_id"], "CS-1");
+}
+
+#[actix_web::test]
+async fn a_quiet_feed_gives_a_sign_of_life_and_ends_with_its_key() {
+    let rig = Rig::start_with(Limits { keep_alive: Duration::from_millis(20), ..Limits::default() }).await;
+    let mut feed = Feed::open(&rig, "", &[]).await;
+    assert_eq!(feed.next().await.comment.as_deref(), Some("still here"));
+    let keys = rig.house.store.api_keys(&rig.house.tenant).await.unwrap();
+    let viewer = keys.iter().find(|key| &*key.name == "viewer").unwrap().id;
+    let now = ringmain_gateway::clock::now();
+    assert!(rig.house.store.revoke_api_key(&rig.house.tenant, viewer, now).await.unwrap());
+    while let Some(event) = feed.stream.event(&mut feed.rest).await {
+        assert_eq!(event.comment.as_deref(), Some("still here"));
+        assert!(ringmain_gateway::clock::now().millis_since(now) < 30_000, "it never ended");
+    }
 }
 
 #[actix_web::test]

@@ -37,6 +37,15 @@ async fn a_tariff_lives_from_creation_to_removal() {
     assert_eq!(rig.send("DELETE", "/tariffs/night", None).await.status, 204);
     rig.send("DELETE", "/tariffs/night", None).await.assert_problem(404, "not-found");
     rig.get("/tariffs/night").await.assert_problem(404, "not-found");
+    let audited = rig.audited().await;
+    let tariffs: Vec<_> = audited.iter().filter(|line| line.starts_with("tariff.")).collect();
+    let expect = [
+        "tariff.deleted tariffs/night",
+        "tariff.created tariffs/night",
+        "tariff.replaced tariffs/std",
+        "tariff.created tariffs/std",
+    ];
+    assert_eq!(tariffs, expect.iter().collect::<Vec<_>>());
 }
 
 #[actix_web::test]

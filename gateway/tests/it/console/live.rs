@@ -69,6 +69,26 @@ async fn a_page_is_told_only_of_what_it_shows() {
 }
 
 #[actix_web::test]
+async fn a_page_of_somebody_who_signed_out_is_told_a_last_time() {
+    let rig = Rig::start_with(Limits { keep_alive: Duration::from_millis(20), ..Limits::default() }).await;
+    let browser = Browser::sign_in(&rig, AccessRole::Viewer).await;
+    let mut feed = Feed::open(&rig, &browser, "").await;
+    let alive = feed.stream.event(&mut feed.rest).await.unwrap();
+    assert_eq!(alive.comment.as_deref(), Some("still here"));
+    assert_eq!(browser.post("/sign-out", &[]).await.status, 303);
+    let started = Instant::now();
+    loop {
+        let event = feed.stream.event(&mut feed.rest).await.expect("the last word is missing");
+        if event.event.as_deref() == Some("changed") {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "it goes on");
+    }
+    assert!(feed.stream.event(&mut feed.rest).await.is_none());
+    assert_eq!(browser.get("/console/live/overview").await.header("hx-redirect"), Some("/sign-in"));
+}
+
+#[actix_web::test]
 async fn feeds_are_bounded_together_with_the_api_s() {
     let rig = Rig::start_with(Limits { streams: 1, ..Limits::default() }).await;
     let browser = Browser::sign_in(&rig, AccessRole::Viewer).await;

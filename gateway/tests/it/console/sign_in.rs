@@ -56,10 +56,7 @@ async fn a_cookie_is_set_that_scripts_and_other_sites_do_not_get() {
         Some("/tokens"),
         "signed in already"
     );
-    assert!(
-        rig.audited().await.contains(&"console.signed_in api-keys".to_owned())
-            || rig.audited().await[0].starts_with("console.signed_in ")
-    );
+    assert!(rig.audited().await[0].starts_with("console.signed_in api-keys/"));
 }
 
 #[actix_web::test]
