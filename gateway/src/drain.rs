@@ -45,6 +45,7 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
     if tokio::time::timeout(FLUSH, node.recorder.flush()).await.is_err() {
         tracing::warn!("recorded frames were not written in time");
     }
+    running.doorway.streams.close();
     for listener in &running.people {
         listener.stop(true).await;
     }

@@ -19,6 +19,7 @@ use super::{Node, doorkeeper};
 use crate::config::{Address, ClientCertificate, Config};
 use crate::house::House;
 use crate::listen::{self, ListenSettings};
+use crate::services::doorway::Doorway;
 use crate::{api, console, ops};
 
 /// Threads of the http listener: people and partners, not stations.
@@ -52,6 +53,8 @@ pub struct Running {
     pub stations: Vec<ServerHandle>,
     /// Of people and watchers: closed last.
     pub people: Vec<ServerHandle>,
+    /// Open live feeds, which must end before their listener can.
+    pub doorway: web::Data<Doorway>,
 }
 
 /// Opens all listeners that are not off.
@@ -64,11 +67,17 @@ pub fn open(
     metrics: PrometheusHandle,
     extension: Extension,
 ) -> anyhow::Result<Running> {
-    let mut running = Running { addresses: Addresses::default(), stations: Vec::new(), people: Vec::new() };
+    let doorway = console::state();
+    let mut running = Running {
+        addresses: Addresses::default(),
+        stations: Vec::new(),
+        people: Vec::new(),
+        doorway: doorway.clone(),
+    };
     open_stations(node, &mut running)?;
     let config = &node.config;
     if let Some(address) = resolve("listen.http", &config.listen.http)? {
-        let (server, bound) = http_server(address, Arc::clone(house), extension)?;
+        let (server, bound) = http_server(address, Arc::clone(house), doorway, extension)?;
         running.addresses.http = Some(bound);
         running.people.push(spawn(server));
     }
@@ -143,15 +152,15 @@ pub fn pki_folder(data_dir: &Path) -> PathBuf {
 fn http_server(
     address: SocketAddr,
     house: Arc<House>,
+    doorway: web::Data<Doorway>,
     extension: Extension,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let house = web::Data::from(house);
-    let console = console::state();
     let server = actix_web::HttpServer::new(move || {
         let extension = Arc::clone(&extension);
         actix_web::App::new()
             .app_data(house.clone())
-            .app_data(console.clone())
+            .app_data(doorway.clone())
             .configure(api::configure)
             .configure(move |config| extension(config))
             .configure(console::configure)
