@@ -103,8 +103,6 @@ pub enum RefusalReason {
     StationBlocked,
     /// The door: the certificate is another station's, or not bound to any.
     CertificateMismatch,
-    /// The door: this station has another security profile than this listener and these credentials.
-    ProfileMismatch,
     /// The door: too many failed attempts from this source at this identity.
     TooManyAttempts,
     /// The door: this identity connects too often.
@@ -152,7 +150,7 @@ impl fmt::Debug for Password {
 
 impl RefusalReason {
     /// All of them, for the generated page and the metric's registration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 23] = [
         Self::HeadTooLarge,
         Self::PathUnknown,
         Self::UpgradeMissing,
@@ -169,7 +167,6 @@ impl RefusalReason {
         Self::StationUnknown,
         Self::StationBlocked,
         Self::CertificateMismatch,
-        Self::ProfileMismatch,
         Self::TooManyAttempts,
         Self::TooManyConnects,
         Self::AlreadyConnected,
@@ -198,7 +195,6 @@ impl RefusalReason {
             Self::StationUnknown => ("station_unknown", 401),
             Self::StationBlocked => ("station_blocked", 401),
             Self::CertificateMismatch => ("certificate_mismatch", 403),
-            Self::ProfileMismatch => ("profile_mismatch", 403),
             Self::TooManyAttempts => ("too_many_attempts", 429),
             Self::TooManyConnects => ("too_many_connects", 429),
             Self::AlreadyConnected => ("already_connected", 409),
