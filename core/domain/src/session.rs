@@ -9,6 +9,7 @@ use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, SessionId, StationId, TenantId, TransactionId};
 use crate::money::{Currency, Price};
 use crate::report::TransactionPhase;
+use crate::segment::{Activity, Segment};
 use crate::time::Timestamp;
 use crate::token::IdToken;
 use crate::transaction::TransactionFact;
@@ -138,27 +139,6 @@ pub struct Session {
     pub facts: u32,
 }
 
-/// A stretch of a session during which energy flowed, or did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Segment {
-    /// From.
-    pub from: Timestamp,
-    /// To; not before `from`.
-    pub to: Timestamp,
-    /// Energy delivered in it.
-    pub energy: WattHours,
-    /// Did energy flow?
-    pub charging: bool,
-}
-
-impl Segment {
-    /// Its length.
-    #[must_use]
-    pub const fn millis(&self) -> i64 {
-        self.to.millis_since(self.from)
-    }
-}
-
 /// A folded session with the stretches it is priced by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folded {
@@ -189,8 +169,8 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     readings.describe(&mut session);
     let segments = periods::segments(&session, &ordered, &readings);
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
-    session.charging_ms = periods::millis(&segments, true);
-    session.parked_ms = periods::millis(&segments, false);
+    session.charging_ms = periods::millis(&segments, Activity::Charging);
+    session.parked_ms = periods::millis(&segments, Activity::Idle);
     session.conclude();
     Some(Folded { session, segments })
 }
@@ -275,8 +255,8 @@ impl Session {
         let turn = self.started_at.plus_millis(self.charging_ms);
         let end = turn.plus_millis(self.parked_ms);
         vec![
-            Segment { from: self.started_at, to: turn, energy: self.energy, charging: true },
-            Segment { from: turn, to: end, energy: WattHours::ZERO, charging: false },
+            Segment::new(self.started_at, turn, self.energy, Activity::Charging),
+            Segment::new(turn, end, WattHours::ZERO, Activity::Idle),
         ]
     }
 

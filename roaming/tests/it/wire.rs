@@ -6,7 +6,8 @@ use ringmain_domain::id::{
 };
 use ringmain_domain::money::{Currency, Price};
 use ringmain_domain::party::{Party, Role};
-use ringmain_domain::session::{Segment, Session, SessionStatus};
+use ringmain_domain::segment::{Activity, Segment};
+use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::tariff::pricing::price;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
@@ -117,8 +118,8 @@ fn written_cdr(priced: bool) -> Value {
     let session = session();
     let turn = at(3_600);
     let segments = [
-        Segment { from: at(0), to: turn, energy: session.energy, charging: true },
-        Segment { from: turn, to: at(5_400), energy: WattHours::ZERO, charging: false },
+        Segment::new(at(0), turn, session.energy, Activity::Charging),
+        Segment::new(turn, at(5_400), WattHours::ZERO, Activity::Idle),
     ];
     let tariff = tariff("T1", at(0));
     assert_eq!(tariff.id, TariffId::new("T1").unwrap());

@@ -3,12 +3,15 @@
 //! Where the station says what it does (2.x charging states), its word splits the time; where it does not (1.6), energy between two
 //! readings means charging. Energy between two readings is shared out over the charging parts of the gap by time, to the Wh.
 
+use super::Session;
 use super::meter::Readings;
-use super::{Segment, Session};
 use crate::report::ChargingState;
+use crate::segment::{Activity, Segment, Span};
 use crate::time::Timestamp;
 use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
+
+const MS_PER_HOUR: i64 = 3_600_000;
 
 /// All stretches from start to end (or to the last thing known), in order, without gaps; neighbours of one kind are joined when neither
 /// holds energy.
@@ -33,8 +36,8 @@ pub(super) fn segments(session: &Session, ordered: &[&TransactionFact], readings
 }
 
 /// How long energy flowed, or did not.
-pub(super) fn millis(segments: &[Segment], charging: bool) -> i64 {
-    segments.iter().filter(|s| s.charging == charging).map(Segment::millis).fold(0, i64::saturating_add)
+pub(super) fn millis(segments: &[Segment], activity: Activity) -> i64 {
+    segments.iter().filter(|s| s.activity == activity).map(Segment::millis).fold(0, i64::saturating_add)
 }
 
 /// What the station said it does, from when on, by time.
@@ -69,13 +72,17 @@ fn cut(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, wh: i64, sta
             energy = due.saturating_sub(given);
             given = due;
         }
-        segments.push(Segment {
-            from: *part_from,
-            to: *part_to,
-            energy: WattHours(energy),
-            charging: *charging || energy > 0,
-        });
+        let activity = if *charging || energy > 0 { Activity::Charging } else { Activity::Idle };
+        let mut segment = Segment::new(*part_from, *part_to, WattHours(energy), activity);
+        segment.power_w = mean_power(energy, segment.millis());
+        segments.push(segment);
     }
+}
+
+/// The mean power over a stretch, in W; `None` for a stretch of no length.
+fn mean_power(wh: i64, millis: i64) -> Option<Span> {
+    let watts = i128::from(wh).saturating_mul(i128::from(MS_PER_HOUR)).checked_div(i128::from(millis))?;
+    i64::try_from(watts).ok().map(Span::steady)
 }
 
 fn share(wh: i64, seen_ms: i64, total_ms: i64) -> i64 {
@@ -104,7 +111,7 @@ fn join(segments: Vec<Segment>) -> Vec<Segment> {
     for segment in segments {
         match joined.last_mut() {
             Some(last)
-                if last.charging == segment.charging
+                if last.activity == segment.activity
                     && last.energy == segment.energy
                     && segment.energy == WattHours::ZERO =>
             {

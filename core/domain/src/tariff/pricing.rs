@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dimension, PriceComponent, Tariff};
 use crate::id::TariffId;
 use crate::money::{Currency, Price};
-use crate::session::Segment;
+use crate::segment::{Activity, Segment};
 
 /// Decimals of a line's amounts.
 const LINE_DIGITS: u32 = 4;
@@ -74,8 +74,8 @@ fn line(element: usize, component: &PriceComponent, segments: &[Segment]) -> Opt
         Dimension::Energy => {
             (segments.iter().fold(0_i64, |sum, s| sum.saturating_add(s.energy.0)), WH_PER_KWH)
         }
-        Dimension::Time => (seconds(segments, true), SECONDS_PER_HOUR),
-        Dimension::ParkingTime => (seconds(segments, false), SECONDS_PER_HOUR),
+        Dimension::Time => (seconds(segments, Activity::Charging), SECONDS_PER_HOUR),
+        Dimension::ParkingTime => (seconds(segments, Activity::Idle), SECONDS_PER_HOUR),
     };
     if used <= 0 {
         return None;
@@ -105,8 +105,8 @@ fn line(element: usize, component: &PriceComponent, segments: &[Segment]) -> Opt
 }
 
 /// Whole seconds, a started one counted.
-fn seconds(segments: &[Segment], charging: bool) -> i64 {
-    let spans = segments.iter().filter(|s| s.charging == charging).map(Segment::millis);
+fn seconds(segments: &[Segment], activity: Activity) -> i64 {
+    let spans = segments.iter().filter(|s| s.activity == activity).map(Segment::millis);
     let millis = spans.fold(0_i64, i64::saturating_add);
     millis.saturating_add(MS_PER_SECOND - 1) / MS_PER_SECOND
 }

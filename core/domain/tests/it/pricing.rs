@@ -2,7 +2,7 @@
 
 use ringmain_domain::id::{TariffId, TenantId};
 use ringmain_domain::money::Currency;
-use ringmain_domain::session::Segment;
+use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::tariff::pricing::price;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
 use ringmain_domain::unit::WattHours;
@@ -30,8 +30,8 @@ fn tariff(components: &[(Dimension, &str, Option<&str>, u32)]) -> Tariff {
 /// 30 minutes of charging with so much energy, then so many minutes of parking.
 fn stay(energy_wh: i64, parked_min: i64) -> Vec<Segment> {
     vec![
-        Segment { from: minute(0), to: minute(30), energy: WattHours(energy_wh), charging: true },
-        Segment { from: minute(30), to: minute(30 + parked_min), energy: WattHours::ZERO, charging: false },
+        Segment::new(minute(0), minute(30), WattHours(energy_wh), Activity::Charging),
+        Segment::new(minute(30), minute(30 + parked_min), WattHours::ZERO, Activity::Idle),
     ]
 }
 
@@ -91,7 +91,7 @@ fn what_is_used_is_rounded_up_to_the_step() {
 fn an_hour_split_in_three_costs_what_one_hour_costs() {
     // A third of an hour has no finite decimal form: the amount is worked out before anything is rounded.
     let tariff = tariff(&[(Dimension::Time, "3.00", None, 1)]);
-    let twenty = [Segment { from: minute(0), to: minute(20), energy: WattHours(1), charging: true }];
+    let twenty = [Segment::new(minute(0), minute(20), WattHours(1), Activity::Charging)];
     check(&tariff, &twenty, &["time 0.3333 x 3.00 = 1 + 0", "total 1.00 / 1.00"]);
 }
 
