@@ -14,6 +14,7 @@ use crate::actors::doorkeeper::Doorkeeper;
 use crate::actors::journal::Journal;
 use crate::actors::site_directory::SiteDirectory;
 use crate::canary::Canary;
+use crate::chores::Chores;
 use crate::clock;
 use crate::cluster::epochs::Epochs;
 use crate::cluster::memory::MemoryRouting;
@@ -43,6 +44,8 @@ pub struct Node {
     pub directory: Addr<SiteDirectory>,
     /// Fencing numbers.
     pub epochs: Epochs,
+    /// What it does by the clock.
+    pub chores: Chores,
     /// Whether the store commits.
     pub canary: Canary,
     /// Station passwords.
@@ -127,8 +130,9 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     maintenance::end_commands(&store, None).await.context("end the commands of an earlier run")?;
     let live = LiveFeed::new(now);
     let canary = Canary::new(std::time::Instant::now());
-    actix::spawn(canary.clone().watch(store.clone()));
-    actix::spawn(maintenance::run(store.clone(), TenantId::default_tenant()));
+    let chores = Chores::default();
+    chores.start(canary.clone().watch(store.clone()));
+    chores.start(maintenance::run(store.clone(), TenantId::default_tenant()));
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
@@ -145,6 +149,7 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
         recorder,
         directory,
         epochs: Epochs::new(store.clone()),
+        chores,
         canary: canary.clone(),
         credentials: credentials.clone(),
         live: live.clone(),

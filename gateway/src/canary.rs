@@ -1,7 +1,7 @@
 //! Does the store really commit? A small write every second says so; the door and readiness hang on it (reliability.md 2).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ringmain_domain::telemetry;
@@ -22,7 +22,6 @@ pub struct Canary {
     /// The moment from which `last_ms` counts; `None`: always ready.
     since: Option<Instant>,
     last_ms: Arc<AtomicU64>,
-    silent: Arc<AtomicBool>,
 }
 
 // === impl Canary ===
@@ -31,13 +30,13 @@ impl Canary {
     /// A canary that has just sung; [`Self::watch`] keeps it alive.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { since: Some(now), last_ms: Arc::default(), silent: Arc::default() }
+        Self { since: Some(now), last_ms: Arc::default() }
     }
 
     /// A canary that always sings, for parts that are tested without a running node.
     #[must_use]
     pub fn fixed_ready() -> Self {
-        Self { since: None, last_ms: Arc::default(), silent: Arc::default() }
+        Self { since: None, last_ms: Arc::default() }
     }
 
     /// Milliseconds since the store last committed.
@@ -53,20 +52,12 @@ impl Canary {
         self.age_ms(now) <= READY_WITHIN_MS
     }
 
-    /// No more writes: the node closes its store, which is no outage.
-    pub fn silence(&self) {
-        self.silent.store(true, Ordering::Relaxed);
-    }
-
-    /// Writes every second until it is silenced.
+    /// Writes every second, for ever.
     pub async fn watch(self, store: Store) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            if self.silent.load(Ordering::Relaxed) {
-                return;
-            }
             let begun = Instant::now();
             match tokio::time::timeout(PATIENCE, store.canary(clock::now())).await {
                 Ok(Ok(())) => {

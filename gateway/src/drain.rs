@@ -49,7 +49,7 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
     for listener in &running.people {
         listener.stop(true).await;
     }
-    node.canary.silence();
+    node.chores.end().await;
     node.store.close().await;
     tracing::info!("left");
 }

@@ -4,8 +4,8 @@
 //! the WebSocket layer, [`credentials`] keeps station passwords. *frame, call, report, decision, ack*: [`actors::connection`], with
 //! `ringmain-ocpp` and `ringmain-domain`. *commit*: [`actors::journal`]. *site*: [`actors::site`] under [`actors::site_directory`].
 //! *push*: [`live`] for those who watch. The way back: [`desk`] takes commands, [`cluster`] knows which connection has a station.
-//! For people: [`api`], [`console`] over [`services`]; for machines: [`ops`], [`metrics`]. Starting and leaving: [`config`], [`app`],
-//! [`drain`]. What all of them share is [`house`].
+//! What a node does by the clock: [`chores`]. For people: [`api`], [`console`] over [`services`]; for machines: [`ops`], [`metrics`].
+//! Starting and leaving: [`config`], [`app`], [`drain`]. What all of them share is [`house`].
 //!
 //! **Absent on purpose:** SQL, OCPI, prices, and tests of a protocol version outside the handshake. `main.rs` is the composition root
 //! and the only file that sees roaming.
@@ -14,6 +14,7 @@ pub mod actors;
 pub mod api;
 pub mod app;
 pub mod canary;
+pub mod chores;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
