@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CdrId, ConnectorId, EvseId, SessionId, StationId, TenantId, TransactionId};
 use crate::invariant::check_invariant;
 use crate::meter::SignedValue;
-use crate::session::{Folded, Session, SessionFlag, SessionStatus};
-use crate::tariff::Tariff;
-use crate::tariff::pricing::{CostBreakdown, price};
+use crate::segment::Segment;
+use crate::session::{Session, SessionFlag};
+use crate::tariff::pricing::CostBreakdown;
 use crate::time::Timestamp;
 use crate::token::IdToken;
 use crate::transaction::TransactionFact;
@@ -20,7 +20,7 @@ pub struct Cdr {
     pub id: CdrId,
     /// The session it bills.
     pub session_id: SessionId,
-    /// 0 is the first.
+    /// 0 is the first; a correction is a credit and a new record, each with the next number.
     pub revision: u32,
     /// Whose.
     pub tenant: TenantId,
@@ -48,8 +48,17 @@ pub struct Cdr {
     pub meter_first_wh: Option<i64>,
     /// The register at the end, in Wh.
     pub meter_last_wh: Option<i64>,
-    /// What it costs and why; `None`: no tariff applied, charging was free.
+    /// The stretches it is priced by, in order; of too many the shortest neighbours are joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<Segment>,
+    /// What it costs and why; `None`: no tariff applied, charging was free. On a credit with the opposite sign.
     pub breakdown: Option<CostBreakdown>,
+    /// The record this one takes back, whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credits: Option<CdrId>,
+    /// What was unusual about the session when it was billed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<SessionFlag>,
     /// Signed meter values as the station sent them, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed_values: Vec<SignedValue>,
@@ -59,95 +68,84 @@ pub struct Cdr {
 
 /// The most signed values a record carries: start and end of every meter, with room.
 const MAX_SIGNED: usize = 100;
+/// The most stretches a record carries.
+const MAX_SEGMENTS: usize = 1_000;
 
-/// A session with its cost, and its bill record when it is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// The session, priced.
-    pub session: Session,
-    /// The record to freeze; `None` while the session goes on, is under review or is invalid.
-    pub cdr: Option<Cdr>,
-}
+// === impl Cdr ===
 
-/// Prices a folded session and, when it is over and in order, makes its bill record.
-///
-/// `billed` is the record that exists already: it stays as it is. If the figures have changed since, the session is flagged and held
-/// for a person instead of being billed a second time.
-#[must_use]
-pub fn settle(
-    folded: Folded,
-    facts: &[TransactionFact],
-    tariff: Option<&Tariff>,
-    billed: Option<&Cdr>,
-    now: Timestamp,
-) -> Settlement {
-    let Folded { mut session, segments } = folded;
-    let breakdown = tariff.map(|tariff| price(tariff, &segments));
-    session.currency = breakdown.as_ref().map(|b| b.currency);
-    session.cost = breakdown.as_ref().map(|b| b.total);
-    if let Some(billed) = billed {
-        let figures = |started_at, ended_at, energy, charging_ms, parked_ms| {
-            (started_at, ended_at, energy, charging_ms, parked_ms)
-        };
-        let now_is = figures(
-            session.started_at,
-            session.ended_at,
-            session.energy,
-            session.charging_ms,
-            session.parked_ms,
-        );
-        let was = figures(
-            billed.started_at,
-            Some(billed.ended_at),
-            billed.energy,
-            billed.charging_ms,
-            billed.parked_ms,
-        );
-        if now_is != was {
-            session.flag(SessionFlag::LateFacts);
-            session.status = SessionStatus::UnderReview;
+impl Cdr {
+    /// The record of a session as it stands now.
+    #[must_use]
+    pub(crate) fn freeze(
+        session: &Session,
+        ended_at: Timestamp,
+        segments: Vec<Segment>,
+        breakdown: Option<CostBreakdown>,
+        facts: &[TransactionFact],
+        (revision, created_at): (u32, Timestamp),
+    ) -> Self {
+        check_invariant!(EnergyNeverNegative, session.energy >= WattHours::ZERO);
+        Self {
+            id: CdrId::derive(session.id, revision),
+            session_id: session.id,
+            revision,
+            tenant: session.tenant.clone(),
+            station: session.station.clone(),
+            evse: session.evse,
+            connector: session.connector,
+            transaction: session.transaction.clone(),
+            token: session.token.clone(),
+            started_at: session.started_at,
+            ended_at,
+            energy: session.energy,
+            charging_ms: session.charging_ms,
+            parked_ms: session.parked_ms,
+            meter_first_wh: session.meter_first_wh,
+            meter_last_wh: session.meter_last_wh,
+            segments: at_most(segments, MAX_SEGMENTS),
+            breakdown,
+            credits: None,
+            flags: session.flags.clone(),
+            signed_values: signed_values(facts),
+            created_at,
         }
-        // What was billed stays what the session costs, until a person decides otherwise.
-        session.cost = billed.breakdown.as_ref().map(|breakdown| breakdown.total);
-        session.currency = billed.breakdown.as_ref().map(|breakdown| breakdown.currency);
-        return Settlement { session, cdr: None };
     }
-    let (SessionStatus::Completed, Some(ended_at)) = (session.status, session.ended_at) else {
-        return Settlement { session, cdr: None };
-    };
-    let cdr = Cdr {
-        id: CdrId::derive(session.id, 0),
-        session_id: session.id,
-        revision: 0,
-        tenant: session.tenant.clone(),
-        station: session.station.clone(),
-        evse: session.evse,
-        connector: session.connector,
-        transaction: session.transaction.clone(),
-        token: session.token.clone(),
-        started_at: session.started_at,
-        ended_at,
-        energy: session.energy,
-        charging_ms: session.charging_ms,
-        parked_ms: session.parked_ms,
-        meter_first_wh: session.meter_first_wh,
-        meter_last_wh: session.meter_last_wh,
-        breakdown,
-        signed_values: signed_values(facts),
-        created_at: now,
-    };
-    check_invariant!(EnergyNeverNegative, cdr.energy >= WattHours::ZERO);
-    Settlement { session, cdr: Some(cdr) }
+
+    /// The record that takes this one back: the same in all, but for its cost, which has the opposite sign (OCPI 2.2.1 mod_cdrs, credit CDRs).
+    #[must_use]
+    pub fn credit(&self, created_at: Timestamp) -> Self {
+        let revision = self.revision.saturating_add(1);
+        Self {
+            id: CdrId::derive(self.session_id, revision),
+            revision,
+            breakdown: self.breakdown.as_ref().map(CostBreakdown::negated),
+            credits: Some(self.id),
+            created_at,
+            ..self.clone()
+        }
+    }
+
+    /// Do both bill the same stay? Prices do not count: they follow from the figures and the tariff of the time.
+    #[must_use]
+    pub(crate) fn has_figures_of(&self, session: &Session) -> bool {
+        (self.started_at, Some(self.ended_at), self.energy, self.charging_ms, self.parked_ms)
+            == (session.started_at, session.ended_at, session.energy, session.charging_ms, session.parked_ms)
+    }
 }
 
-/// Prices a running session by its running figures.
-#[must_use]
-pub fn estimate(mut session: Session, tariff: Option<&Tariff>) -> Session {
-    if let Some(tariff) = tariff {
-        session.currency = Some(tariff.currency);
-        session.cost = Some(price(tariff, &session.rough_segments()).total);
+/// Joins neighbours until there are no more than `most`; sums stay what they are.
+fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
+    while segments.len() > most {
+        let mut joined: Vec<Segment> = Vec::with_capacity(segments.len().div_ceil(2));
+        let mut pairs = segments.chunks_exact(2);
+        for pair in pairs.by_ref() {
+            let [first, second] = pair else { continue };
+            joined.push(first.joined(second));
+        }
+        joined.extend(pairs.remainder());
+        segments = joined;
     }
-    session
+    segments
 }
 
 fn signed_values(facts: &[TransactionFact]) -> Vec<SignedValue> {

@@ -2,7 +2,7 @@
 //!
 //! **Code map.** Names of things: [`id`], [`mod@unit`], [`money`], [`time`]. Who and where: [`party`], [`location`], [`token`], [`access`].
 //! What a station says and hears: [`report`], [`reply`], [`command`]. What is kept: [`event`], [`transaction`], [`session`] with its
-//! [`segment`]s, [`cdr`], [`snapshot`]. What it costs: [`tariff`]. Who decides: [`authorize`], [`station`] (one connection), [`site`] (one site), each an
+//! [`segment`]s and [`ruling`]s, [`cdr`], [`snapshot`]. What it costs: [`tariff`], [`settlement`]. Who decides: [`authorize`], [`station`] (one connection), [`site`] (one site), each an
 //! `apply(now, input)` that returns an [`outcome::Outcome`]. What must never break: [`invariant`]. Names for operators: [`telemetry`].
 //!
 //! **Absent on purpose:** clocks, randomness, environment, I/O, async, SQL, every word of a wire protocol, and floats for anything that
@@ -28,8 +28,10 @@ pub mod outcome;
 pub mod party;
 pub mod reply;
 pub mod report;
+pub mod ruling;
 pub mod segment;
 pub mod session;
+pub mod settlement;
 pub mod site;
 pub mod snapshot;
 pub mod station;

@@ -152,7 +152,7 @@ impl Sample {
         }
     }
 
-    /// The value in Wh, if this is the outlet's import register over all phases: the only reading that is billed.
+    /// The value in Wh, if this is the outlet's import register over all phases.
     #[must_use]
     pub fn billed_register_wh(&self) -> Option<i64> {
         let whole = self.phase.is_none() && self.location == MeterLocation::Outlet;

@@ -138,6 +138,13 @@ pub enum MessageKey {
         /// A hash of all samples.
         content: u64,
     },
+    /// Not the station's: a ruling of ours or of a person.
+    Ruling {
+        /// What tells it from others of its name, in ms; 0 where there is only one.
+        at: i64,
+        /// Its name.
+        name: Box<str>,
+    },
 }
 
 /// What the vehicle and the station are doing.

@@ -48,6 +48,14 @@ pub struct Segment {
 // === impl Span ===
 
 impl Span {
+    /// What holds both.
+    fn around(a: Option<Self>, b: Option<Self>) -> Option<Self> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(Self { min: a.min.min(b.min), max: a.max.max(b.max) }),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// One value throughout.
     #[must_use]
     pub const fn steady(value: i64) -> Self {
@@ -62,6 +70,20 @@ impl Segment {
     #[must_use]
     pub const fn new(from: Timestamp, to: Timestamp, energy: WattHours, activity: Activity) -> Self {
         Self { from, to, energy, activity, power_w: None, current_ma: None }
+    }
+
+    /// This stretch and the one after it as one: charging where either was.
+    #[must_use]
+    pub fn joined(&self, next: &Self) -> Self {
+        let charging = [self, next].iter().any(|segment| segment.activity == Activity::Charging);
+        Self {
+            from: self.from,
+            to: next.to,
+            energy: self.energy.plus(next.energy),
+            activity: if charging { Activity::Charging } else { self.activity },
+            power_w: Span::around(self.power_w, next.power_w),
+            current_ma: Span::around(self.current_ma, next.current_ma),
+        }
     }
 
     /// Its length in milliseconds.

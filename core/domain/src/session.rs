@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
-use crate::id::{ConnectorId, EvseId, SessionId, StationId, TenantId, TransactionId};
+use crate::id::{ConnectorId, EvseId, SessionId, StationId, TariffId, TenantId, TransactionId};
+use crate::meter::SampleContext;
 use crate::money::{Currency, Price};
 use crate::report::TransactionPhase;
+use crate::ruling::{Rulings, Verdict};
 use crate::segment::{Activity, Segment};
 use crate::time::Timestamp;
 use crate::token::IdToken;
@@ -16,6 +18,7 @@ use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
 mod meter;
+mod order;
 mod periods;
 
 /// Where a session stands.
@@ -51,7 +54,7 @@ impl SessionStatus {
 pub enum SessionFlag {
     /// The start was never reported.
     StartMissing,
-    /// The register went backwards.
+    /// The register went backwards, by more than a meter's tremble.
     MeterWentBackwards,
     /// More energy than any vehicle takes in the time.
     ImplausibleEnergy,
@@ -61,10 +64,18 @@ pub enum SessionFlag {
     NotAuthorized,
     /// Some of it was reported from the station's queue.
     Offline,
-    /// The station's clock could not be right; our time was taken.
+    /// The station's clock could not be right, or was set back; the time was repaired.
     TimeRepaired,
     /// Facts that change the figures came after the bill.
     LateFacts,
+    /// Messages between start and end are missing; billed by the registers that are there.
+    Incomplete,
+    /// Another transaction began at the EVSE before this one ended.
+    ImplicitEnd,
+    /// Began at the same EVSE and instant as another one.
+    Overlap,
+    /// The end was never reported.
+    Abandoned,
 }
 
 impl SessionFlag {
@@ -76,8 +87,12 @@ impl SessionFlag {
             | Self::MeterWentBackwards
             | Self::ImplausibleEnergy
             | Self::NoMeterReading
-            | Self::LateFacts => true,
-            Self::NotAuthorized | Self::Offline | Self::TimeRepaired => false,
+            | Self::ImplicitEnd
+            | Self::Overlap
+            | Self::Abandoned => true,
+            Self::NotAuthorized | Self::Offline | Self::TimeRepaired | Self::LateFacts | Self::Incomplete => {
+                false
+            }
         }
     }
 }
@@ -137,6 +152,32 @@ pub struct Session {
     pub cost: Option<Price>,
     /// How many facts it is made of.
     pub facts: u32,
+    /// The tariff that was chosen when it started, if any applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff: Option<TariffId>,
+    /// Over, but something is missing that may still come: it is billed then at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<Timestamp>,
+}
+
+/// What an ended session may still wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Its start: without it nobody knows from which register on to bill.
+    Start,
+    /// Messages in between: start and end are there, so only the split over time can change.
+    Between,
+}
+
+/// What an ended session waits for before it is billed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// What may still come.
+    pub missing: Missing,
+    /// When the end was received.
+    pub since: Timestamp,
+    /// The station says that more is in its queue: until then at least.
+    pub not_before: Option<Timestamp>,
 }
 
 /// A folded session with the stretches it is priced by.
@@ -146,42 +187,61 @@ pub struct Folded {
     pub session: Session,
     /// Its stretches, in order, without gaps.
     pub segments: Vec<Segment>,
+    /// `None`: nothing is missing, or nobody waits for it any more.
+    pub waits: Option<Waits>,
 }
 
-/// Folds the facts of one transaction, in any order and with any repetition. `None` when there are none.
+/// Folds the facts of one transaction, in any order and with any repetition. `None` when the station said nothing.
 #[must_use]
 pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -> Option<Folded> {
-    let ordered = in_station_order(facts);
-    let first = *ordered.first()?;
+    let rulings = Rulings::of(facts);
+    let told = order::Told::of(facts);
+    let first = told.first()?;
     let mut session = blank(tenant, station, first);
-    for fact in &ordered {
+    for fact in &told.facts {
         session.learn(fact);
     }
-    let started = ordered.iter().find(|fact| fact.phase == TransactionPhase::Started);
-    let ended = ordered.iter().find(|fact| fact.phase == TransactionPhase::Ended);
-    if started.is_none() {
-        session.flag(SessionFlag::StartMissing);
+    if told.straightened {
+        session.flag(SessionFlag::TimeRepaired);
     }
+    let started = told.of_phase(TransactionPhase::Started);
+    let ended = told.of_phase(TransactionPhase::Ended);
     session.started_at = started.map_or(first.observed_at, |fact| fact.observed_at);
-    session.ended_at = ended.map(|fact| fact.observed_at.max(session.started_at));
     session.stop_reason = ended.and_then(|fact| fact.stop_reason.clone());
+    let ordered = told.refs();
     let readings = meter::Readings::of(&ordered);
+    session.end(ended, &rulings, readings.last_at());
     readings.describe(&mut session);
-    let segments = periods::segments(&session, &ordered, &readings);
+    let limit = rulings.superseded_at.map(|at| at.max(session.started_at));
+    let segments = periods::segments(&session, &ordered, &readings, limit);
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
     session.charging_ms = periods::millis(&segments, Activity::Charging);
     session.parked_ms = periods::millis(&segments, Activity::Idle);
-    session.conclude();
-    Some(Folded { session, segments })
+
+    let start_counts = started.is_some() || (rulings.grace_over && ended.is_some_and(tells_both_registers));
+    if started.is_none() {
+        session.flag(SessionFlag::StartMissing);
+    }
+    if told.missing > 0 {
+        session.flag(SessionFlag::Incomplete);
+    }
+    session.conclude(start_counts, rulings.verdict);
+    let missing =
+        if started.is_none() { Some(Missing::Start) } else { (told.missing > 0).then_some(Missing::Between) };
+    let settled = rulings.grace_over || rulings.verdict.is_some();
+    let waits = missing.zip(ended).filter(|_| !settled).map(|(missing, ended)| Waits {
+        missing,
+        since: ended.received_at,
+        not_before: rulings.queued_until,
+    });
+    Some(Folded { session, segments, waits })
 }
 
-/// The station's order: by its own count where it has one (2.x), else start, meter values by time, stop. A repeat counts once; of two
-/// contradicting messages under one key the one with the smaller hash counts, on every node and in every order of arrival.
-fn in_station_order(facts: &[TransactionFact]) -> Vec<&TransactionFact> {
-    let mut ordered: Vec<_> = facts.iter().map(|fact| (fact.key.stored(), &fact.content, fact)).collect();
-    ordered.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    ordered.dedup_by(|later, earlier| later.0 == earlier.0);
-    ordered.into_iter().map(|(_, _, fact)| fact).collect()
+/// Can the end alone be billed? It carries the register at the start and the one at the end (reliability F07).
+fn tells_both_registers(ended: &TransactionFact) -> bool {
+    let tells =
+        |context| ended.samples.iter().any(|s| s.context == context && s.billed_register_wh().is_some());
+    tells(SampleContext::TransactionBegin) && tells(SampleContext::TransactionEnd)
 }
 
 fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Session {
@@ -212,6 +272,8 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         currency: None,
         cost: None,
         facts: 0,
+        tariff: None,
+        settles_at: None,
     }
 }
 
@@ -289,8 +351,31 @@ impl Session {
         }
     }
 
-    /// Settles the status once all facts are in.
-    fn conclude(&mut self) {
+    /// When and how it ended: by the station's word, by a ruling, or not yet.
+    fn end(&mut self, ended: Option<&TransactionFact>, rulings: &Rulings, last_at: Option<Timestamp>) {
+        let mut ended_at = ended.map(|fact| fact.observed_at);
+        if let Some(superseded_at) = rulings.superseded_at
+            && ended_at.is_none_or(|at| at > superseded_at)
+        {
+            ended_at = Some(superseded_at);
+            self.flag(SessionFlag::ImplicitEnd);
+        }
+        if ended_at.is_none() && rulings.abandoned {
+            ended_at = Some(last_at.unwrap_or(self.started_at));
+            self.flag(SessionFlag::Abandoned);
+        }
+        if rulings.overlaps {
+            self.flag(SessionFlag::Overlap);
+        }
+        self.ended_at = ended_at.map(|at| at.max(self.started_at));
+        if self.ended_at.is_some() {
+            self.energy_flows = false;
+            self.power_w = Some(0);
+        }
+    }
+
+    /// Settles the status once all facts are in. A person's word stands above every doubt.
+    fn conclude(&mut self, start_counts: bool, verdict: Option<Verdict>) {
         if self.authorization.is_some_and(|verdict| verdict != Authorization::Accepted) {
             self.flag(SessionFlag::NotAuthorized);
         }
@@ -298,12 +383,14 @@ impl Session {
             return;
         }
         let refused = self.flags.contains(&SessionFlag::NotAuthorized) && self.energy == WattHours::ZERO;
-        self.status = if refused {
-            SessionStatus::Invalid
-        } else if self.flags.iter().any(|flag| flag.needs_review()) {
-            SessionStatus::UnderReview
-        } else {
-            SessionStatus::Completed
+        let doubtful =
+            |flag: &SessionFlag| flag.needs_review() && !(start_counts && *flag == SessionFlag::StartMissing);
+        self.status = match verdict {
+            Some(Verdict::Approved) => SessionStatus::Completed,
+            Some(Verdict::Voided) => SessionStatus::Invalid,
+            None if refused => SessionStatus::Invalid,
+            None if self.flags.iter().any(doubtful) => SessionStatus::UnderReview,
+            None => SessionStatus::Completed,
         };
     }
 

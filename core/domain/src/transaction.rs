@@ -7,6 +7,7 @@ use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, StationId, TransactionId};
 use crate::meter::Sample;
 use crate::report::{ChargingState, MessageKey, TransactionPhase, TransactionReport};
+use crate::ruling::Ruling;
 use crate::time::Timestamp;
 use crate::token::IdToken;
 
@@ -60,6 +61,9 @@ pub struct TransactionFact {
     /// Its samples.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Sample>,
+    /// Set when it is not the station's word but a ruling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Ruling>,
     /// A hash of what the station said, before anything was repaired: a repeat has the same, a contradiction another.
     pub content: Box<str>,
 }
@@ -134,6 +138,7 @@ impl MessageKey {
             Self::Start => "a".to_owned(),
             Self::Meter { first_at, content } => format!("m{first_at:015}-{content:016x}"),
             Self::Stop => "z".to_owned(),
+            Self::Ruling { at, name } => format!("r{at:015}-{name}"),
         }
     }
 }

@@ -47,6 +47,7 @@ fn start(station: &str, key: &str, number: i32) -> Fact {
         remote_start_id: None,
         time_repaired: false,
         samples: Vec::new(),
+        ruling: None,
         content: key.into(),
     };
     fact_of(station, DomainEvent::Transaction(fact))

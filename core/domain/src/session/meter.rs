@@ -1,7 +1,10 @@
 //! The readings of a session: what was measured when, and whether it can be true.
 
+use std::collections::BTreeMap;
+
 use super::{Session, SessionFlag};
-use crate::meter::Measurand;
+use crate::meter::{Measurand, MeterLocation, Phase, Sample};
+use crate::segment::Span;
 use crate::time::Timestamp;
 use crate::transaction::TransactionFact;
 
@@ -11,37 +14,85 @@ const IMPLAUSIBLE_W: i64 = 1_000_000;
 const SHORTEST_GAP_MS: i64 = 60_000;
 const MS_PER_HOUR: i64 = 3_600_000;
 
+/// A register that falls by no more than this trembles; it is neither energy nor a reason to look.
+const TREMBLE_WH: i64 = 10;
+
 /// The meter's story in a set of facts.
 pub(super) struct Readings {
     /// Readings of the import register by time: (when, Wh).
     registers: Vec<(Timestamp, i64)>,
     /// Energies of intervals by their end: (when, Wh); used only where there is no register.
     intervals: Vec<(Timestamp, i64)>,
+    /// The current of the most loaded phase by time: (when, mA).
+    currents: Vec<(Timestamp, i64)>,
     power_w: Option<(Timestamp, i64)>,
     soc_permille: Option<(Timestamp, i64)>,
+}
+
+/// One quantity that some stations give as a whole, some by phase, some both ways: the whole counts where there is one anywhere, or it
+/// would be counted twice (reliability F20).
+#[derive(Default)]
+struct Whole {
+    wholes: Vec<(Timestamp, i64)>,
+    phases: BTreeMap<Timestamp, [Option<i64>; 3]>,
+}
+
+// === impl Whole ===
+
+impl Whole {
+    fn take(&mut self, sample: &Sample) {
+        let line = match sample.phase {
+            None => return self.wholes.push((sample.observed_at, sample.value)),
+            Some(Phase::L1 | Phase::L1N) => 0,
+            Some(Phase::L2 | Phase::L2N) => 1,
+            Some(Phase::L3 | Phase::L3N) => 2,
+            Some(Phase::N | Phase::L1L2 | Phase::L2L3 | Phase::L3L1) => return,
+        };
+        if let Some(slot) = self.phases.entry(sample.observed_at).or_default().get_mut(line) {
+            *slot = Some(sample.value);
+        }
+    }
+
+    /// By time; the same instant and value count once: a station may repeat a reading in its stop message.
+    fn readings(self) -> Vec<(Timestamp, i64)> {
+        let mut readings = self.wholes;
+        if readings.is_empty() {
+            let all = self.phases.into_iter().filter_map(|(at, phases)| match phases {
+                [Some(a), Some(b), Some(c)] => Some((at, a.saturating_add(b).saturating_add(c))),
+                _ => None,
+            });
+            readings = all.collect();
+        }
+        readings.sort_unstable();
+        readings.dedup();
+        readings
+    }
 }
 
 // === impl Readings ===
 
 impl Readings {
     pub(super) fn of(facts: &[&TransactionFact]) -> Self {
-        let mut readings =
-            Self { registers: Vec::new(), intervals: Vec::new(), power_w: None, soc_permille: None };
+        let (mut registers, mut intervals, mut powers) =
+            (Whole::default(), Whole::default(), Whole::default());
+        let mut currents: BTreeMap<Timestamp, i64> = BTreeMap::new();
+        let mut soc_permille = None;
         for sample in facts.iter().flat_map(|fact| &fact.samples) {
-            if let Some(wh) = sample.billed_register_wh() {
-                readings.registers.push((sample.observed_at, wh));
+            if sample.location != MeterLocation::Outlet && sample.measurand != Measurand::StateOfCharge {
+                continue;
             }
-            let point = (sample.observed_at, sample.value);
             match sample.measurand {
-                Measurand::EnergyImportInterval if sample.phase.is_none() => readings.intervals.push(point),
-                Measurand::PowerImport if sample.phase.is_none() => {
-                    readings.power_w = readings.power_w.max(Some(point))
+                Measurand::EnergyImportRegister => registers.take(sample),
+                Measurand::EnergyImportInterval => intervals.take(sample),
+                Measurand::PowerImport => powers.take(sample),
+                Measurand::CurrentImport if sample.phase != Some(Phase::N) => {
+                    let most = currents.entry(sample.observed_at).or_insert(sample.value);
+                    *most = sample.value.max(*most);
                 }
-                Measurand::StateOfCharge => readings.soc_permille = readings.soc_permille.max(Some(point)),
-                Measurand::EnergyImportRegister
-                | Measurand::EnergyExportRegister
-                | Measurand::EnergyImportInterval
-                | Measurand::PowerImport
+                Measurand::StateOfCharge => {
+                    soc_permille = soc_permille.max(Some((sample.observed_at, sample.value)));
+                }
+                Measurand::EnergyExportRegister
                 | Measurand::PowerExport
                 | Measurand::PowerOffered
                 | Measurand::CurrentImport
@@ -50,12 +101,26 @@ impl Readings {
                 | Measurand::Other(_) => {}
             }
         }
-        // A station may repeat a reading in its stop message: the same instant and value count once.
-        readings.registers.sort_unstable();
-        readings.registers.dedup();
-        readings.intervals.sort_unstable();
-        readings.intervals.dedup();
-        readings
+        Self {
+            registers: registers.readings(),
+            intervals: intervals.readings(),
+            currents: currents.into_iter().collect(),
+            power_w: powers.readings().last().copied(),
+            soc_permille,
+        }
+    }
+
+    /// When the meter was read last.
+    pub(super) fn last_at(&self) -> Option<Timestamp> {
+        self.registers.last().or(self.intervals.last()).map(|(at, _)| *at)
+    }
+
+    /// The least and the most current measured in a stretch, its end included.
+    pub(super) fn current_ma(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
+        let within = self.currents.iter().filter(|(at, _)| *at > from && *at <= to).map(|(_, ma)| *ma);
+        within.fold(None, |span: Option<Span>, ma| {
+            Some(span.map_or(Span::steady(ma), |s| Span { min: s.min.min(ma), max: s.max.max(ma) }))
+        })
     }
 
     pub(super) fn last_register(&self) -> Option<(Timestamp, i64)> {
@@ -95,7 +160,7 @@ impl Readings {
     pub(super) fn describe(&self, session: &mut Session) {
         session.meter_first_wh = self.registers.first().map(|(_, wh)| *wh);
         session.meter_last_wh = self.registers.last().map(|(_, wh)| *wh);
-        session.meter_last_at = self.registers.last().or(self.intervals.last()).map(|(at, _)| *at);
+        session.meter_last_at = self.last_at();
         if session.ended_at.is_some() && self.registers.len() < 2 && self.intervals.is_empty() {
             session.flag(SessionFlag::NoMeterReading);
         }
@@ -103,7 +168,7 @@ impl Readings {
             .registers
             .iter()
             .zip(self.registers.iter().skip(1))
-            .any(|(before, after)| after.1 < before.1);
+            .any(|(before, after)| before.1.saturating_sub(after.1) > TREMBLE_WH);
         if falls {
             session.flag(SessionFlag::MeterWentBackwards);
         }

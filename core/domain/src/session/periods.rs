@@ -15,9 +15,19 @@ const MS_PER_HOUR: i64 = 3_600_000;
 
 /// All stretches from start to end (or to the last thing known), in order, without gaps; neighbours of one kind are joined when neither
 /// holds energy.
-pub(super) fn segments(session: &Session, ordered: &[&TransactionFact], readings: &Readings) -> Vec<Segment> {
+///
+/// `limit` is where another transaction took the EVSE: what the meter gained after it is the other one's and never billed here.
+pub(super) fn segments(
+    session: &Session,
+    ordered: &[&TransactionFact],
+    readings: &Readings,
+    limit: Option<Timestamp>,
+) -> Vec<Segment> {
     let start = session.started_at;
-    let gains = readings.gains(start);
+    let mut gains = readings.gains(start);
+    if let Some(limit) = limit {
+        gains.retain_mut(|gain| cut_off(gain, limit));
+    }
     let states = states(ordered);
     let last_known =
         gains.last().map_or(start, |gain| gain.1).max(states.last().map_or(start, |state| state.0));
@@ -32,7 +42,22 @@ pub(super) fn segments(session: &Session, ordered: &[&TransactionFact], readings
         from = gap_to;
     }
     cut(&mut segments, from, end, 0, &states);
+    for segment in &mut segments {
+        segment.current_ma = readings.current_ma(segment.from, segment.to);
+    }
     join(segments)
+}
+
+/// Keeps of a gain what lies before the limit, by time; `false`: nothing does.
+fn cut_off(gain: &mut (Timestamp, Timestamp, i64), limit: Timestamp) -> bool {
+    let (from, to, wh) = *gain;
+    if from >= limit {
+        return false;
+    }
+    if to > limit {
+        *gain = (from, limit, share(wh, limit.millis_since(from), to.millis_since(from)));
+    }
+    true
 }
 
 /// How long energy flowed, or did not.

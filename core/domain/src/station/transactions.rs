@@ -148,6 +148,7 @@ fn fact_of(
         remote_start_id: report.remote_start_id,
         time_repaired: repaired,
         samples,
+        ruling: None,
         content,
     };
     let repaired = fact.time_repaired;

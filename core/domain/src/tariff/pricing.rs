@@ -52,6 +52,19 @@ pub struct CostLine {
     pub incl_tax: Decimal,
 }
 
+impl CostBreakdown {
+    /// The same with the opposite sign: what a credit takes back.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        let mut negated = self.clone();
+        for line in &mut negated.lines {
+            (line.excl_tax, line.tax, line.incl_tax) = (-line.excl_tax, -line.tax, -line.incl_tax);
+        }
+        negated.total = Price { excl_tax: -self.total.excl_tax, incl_tax: -self.total.incl_tax };
+        negated
+    }
+}
+
 /// Prices a session's stretches. Lines of nothing are left out, so a free session has none.
 #[must_use]
 pub fn price(tariff: &Tariff, segments: &[Segment]) -> CostBreakdown {

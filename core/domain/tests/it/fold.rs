@@ -1,14 +1,16 @@
 //! A session is what its facts say, in whatever order and however often they came.
 
 use proptest::prelude::*;
-use ringmain_domain::cdr::settle;
-use ringmain_domain::id::TenantId;
+use ringmain_domain::id::{TenantId, TransactionId};
+use ringmain_domain::meter::{Measurand, Phase, Sample, SampleContext};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
-use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
+use ringmain_domain::ruling::Ruling;
+use ringmain_domain::segment::Span;
+use ringmain_domain::session::{Session, fold};
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_domain::unit::WattHours;
 
-use crate::make::{event, fact, minute, session, session_with_states, station_id};
+use crate::make::{event, fact, minute, ruled, session, session_with_states, station_id};
 
 fn folded(facts: &[TransactionFact]) -> Session {
     fold(&TenantId::default_tenant(), &station_id(), facts).unwrap().session
@@ -99,18 +101,113 @@ fn an_open_session_is_active_and_shows_what_it_has() {
 }
 
 #[test]
-fn late_facts_after_the_bill_do_not_bill_twice() {
-    let all = session(&[(0, 0), (30, 5_000), (60, 9_000)]);
-    let tenant = TenantId::default_tenant();
-    let first = settle(fold(&tenant, &station_id(), &all).unwrap(), &all, None, None, minute(61));
-    let cdr = first.cdr.unwrap();
-    assert_eq!(cdr.energy, WattHours(9_000));
-    let mut more = all.clone();
-    more.push(fact(&event(9, TransactionPhase::Updated, minute(90), Some(12_000))));
-    let again = settle(fold(&tenant, &station_id(), &more).unwrap(), &more, None, Some(&cdr), minute(91));
-    assert!(again.cdr.is_none());
-    assert_eq!(again.session.status, SessionStatus::UnderReview);
-    assert!(again.session.flags.contains(&SessionFlag::LateFacts));
+fn f15_a_clock_that_is_set_back_bills_no_time_twice() {
+    let mut facts = session(&[(0, 0), (30, 5_000), (60, 9_000), (90, 12_000)]);
+    // An hour back after the second message; the end is told at 40 minutes.
+    for (fact, at) in facts[2..].iter_mut().zip([5, 40]) {
+        fact.observed_at = minute(at);
+        fact.samples[0].observed_at = minute(at);
+    }
+    check(&facts, "completed 12000 Wh charging 40 min parked 0 min TimeRepaired");
+}
+
+#[test]
+fn f18_a_register_may_tremble() {
+    check(
+        &session(&[(0, 1_000), (30, 6_000), (45, 5_995), (60, 12_000)]),
+        "completed 11005 Wh charging 45 min parked 15 min",
+    );
+}
+
+#[test]
+fn f20_phases_are_summed_once() {
+    let by_phase = |total: Option<i64>, each: i64, at: i64| -> Vec<Sample> {
+        let of =
+            |wh, phase| Sample { phase, ..Sample::import_register(minute(at), wh, SampleContext::Periodic) };
+        let phases = [Phase::L1, Phase::L2, Phase::L3].map(|phase| of(each, Some(phase)));
+        total.map(|wh| of(wh, None)).into_iter().chain(phases).collect()
+    };
+    let told = |totals: [Option<i64>; 2]| {
+        let mut facts = session(&[(0, 0), (60, 0)]);
+        facts[0].samples = by_phase(totals[0], 0, 0);
+        facts[1].samples = by_phase(totals[1], 2_000, 60);
+        folded(&facts).energy
+    };
+    assert_eq!(told([None, None]), WattHours(6_000), "phases alone are summed");
+    assert_eq!(told([Some(0), Some(6_000)]), WattHours(6_000), "beside a total they are the same energy");
+}
+
+#[test]
+fn f20_intervals_count_only_without_a_register() {
+    let mut facts = session(&[(0, 0), (30, 0), (60, 0)]);
+    for fact in &mut facts {
+        fact.samples[0].measurand = Measurand::EnergyImportInterval;
+        fact.samples[0].value = 1_000;
+    }
+    facts[0].samples.clear();
+    check(&facts, "completed 2000 Wh charging 60 min parked 0 min");
+    let mut both = session(&[(0, 0), (30, 1_500), (60, 3_000)]);
+    let intervals = both.iter().flat_map(|fact| &fact.samples).map(|sample| Sample {
+        measurand: Measurand::EnergyImportInterval,
+        value: 1_500,
+        ..sample.clone()
+    });
+    let intervals: Vec<_> = intervals.collect();
+    both[2].samples.extend(intervals);
+    check(&both, "completed 3000 Wh charging 60 min parked 0 min");
+}
+
+#[test]
+fn f05_the_older_of_two_at_one_evse_ends_where_the_newer_begins() {
+    let mut facts = session(&[(0, 0), (30, 5_000), (60, 11_000)]);
+    facts.push(ruled(Ruling::Superseded { at: minute(40), by: TransactionId::new("tx-2").unwrap() }, 41));
+    // A third of what was gained between minutes 30 and 60 lies before the newer one.
+    check(&facts, "under_review 7000 Wh charging 40 min parked 0 min ImplicitEnd");
+    facts.remove(2);
+    check(&facts, "under_review 5000 Wh charging 30 min parked 10 min ImplicitEnd");
+}
+
+#[test]
+fn f22_a_transaction_nobody_ends_ends_with_the_last_thing_known() {
+    let mut facts = session(&[(0, 0), (30, 5_000), (60, 11_000)]);
+    facts.truncate(2);
+    facts.push(ruled(Ruling::Abandoned, 10_000));
+    check(&facts, "under_review 5000 Wh charging 30 min parked 0 min Abandoned");
+    // Its end comes after all: the station's word counts, and nothing is unusual about it any more.
+    facts.push(session(&[(0, 0), (30, 5_000), (60, 11_000)]).remove(2));
+    check(&facts, "completed 11000 Wh charging 60 min parked 0 min");
+}
+
+#[test]
+fn a_persons_word_stands_above_every_doubt_and_the_last_one_counts() {
+    let mut facts = session(&[(0, 0), (30, 910_000)]);
+    let by = || ("ann".into(), "looked at the meter".into());
+    let (approver, note) = by();
+    facts.push(ruled(Ruling::Approved { by: approver, note }, 100));
+    check(&facts, "completed 910000 Wh charging 30 min parked 0 min ImplausibleEnergy");
+    let (by, note) = by();
+    facts.insert(0, ruled(Ruling::Voided { by, note }, 200));
+    check(&facts, "invalid 910000 Wh charging 30 min parked 0 min ImplausibleEnergy");
+}
+
+#[test]
+fn current_and_power_of_a_stretch_are_told_to_pricing() {
+    let mut facts = session(&[(0, 0), (30, 5_500), (60, 5_500)]);
+    let amps = |at, phase, value| Sample {
+        measurand: Measurand::CurrentImport,
+        value,
+        phase: Some(phase),
+        ..Sample::import_register(minute(at), 0, SampleContext::Periodic)
+    };
+    facts[1].samples.extend([
+        amps(10, Phase::L1, 15_000),
+        amps(30, Phase::L1, 16_000),
+        amps(30, Phase::L2, 14_000),
+    ]);
+    let folded = fold(&TenantId::default_tenant(), &station_id(), &facts).unwrap();
+    assert_eq!(folded.segments[0].power_w, Some(Span::steady(11_000)));
+    assert_eq!(folded.segments[0].current_ma, Some(Span { min: 15_000, max: 16_000 }));
+    assert_eq!(folded.segments[1].current_ma, None);
 }
 
 /// Readings of a meter that only rises, at rising minutes.
@@ -125,18 +222,35 @@ fn readings() -> impl Strategy<Value = Vec<(i64, i64)>> {
     })
 }
 
+/// Rulings at any time, also several of one kind.
+fn rulings() -> impl Strategy<Value = Vec<(Ruling, i64)>> {
+    let by = || TransactionId::new("tx-2").unwrap();
+    let ruling = prop_oneof![
+        (0_i64..600).prop_map(move |at| Ruling::Superseded { at: minute(at), by: by() }),
+        Just(Ruling::Overlaps { with: by() }),
+        Just(Ruling::Abandoned),
+        Just(Ruling::GraceOver),
+        Just(Ruling::Approved { by: "ann".into(), note: "".into() }),
+        Just(Ruling::Voided { by: "ann".into(), note: "".into() }),
+    ];
+    prop::collection::vec((ruling, 0_i64..1_000), 0..4)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     /// Invariant `FoldIgnoresOrder`.
     #[test]
     fn any_order_and_repetition_gives_the_same_session(
         readings in readings(),
+        rulings in rulings(),
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
-        let facts = session(&readings);
+        let mut facts = session(&readings);
         let truth = folded(&facts);
         prop_assert_eq!(truth.energy.0, readings[readings.len() - 1].1 - readings[0].1);
+        facts.extend(rulings.into_iter().map(|(ruling, at)| ruled(ruling, at)));
+        let truth = folded(&facts);
         // Every fact at least once, then any of them again, then shuffled by the drawn places.
         let mut mixed: Vec<_> = facts.clone();
         mixed.extend(order.iter().map(|index| index.get(&facts).clone()));

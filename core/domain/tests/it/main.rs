@@ -5,6 +5,7 @@ mod fold;
 mod generated;
 mod make;
 mod pricing;
+mod settlement;
 mod site;
 mod station;
 mod tidy;

@@ -10,6 +10,7 @@ use ringmain_domain::reply::Registration;
 use ringmain_domain::report::{
     ChargingState, MessageKey, TransactionPhase, TransactionRef, TransactionReport,
 };
+use ringmain_domain::ruling::Ruling;
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::time::Timestamp;
@@ -97,8 +98,14 @@ pub(crate) fn fact(report: &TransactionReport) -> TransactionFact {
         remote_start_id: report.remote_start_id,
         time_repaired: false,
         samples: report.samples.clone(),
+        ruling: None,
         content: content_hash(report),
     }
+}
+
+/// A ruling about that transaction, made at that minute.
+pub(crate) fn ruled(ruling: Ruling, at: i64) -> TransactionFact {
+    ruling.into_fact(TransactionId::new("tx-1").unwrap(), minute(at))
 }
 
 /// A whole session: register readings by minute, first and last are start and end.

@@ -148,6 +148,7 @@ mod tests {
             remote_start_id: None,
             time_repaired: false,
             samples,
+            ruling: None,
             content: "".into(),
         }
     }

@@ -1,0 +1,115 @@
+//! From a folded session to its bill: priced, held back where something may still come, corrected where something came late.
+
+use crate::cdr::Cdr;
+use crate::session::{Folded, Missing, Session, SessionFlag, SessionStatus, Waits};
+use crate::tariff::Tariff;
+use crate::tariff::pricing::{CostBreakdown, price};
+use crate::time::Timestamp;
+use crate::transaction::TransactionFact;
+
+/// How long a bill waits for what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BillingPolicy {
+    /// For messages between start and end, in seconds: only the split over time can change by them (reliability F08).
+    pub gap_grace_s: u32,
+    /// For the start, in seconds (reliability F07).
+    pub start_grace_s: u32,
+}
+
+impl Default for BillingPolicy {
+    fn default() -> Self {
+        Self { gap_grace_s: 10, start_grace_s: 24 * 3_600 }
+    }
+}
+
+/// A session with its cost, and the bill records that are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The session, priced.
+    pub session: Session,
+    /// The records to freeze, in this order: none, the first bill, a credit, or a credit and the bill that takes its place.
+    pub cdrs: Vec<Cdr>,
+}
+
+/// Prices a folded session and, when it is over and in order, makes its bill record.
+///
+/// `billed` is the record of the highest revision that exists. Where the figures have changed since, it is taken back by a credit and a
+/// new record follows; a session that became doubtful keeps its bill and waits for a person. Nothing is ever billed twice.
+#[must_use]
+pub fn settle(
+    folded: Folded,
+    facts: &[TransactionFact],
+    tariff: Option<&Tariff>,
+    billed: Option<&Cdr>,
+    policy: &BillingPolicy,
+    now: Timestamp,
+) -> Settlement {
+    let Folded { mut session, segments, waits } = folded;
+    let breakdown = tariff.map(|tariff| price(tariff, &segments));
+    session.tariff = tariff.map(|tariff| tariff.id.clone());
+    session.price(breakdown.as_ref());
+    // What was credited stands no more: the session is as good as unbilled.
+    let standing = billed.filter(|cdr| cdr.credits.is_none());
+    if session.status == SessionStatus::Invalid {
+        session.price(None);
+    }
+    if standing.is_none() {
+        session.settles_at = waits.map(|waits| policy.due(&waits));
+    }
+    let due = match (session.status, session.settles_at) {
+        (SessionStatus::Completed, None) => session.ended_at,
+        _ => None,
+    };
+    let mut cdrs = Vec::new();
+    let mut revision = billed.map_or(0, |cdr| cdr.revision.saturating_add(1));
+    if let Some(standing) = standing {
+        if standing.has_figures_of(&session) && session.status != SessionStatus::Invalid {
+            session.price(standing.breakdown.as_ref());
+            return Settlement { session, cdrs };
+        }
+        if !standing.has_figures_of(&session) {
+            session.flag(SessionFlag::LateFacts);
+        }
+        if due.is_none() && session.status != SessionStatus::Invalid {
+            // Doubtful now: what was billed stays what it costs, until a person decides.
+            session.price(standing.breakdown.as_ref());
+            return Settlement { session, cdrs };
+        }
+        cdrs.push(standing.credit(now));
+        revision = revision.saturating_add(1);
+    }
+    if let Some(ended_at) = due {
+        cdrs.push(Cdr::freeze(&session, ended_at, segments, breakdown, facts, (revision, now)));
+    }
+    Settlement { session, cdrs }
+}
+
+/// Prices a running session by its running figures.
+#[must_use]
+pub fn estimate(mut session: Session, tariff: Option<&Tariff>) -> Session {
+    let breakdown = tariff.map(|tariff| price(tariff, &session.rough_segments()));
+    session.price(breakdown.as_ref());
+    session
+}
+
+// === impl BillingPolicy ===
+
+impl BillingPolicy {
+    fn due(&self, waits: &Waits) -> Timestamp {
+        let grace_s = match waits.missing {
+            Missing::Start => self.start_grace_s,
+            Missing::Between => self.gap_grace_s,
+        };
+        let due = waits.since.plus_secs(i64::from(grace_s));
+        waits.not_before.map_or(due, |not_before| due.max(not_before))
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    fn price(&mut self, breakdown: Option<&CostBreakdown>) {
+        self.currency = breakdown.map(|breakdown| breakdown.currency);
+        self.cost = breakdown.map(|breakdown| breakdown.total);
+    }
+}

@@ -1,0 +1,178 @@
+//! When a session is billed, what the bill waits for, and how it is taken back.
+
+use ringmain_domain::cdr::Cdr;
+use ringmain_domain::id::{TariffId, TenantId};
+use ringmain_domain::meter::{Sample, SampleContext};
+use ringmain_domain::money::Currency;
+use ringmain_domain::report::TransactionPhase;
+use ringmain_domain::ruling::Ruling;
+use ringmain_domain::session::{SessionFlag, SessionStatus, fold};
+use ringmain_domain::settlement::{BillingPolicy, Settlement, settle};
+use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
+use ringmain_domain::transaction::TransactionFact;
+use ringmain_domain::unit::WattHours;
+
+use crate::make::{MORNING, event, fact, minute, ruled, session, station_id};
+
+const POLICY: BillingPolicy = BillingPolicy { gap_grace_s: 60, start_grace_s: 3_600 };
+
+fn settled(facts: &[TransactionFact], billed: Option<&Cdr>, at: i64) -> Settlement {
+    let folded = fold(&TenantId::default_tenant(), &station_id(), facts).unwrap();
+    settle(folded, facts, Some(&tariff()), billed, &POLICY, minute(at))
+}
+
+/// Half a euro for a kWh.
+fn tariff() -> Tariff {
+    let component = PriceComponent {
+        dimension: Dimension::Energy,
+        price: "0.50".parse().unwrap(),
+        tax_percent: None,
+        step_size: 1,
+    };
+    Tariff {
+        tenant: TenantId::default_tenant(),
+        id: TariffId::new("t").unwrap(),
+        name: "test".into(),
+        currency: Currency::new("EUR").unwrap(),
+        elements: vec![TariffElement { components: vec![component] }],
+        updated_at: MORNING,
+    }
+}
+
+fn billed(settlement: &Settlement) -> Vec<String> {
+    let of = |cdr: &Cdr| {
+        let total = cdr.breakdown.as_ref().map_or_else(String::new, |b| b.total.incl_tax.to_string());
+        let credits = if cdr.credits.is_some() { " credit" } else { "" };
+        format!("{}: {} {total}{credits}", cdr.revision, cdr.energy)
+    };
+    settlement.cdrs.iter().map(of).collect()
+}
+
+fn whole() -> Vec<TransactionFact> {
+    session(&[(0, 0), (30, 5_000), (60, 9_000)])
+}
+
+#[test]
+fn a_whole_session_is_billed_at_once_and_once() {
+    let first = settled(&whole(), None, 61);
+    assert_eq!(billed(&first), ["0: 9000 Wh 4.50"]);
+    let again = settled(&whole(), first.cdrs.first(), 90);
+    assert_eq!(billed(&again), [""; 0]);
+    assert_eq!(again.session.status, SessionStatus::Completed);
+}
+
+#[test]
+fn f08_a_gap_is_waited_for_and_then_billed_by_the_registers() {
+    let mut facts = whole();
+    facts.remove(1);
+    let waiting = settled(&facts, None, 60);
+    assert_eq!(billed(&waiting), [""; 0]);
+    assert_eq!(waiting.session.settles_at, Some(minute(61)));
+    assert_eq!(waiting.session.status, SessionStatus::Completed);
+    facts.push(ruled(Ruling::GraceOver, 61));
+    let over = settled(&facts, None, 61);
+    assert_eq!(billed(&over), ["0: 9000 Wh 4.50"]);
+    assert_eq!(over.session.settles_at, None);
+    assert_eq!(over.session.flags, [SessionFlag::Incomplete]);
+}
+
+#[test]
+fn f08_a_station_with_a_queue_is_waited_for_longer() {
+    let mut facts = whole();
+    facts.remove(1);
+    facts.push(ruled(Ruling::Queued { until: minute(500) }, 61));
+    assert_eq!(settled(&facts, None, 61).session.settles_at, Some(minute(500)));
+}
+
+#[test]
+fn f08_a_gap_that_is_filled_in_time_is_billed_at_once() {
+    let facts = whole();
+    let gap = [facts[0].clone(), facts[2].clone()];
+    assert!(settled(&gap, None, 60).cdrs.is_empty());
+    let filled = [facts[0].clone(), facts[2].clone(), facts[1].clone()];
+    let settlement = settled(&filled, None, 61);
+    assert_eq!(billed(&settlement), ["0: 9000 Wh 4.50"]);
+    assert!(settlement.session.flags.is_empty());
+}
+
+#[test]
+fn f07_an_end_without_a_start_waits_and_is_billed_by_its_own_registers() {
+    let mut end = whole().remove(2);
+    assert_eq!(settled(std::slice::from_ref(&end), None, 61).session.settles_at, Some(minute(120)));
+    let facts = [end.clone(), ruled(Ruling::GraceOver, 120)];
+    let one_register = settled(&facts, None, 120);
+    assert_eq!(billed(&one_register), [""; 0], "nobody knows where the register stood at the start");
+    assert_eq!(one_register.session.status, SessionStatus::UnderReview);
+    end.samples.push(Sample::import_register(minute(0), 1_000, SampleContext::TransactionBegin));
+    assert_eq!(settled(std::slice::from_ref(&end), None, 61).session.status, SessionStatus::UnderReview);
+    let both = settled(&[end, ruled(Ruling::GraceOver, 120)], None, 120);
+    assert_eq!(billed(&both), ["0: 8000 Wh 4.00"]);
+}
+
+#[test]
+fn f11_updates_alone_are_never_billed() {
+    let facts = [whole().remove(1), ruled(Ruling::Abandoned, 10_000), ruled(Ruling::GraceOver, 10_000)];
+    let settlement = settled(&facts, None, 10_000);
+    assert_eq!(billed(&settlement), [""; 0]);
+    assert_eq!(settlement.session.status, SessionStatus::UnderReview);
+}
+
+#[test]
+fn f13_a_late_end_takes_the_forced_bill_back() {
+    let mut facts = whole();
+    let end = facts.pop().unwrap();
+    facts.push(ruled(Ruling::Abandoned, 10_000));
+    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "known driver".into() }, 10_001));
+    let forced = settled(&facts, None, 10_001);
+    assert_eq!(billed(&forced), ["0: 5000 Wh 2.50"]);
+    facts.push(end);
+    let corrected = settled(&facts, forced.cdrs.first(), 20_000);
+    assert_eq!(billed(&corrected), ["1: 5000 Wh -2.50 credit", "2: 9000 Wh 4.50"]);
+    assert_eq!(corrected.cdrs[0].credits, Some(forced.cdrs[0].id));
+    assert!(corrected.session.flags.contains(&SessionFlag::LateFacts));
+    assert!(billed(&settled(&facts, corrected.cdrs.last(), 20_001)).is_empty(), "and once only");
+}
+
+#[test]
+fn late_facts_that_cannot_be_true_leave_the_bill_to_a_person() {
+    let mut facts = whole();
+    let first = settled(&facts, None, 61);
+    facts.push(fact(&event(9, TransactionPhase::Updated, minute(61), Some(900_000))));
+    let doubtful = settled(&facts, first.cdrs.first(), 62);
+    assert!(doubtful.cdrs.is_empty());
+    assert_eq!(doubtful.session.status, SessionStatus::UnderReview);
+    assert_eq!(doubtful.session.cost.unwrap().incl_tax.to_string(), "4.50", "what was billed stands");
+}
+
+#[test]
+fn a_voided_session_is_credited_and_may_be_billed_again() {
+    let mut facts = whole();
+    let first = settled(&facts, None, 61);
+    facts.push(ruled(Ruling::Voided { by: "ann".into(), note: "cable was broken".into() }, 70));
+    let voided = settled(&facts, first.cdrs.first(), 70);
+    assert_eq!(billed(&voided), ["1: 9000 Wh -4.50 credit"]);
+    assert_eq!((voided.session.status, voided.session.cost), (SessionStatus::Invalid, None));
+    facts.push(ruled(Ruling::Approved { by: "bob".into(), note: "it was not".into() }, 80));
+    let again = settled(&facts, voided.cdrs.first(), 80);
+    assert_eq!(billed(&again), ["2: 9000 Wh 4.50"]);
+}
+
+#[test]
+fn a_voided_session_that_was_never_billed_stays_so() {
+    let mut facts = session(&[(0, 0), (30, 910_000)]);
+    assert_eq!(settled(&facts, None, 31).session.status, SessionStatus::UnderReview);
+    facts.push(ruled(Ruling::Voided { by: "ann".into(), note: "".into() }, 40));
+    assert!(settled(&facts, None, 40).cdrs.is_empty());
+}
+
+#[test]
+fn a_record_carries_no_more_stretches_than_it_may() {
+    let readings: Vec<_> = (0..3_000).map(|minute| (minute, (minute / 2) * 100)).collect();
+    let settlement = settled(&session(&readings), None, 3_001);
+    let cdr = &settlement.cdrs[0];
+    assert!((500..=1_000).contains(&cdr.segments.len()), "{}", cdr.segments.len());
+    let sum = cdr.segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
+    assert_eq!(sum, cdr.energy);
+    assert!(cdr.segments.iter().zip(&cdr.segments[1..]).all(|(a, b)| a.to == b.from));
+    assert_eq!(fold(&TenantId::default_tenant(), &station_id(), &[]), None, "nothing said, nothing billed");
+}
