@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, StationId, TariffId, TenantId, TransactionId};
 use ringmain_domain::session::Session;
+use ringmain_domain::settlement::BillingPolicy;
 
 use crate::engine::{Statement, Tx};
 use crate::store::{Store, StoreError};
@@ -59,7 +60,12 @@ impl Store {
             let reason = format!("a batch has at most {MAX_BATCH} facts, this has {}", facts.len());
             return Err(StoreError::conflict(reason));
         }
-        let batch = Batch { facts: facts.to_vec(), default_tariff: self.settings().default_tariff.clone() };
+        let settings = self.settings();
+        let batch = Batch {
+            facts: facts.to_vec(),
+            default_tariff: settings.default_tariff.clone(),
+            billing: settings.billing,
+        };
         self.engine().write(move |tx| Box::pin(batch.commit(tx))).await
     }
 }
@@ -69,6 +75,7 @@ impl Store {
 struct Batch {
     facts: Vec<Fact>,
     default_tariff: Option<TariffId>,
+    billing: BillingPolicy,
 }
 
 // === impl Batch ===
@@ -81,7 +88,8 @@ impl Batch {
         let places = places::of_facts(tx, &told).await?;
         let known = sessions::lock(tx, &told).await?;
         transactions::insert(tx, &mut told).await?;
-        let projected = sessions::project(tx, &told, known, &places, self.default_tariff.as_ref()).await?;
+        let projected =
+            sessions::project(tx, &told, known, &places, self.default_tariff.as_ref(), &self.billing).await?;
         let orphans = events::insert_orphans(tx, &self.facts).await?;
 
         for (result, (index, fact)) in results.iter_mut().zip(self.facts.iter().enumerate()) {

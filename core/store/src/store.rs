@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ringmain_domain::id::TariffId;
+use ringmain_domain::settlement::BillingPolicy;
 use ringmain_domain::time::Timestamp;
 
 use crate::engine::Engine;
@@ -31,14 +32,16 @@ struct Inner {
 pub struct StoreSettings {
     /// The tariff of stations that name none; without it, charging there is free.
     pub default_tariff: Option<TariffId>,
+    /// How long a bill waits for what is missing.
+    pub billing: BillingPolicy,
     /// How many recorded frames of each station [`Store::trim_messages`] keeps.
     pub message_retention_per_station: u32,
 }
 
 impl Default for StoreSettings {
-    /// No default tariff; 1,000 frames of each station.
+    /// No default tariff, the usual graces, 1,000 frames of each station.
     fn default() -> Self {
-        Self { default_tariff: None, message_retention_per_station: 1_000 }
+        Self { default_tariff: None, billing: BillingPolicy::default(), message_retention_per_station: 1_000 }
     }
 }
 

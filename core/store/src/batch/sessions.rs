@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ringmain_domain::cdr::{Cdr, estimate, settle};
+use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{CdrId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::session::{Session, SessionStatus, fold};
+use ringmain_domain::settlement::{BillingPolicy, estimate, settle};
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
@@ -60,20 +61,20 @@ static BILLED: Texts = Texts {
 
 static WRITE: Texts = Texts {
     one: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, document) \
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (tenant, id) DO UPDATE SET \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (tenant, id) DO UPDATE SET \
           location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
-          updated_at = excluded.updated_at, document = excluded.document",
+          updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document",
     all: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, document) SELECT * FROM unnest($1::text[], $2::uuid[], \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document) SELECT * FROM unnest($1::text[], $2::uuid[], \
           $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], \
-          $11::bigint[], $12::boolean[], $13::bigint[], $14::jsonb[]) ON CONFLICT (tenant, id) DO UPDATE SET \
+          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[]) ON CONFLICT (tenant, id) DO UPDATE SET \
           location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
-          updated_at = excluded.updated_at, document = excluded.document",
+          updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document",
 };
 
 static FREEZE: Texts = Texts {
@@ -127,6 +128,7 @@ pub(super) async fn project(
     mut projected: Projected,
     places: &BTreeMap<Place, Known>,
     default_tariff: Option<&TariffId>,
+    policy: &BillingPolicy,
 ) -> Result<Projected, StoreError> {
     let mut fresh: BTreeMap<SessionId, Vec<&Told>> = BTreeMap::new();
     for one in told.iter().filter(|one| one.standing == Standing::Fresh) {
@@ -145,7 +147,7 @@ pub(super) async fn project(
     let (facts, mut billed) = read_all(tx, &folded).await?;
     for (id, new) in folded {
         let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
-        projected.fold(id, &new, facts, billed.remove(&id).as_ref(), &tariffs)?;
+        projected.fold(id, &new, facts, billed.remove(&id).as_ref(), &tariffs, policy)?;
     }
     Ok(projected)
 }
@@ -156,7 +158,7 @@ fn place(one: &Told) -> Place {
 
 fn goes_on(session: Option<&Session>, facts: &[&Told]) -> bool {
     session.is_some_and(|session| session.status == SessionStatus::Active)
-        && facts.iter().all(|one| one.fact.phase == TransactionPhase::Updated)
+        && facts.iter().all(|one| one.fact.phase == TransactionPhase::Updated && one.fact.ruling.is_none())
 }
 
 /// All facts and the bill record of sessions.
@@ -216,16 +218,17 @@ impl Projected {
         facts: &[TransactionFact],
         billed: Option<&Cdr>,
         tariffs: &BTreeMap<Place, Tariff>,
+        policy: &BillingPolicy,
     ) -> Result<(), StoreError> {
         let folded = new.first().and_then(|one| Some((one, fold(&one.tenant, &one.station, facts)?)));
         let (one, folded) = folded.ok_or_else(|| StoreError::corrupt("stored facts are not there"))?;
-        let settled = settle(folded, facts, tariffs.get(&place(one)), billed, latest(new));
-        if let Some(cdr) = settled.cdr {
+        let settled = settle(folded, facts, tariffs.get(&place(one)), billed, policy, latest(new));
+        if let Some(cdr) = settled.cdrs.last() {
             // The end completes the bill; when it came before, the last fact that was missing does.
             let end = new.iter().find(|one| one.fact.phase == TransactionPhase::Ended).or(new.last());
             self.billed_by.extend(end.map(|one| (one.index, cdr.id)));
-            self.cdrs.push(cdr);
         }
+        self.cdrs.extend(settled.cdrs);
         self.folded.push((id, latest(new)));
         self.keep(settled.session, latest(new));
         Ok(())
@@ -274,6 +277,7 @@ fn session_row(session: &Session, location: Option<Param>, at: Timestamp) -> Res
         session.energy.0,
         session.energy_flows,
         at,
+        session.settles_at,
     ];
     row.push(Param::json(session)?);
     Ok(row)
