@@ -7,8 +7,12 @@ use crate::invariant::check_invariant;
 use crate::meter::SignedValue;
 use crate::session::{Folded, Session, SessionFlag, SessionStatus};
 use crate::tariff::Tariff;
-use crate::tariff::pricing::{CostBreakdown, price};
+use crate::tariff::pricing::breakdown::CostBreakdown;
+use crate::tariff::pricing::price;
+use crate::tariff::pricing::usage::Usage;
+use crate::tariff::timeline::Timeline;
 use crate::time::Timestamp;
+use crate::time::local::Zone;
 use crate::token::IdToken;
 use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
@@ -82,7 +86,7 @@ pub fn settle(
     now: Timestamp,
 ) -> Settlement {
     let Folded { mut session, segments } = folded;
-    let breakdown = tariff.map(|tariff| price(tariff, &segments));
+    let breakdown = tariff.map(|tariff| price(&Timeline::single(tariff), &Zone::UTC, &Usage::of(&segments)));
     session.currency = breakdown.as_ref().map(|b| b.currency);
     session.cost = breakdown.as_ref().map(|b| b.total);
     if let Some(billed) = billed {
@@ -145,7 +149,8 @@ pub fn settle(
 pub fn estimate(mut session: Session, tariff: Option<&Tariff>) -> Session {
     if let Some(tariff) = tariff {
         session.currency = Some(tariff.currency);
-        session.cost = Some(price(tariff, &session.rough_segments()).total);
+        let usage = Usage::of(&session.rough_segments());
+        session.cost = Some(price(&Timeline::single(tariff), &Zone::UTC, &usage).total);
     }
     session
 }
