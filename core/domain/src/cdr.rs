@@ -7,7 +7,7 @@ use crate::invariant::check_invariant;
 use crate::meter::SignedValue;
 use crate::segment::Segment;
 use crate::session::{Session, SessionFlag};
-use crate::tariff::pricing::CostBreakdown;
+use crate::tariff::pricing::breakdown::CostBreakdown;
 use crate::time::Timestamp;
 use crate::token::IdToken;
 use crate::transaction::TransactionFact;

@@ -173,6 +173,10 @@ text_id!(
     /// A tariff's id. At most 36 characters (OCPI 2.2.1 mod_tariffs).
     TariffId, "tariff id", 36, ['/', ' ']
 );
+text_id!(
+    /// The id of a tariff's assignment. At most 36 characters.
+    AssignmentId, "assignment id", 36, ['/', ' ']
+);
 
 uuid_id!(
     /// One driver's stay at one EVSE; derived from station and transaction, so that a retry names the same session.

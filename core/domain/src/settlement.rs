@@ -1,10 +1,14 @@
 //! From a folded session to its bill: priced, held back where something may still come, corrected where something came late.
 
 use crate::cdr::Cdr;
+use crate::segment::Segment;
 use crate::session::{Folded, Missing, Session, SessionFlag, SessionStatus, Waits};
-use crate::tariff::Tariff;
-use crate::tariff::pricing::{CostBreakdown, price};
+use crate::tariff::pricing::breakdown::CostBreakdown;
+use crate::tariff::pricing::price;
+use crate::tariff::pricing::usage::Usage;
+use crate::tariff::timeline::Timeline;
 use crate::time::Timestamp;
+use crate::time::local::Zone;
 use crate::transaction::TransactionFact;
 
 /// How long a bill waits for what is missing.
@@ -20,6 +24,15 @@ impl Default for BillingPolicy {
     fn default() -> Self {
         Self { gap_grace_s: 10, start_grace_s: 24 * 3_600 }
     }
+}
+
+/// What charging costs at a place: the tariff chosen there, and by which clock its days and hours are read.
+#[derive(Debug, Clone)]
+pub struct Prices<'a> {
+    /// The versions of the tariff.
+    pub tariffs: Timeline<'a>,
+    /// The location's time zone.
+    pub zone: &'a Zone,
 }
 
 /// A session with its cost, and the bill records that are due.
@@ -39,14 +52,14 @@ pub struct Settlement {
 pub fn settle(
     folded: Folded,
     facts: &[TransactionFact],
-    tariff: Option<&Tariff>,
+    prices: Option<&Prices<'_>>,
     billed: Option<&Cdr>,
     policy: &BillingPolicy,
     now: Timestamp,
 ) -> Settlement {
     let Folded { mut session, segments, waits } = folded;
-    let breakdown = tariff.map(|tariff| price(tariff, &segments));
-    session.tariff = tariff.map(|tariff| tariff.id.clone());
+    let breakdown = prices.map(|prices| prices.price(&segments));
+    session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());
     session.price(breakdown.as_ref());
     // What was credited stands no more: the session is as good as unbilled.
     let standing = billed.filter(|cdr| cdr.credits.is_none());
@@ -86,8 +99,8 @@ pub fn settle(
 
 /// Prices a running session by its running figures.
 #[must_use]
-pub fn estimate(mut session: Session, tariff: Option<&Tariff>) -> Session {
-    let breakdown = tariff.map(|tariff| price(tariff, &session.rough_segments()));
+pub fn estimate(mut session: Session, prices: Option<&Prices<'_>>) -> Session {
+    let breakdown = prices.map(|prices| prices.price(&session.rough_segments()));
     session.price(breakdown.as_ref());
     session
 }
@@ -102,6 +115,14 @@ impl BillingPolicy {
         };
         let due = waits.since.plus_secs(i64::from(grace_s));
         waits.not_before.map_or(due, |not_before| due.max(not_before))
+    }
+}
+
+// === impl Prices ===
+
+impl Prices<'_> {
+    fn price(&self, segments: &[Segment]) -> CostBreakdown {
+        price(&self.tariffs, self.zone, &Usage::of(segments))
     }
 }
 

@@ -5,16 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{TariffId, TenantId};
 use crate::money::Currency;
+use crate::tariff::restriction::Restrictions;
 use crate::time::Timestamp;
 
+pub mod assignment;
+pub mod check;
+pub mod lint;
 pub mod pricing;
+pub mod restriction;
+pub mod timeline;
 
 /// No price is higher, in units of its currency: so that no product of price and quantity overflows.
 pub const PRICE_MAX: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 /// The most elements a tariff may have.
 pub const MAX_ELEMENTS: usize = 100;
 
-/// A tariff. Of several elements that price the same dimension, the first counts.
+/// A tariff. Of several elements that price the same dimension, the first whose restrictions hold counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tariff {
     /// Whose.
@@ -27,6 +33,25 @@ pub struct Tariff {
     pub currency: Currency,
     /// 1 to [`MAX_ELEMENTS`].
     pub elements: Vec<TariffElement>,
+    /// Do the prices include taxes?
+    #[serde(default)]
+    pub tax_included: TaxIncluded,
+    /// No session costs less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_price: Option<PriceLimit>,
+    /// No session costs more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<PriceLimit>,
+    /// It applies from here on; before, the version before it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Timestamp>,
+    /// It applies until here; after that, another version, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+    /// So many seconds of every unbroken stretch of parking cost nothing: time to come back and unplug. Ringmain's own; OCPI has no
+    /// word for it.
+    #[serde(default)]
+    pub idle_grace_s: u32,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
@@ -36,6 +61,9 @@ pub struct Tariff {
 pub struct TariffElement {
     /// At least one; at most one for each dimension.
     pub components: Vec<PriceComponent>,
+    /// When it applies.
+    #[serde(default, skip_serializing_if = "Restrictions::is_empty")]
+    pub restrictions: Restrictions,
 }
 
 /// The price of one dimension.
@@ -43,13 +71,36 @@ pub struct TariffElement {
 pub struct PriceComponent {
     /// What is counted.
     pub dimension: Dimension,
-    /// Without taxes, for one kWh, one hour or one session.
+    /// For one kWh, one hour or one session; with or without taxes as the tariff says.
     pub price: Decimal,
     /// In percent; `None`: no tax applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_percent: Option<Decimal>,
     /// The smallest amount billed: Wh or seconds; 1 or more. What is used is rounded up to a multiple of it.
     pub step_size: u32,
+}
+
+/// Do the prices of a tariff include taxes (OCPI 2.3.0 mod_tariffs, `tax_included`)?
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaxIncluded {
+    /// Taxes come on top.
+    #[default]
+    No,
+    /// Taxes are in the prices.
+    Yes,
+    /// There are no taxes.
+    NotApplicable,
+}
+
+/// The least or the most a session costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceLimit {
+    /// Without taxes.
+    pub excl_tax: Decimal,
+    /// With taxes; `None`: the limit without taxes and the taxes of the session in proportion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incl_tax: Option<Decimal>,
 }
 
 /// What a price is for (OCPI 2.2.1 mod_tariffs, TariffDimensionType).
@@ -82,93 +133,62 @@ impl Dimension {
     }
 }
 
-/// What is wrong with a tariff, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TariffError {
-    /// No elements, or too many.
-    #[error("elements: a tariff needs 1 to {MAX_ELEMENTS} elements, this has {0}")]
-    Elements(usize),
-    /// An element prices nothing.
-    #[error("elements[{0}].components: an element needs at least one component")]
-    NoComponents(usize),
-    /// An element prices a dimension twice.
-    #[error("elements[{element}].components: {dimension} is priced twice in one element", dimension = .dimension.as_str())]
-    Twice {
-        /// The element's index.
-        element: usize,
-        /// The dimension.
-        dimension: Dimension,
-    },
-    /// A step of zero.
-    #[error("elements[{element}].components[{component}].step_size: must be 1 or more")]
-    StepSize {
-        /// The element's index.
-        element: usize,
-        /// The component's index.
-        component: usize,
-    },
-    /// A price or tax below zero, or a tax above 100.
-    #[error("elements[{element}].components[{component}].{field}: {value} is out of range")]
-    Range {
-        /// The element's index.
-        element: usize,
-        /// The component's index.
-        component: usize,
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: Decimal,
-    },
-}
-
 // === impl Tariff ===
 
 impl Tariff {
-    /// Checks what the types alone cannot.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with its place.
-    pub fn check(&self) -> Result<(), TariffError> {
-        if self.elements.is_empty() || self.elements.len() > MAX_ELEMENTS {
-            return Err(TariffError::Elements(self.elements.len()));
-        }
-        for (index, element) in self.elements.iter().enumerate() {
-            element.check(index)?;
-        }
-        Ok(())
-    }
-
-    /// The component that prices a dimension, with its element's index: the first one.
+    /// A tariff of these elements without limits, always valid, taxes on top.
     #[must_use]
-    pub fn component(&self, dimension: Dimension) -> Option<(usize, &PriceComponent)> {
-        self.elements.iter().enumerate().find_map(|(index, element)| {
-            element.components.iter().find(|c| c.dimension == dimension).map(|component| (index, component))
-        })
+    pub fn new(
+        tenant: TenantId,
+        id: TariffId,
+        name: &str,
+        currency: Currency,
+        elements: Vec<TariffElement>,
+        updated_at: Timestamp,
+    ) -> Self {
+        Self {
+            tenant,
+            id,
+            name: name.into(),
+            currency,
+            elements,
+            tax_included: TaxIncluded::No,
+            min_price: None,
+            max_price: None,
+            valid_from: None,
+            valid_until: None,
+            idle_grace_s: 0,
+            updated_at,
+        }
     }
 }
 
 // === impl TariffElement ===
 
 impl TariffElement {
-    fn check(&self, element: usize) -> Result<(), TariffError> {
-        if self.components.is_empty() {
-            return Err(TariffError::NoComponents(element));
+    /// An element that always applies.
+    #[must_use]
+    pub fn new(components: Vec<PriceComponent>) -> Self {
+        Self { components, restrictions: Restrictions::default() }
+    }
+
+    /// Its price for a dimension.
+    #[must_use]
+    pub fn component(&self, dimension: Dimension) -> Option<&PriceComponent> {
+        self.components.iter().find(|component| component.dimension == dimension)
+    }
+}
+
+// === impl TaxIncluded ===
+
+impl TaxIncluded {
+    /// The name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::NotApplicable => "not_applicable",
         }
-        for (component, this) in self.components.iter().enumerate() {
-            if self.components.iter().take(component).any(|earlier| earlier.dimension == this.dimension) {
-                return Err(TariffError::Twice { element, dimension: this.dimension });
-            }
-            if this.step_size == 0 {
-                return Err(TariffError::StepSize { element, component });
-            }
-            if this.price < Decimal::ZERO || this.price > PRICE_MAX {
-                return Err(TariffError::Range { element, component, field: "price", value: this.price });
-            }
-            let tax = this.tax_percent.unwrap_or_default();
-            if tax < Decimal::ZERO || tax > Decimal::ONE_HUNDRED {
-                return Err(TariffError::Range { element, component, field: "tax_percent", value: tax });
-            }
-        }
-        Ok(())
     }
 }

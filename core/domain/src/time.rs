@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub mod local;
+
 /// An instant in UTC, in milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// `observed_at` fields hold the station's clock, `received_at` fields ours; they are never mixed.

@@ -17,6 +17,7 @@ use crate::store::{Store, StoreError};
 mod events;
 mod numbers;
 mod places;
+mod prices;
 mod projections;
 mod sessions;
 mod transactions;

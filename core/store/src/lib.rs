@@ -2,7 +2,7 @@
 //!
 //! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`], [`tariffs`],
-//! [`transactions`], [`sessions`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
+//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
 //! [`overview`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas.
 //!
@@ -24,8 +24,10 @@ pub mod overview;
 pub mod page;
 pub mod partners;
 pub mod sessions;
+pub mod settlements;
 pub mod stations;
 pub mod store;
+pub mod tariff_assignments;
 pub mod tariffs;
 pub mod tokens;
 pub mod transactions;

@@ -2,8 +2,11 @@
 
 use ringmain_domain::id::{TariffId, TenantId};
 use ringmain_domain::tariff::Tariff;
+use ringmain_domain::time::Timestamp;
 
+use crate::engine::Statement;
 use crate::engine::param::{Param, params};
+use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
@@ -19,36 +22,61 @@ impl Store {
         rows.first().map(|row| row.json("document")).transpose()
     }
 
-    /// Makes the tariff or replaces it.
+    /// Makes the tariff or a new version of it, in force from its `updated_at` on, or from its `valid_from` if that is later. What was in
+    /// force before stays in force for what was charged before.
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn put_tariff(&self, tariff: &Tariff) -> Result<(), StoreError> {
         let sql = "INSERT INTO tariffs (tenant, id, updated_at, document) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (tenant, id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
-        let params = vec![
-            Param::from(&tariff.tenant),
-            Param::from(&tariff.id),
-            Param::from(tariff.updated_at),
-            Param::json(tariff)?,
-        ];
-        self.engine().change(sql, params).await.map(drop)
+        let version = "INSERT INTO tariff_versions (tenant, id, valid_from, document) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (tenant, id, valid_from) DO UPDATE SET document = excluded.document";
+        let from = tariff.valid_from.map_or(tariff.updated_at, |from| from.max(tariff.updated_at));
+        let row = |at| -> Result<Vec<Param>, StoreError> {
+            let mut row = params![&tariff.tenant, &tariff.id, at];
+            row.push(Param::json(tariff)?);
+            Ok(row)
+        };
+        let statements =
+            vec![Statement::once(sql, row(tariff.updated_at)?), Statement::once(version, row(from)?)];
+        self.engine().write(move |tx| Box::pin(async move { tx.run_all(statements).await.map(drop) })).await
+    }
+
+    /// The versions of a tariff, the one that comes into force last first, each with that instant; also of a tariff that was removed.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn tariff_versions(
+        &self,
+        tenant: &TenantId,
+        id: &TariffId,
+        page: &PageRequest,
+    ) -> Result<Page<(Timestamp, Tariff)>, StoreError> {
+        let select = Select::new("SELECT valid_from, document FROM tariff_versions")
+            .filter("tenant = ? AND id = ?", params![tenant, id])
+            .filter_some("valid_from < ?", page.key::<i64>()?)
+            .tail("ORDER BY valid_from DESC LIMIT ?", params![page.probe()]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        let version = |row: &Row| Ok((row.at("valid_from")?, row.json("document")?));
+        page.page(&rows, version, |row| row.int("valid_from"))
     }
 
     /// Removes the tariff; `false`: there was none.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] while stations use it (the default tariff: while there are stations that name none), else as
+    /// [`StoreError::Conflict`] while stations or assignments use it (the default tariff: while there are stations that name none), else as
     /// [`StoreError`] says.
     pub async fn delete_tariff(&self, tenant: &TenantId, id: &TariffId) -> Result<bool, StoreError> {
         let is_default = self.settings().default_tariff.as_ref() == Some(id);
         let sql = "DELETE FROM tariffs WHERE tenant = $1 AND id = $2 AND NOT EXISTS (SELECT 1 FROM stations \
-             WHERE stations.tenant = $1 AND (stations.tariff_id = $2 OR ($3 AND stations.tariff_id IS NULL))) RETURNING id";
+             WHERE stations.tenant = $1 AND (stations.tariff_id = $2 OR ($3 AND stations.tariff_id IS NULL))) \
+             AND NOT EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = $1 AND a.tariff_id = $2) RETURNING id";
         if !self.engine().change(sql, params![tenant, id, is_default]).await?.is_empty() {
             return Ok(true);
         }
         match self.tariff(tenant, id).await? {
-            Some(_) => Err(StoreError::conflict(format!("stations use tariff {id}"))),
+            Some(_) => Err(StoreError::conflict(format!("stations or assignments use tariff {id}"))),
             None => Ok(false),
         }
     }

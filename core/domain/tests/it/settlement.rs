@@ -7,8 +7,10 @@ use ringmain_domain::money::Currency;
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::ruling::Ruling;
 use ringmain_domain::session::{SessionFlag, SessionStatus, fold};
-use ringmain_domain::settlement::{BillingPolicy, Settlement, settle};
+use ringmain_domain::settlement::{BillingPolicy, Prices, Settlement, settle};
+use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
+use ringmain_domain::time::local::Zone;
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_domain::unit::WattHours;
 
@@ -18,7 +20,9 @@ const POLICY: BillingPolicy = BillingPolicy { gap_grace_s: 60, start_grace_s: 3_
 
 fn settled(facts: &[TransactionFact], billed: Option<&Cdr>, at: i64) -> Settlement {
     let folded = fold(&TenantId::default_tenant(), &station_id(), facts).unwrap();
-    settle(folded, facts, Some(&tariff()), billed, &POLICY, minute(at))
+    let tariff = tariff();
+    let prices = Prices { tariffs: Timeline::single(&tariff), zone: &Zone::UTC };
+    settle(folded, facts, Some(&prices), billed, &POLICY, minute(at))
 }
 
 /// Half a euro for a kWh.
@@ -29,14 +33,9 @@ fn tariff() -> Tariff {
         tax_percent: None,
         step_size: 1,
     };
-    Tariff {
-        tenant: TenantId::default_tenant(),
-        id: TariffId::new("t").unwrap(),
-        name: "test".into(),
-        currency: Currency::new("EUR").unwrap(),
-        elements: vec![TariffElement { components: vec![component] }],
-        updated_at: MORNING,
-    }
+    let elements = vec![TariffElement::new(vec![component])];
+    let (id, currency) = (TariffId::new("t").unwrap(), Currency::new("EUR").unwrap());
+    Tariff::new(TenantId::default_tenant(), id, "test", currency, elements, MORNING)
 }
 
 fn billed(settlement: &Settlement) -> Vec<String> {

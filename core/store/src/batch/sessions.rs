@@ -1,20 +1,20 @@
 //! Sessions and bill records that follow from a batch's facts.
 //!
-//! A session that goes on is carried forward; one that starts, ends or is corrected is folded anew from all its facts. Sessions are
+//! A session that goes on is advanced; one that starts, ends or is corrected is folded anew from all its facts. Sessions are
 //! locked before their facts are read, so that of two nodes the second sees what the first has stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{CdrId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::session::{Session, SessionStatus, fold};
-use ringmain_domain::settlement::{BillingPolicy, estimate, settle};
-use ringmain_domain::tariff::Tariff;
+use ringmain_domain::settlement::{BillingPolicy, Settlement, estimate, settle};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
 
-use crate::batch::places::{self, Known};
+use crate::batch::places::Known;
+use crate::batch::prices::PriceList;
 use crate::batch::transactions::{Standing, Told};
 use crate::batch::{Place, Sessions};
 use crate::engine::param::{Param, params};
@@ -137,23 +137,35 @@ pub(super) async fn project(
     if fresh.is_empty() {
         return Ok(projected);
     }
-    let wanted: BTreeSet<Place> = fresh.values().flatten().map(|one| place(one)).collect();
-    let tariffs = places::tariffs(tx, wanted, places, default_tariff).await?;
     let (running, folded): (BTreeMap<_, _>, BTreeMap<_, _>) =
         fresh.into_iter().partition(|(id, facts)| goes_on(projected.sessions.get(id), facts));
-    for (id, facts) in running {
-        projected.carry_forward(id, &facts, &tariffs);
-    }
+    let running: Vec<_> =
+        running.into_iter().filter_map(|(id, facts)| projected.advance(id, facts)).collect();
     let (facts, mut billed) = read_all(tx, &folded).await?;
+    let mut ended = Vec::with_capacity(folded.len());
     for (id, new) in folded {
         let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
-        projected.fold(id, &new, facts, billed.remove(&id).as_ref(), &tariffs, policy)?;
+        let folded = new.first().and_then(|one| fold(&one.tenant, &one.station, facts));
+        if let Some(folded) = folded {
+            ended.push((folded, new, facts));
+        } else if new.iter().any(|one| one.fact.ruling.is_none()) {
+            return Err(StoreError::corrupt("stored facts are not there"));
+        }
+    }
+    let going_on: Vec<_> = running.iter().map(|(session, _)| session).collect();
+    let anew: Vec<_> = ended.iter().map(|(folded, _, _)| &folded.session).collect();
+    let prices = PriceList::of(tx, &going_on, &anew, places, default_tariff).await?;
+    for (session, at) in running {
+        let priced = prices.of_session(&session);
+        projected.keep(estimate(session, priced.as_ref()), at);
+    }
+    for (folded, new, facts) in ended {
+        let priced = prices.of_session(&folded.session);
+        let billed = billed.remove(&folded.session.id);
+        let settled = settle(folded, facts, priced.as_ref(), billed.as_ref(), policy, latest(&new));
+        projected.take_over(settled, &new);
     }
     Ok(projected)
-}
-
-fn place(one: &Told) -> Place {
-    (one.tenant.clone(), one.station.clone())
 }
 
 fn goes_on(session: Option<&Session>, facts: &[&Told]) -> bool {
@@ -204,34 +216,22 @@ impl Projected {
         self.locations.get(&id).map(|location| Param::from(&**location)).or_else(now)
     }
 
-    fn carry_forward(&mut self, id: SessionId, facts: &[&Told], tariffs: &BTreeMap<Place, Tariff>) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+    /// A session that goes on, with its new facts, and when the last of them came.
+    fn advance(&mut self, id: SessionId, facts: Vec<&Told>) -> Option<(Session, Timestamp)> {
+        let session = self.sessions.remove(&id)?;
         let session = facts.iter().fold(session, |session, one| session.advance(&one.fact));
-        let tariff = facts.first().and_then(|one| tariffs.get(&place(one)));
-        self.keep(estimate(session, tariff), latest(facts));
+        Some((session, latest(&facts)))
     }
 
-    fn fold(
-        &mut self,
-        id: SessionId,
-        new: &[&Told],
-        facts: &[TransactionFact],
-        billed: Option<&Cdr>,
-        tariffs: &BTreeMap<Place, Tariff>,
-        policy: &BillingPolicy,
-    ) -> Result<(), StoreError> {
-        let folded = new.first().and_then(|one| Some((one, fold(&one.tenant, &one.station, facts)?)));
-        let (one, folded) = folded.ok_or_else(|| StoreError::corrupt("stored facts are not there"))?;
-        let settled = settle(folded, facts, tariffs.get(&place(one)), billed, policy, latest(new));
+    fn take_over(&mut self, settled: Settlement, new: &[&Told]) {
         if let Some(cdr) = settled.cdrs.last() {
             // The end completes the bill; when it came before, the last fact that was missing does.
             let end = new.iter().find(|one| one.fact.phase == TransactionPhase::Ended).or(new.last());
             self.billed_by.extend(end.map(|one| (one.index, cdr.id)));
         }
         self.cdrs.extend(settled.cdrs);
-        self.folded.push((id, latest(new)));
+        self.folded.push((settled.session.id, latest(new)));
         self.keep(settled.session, latest(new));
-        Ok(())
     }
 
     fn keep(&mut self, session: Session, at: Timestamp) {

@@ -6,8 +6,8 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
 use ringmain_domain::id::{
-    CdrId, CommandId, ConnectorId, EvseId, LocationId, SessionId, SiteId, StationId, TariffId, TenantId,
-    TokenUid, TransactionId,
+    AssignmentId, CdrId, CommandId, ConnectorId, EvseId, LocationId, SessionId, SiteId, StationId, TariffId,
+    TenantId, TokenUid, TransactionId,
 };
 use ringmain_domain::time::Timestamp;
 
@@ -118,7 +118,7 @@ macro_rules! from_ids {
     };
 }
 from_ids!(
-    TenantId, SiteId, LocationId, StationId, TransactionId, TokenUid, TariffId;
+    TenantId, SiteId, LocationId, StationId, TransactionId, TokenUid, TariffId, AssignmentId;
     SessionId, CdrId, CommandId;
     EvseId, ConnectorId
 );

@@ -14,4 +14,6 @@ mod projections;
 mod records;
 mod rivals;
 mod sessions;
+mod settlements;
 mod stations;
+mod tariffs;

@@ -1,0 +1,110 @@
+//! What was used: the stretches of a session or of a bill record, exact enough for both.
+
+use rust_decimal::prelude::ToPrimitive as _;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use crate::segment::{Activity, Segment, Span};
+use crate::time::Timestamp;
+
+/// Millionths of a kWh in a Wh.
+const MICRO_PER_WH: i64 = 1000;
+/// Decimals of a kWh that count.
+const KWH_DIGITS: u32 = 6;
+
+/// What a session used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Its stretches, in the order of time.
+    pub periods: Vec<Period>,
+    /// Is it a reservation that nobody came for? Nothing in a bill record says so; who knows it must say it.
+    pub reservation_expired: bool,
+}
+
+/// A stretch during which one thing went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// From.
+    pub from: Timestamp,
+    /// To; not before `from`.
+    pub to: Timestamp,
+    /// Energy delivered in it, evenly.
+    pub energy: MicroKwh,
+    /// What went on; `None`: a bill record does not say, so no time is priced.
+    pub activity: Option<Activity>,
+    /// Power, in W. Where it is unknown, restrictions on power hold.
+    pub power_w: Option<Span>,
+    /// Current, in mA. Where it is unknown, restrictions on current hold.
+    pub current_ma: Option<Span>,
+}
+
+/// An energy in millionths of a kWh: bill records have four decimals of a kWh and more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MicroKwh(pub i64);
+
+// === impl Usage ===
+
+impl Usage {
+    /// Of the stretches of a session.
+    #[must_use]
+    pub fn of(segments: &[Segment]) -> Self {
+        Self { periods: segments.iter().map(Period::from).collect(), reservation_expired: false }
+    }
+
+    /// The same as a reservation that nobody came for.
+    #[must_use]
+    pub fn expired(mut self) -> Self {
+        self.reservation_expired = true;
+        self
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.periods.first().map(|period| period.from)
+    }
+
+    /// When it ended.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.periods.iter().map(|period| period.to).max()
+    }
+}
+
+// === impl Period ===
+
+impl Period {
+    pub(super) const fn millis(&self) -> i64 {
+        self.to.millis_since(self.from)
+    }
+}
+
+impl From<&Segment> for Period {
+    fn from(segment: &Segment) -> Self {
+        Self {
+            from: segment.from,
+            to: segment.to,
+            energy: MicroKwh(segment.energy.0.saturating_mul(MICRO_PER_WH)),
+            activity: Some(segment.activity),
+            power_w: segment.power_w,
+            current_ma: segment.current_ma,
+        }
+    }
+}
+
+// === impl MicroKwh ===
+
+impl MicroKwh {
+    /// From kWh, to the nearest millionth; held at the ends of what fits.
+    #[must_use]
+    pub fn from_kwh(kwh: Decimal) -> Self {
+        Self(scaled(kwh, KWH_DIGITS, RoundingStrategy::MidpointAwayFromZero))
+    }
+}
+
+/// A decimal times a power of ten as a whole number, held at the ends instead of overflowing.
+pub(super) fn scaled(value: Decimal, digits: u32, rounding: RoundingStrategy) -> i64 {
+    let held = if value.is_sign_negative() { i64::MIN } else { i64::MAX };
+    let factor = Decimal::from(10_i64.saturating_pow(digits));
+    let product = value.checked_mul(factor);
+    product.and_then(|product| product.round_dp_with_strategy(0, rounding).to_i64()).unwrap_or(held)
+}

@@ -1,0 +1,178 @@
+//! Versions of tariffs, and who pays which.
+
+use ringmain_domain::id::{AssignmentId, EvseId};
+use ringmain_domain::tariff::Dimension;
+use ringmain_domain::tariff::assignment::TariffAssignment;
+use ringmain_store::page::PageRequest;
+use ringmain_store::store::StoreError;
+
+use crate::make::{
+    MINUTE, all_pages, at, location, location_id, message, other_tenant, station, station_id, tariff,
+    tariff_id, tenant, token, token_uid, whole_transaction,
+};
+use crate::rig::Rig;
+
+on_both_engines!(
+    f39_a_session_is_priced_by_the_version_in_force_when_energy_flowed,
+    f13_a_late_end_is_priced_by_the_tariff_of_its_time,
+    versions_are_listed_and_outlive_their_tariff,
+    the_most_specific_assignment_prices_a_session,
+    an_assignment_is_found_replaced_and_removed,
+    an_assignment_needs_its_tariff,
+    the_locations_clock_counts,
+);
+
+fn energy(id: &str, price: &str, from: i64) -> ringmain_domain::tariff::Tariff {
+    let mut tariff = tariff(id, &[(Dimension::Energy, price)]);
+    tariff.elements[0].components[0].tax_percent = None;
+    tariff.updated_at = at(from);
+    tariff
+}
+
+async fn station_with(rig: &Rig, tariff: &str) {
+    let mut one = station("CS-1");
+    one.tariff_id = Some(tariff_id(tariff));
+    rig.store.insert_station(&one).await.unwrap();
+}
+
+async fn cost(rig: &Rig, station: &'static str, transaction: &str) -> Option<String> {
+    let last = rig.store.append(&whole_transaction(station, transaction)).await.unwrap().pop().unwrap();
+    last.session.unwrap().cost.map(|cost| cost.excl_tax.to_string())
+}
+
+async fn f39_a_session_is_priced_by_the_version_in_force_when_energy_flowed(rig: &Rig) {
+    station_with(rig, "T").await;
+    rig.store.put_tariff(&energy("T", "0.30", -60 * MINUTE)).await.unwrap();
+    let all = whole_transaction("CS-1", "tx");
+    rig.store.append(&all[..2]).await.unwrap();
+    // In the middle of the session, after 5 of its 10 kWh; the session goes on and the estimate follows.
+    rig.store.put_tariff(&energy("T", "0.50", 15 * MINUTE)).await.unwrap();
+    rig.store.put_tariff(&energy("T", "9.00", 60 * MINUTE)).await.unwrap();
+    let ended = rig.store.append(&all[2..]).await.unwrap().pop().unwrap().session.unwrap();
+    assert_eq!(ended.cost.unwrap().excl_tax.to_string(), "4.00");
+    assert_eq!(ended.tariff, Some(tariff_id("T")));
+}
+
+async fn f13_a_late_end_is_priced_by_the_tariff_of_its_time(rig: &Rig) {
+    station_with(rig, "T").await;
+    rig.store.put_tariff(&energy("T", "0.30", -60 * MINUTE)).await.unwrap();
+    for (version, price) in ["0.50", "0.70", "0.90"].into_iter().enumerate() {
+        let weeks = 7 * 24 * 60 * MINUTE * (i64::try_from(version).unwrap() + 1);
+        rig.store.put_tariff(&energy("T", price, weeks)).await.unwrap();
+    }
+    assert_eq!(cost(rig, "CS-1", "tx").await.as_deref(), Some("3.00"));
+}
+
+async fn versions_are_listed_and_outlive_their_tariff(rig: &Rig) {
+    rig.store.put_tariff(&energy("T", "0.30", 0)).await.unwrap();
+    rig.store.put_tariff(&energy("T", "0.40", 1)).await.unwrap();
+    let mut later = energy("T", "0.50", 2);
+    later.valid_from = Some(at(100));
+    rig.store.put_tariff(&later).await.unwrap();
+    rig.store.put_tariff(&energy("U", "1.00", 5)).await.unwrap();
+    let list = async |request| rig.store.tariff_versions(&tenant(), &tariff_id("T"), &request).await;
+    let versions = all_pages(2, list).await;
+    assert_eq!(versions.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [at(100), at(1), at(0)]);
+    assert_eq!(rig.store.tariff(&tenant(), &tariff_id("T")).await.unwrap(), Some(later));
+    let theirs = rig.store.tariff_versions(&other_tenant(), &tariff_id("T"), &PageRequest::first(9)).await;
+    assert!(theirs.unwrap().items.is_empty());
+    assert!(rig.store.delete_tariff(&tenant(), &tariff_id("T")).await.unwrap());
+    assert_eq!(all_pages(9, list).await.len(), 3);
+}
+
+fn assignment(id: &str, change: impl FnOnce(&mut TariffAssignment)) -> TariffAssignment {
+    let mut assignment = TariffAssignment {
+        tenant: tenant(),
+        id: AssignmentId::new(id).unwrap(),
+        tariff: tariff_id(id),
+        location: None,
+        station: None,
+        evse: None,
+        token_group: None,
+        token_kind: None,
+        valid_from: None,
+        valid_until: None,
+        updated_at: at(0),
+    };
+    change(&mut assignment);
+    assignment
+}
+
+async fn the_most_specific_assignment_prices_a_session(rig: &Rig) {
+    rig.store.put_location(&location("L")).await.unwrap();
+    for name in ["CS-1", "CS-2"] {
+        let mut one = station(name);
+        (one.location_id, one.tariff_id) = (Some(location_id("L")), Some(tariff_id("own")));
+        rig.store.insert_station(&one).await.unwrap();
+    }
+    for (id, price) in
+        [("own", "0.10"), ("here", "0.20"), ("evse", "0.30"), ("members", "0.40"), ("past", "0.50")]
+    {
+        rig.store.put_tariff(&energy(id, price, 0)).await.unwrap();
+    }
+    assert_eq!(cost(rig, "CS-1", "t1").await.as_deref(), Some("1.00"), "the station's own");
+    let put = async |assignment| rig.store.put_tariff_assignment(&assignment).await.unwrap();
+    put(assignment("here", |a| a.location = Some(location_id("L")))).await;
+    put(assignment("past", |a| a.valid_until = Some(at(0)))).await;
+    put(assignment("evse", |a| (a.station, a.evse) = (Some(station_id("CS-2")), Some(EvseId(1))))).await;
+    assert_eq!(cost(rig, "CS-1", "t2").await.as_deref(), Some("2.00"), "the location's");
+    assert_eq!(cost(rig, "CS-2", "t3").await.as_deref(), Some("3.00"), "the EVSE's");
+    put(assignment("members", |a| a.token_group = Some(token_uid("fleet")))).await;
+    assert_eq!(cost(rig, "CS-2", "t4").await.as_deref(), Some("3.00"), "no member");
+    let mut member = token("CARD1");
+    member.group = Some(token_uid("FLEET"));
+    rig.store.put_token(&member).await.unwrap();
+    assert_eq!(cost(rig, "CS-2", "t5").await.as_deref(), Some("4.00"), "a member's");
+}
+
+async fn an_assignment_is_found_replaced_and_removed(rig: &Rig) {
+    rig.store.put_tariff(&energy("a", "0.10", 0)).await.unwrap();
+    let one = assignment("a", |_| {});
+    let find = async |tenant| rig.store.tariff_assignment(&tenant, &one.id).await.unwrap();
+    assert_eq!(find(tenant()).await, None);
+    for station in [None, Some(station_id("CS-1"))] {
+        let changed = assignment("a", |a| a.station = station);
+        rig.store.put_tariff_assignment(&changed).await.unwrap();
+        assert_eq!(find(tenant()).await, Some(changed));
+    }
+    assert_eq!(find(other_tenant()).await, None);
+    for number in 0..4 {
+        let id = format!("n{number}");
+        let more = TariffAssignment { id: AssignmentId::new(&id).unwrap(), ..one.clone() };
+        rig.store.put_tariff_assignment(&more).await.unwrap();
+    }
+    let list = async |request| rig.store.tariff_assignments(&tenant(), &request).await;
+    assert_eq!(all_pages(2, list).await.len(), 5);
+    let refused = rig.store.delete_tariff(&tenant(), &tariff_id("a")).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict { .. }), "{refused}");
+    assert!(!rig.store.delete_tariff_assignment(&other_tenant(), &one.id).await.unwrap());
+    assert!(rig.store.delete_tariff_assignment(&tenant(), &one.id).await.unwrap());
+    assert!(!rig.store.delete_tariff_assignment(&tenant(), &one.id).await.unwrap());
+}
+
+async fn an_assignment_needs_its_tariff(rig: &Rig) {
+    let refused = rig.store.put_tariff_assignment(&assignment("nowhere", |_| {})).await.unwrap_err();
+    assert!(refused.to_string().contains("there is no tariff nowhere"), "{refused}");
+}
+
+async fn the_locations_clock_counts(rig: &Rig) {
+    // 08:00 UTC is 09:00 in Utrecht: the element of the first hour there does not hold any more.
+    let mut there = location("L");
+    rig.store.put_location(&there).await.unwrap();
+    let mut one = station("CS-1");
+    (one.location_id, one.tariff_id) = (Some(location_id("L")), Some(tariff_id("T")));
+    rig.store.insert_station(&one).await.unwrap();
+    let mut morning = energy("T", "9.00", 0);
+    let mut rest = energy("T", "0.10", 0).elements.remove(0);
+    rest.restrictions = Default::default();
+    morning.elements[0].restrictions.start_time = ringmain_domain::time::local::TimeOfDay::new(8, 0);
+    morning.elements[0].restrictions.end_time = ringmain_domain::time::local::TimeOfDay::new(9, 0);
+    morning.elements.push(rest);
+    rig.store.put_tariff(&morning).await.unwrap();
+    assert_eq!(cost(rig, "CS-1", "t1").await.as_deref(), Some("1.00"));
+    there.time_zone = "UTC".into();
+    rig.store.put_location(&there).await.unwrap();
+    assert_eq!(cost(rig, "CS-1", "t2").await.as_deref(), Some("90.00"));
+    let running = message("CS-1", "t3", 0, 0).register(0).fact();
+    rig.store.append(&[running]).await.unwrap();
+}
