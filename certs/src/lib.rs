@@ -12,6 +12,7 @@
 //! - [`server`]: the settings of a TLS listener, put together from all of the above.
 //! - [`reload`]: new files into a running listener, whole or not at all.
 //! - [`client`]: the settings for calls out: load test, node to node.
+//! - [`ocmf`]: signed meter values: their signature, and the energy of a transaction to the digit.
 //! - [`dev_ca`]: a CA for development, demo and tests; its folder is never a production PKI.
 //!
 //! Absent on purpose: sockets, async, actors, the store, clocks (time is a parameter), and the
@@ -21,6 +22,7 @@ pub mod chain;
 pub mod client;
 pub mod dev_ca;
 pub mod identity;
+pub mod ocmf;
 pub mod provider;
 pub mod reload;
 pub mod resumption;

@@ -6,6 +6,7 @@ mod dev_ca;
 mod files;
 mod handshake;
 mod identity;
+mod ocmf;
 mod old_tls;
 mod reload;
 mod rig;

@@ -114,6 +114,39 @@ pub struct SignedValue {
     pub public_key: Box<str>,
 }
 
+/// What the signature of a signed meter value is worth to us (how it is found: `certs/src/ocmf.rs`).
+///
+/// Only a key that the operator registered for the meter decides between [`Self::Valid`] and [`Self::Invalid`]. A key
+/// that came in the message itself proves nothing: who can write a reading can write a key beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureVerdict {
+    /// The registered key of this meter made the signature over exactly these bytes.
+    Valid,
+    /// The registered key of this meter did not make this signature: the value or the key is not what it claims.
+    Invalid,
+    /// The record reads well, but no key is registered for its meter.
+    UnknownKey,
+    /// The record names a format, curve or hash that we cannot verify; nothing is said about its truth.
+    Unsupported,
+    /// The record is no signed value that can be read: cut off, of another format, or too long.
+    Unreadable,
+}
+
+impl SignatureVerdict {
+    /// The stored and shown name, as in the serialised form.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::UnknownKey => "unknown_key",
+            Self::Unsupported => "unsupported",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// One measured value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -157,5 +190,25 @@ impl Sample {
     pub fn billed_register_wh(&self) -> Option<i64> {
         let whole = self.phase.is_none() && self.location == MeterLocation::Outlet;
         (whole && self.measurand == Measurand::EnergyImportRegister).then_some(self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_stored_under_its_name() {
+        for verdict in [
+            SignatureVerdict::Valid,
+            SignatureVerdict::Invalid,
+            SignatureVerdict::UnknownKey,
+            SignatureVerdict::Unsupported,
+            SignatureVerdict::Unreadable,
+        ] {
+            let stored = serde_json::to_string(&verdict).unwrap();
+            assert_eq!(stored, format!("\"{}\"", verdict.as_str()));
+            assert_eq!(serde_json::from_str::<SignatureVerdict>(&stored).unwrap(), verdict);
+        }
     }
 }

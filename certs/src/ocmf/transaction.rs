@@ -1,0 +1,314 @@
+//! A whole transaction out of its signed records: what speaks against billing it, and its energy to the digit.
+//!
+//! Place on the walk: billing asks before it compares with the CDR. Source: OCMF 1.4.1, "Signing and Verification
+//! Process", tables 2, 7, 10, 19 and 25. Signatures are another matter: verify each record first.
+//! Never: a rounded number, a guess at a missing value, or the decision what to do about a problem.
+
+use std::collections::BTreeMap;
+
+use ringmain_domain::time::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+use super::payload::{Reading, ReadingReason, TimeSync};
+
+/// What the signed records of one transaction say together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeteredTransaction {
+    /// All that is wrong, each once, in the order found; empty for a faultless transaction.
+    pub problems: Vec<Problem>,
+    /// Imported energy, end minus begin, in Wh, exactly. `None` when an end is missing or registers disagree. It may
+    /// stand beside problems; billing takes [`Self::billable_energy_wh`].
+    pub energy_wh: Option<Decimal>,
+    /// The earliest begin, by the meter's clock.
+    pub begin_at: Option<Timestamp>,
+    /// The latest end, by the meter's clock.
+    pub end_at: Option<Timestamp>,
+}
+
+/// One thing that speaks against billing a transaction by its signed records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// There is no record.
+    NoRecords,
+    /// No record names a meter or gateway.
+    MeterUnnamed,
+    /// The records name different meters or gateways.
+    MeterChanged,
+    /// PG is missing, unreadable, or of the fiscal context.
+    PaginationUnreadable,
+    /// Records are missing or out of order.
+    PaginationGap {
+        /// The page that should have come.
+        expected: u64,
+        /// The page that came.
+        found: u64,
+    },
+    /// No import energy register was read.
+    NoEnergyRegister,
+    /// The register has no reading at the begin.
+    BeginMissing,
+    /// The register has two different readings at the begin.
+    BeginRepeated,
+    /// The register has no reading at the end.
+    EndMissing,
+    /// A reading before the begin or after the end.
+    OutOfOrder,
+    /// A begin or end has no value, or any energy reading one that is no exact number.
+    ValueMissing,
+    /// A register went down.
+    RegisterRunsBackwards,
+    /// Several import registers give different energies.
+    RegistersDisagree,
+    /// TX `X`: an error while charging, energy and time are not to be billed from there.
+    Exception,
+    /// ST is not `G`.
+    MeterStatus {
+        /// The letter as sent; empty when missing.
+        status: Box<str>,
+    },
+    /// EF flags the energy.
+    EnergyUnusable,
+    /// EF flags the time.
+    TimeUnusable,
+    /// TM is missing or unreadable.
+    TimeMissing,
+    /// The clock went back within the transaction.
+    TimeBackwards,
+    /// TM's state is not `S`: the clock was not synchronised.
+    TimeNotSynchronised,
+}
+
+impl Problem {
+    /// Whether the problem leaves the energy usable: it is about the clock alone.
+    #[must_use]
+    pub const fn is_about_time_only(&self) -> bool {
+        matches!(
+            self,
+            Self::TimeUnusable | Self::TimeMissing | Self::TimeBackwards | Self::TimeNotSynchronised
+        )
+    }
+}
+
+impl MeteredTransaction {
+    /// The energy to bill in Wh; `None` when any problem touches more than the clock.
+    #[must_use]
+    pub fn billable_energy_wh(&self) -> Option<Decimal> {
+        self.energy_wh.filter(|_| self.problems.iter().all(Problem::is_about_time_only))
+    }
+
+    /// Whether begin and end may be billed by time: no problem at all, and both instants known.
+    #[must_use]
+    pub const fn is_time_billable(&self) -> bool {
+        self.problems.is_empty() && self.begin_at.is_some() && self.end_at.is_some()
+    }
+}
+
+/// Checks the records of one transaction in their order: one with begin and end, or begin, any between, and end.
+///
+/// A record that repeats the one before it byte for byte is a resend and counts once. Energy is read from import
+/// registers; those that count what reaches the vehicle (cable losses taken off) go before those at the meter.
+#[must_use]
+pub fn check(records: &[&Record]) -> MeteredTransaction {
+    let mut records = records.to_vec();
+    records.dedup_by(|later, earlier| later.signed() == earlier.signed());
+    let mut checker = Checker::default();
+    checker.identity(&records);
+    checker.pagination(&records);
+    for reading in records.iter().flat_map(|record| &record.payload().readings) {
+        checker.reading(reading);
+    }
+    checker.finish()
+}
+
+/// Where a register counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// What reaches the vehicle: cable losses are taken off.
+    Device,
+    /// At the meter.
+    Mains,
+}
+
+/// The readings of one register so far.
+#[derive(Default)]
+struct Register {
+    begin: Option<Decimal>,
+    end: Option<Decimal>,
+    last: Option<Decimal>,
+    last_at: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Checker {
+    found: MeteredTransaction,
+    registers: BTreeMap<(Place, Box<str>), Register>,
+}
+
+impl Checker {
+    fn add(&mut self, problem: Problem) {
+        if !self.found.problems.contains(&problem) {
+            self.found.problems.push(problem);
+        }
+    }
+
+    fn identity(&mut self, records: &[&Record]) {
+        let Some(first) = records.first().map(|record| record.payload()) else {
+            return self.add(Problem::NoRecords);
+        };
+        if first.serial().is_empty() {
+            self.add(Problem::MeterUnnamed);
+        }
+        let same = |record: &&Record| {
+            let payload = record.payload();
+            payload.meter_serial == first.meter_serial && payload.gateway_serial == first.gateway_serial
+        };
+        if !records.iter().all(same) {
+            self.add(Problem::MeterChanged);
+        }
+    }
+
+    fn pagination(&mut self, records: &[&Record]) {
+        let mut expected: Option<u64> = None;
+        for record in records {
+            let Some(found) = record.payload().transaction_page() else {
+                expected = None;
+                self.add(Problem::PaginationUnreadable);
+                continue;
+            };
+            if let Some(expected) = expected.filter(|expected| *expected != found) {
+                self.add(Problem::PaginationGap { expected, found });
+            }
+            expected = found.checked_add(1);
+        }
+    }
+
+    fn reading(&mut self, reading: &Reading) {
+        if reading.reason == Some(ReadingReason::Exception) {
+            self.add(Problem::Exception);
+        }
+        let is_event = reading.value_text.is_none();
+        let register = energy_register(reading);
+        if register.is_none() && !is_event {
+            // Another quantity: durations, export, currents. Their faults are not those of the energy.
+            return;
+        }
+        if &*reading.status != "G" {
+            self.add(Problem::MeterStatus { status: reading.status.clone() });
+        }
+        if reading.error_flags.contains('E') {
+            self.add(Problem::EnergyUnusable);
+        }
+        if reading.error_flags.contains('t') {
+            self.add(Problem::TimeUnusable);
+        }
+        if reading.observed_at.is_none() {
+            self.add(Problem::TimeMissing);
+        }
+        if reading.sync != TimeSync::Synchronised {
+            self.add(Problem::TimeNotSynchronised);
+        }
+        if let Some(key) = register {
+            for problem in self.count(key, reading) {
+                self.add(problem);
+            }
+        }
+    }
+
+    /// The reading into its register, and what is wrong about it.
+    fn count(&mut self, key: (Place, Box<str>), reading: &Reading) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let register = self.registers.entry(key).or_default();
+        let Some(value) = reading.energy_wh() else {
+            // An event between the ends needs no value; one that is there must be a number.
+            let is_end = matches!(reading.reason, Some(ReadingReason::Begin | ReadingReason::End));
+            let is_missed = is_end || reading.value_text.is_some();
+            return if is_missed { vec![Problem::ValueMissing] } else { Vec::new() };
+        };
+        match (reading.reason, register.begin, register.end) {
+            (_, _, Some(_)) => problems.push(Problem::OutOfOrder),
+            (Some(ReadingReason::Begin), None, None) => {
+                register.begin = Some(value);
+                self.found.begin_at = earlier(self.found.begin_at, reading.observed_at);
+            }
+            // The end record may tell the begin once more, with the begin's time; then the value is the begin's too.
+            (Some(ReadingReason::Begin), Some(begin), None) if begin == value => return problems,
+            (Some(ReadingReason::Begin), Some(_), None) => problems.push(Problem::BeginRepeated),
+            (Some(ReadingReason::End), _, None) => {
+                register.end = Some(value);
+                self.found.end_at = self.found.end_at.max(reading.observed_at);
+            }
+            (_, None, None) => problems.push(Problem::OutOfOrder),
+            (_, Some(_), None) => {}
+        }
+        if register.last.is_some_and(|last| value < last) {
+            problems.push(Problem::RegisterRunsBackwards);
+        }
+        if reading.observed_at.is_some_and(|at| register.last_at.is_some_and(|last| at < last)) {
+            problems.push(Problem::TimeBackwards);
+        }
+        register.last = Some(value);
+        register.last_at = reading.observed_at.or(register.last_at);
+        problems
+    }
+
+    fn finish(mut self) -> MeteredTransaction {
+        let registers = std::mem::take(&mut self.registers);
+        let Some(place) = registers.keys().map(|(place, _)| *place).min() else {
+            if !self.found.problems.contains(&Problem::NoRecords) {
+                self.add(Problem::NoEnergyRegister);
+            }
+            return self.found;
+        };
+        let mut energies = Vec::new();
+        for (_, register) in registers.iter().filter(|((at, _), _)| *at == place) {
+            if register.begin.is_none() {
+                self.add(Problem::BeginMissing);
+            }
+            if register.end.is_none() {
+                self.add(Problem::EndMissing);
+            }
+            let both = register.begin.zip(register.end);
+            energies
+                .push(both.and_then(|(begin, end)| end.checked_sub(begin)).map(|energy| energy.normalize()));
+        }
+        energies.dedup();
+        match energies.as_slice() {
+            [energy] => self.found.energy_wh = *energy,
+            _ => self.add(Problem::RegistersDisagree),
+        }
+        self.found
+    }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The import energy register that a reading is of, by its OBIS code: `1-x:C.8.x`, C being 1, or one of those that OCMF
+/// reserves (table 25), or 98, which DC meters used for compensated import before. Without a code the unit decides.
+fn energy_register(reading: &Reading) -> Option<(Place, Box<str>)> {
+    let Some(obis) = reading.obis.as_deref().map(str::trim).filter(|obis| !obis.is_empty()) else {
+        let energy =
+            reading.unit.as_deref().is_some_and(|unit| unit.trim().to_ascii_lowercase().ends_with("wh"));
+        return energy.then(|| (Place::Mains, "".into()));
+    };
+    let mut groups = [None::<u8>; 6];
+    for (group, text) in groups.iter_mut().zip(obis.split(['-', ':', '.', '*'])) {
+        *group = Some(u8::from_str_radix(text, 16).ok()?);
+    }
+    let place = match groups {
+        [Some(1), _, Some(0x01 | 0xB0 | 0xB2), Some(8), ..] => Place::Mains,
+        [Some(1), _, Some(0x98 | 0xB1 | 0xB3), Some(8), ..] => Place::Device,
+        _ => return None,
+    };
+    Some((
+        place,
+        groups.map(|group| group.map_or_else(String::new, |byte| format!("{byte:02X}"))).join(".").into(),
+    ))
+}
