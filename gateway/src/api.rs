@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod paging;
 pub mod problem;
 pub mod routes;
+mod rulings;
 
 mod api_keys;
 mod audit_events;
@@ -31,7 +32,9 @@ mod events;
 mod evses;
 mod locations;
 mod messages;
+mod meter_keys;
 mod sessions;
+mod tariff_assignments;
 mod tariffs;
 mod tokens;
 mod transactions;
