@@ -208,8 +208,11 @@ impl Connection {
                     self.state.apply(clock::now(), input);
                 }
             }
-            if let Some(session) = appended.session.as_ref().filter(|session| session.ended_at.is_some()) {
-                reply.total_cost = session.cost.map(|cost| cost.incl_tax);
+            if let Some(session) = &appended.session {
+                let cost = session.cost.map(|cost| cost.incl_tax);
+                let told =
+                    if session.ended_at.is_some() { &mut reply.total_cost } else { &mut reply.running_cost };
+                *told = cost;
             }
         }
         StationReply::Transaction(reply)
