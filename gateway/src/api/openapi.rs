@@ -30,6 +30,7 @@ const SCHEME: &str = "api_key";
         sessions::list, sessions::read,
         cdrs::list, cdrs::read,
         tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete,
+        tariffs::price::price, tariffs::price::simulate,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
         commands::list, commands::read,
         events::watch,

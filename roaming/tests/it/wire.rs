@@ -9,6 +9,9 @@ use ringmain_domain::party::{Party, Role};
 use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::tariff::pricing::price;
+use ringmain_domain::tariff::pricing::usage::Usage;
+use ringmain_domain::tariff::timeline::Timeline;
+use ringmain_domain::time::local::Zone;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
 use ringmain_roaming::ocpi::v221::types::Credentials;
@@ -140,7 +143,7 @@ fn written_cdr(priced: bool) -> Value {
         parked_ms: session.parked_ms,
         meter_first_wh: None,
         meter_last_wh: None,
-        breakdown: priced.then(|| price(&tariff, &segments)),
+        breakdown: priced.then(|| price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(&segments))),
         signed_values: Vec::new(),
         created_at: at(5_402),
     };
@@ -158,7 +161,7 @@ fn a_bill_record_adds_up_on_the_wire() {
     assert_eq!(written["total_parking_time"], json!(0.5));
     // 0.50 + 15.342 kWh x 0.123456789 + 1 h x 2 + 0.5 h x 6, each line to four decimals.
     assert_eq!(written["total_fixed_cost"], json!({"excl_vat": 0.5, "incl_vat": 0.5}));
-    assert_eq!(written["total_energy_cost"], json!({"excl_vat": 1.8941, "incl_vat": 2.2919}));
+    assert_eq!(written["total_energy_cost"], json!({"excl_vat": 1.8941, "incl_vat": 2.2918}));
     assert_eq!(written["total_time_cost"], json!({"excl_vat": 2, "incl_vat": 2.42}));
     assert_eq!(written["total_parking_cost"], json!({"excl_vat": 3, "incl_vat": 3}));
     assert_eq!(written["total_cost"], json!({"excl_vat": 7.39, "incl_vat": 8.21}));

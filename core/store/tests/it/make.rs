@@ -93,14 +93,8 @@ pub(crate) fn tariff(id: &str, prices: &[(Dimension, &str)]) -> Tariff {
         tax_percent: Some("19".parse().unwrap()),
         step_size: 1,
     };
-    Tariff {
-        tenant: tenant(),
-        id: tariff_id(id),
-        name: id.into(),
-        currency: Currency::new("EUR").unwrap(),
-        elements: vec![TariffElement { components: prices.iter().map(component).collect() }],
-        updated_at: at(0),
-    }
+    let elements = vec![TariffElement::new(prices.iter().map(component).collect())];
+    Tariff::new(tenant(), tariff_id(id), id, Currency::new("EUR").unwrap(), elements, at(0))
 }
 
 pub(crate) fn fact(station: &str, millis: i64, event: DomainEvent) -> Fact {

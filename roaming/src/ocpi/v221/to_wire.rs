@@ -8,7 +8,8 @@ use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId};
 use ringmain_domain::money;
 use ringmain_domain::party::Party;
 use ringmain_domain::session::SessionStatus;
-use ringmain_domain::tariff::{self, Dimension};
+use ringmain_domain::tariff::Dimension;
+use ringmain_domain::tariff::pricing::breakdown::{CostBreakdown, LineKind};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
 use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
@@ -17,11 +18,12 @@ use rust_decimal::Decimal;
 
 use crate::ocpi::v221::types::{
     BusinessDetails, Cdr, CdrDimension, CdrLocation, CdrToken, ChargingPeriod, Connector, ConnectorHardware,
-    Credentials, CredentialsRole, Evse, GeoLocation, Location, Price, PriceComponent, Session, Tariff,
-    TariffElement,
+    Credentials, CredentialsRole, Evse, GeoLocation, Location, Price, Session,
 };
 use crate::ocpi::values::{DateTime, Number};
 use crate::service::locations::{self, EvseStatus, evse_uid, evses};
+
+pub mod tariff;
 
 /// The common public outlet of Europe (Type 2, 22 kW): required by the specification, not known to the domain.
 pub const HARDWARE: ConnectorHardware = ConnectorHardware {
@@ -31,6 +33,8 @@ pub const HARDWARE: ConnectorHardware = ConnectorHardware {
     max_voltage: 230,
     max_amperage: 32,
 };
+/// Decimals of a part of a cost (OCPI 2.2.1 types, number).
+const PART_DIGITS: u32 = 4;
 /// Stands where the specification allows that something does not apply.
 const NOT_APPLICABLE: &str = "#NA";
 /// ISO 4217's code for "no currency": what is free has none.
@@ -120,37 +124,6 @@ fn degrees(text: &str) -> String {
     degrees.to_string()
 }
 
-/// A tariff.
-#[must_use]
-pub fn tariff(ours: &PartnerRole, from: &tariff::Tariff) -> Tariff {
-    let component = |from: &tariff::PriceComponent| PriceComponent {
-        dimension: dimension(from.dimension),
-        price: Number(from.price),
-        vat: from.tax_percent.map(Number),
-        step_size: from.step_size,
-    };
-    let element = |from: &tariff::TariffElement| TariffElement {
-        price_components: from.components.iter().map(component).collect(),
-    };
-    Tariff {
-        country_code: ours.country_code.clone(),
-        party_id: ours.party_id.clone(),
-        id: from.id.to_string(),
-        currency: from.currency.to_string(),
-        elements: from.elements.iter().map(element).collect(),
-        last_updated: DateTime(from.updated_at),
-    }
-}
-
-const fn dimension(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Flat => "FLAT",
-        Dimension::Energy => "ENERGY",
-        Dimension::Time => "TIME",
-        Dimension::ParkingTime => "PARKING_TIME",
-    }
-}
-
 /// A session of the partner's driver.
 #[must_use]
 pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
@@ -194,10 +167,7 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
     let PartnerCdr { cdr, session, location, owner } = from;
     let breakdown = cdr.breakdown.as_ref();
     let free = money::Price { excl_tax: Decimal::ZERO, incl_tax: Decimal::ZERO };
-    let cost_of = |dimension| {
-        let line = breakdown?.lines.iter().find(|line| line.dimension == dimension)?;
-        Some(price(money::Price { excl_tax: line.excl_tax, incl_tax: line.incl_tax }))
-    };
+    let cost_of = |dimension| breakdown?.cost_of(LineKind::Usage(dimension)).map(part);
     Cdr {
         country_code: ours.country_code.clone(),
         party_id: ours.party_id.clone(),
@@ -212,6 +182,7 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
             .map_or_else(|| NO_CURRENCY.to_owned(), |breakdown| breakdown.currency.to_string()),
         charging_periods: vec![charging_period(cdr)],
         total_cost: price(breakdown.map_or(free, |breakdown| breakdown.total)),
+        total_reservation_cost: breakdown.and_then(reservation_cost),
         total_fixed_cost: cost_of(Dimension::Flat),
         total_energy: kwh(cdr.energy),
         total_energy_cost: cost_of(Dimension::Energy),
@@ -221,6 +192,22 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
         total_parking_cost: cost_of(Dimension::ParkingTime),
         last_updated: DateTime(cdr.created_at),
     }
+}
+
+/// Fee and time of a reservation together.
+fn reservation_cost(breakdown: &CostBreakdown) -> Option<Price> {
+    let costs = [LineKind::ReservationFlat, LineKind::ReservationTime].map(|kind| breakdown.cost_of(kind));
+    let add = |a: money::Price, b: money::Price| money::Price {
+        excl_tax: a.excl_tax + b.excl_tax,
+        incl_tax: a.incl_tax + b.incl_tax,
+    };
+    costs.into_iter().flatten().reduce(add).map(part)
+}
+
+/// A part of a cost: not in coins, with the decimals that a number has.
+fn part(cost: money::Price) -> Price {
+    let digits = |amount: Decimal| amount.round_dp(PART_DIGITS).normalize();
+    price(money::Price { excl_tax: digits(cost.excl_tax), incl_tax: digits(cost.incl_tax) })
 }
 
 fn cdr_location(cdr: &cdr::Cdr, location: &ringmain_domain::location::Location) -> CdrLocation {
