@@ -33,6 +33,7 @@ const SCHEME: &str = "api_key";
         tariff_assignments::list, tariff_assignments::create, tariff_assignments::read, tariff_assignments::put,
         tariff_assignments::delete,
         meter_keys::list, meter_keys::read, meter_keys::put, meter_keys::delete,
+        tariffs::price::price, tariffs::price::simulate,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
         commands::list, commands::read,
         events::watch,
