@@ -3,6 +3,7 @@
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::session::SessionStatus;
 use ringmain_domain::tariff::Dimension;
+use ringmain_domain::tariff::pricing::breakdown::LineKind;
 use ringmain_domain::unit::WattHours;
 use ringmain_store::store::StoreSettings;
 
@@ -64,7 +65,7 @@ async fn a_bill_has_a_line_for_each_price(rig: &Rig) {
         .unwrap()
         .lines
         .iter()
-        .map(|line| (line.dimension, line.excl_tax.normalize().to_string(), line.tax.normalize().to_string()))
+        .map(|line| (line.kind, line.excl_tax.normalize().to_string(), line.tax.normalize().to_string()))
         .collect();
     let expect = [
         (Dimension::Flat, "1", "0.19"),
@@ -72,7 +73,7 @@ async fn a_bill_has_a_line_for_each_price(rig: &Rig) {
         (Dimension::Time, "1", "0.19"),
         (Dimension::ParkingTime, "3", "0.57"),
     ];
-    assert_eq!(lines, expect.map(|(d, e, t)| (d, e.to_owned(), t.to_owned())));
+    assert_eq!(lines, expect.map(|(d, e, t)| (LineKind::Usage(d), e.to_owned(), t.to_owned())));
     assert_eq!(total(&cdr), ("9.90".to_owned(), "11.78".to_owned()));
 }
 
