@@ -12,6 +12,7 @@
 //! - [`socket`] gives a station its connection, [`dial`], [`tls`] and [`password`] open it, [`clock`] tells it the time.
 //! - [`plan`] is the file that describes a crowd, [`crowd`] runs it, [`tally`] counts, `progress` shows, [`report`]
 //!   writes down figures with the machine they were taken on. [`cli`] is the command line.
+//! - [`witness`] remembers every billing message that was acknowledged, and every transaction as it truly was.
 //!
 //! Absent on purpose: any type of the system under test, any retry that hides a fault, any energy that is not counted.
 
@@ -32,6 +33,7 @@ pub mod tally;
 pub mod tls;
 pub mod unit;
 pub mod vehicle;
+pub mod witness;
 
 mod arrivals;
 mod device_model;
