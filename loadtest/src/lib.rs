@@ -12,7 +12,7 @@
 //! - [`socket`] gives a station its connection, [`dial`], [`tls`] and [`password`] open it, [`clock`] tells it the time.
 //! - [`plan`] is the file that describes a crowd, [`crowd`] runs it, [`tally`] counts, `progress` shows, [`report`]
 //!   writes down figures with the machine they were taken on. [`cli`] is the command line.
-//! - [`witness`] remembers every billing message that was acknowledged, and every transaction as it truly was.
+//! - [`witness`] remembers what was acknowledged, and [`oracle`] asks the operator API whether all of it is there and billed once.
 //!
 //! Absent on purpose: any type of the system under test, any retry that hides a fault, any energy that is not counted.
 
@@ -22,6 +22,7 @@ pub mod clock;
 pub mod crowd;
 pub mod dial;
 pub mod machine;
+pub mod oracle;
 pub mod password;
 pub mod plan;
 pub mod profile;
