@@ -7,8 +7,9 @@ use actix::prelude::*;
 use anyhow::Context as _;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
+use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_domain::transaction::NumberingSecret;
-use ringmain_store::store::{Store, StoreSettings};
+use ringmain_store::store::Store;
 
 use crate::actors::doorkeeper::Doorkeeper;
 use crate::actors::journal::Journal;
@@ -27,6 +28,7 @@ use crate::record::Recorder;
 
 pub mod listeners;
 mod maintenance;
+mod settler;
 
 /// One node: what its actors share.
 pub struct Node {
@@ -103,16 +105,12 @@ impl Node {
 ///
 /// # Errors
 /// What the operator must mend, in words.
-pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
+pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
     let config = Arc::new(config);
     let url = config.store_url();
-    let settings = StoreSettings {
-        default_tariff: config.stations.default_tariff.clone(),
-        message_retention_per_station: config.messages.keep_per_station,
-    };
-    let store = Store::open(url.reveal(), settings).await.context("open the store")?;
+    let store = Store::open(url.reveal(), config.store_settings()).await.context("open the store")?;
     store.reset_online().await.context("mark all stations as not connected")?;
     let now = clock::now();
     let secret = store
@@ -158,7 +156,8 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
         draining: AtomicBool::new(false),
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
-    let house = Arc::new(House { store, desk, live, routing, credentials, canary, config, tenant });
+    node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
+    let house = Arc::new(House { store, desk, pricer, live, routing, credentials, canary, config, tenant });
     Ok((node, house))
 }
 
