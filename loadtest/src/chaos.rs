@@ -197,7 +197,9 @@ impl Run<'_> {
         let passwords = Passwords::Derived("of the money run".to_owned());
         // What came before belongs to no round: the first start.
         self.node.take_fate();
-        self.postgres.iter().for_each(|postgres| drop(postgres.process.take_fate()));
+        if let Some(postgres) = &self.postgres {
+            postgres.process.take_fate();
+        }
         let begun = Instant::now();
         let crowd = Crowd::start(&plan, &passwords, &dialer_of, clock, &tally, course.drain)?;
         self.kill_for_a_while(begun, seed).await?;

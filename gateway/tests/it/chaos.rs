@@ -2,11 +2,7 @@
 //!
 //! The long run is `make chaos`. A run in which nothing was killed, or in which no transaction ended, proves nothing and fails.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests fail by panicking and say what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

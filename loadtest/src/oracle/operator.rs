@@ -192,7 +192,7 @@ impl StoredCdr {
         };
         let revision = item.get("revision").and_then(Value::as_u64).context("revision is missing")?;
         let energy_wh = item.get("energy_wh").and_then(Value::as_i64).context("energy_wh is missing")?;
-        let is_credit = item.get("credits").is_some_and(|credited| !credited.is_null());
+        let is_credit = item.get("credits_cdr_id").is_some_and(|credited| !credited.is_null());
         Ok(Self { name, revision, energy_wh, is_credit })
     }
 }

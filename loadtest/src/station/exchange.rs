@@ -19,6 +19,7 @@ impl Station {
             attempts: self.settings.retry_attempts,
             interval: Settings::seconds(self.settings.retry_interval_s),
             same_id: self.settings.same_id_retries && self.make.version == Version::V21,
+            newest_first: self.settings.newest_first && self.family() == Family::V2,
         }
     }
 

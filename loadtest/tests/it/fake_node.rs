@@ -33,7 +33,7 @@ pub(crate) enum Manner {
     AnswersBeforeCommit,
     /// Takes every repeat for something new.
     WithoutDedupe,
-    /// Two writers race, and the bill goes by the order of arrival.
+    /// Bills the last register that arrived less the first; stations of the test tell their queues from the end.
     FoldsByArrival,
     /// Answers readings with an error, as under a rate limit.
     RefusesReadings,
@@ -185,15 +185,11 @@ impl State {
         match self.manner {
             Manner::AnswersBeforeCommit => self.waiting.push(fact),
             Manner::WithoutDedupe => self.committed.push(fact),
-            _ if self.committed.iter().any(same) => {}
-            Manner::FoldsByArrival => {
-                // The second writer of each pair is the faster one.
-                let of = |known: &Fact| known.transaction == fact.transaction;
-                let before = self.committed.iter().filter(|known| of(known)).count();
-                let last = self.committed.iter().rposition(of).filter(|_| before % 2 == 1);
-                self.committed.insert(last.unwrap_or(self.committed.len()), fact);
+            Manner::Honest | Manner::FoldsByArrival | Manner::RefusesReadings => {
+                if !self.committed.iter().any(same) {
+                    self.committed.push(fact);
+                }
             }
-            Manner::Honest | Manner::RefusesReadings => self.committed.push(fact),
         }
     }
 
@@ -240,8 +236,12 @@ impl State {
                 let dedupes = self.manner != Manner::WithoutDedupe;
                 let bills = transactions.iter().flat_map(|((station, id), facts)| {
                     let ends = facts.iter().filter(|fact| fact.phase == "ended").count();
-                    let registers: Vec<i64> = facts.iter().filter_map(|fact| fact.register_wh).collect();
-                    let energy_wh = registers[registers.len() - 1] - registers[0];
+                    let told = facts.iter().filter_map(|fact| Some((fact.at.as_str(), fact.register_wh?)));
+                    let mut registers: Vec<(&str, i64)> = told.collect();
+                    if self.manner != Manner::FoldsByArrival {
+                        registers.sort_unstable();
+                    }
+                    let energy_wh = registers[registers.len() - 1].1 - registers[0].1;
                     let bill = json!({
                         "charging_station_id": station, "transaction_id": id, "energy_wh": energy_wh, "revision": 0,
                     });

@@ -28,8 +28,8 @@ fn plan() -> Plan {
         format!(
             "[[group]]\ncount = 4\nversion = \"{version}\"\nid_prefix = \"{prefix}-\"\nsite = \"s\"\nkind = \"dc\"\n\
              connectors = 1\npower_w = 150000\nbehaviour = \"drivers\"\ntokens = [\"04A1B2C3\"]\npause_s = [0, 0]\n\
-             stay_s = [2, 3]\nenergy_wh = [5000, 9000]\nmeter_interval_s = 1\nretry_interval_s = 0\nbackoff_s = 0\n\
-             backoff_random_s = 1\n"
+             stay_s = [2, 3]\nenergy_wh = [5000, 9000]\nmeter_interval_s = 1\nretry_interval_s = 0\nbackoff_s = 1\n\
+             backoff_random_s = 1\nnewest_first = true\n"
         )
     };
     let groups = [("1.6", "A"), ("2.0.1", "B"), ("2.1", "C")].map(|(version, prefix)| group(version, prefix));
