@@ -29,10 +29,13 @@ mod commands;
 mod commands_typed;
 mod events;
 mod evses;
+mod location_access;
 mod locations;
 mod messages;
+mod reports;
 mod sessions;
 mod tariffs;
+mod token_groups;
 mod tokens;
 mod transactions;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::prelude::*;
 use anyhow::Context as _;
+use ringmain_domain::authorize::TokenPolicy;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::transaction::NumberingSecret;
@@ -26,6 +27,7 @@ use crate::live::LiveFeed;
 use crate::record::Recorder;
 
 pub mod listeners;
+mod local_lists;
 mod maintenance;
 
 /// One node: what its actors share.
@@ -122,7 +124,7 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     let policy = Arc::new(StationPolicy {
         heartbeat_interval_s: config.stations.heartbeat_interval_s,
         boot_retry_s: config.stations.boot_retry_s,
-        unknown_tokens: config.tokens.unknown,
+        tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
         numbering: NumberingSecret::new(&secret),
     });
     let credentials = Credentials::open(&config.data_dir)?;
@@ -158,6 +160,7 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
         draining: AtomicBool::new(false),
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
+    node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
     let house = Arc::new(House { store, desk, live, routing, credentials, canary, config, tenant });
     Ok((node, house))
 }

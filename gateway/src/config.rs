@@ -84,11 +84,13 @@ pub struct Stations {
 }
 
 /// Tokens.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
     /// What happens to tokens nobody registered.
     pub unknown: UnknownTokens,
+    /// How many transactions a known token may have at once, unless it or its group says otherwise; 0 is no limit.
+    pub concurrent_max: u32,
 }
 
 /// Certificates of the station listener; a development CA makes them when none are named.
@@ -176,6 +178,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ),
     ("tokens.unknown", "reject, accept", "what happens to tokens nobody registered"),
     (
+        "tokens.concurrent_max",
+        "transactions, 0: no limit",
+        "how many a known token may have at once, unless it or its group says otherwise",
+    ),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",
@@ -249,6 +256,12 @@ impl Default for Stations {
             answer_timeout_s: 30,
             strict_enabled: false,
         }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { unknown: UnknownTokens::default(), concurrent_max: 1 }
     }
 }
 

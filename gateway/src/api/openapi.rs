@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages, sessions,
-    tariffs, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
+    messages, reports, sessions, tariffs, token_groups, tokens, transactions,
 };
 
 const SCHEME: &str = "api_key";
@@ -23,6 +23,7 @@ const SCHEME: &str = "api_key";
     paths(
         document,
         locations::list, locations::create, locations::read, locations::put, locations::delete,
+        location_access::read, location_access::put,
         charging_stations::list, charging_stations::create, charging_stations::read, charging_stations::change,
         charging_stations::delete, charging_stations::rotate_password, messages::list, commands::give, commands::give_raw,
         evses::list,
@@ -31,6 +32,8 @@ const SCHEME: &str = "api_key";
         cdrs::list, cdrs::read,
         tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
+        token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
+        reports::authorizations,
         commands::list, commands::read,
         events::watch,
         api_keys::list, api_keys::create, api_keys::revoke,
