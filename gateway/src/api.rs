@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod paging;
 pub mod problem;
 pub mod routes;
+mod rulings;
 
 mod api_keys;
 mod audit_events;
@@ -32,8 +33,10 @@ mod evses;
 mod location_access;
 mod locations;
 mod messages;
+mod meter_keys;
 mod reports;
 mod sessions;
+mod tariff_assignments;
 mod tariffs;
 mod token_groups;
 mod tokens;

@@ -9,7 +9,7 @@ use ringmain_domain::authorize::TokenPolicy;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::transaction::NumberingSecret;
-use ringmain_store::store::{Store, StoreSettings};
+use ringmain_store::store::Store;
 
 use crate::actors::doorkeeper::Doorkeeper;
 use crate::actors::journal::Journal;
@@ -29,6 +29,7 @@ use crate::record::Recorder;
 pub mod listeners;
 mod local_lists;
 mod maintenance;
+mod settler;
 
 /// One node: what its actors share.
 pub struct Node {
@@ -110,11 +111,7 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
         .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
     let config = Arc::new(config);
     let url = config.store_url();
-    let settings = StoreSettings {
-        default_tariff: config.stations.default_tariff.clone(),
-        message_retention_per_station: config.messages.keep_per_station,
-    };
-    let store = Store::open(url.reveal(), settings).await.context("open the store")?;
+    let store = Store::open(url.reveal(), config.store_settings()).await.context("open the store")?;
     store.reset_online().await.context("mark all stations as not connected")?;
     let now = clock::now();
     let secret = store
@@ -161,6 +158,7 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
     node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
+    node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
     let house = Arc::new(House { store, desk, live, routing, credentials, canary, config, tenant });
     Ok((node, house))
 }

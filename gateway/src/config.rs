@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use ringmain_domain::authorize::UnknownTokens;
 use ringmain_domain::id::TariffId;
 use ringmain_domain::location::UnknownStations;
+use ringmain_domain::settlement::BillingPolicy;
+use ringmain_store::store::StoreSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
@@ -26,6 +28,8 @@ pub struct Config {
     pub stations: Stations,
     /// Tokens.
     pub tokens: Tokens,
+    /// Bills.
+    pub billing: Billing,
     /// Certificates of the station listener.
     pub tls: Tls,
     /// Logs.
@@ -91,6 +95,18 @@ pub struct Tokens {
     pub unknown: UnknownTokens,
     /// How many transactions a known token may have at once, unless it or its group says otherwise; 0 is no limit.
     pub concurrent_max: u32,
+}
+
+/// Bills.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Billing {
+    /// How long the bill of an ended transaction waits for messages that are missing in between, in seconds.
+    pub gap_grace_s: u32,
+    /// How long it waits for a start that is missing, or for a station that says it has more in its queue, in seconds.
+    pub start_grace_s: u32,
+    /// A transaction of which nothing was heard for so many seconds is closed and held for a person.
+    pub abandoned_after_s: u32,
 }
 
 /// Certificates of the station listener; a development CA makes them when none are named.
@@ -183,6 +199,21 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "how many a known token may have at once, unless it or its group says otherwise",
     ),
     (
+        "billing.gap_grace_s",
+        "seconds, 0 to 604800",
+        "how long the bill of an ended transaction waits for messages that are missing in between",
+    ),
+    (
+        "billing.start_grace_s",
+        "seconds, 0 to 2592000",
+        "how long it waits for a missing start, or for a station that says it has more in its queue",
+    ),
+    (
+        "billing.abandoned_after_s",
+        "seconds, 3600 to 31536000",
+        "a transaction of which nothing was heard for so long is closed and held for a person",
+    ),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",
@@ -225,6 +256,7 @@ impl Default for Config {
             store: StoreSection::default(),
             stations: Stations::default(),
             tokens: Tokens::default(),
+            billing: Billing::default(),
             tls: Tls::default(),
             log: Log::default(),
             messages: Messages::default(),
@@ -262,6 +294,13 @@ impl Default for Stations {
 impl Default for Tokens {
     fn default() -> Self {
         Self { unknown: UnknownTokens::default(), concurrent_max: 1 }
+    }
+}
+
+impl Default for Billing {
+    /// 10 s, a day, and a week.
+    fn default() -> Self {
+        Self { gap_grace_s: 10, start_grace_s: 24 * 3_600, abandoned_after_s: 7 * 24 * 3_600 }
     }
 }
 
@@ -322,6 +361,17 @@ impl Config {
         Ok(read)
     }
 
+    /// What the store is told.
+    #[must_use]
+    pub fn store_settings(&self) -> StoreSettings {
+        let (gap_grace_s, start_grace_s) = (self.billing.gap_grace_s, self.billing.start_grace_s);
+        StoreSettings {
+            default_tariff: self.stations.default_tariff.clone(),
+            billing: BillingPolicy { gap_grace_s, start_grace_s },
+            message_retention_per_station: self.messages.keep_per_station,
+        }
+    }
+
     /// Checks what the types alone cannot.
     ///
     /// # Errors
@@ -333,6 +383,16 @@ impl Config {
             }
             Err(ConfigError::Range { key, value: value.to_string(), range })
         };
+        let billing = &self.billing;
+        range("billing.gap_grace_s", billing.gap_grace_s, 0, 604_800, "0 to 604800 seconds")?;
+        range("billing.start_grace_s", billing.start_grace_s, 0, 2_592_000, "0 to 2592000 seconds")?;
+        range(
+            "billing.abandoned_after_s",
+            billing.abandoned_after_s,
+            3_600,
+            31_536_000,
+            "3600 to 31536000 seconds",
+        )?;
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",

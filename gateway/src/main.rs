@@ -20,7 +20,7 @@ use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
 use ringmain_gateway::{clock, demo, drain, metrics};
 use ringmain_store::access::ApiKey;
-use ringmain_store::store::{Store, StoreSettings};
+use ringmain_store::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -117,11 +117,7 @@ fn read_config(args: &ConfigArgs) -> anyhow::Result<Config> {
 async fn open_store(config: &Config) -> anyhow::Result<Store> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
-    let settings = StoreSettings {
-        default_tariff: config.stations.default_tariff.clone(),
-        message_retention_per_station: config.messages.keep_per_station,
-    };
-    Store::open(config.store_url().reveal(), settings).await.context("open the store")
+    Store::open(config.store_url().reveal(), config.store_settings()).await.context("open the store")
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {

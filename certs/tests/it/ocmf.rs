@@ -56,6 +56,7 @@ impl Meter {
 
 fn sent(data: &str, public_key: &str) -> SignedValue {
     SignedValue {
+        verdict: None,
         data: data.into(),
         encoding: "OCMF".into(),
         method: Box::default(),

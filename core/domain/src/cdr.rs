@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{CdrId, ConnectorId, EvseId, SessionId, StationId, TenantId, TransactionId};
 use crate::invariant::check_invariant;
-use crate::meter::SignedValue;
+use crate::meter::{SignatureVerdict, SignedValue};
 use crate::segment::Segment;
 use crate::session::{Session, SessionFlag};
 use crate::tariff::pricing::breakdown::CostBreakdown;
@@ -62,6 +62,9 @@ pub struct Cdr {
     /// Signed meter values as the station sent them, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed_values: Vec<SignedValue>,
+    /// What they are worth together: the least of their verdicts; `None`: there are none, or nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureVerdict>,
     /// When it was made, by our clock.
     pub created_at: Timestamp,
 }
@@ -85,6 +88,7 @@ impl Cdr {
         (revision, created_at): (u32, Timestamp),
     ) -> Self {
         check_invariant!(EnergyNeverNegative, session.energy >= WattHours::ZERO);
+        let signed_values = signed_values(facts);
         Self {
             id: CdrId::derive(session.id, revision),
             session_id: session.id,
@@ -106,7 +110,8 @@ impl Cdr {
             breakdown,
             credits: None,
             flags: session.flags.clone(),
-            signed_values: signed_values(facts),
+            signature: least(&signed_values),
+            signed_values,
             created_at,
         }
     }
@@ -146,6 +151,18 @@ fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
         segments = joined;
     }
     segments
+}
+
+/// The verdict that says least for the values: one that is invalid spoils them all.
+fn least(signed_values: &[SignedValue]) -> Option<SignatureVerdict> {
+    let doubt = |verdict: &SignatureVerdict| match verdict {
+        SignatureVerdict::Valid => 0,
+        SignatureVerdict::UnknownKey => 1,
+        SignatureVerdict::Unsupported => 2,
+        SignatureVerdict::Unreadable => 3,
+        SignatureVerdict::Invalid => 4,
+    };
+    signed_values.iter().filter_map(|signed| signed.verdict).max_by_key(doubt)
 }
 
 fn signed_values(facts: &[TransactionFact]) -> Vec<SignedValue> {

@@ -265,6 +265,9 @@ pub struct ProfilePeriod {
     pub phases: Option<u8>,
 }
 
+/// The word of [`CommandAnswer::status`] of a station that still has messages of a transaction to send.
+pub const MESSAGES_IN_QUEUE: &str = "MessagesInQueue";
+
 /// What the station answered to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandAnswer {

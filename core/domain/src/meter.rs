@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::TenantId;
 use crate::time::Timestamp;
 
 /// The most samples one report may carry (reliability F31).
@@ -112,6 +113,22 @@ pub struct SignedValue {
     pub method: Box<str>,
     /// The public key, as sent; empty when the station names none.
     pub public_key: Box<str>,
+    /// What the signature was worth when the value came in; `None`: nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<SignatureVerdict>,
+}
+
+/// A meter's public key, as the operator registered it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeterKeyRecord {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The meter's serial number as it stands in its readings.
+    pub serial: Box<str>,
+    /// The key, in any form that `certs` reads.
+    pub public_key: Box<str>,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
 }
 
 /// What the signature of a signed meter value is worth to us (how it is found: `certs/src/ocmf.rs`).

@@ -40,6 +40,8 @@ pub enum Oddity {
     OverlappingTransaction,
     /// The same message again with other content: kept beside the first, which counts.
     ContradictingRepeat,
+    /// A message about a transaction of another station.
+    ForeignTransaction,
 }
 
 impl Oddity {
@@ -53,6 +55,7 @@ impl Oddity {
             Self::TooMany => "too_many",
             Self::OverlappingTransaction => "overlapping_transaction",
             Self::ContradictingRepeat => "contradicting_repeat",
+            Self::ForeignTransaction => "foreign_transaction",
         }
     }
 }

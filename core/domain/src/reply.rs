@@ -62,6 +62,8 @@ pub struct TransactionReply {
     pub verdict: Option<Verdict>,
     /// The cost in the tariff's currency with taxes, at the end where it is known.
     pub total_cost: Option<Decimal>,
+    /// The cost so far, while it goes on.
+    pub running_cost: Option<Decimal>,
 }
 
 /// What became of a vendor's message.

@@ -2,10 +2,13 @@
 //!
 //! A station's word says what happened; a ruling says what follows where the station is silent, contradicts itself or is not believed.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::TransactionId;
 use crate::report::{MessageKey, TransactionPhase};
+use crate::session::Session;
 use crate::time::Timestamp;
 use crate::transaction::TransactionFact;
 
@@ -106,6 +109,22 @@ impl Ruling {
             ruling: Some(self),
             content,
         }
+    }
+}
+
+/// What follows for whom when a session becomes known at an EVSE where another one is open: only one vehicle stands there.
+#[must_use]
+pub fn of_rivals(open: &Session, newcomer: &Session) -> Option<(TransactionId, Ruling)> {
+    match open.started_at.cmp(&newcomer.started_at) {
+        Ordering::Less => {
+            let (at, by) = (newcomer.started_at, newcomer.transaction.clone());
+            Some((open.transaction.clone(), Ruling::Superseded { at, by }))
+        }
+        Ordering::Equal => {
+            Some((newcomer.transaction.clone(), Ruling::Overlaps { with: open.transaction.clone() }))
+        }
+        // The newcomer is an older one, out of a queue: its own end will follow.
+        Ordering::Greater => None,
     }
 }
 

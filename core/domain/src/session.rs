@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, SessionId, StationId, TariffId, TenantId, TransactionId};
-use crate::meter::SampleContext;
+use crate::meter::{SampleContext, SignatureVerdict};
 use crate::money::{Currency, Price};
 use crate::report::TransactionPhase;
 use crate::ruling::{Rulings, Verdict};
@@ -76,6 +76,8 @@ pub enum SessionFlag {
     Overlap,
     /// The end was never reported.
     Abandoned,
+    /// A signed meter value was not made by its meter, or was changed on its way.
+    SignatureInvalid,
 }
 
 impl SessionFlag {
@@ -89,7 +91,8 @@ impl SessionFlag {
             | Self::NoMeterReading
             | Self::ImplicitEnd
             | Self::Overlap
-            | Self::Abandoned => true,
+            | Self::Abandoned
+            | Self::SignatureInvalid => true,
             Self::NotAuthorized | Self::Offline | Self::TimeRepaired | Self::LateFacts | Self::Incomplete => {
                 false
             }
@@ -158,6 +161,9 @@ pub struct Session {
     /// Over, but something is missing that may still come: it is billed then at the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settles_at: Option<Timestamp>,
+    /// The station said that more of it is in its queue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub queued: bool,
 }
 
 /// What an ended session may still wait for.
@@ -201,6 +207,7 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     for fact in &told.facts {
         session.learn(fact);
     }
+    session.queued = rulings.queued_until.is_some();
     if told.straightened {
         session.flag(SessionFlag::TimeRepaired);
     }
@@ -274,6 +281,7 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         facts: 0,
         tariff: None,
         settles_at: None,
+        queued: false,
     }
 }
 
@@ -332,6 +340,10 @@ impl Session {
         }
         self.authorization = fact.authorization.or(self.authorization);
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
+        let verdicts = fact.samples.iter().filter_map(|sample| sample.signed.as_ref()?.verdict);
+        if verdicts.into_iter().any(|verdict| verdict == SignatureVerdict::Invalid) {
+            self.flag(SessionFlag::SignatureInvalid);
+        }
         if fact.offline {
             self.flag(SessionFlag::Offline);
         }
@@ -392,6 +404,19 @@ impl Session {
             None if self.flags.iter().any(doubtful) => SessionStatus::UnderReview,
             None => SessionStatus::Completed,
         };
+    }
+
+    /// Can a message that names no transaction be about this one? What it says of place, token, time and meter must fit.
+    #[must_use]
+    pub fn can_be_meant_by(&self, orphan: &TransactionFact) -> bool {
+        let fits =
+            |register: i64| self.meter_last_wh.or(self.meter_first_wh).is_none_or(|last| register >= last);
+        orphan.evse.is_none_or(|evse| self.evse == Some(evse))
+            && orphan.token.as_ref().is_none_or(|token| {
+                self.token.as_ref().is_some_and(|own| own.lookup_uid() == token.lookup_uid())
+            })
+            && orphan.observed_at >= self.started_at
+            && orphan.samples.iter().filter_map(crate::meter::Sample::billed_register_wh).all(fits)
     }
 
     /// Notes something unusual, once.

@@ -1,11 +1,13 @@
 //! Facts of a transaction: what is stored of each message about it, under keys that make every repeat harmless.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, StationId, TransactionId};
-use crate::meter::Sample;
+use crate::meter::{Sample, SignedValue};
 use crate::report::{ChargingState, MessageKey, TransactionPhase, TransactionReport};
 use crate::ruling::Ruling;
 use crate::time::Timestamp;
@@ -162,12 +164,24 @@ pub fn samples_hash(samples: &[Sample]) -> u64 {
 /// A hash of what a report says, without our own time and decisions.
 #[must_use]
 pub fn content_hash(report: &TransactionReport) -> Box<str> {
+    let samples: Vec<_> = report.samples.iter().map(as_said).collect();
     let said = (
         (&report.key, report.phase, report.evse, report.connector, &report.token),
         (report.observed_at, &report.trigger, report.charging_state, &report.stop_reason),
-        (report.remote_start_id, &report.samples),
+        (report.remote_start_id, samples),
     );
     hex(&Sha256::digest(serde_json::to_vec(&said).unwrap_or_default()))
+}
+
+/// A sample without what we found about its signature: by then another key may be known.
+fn as_said(sample: &Sample) -> Cow<'_, Sample> {
+    match &sample.signed {
+        Some(signed) if signed.verdict.is_some() => {
+            let signed = Some(Box::new(SignedValue { verdict: None, ..(**signed).clone() }));
+            Cow::Owned(Sample { signed, ..sample.clone() })
+        }
+        _ => Cow::Borrowed(sample),
+    }
 }
 
 fn hex(bytes: &[u8]) -> Box<str> {

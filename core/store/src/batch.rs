@@ -4,7 +4,7 @@
 //! writes everything in one transaction. Rows that rivals may want too are locked in one order by all: numbers, sessions, stations,
 //! connectors, variables, outbox. It never judges: sessions, costs and bills are what domain's pure functions say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, StationId, TariffId, TenantId, TransactionId};
@@ -20,6 +20,7 @@ mod places;
 mod prices;
 mod projections;
 mod sessions;
+mod strays;
 mod transactions;
 
 /// The most facts of a batch.
@@ -33,10 +34,15 @@ pub struct Appended {
     pub fresh: bool,
     /// The same key is known with other content: this one is kept beside it and counts for nothing.
     pub conflict: bool,
+    /// It names another station's transaction: kept as an orphan, with a security event, and counts for nothing.
+    pub stranger: bool,
     /// The transaction as numbered by the store; for facts of transactions.
     pub transaction: Option<TransactionId>,
     /// The session as it is after the whole batch, also for repeats and contradictions; for facts of transactions.
     pub session: Option<Session>,
+    /// Rulings that follow from a session that became known, to be appended next. When they are lost, [`Store::overtaken_sessions`]
+    /// finds their reason again.
+    pub rulings: Vec<Fact>,
     /// The bill record, if this fact completed it.
     pub cdr: Option<CdrId>,
 }
@@ -82,12 +88,15 @@ struct Batch {
 // === impl Batch ===
 
 impl Batch {
-    async fn commit(self, tx: &mut Tx) -> Result<Vec<Appended>, StoreError> {
+    async fn commit(mut self, tx: &mut Tx) -> Result<Vec<Appended>, StoreError> {
+        let asked = self.facts.len();
+        let strangers = strays::sort_out(tx, &mut self.facts).await?;
         let mut results = vec![Appended::default(); self.facts.len()];
         let numbers = numbers::assign(tx, &self.facts).await?;
         let mut told = transactions::told(&self.facts, &numbers)?;
         let places = places::of_facts(tx, &told).await?;
         let known = sessions::lock(tx, &told).await?;
+        let known_before: BTreeSet<SessionId> = known.sessions.keys().copied().collect();
         transactions::insert(tx, &mut told).await?;
         let projected =
             sessions::project(tx, &told, known, &places, self.default_tariff.as_ref(), &self.billing).await?;
@@ -107,8 +116,18 @@ impl Batch {
             result.session = projected.sessions.get(&one.session).cloned();
             result.cdr = projected.billed_by.get(&one.index).copied();
         }
+        let rivals = sessions::rivals(tx, &told, &known_before, &projected).await?;
+        for (index, ruling) in rivals {
+            let Some(result) = results.get_mut(index) else { continue };
+            result.rulings.push(ruling);
+        }
+        for index in strangers {
+            let Some(result) = results.get_mut(index) else { continue };
+            result.stranger = true;
+        }
         let fresh: Vec<bool> = results.iter().map(|result| result.fresh).collect();
         tx.run_all(self.writes(&told, &projected, &places, &fresh)?).await?;
+        results.truncate(asked);
         Ok(results)
     }
 

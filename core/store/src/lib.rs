@@ -4,7 +4,7 @@
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`],
 //! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
 //! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
-//! [`overview`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
+//! [`overview`], [`meter_keys`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas.
 //!
 //! **Absent on purpose:** decisions. Where one must stand inside a transaction, the store locks and loads, calls domain's pure function
@@ -21,6 +21,7 @@ pub mod idempotency;
 pub mod local_lists;
 pub mod locations;
 pub mod messages;
+pub mod meter_keys;
 mod migrate;
 pub mod outbox;
 pub mod overview;

@@ -151,8 +151,11 @@ impl Journal {
         self.committing = true;
         let store = self.store.clone();
         let commit = async move { commit(&store, batch).await }.into_actor(self);
-        ctx.spawn(commit.map(|again, journal, ctx| {
+        ctx.spawn(commit.map(|Committed { again, following }, journal, ctx| {
             journal.committing = false;
+            for entry in following {
+                journal.keep_for_later(entry);
+            }
             if again.is_empty() {
                 journal.commit_next(ctx);
                 return;
@@ -211,8 +214,16 @@ impl Entry {
     }
 }
 
-/// Commits a batch; gives back what is to be tried again.
-async fn commit(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
+/// What a commit leaves to do.
+#[derive(Default)]
+struct Committed {
+    /// To be tried again: the store is away.
+    again: Vec<Entry>,
+    /// Rulings that follow from what was committed.
+    following: Vec<Entry>,
+}
+
+async fn commit(store: &Store, batch: Vec<Entry>) -> Committed {
     let facts: Vec<Fact> = batch.iter().flat_map(|entry| entry.facts.iter().cloned()).collect();
     let started = Instant::now();
     let result = store.append(&facts).await;
@@ -221,13 +232,12 @@ async fn commit(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
         Ok(appended) => {
             metrics::histogram!(telemetry::COMMIT_BATCH_ITEMS)
                 .record(f64::from(u32::try_from(facts.len()).unwrap_or(u32::MAX)));
-            settle(batch, appended);
-            Vec::new()
+            Committed { again: Vec::new(), following: settle(batch, appended) }
         }
         Err(error @ (StoreError::Unavailable { .. } | StoreError::Unknown { .. })) => {
             metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "unavailable").increment(1);
             tracing::warn!(%error, facts = facts.len(), "the store did not commit, trying again");
-            hold(batch)
+            Committed { again: hold(batch), following: Vec::new() }
         }
         Err(error) if batch.len() > 1 => {
             metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "batch").increment(1);
@@ -243,21 +253,24 @@ async fn commit(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
                     drop(ticket.send(Err(NotCommitted::Refused)));
                 }
             }
-            Vec::new()
+            Committed::default()
         }
     }
 }
 
 /// A poison fact fails alone. When the store goes away meanwhile, the rest is not even tried.
-async fn one_by_one(store: &Store, batch: Vec<Entry>) -> Vec<Entry> {
+async fn one_by_one(store: &Store, batch: Vec<Entry>) -> Committed {
     let mut left = batch.into_iter();
+    let mut done = Committed::default();
     while let Some(entry) = left.next() {
-        let again = Box::pin(commit(store, vec![entry])).await;
+        let Committed { again, following } = Box::pin(commit(store, vec![entry])).await;
+        done.following.extend(following);
         if !again.is_empty() {
-            return again.into_iter().chain(left).collect();
+            done.again = again.into_iter().chain(left).collect();
+            break;
         }
     }
-    Vec::new()
+    done
 }
 
 /// Keeps what may still wait. A ticket that is too old fails, and its socket closes so that the station keeps the message; what nobody
@@ -274,11 +287,19 @@ fn hold(batch: Vec<Entry>) -> Vec<Entry> {
     young
 }
 
-/// Hands out the tickets and tells the sites.
-fn settle(batch: Vec<Entry>, appended: Vec<Appended>) {
+/// Hands out the tickets and tells the sites; gives back the rulings that follow, which nobody waits for.
+fn settle(batch: Vec<Entry>, appended: Vec<Appended>) -> Vec<Entry> {
     let mut appended = appended.into_iter();
+    let mut following = Vec::new();
     for entry in batch {
         let mine: Vec<Appended> = appended.by_ref().take(entry.facts.len()).collect();
+        let rulings = mine.iter().filter(|one| !one.rulings.is_empty()).map(|one| Entry {
+            facts: one.rulings.clone(),
+            site: entry.site.clone(),
+            ticket: None,
+            since: entry.since,
+        });
+        following.extend(rulings);
         if let Some(site) = entry.site {
             let sessions = mine.iter().filter(|a| a.fresh).filter_map(|a| a.session.clone()).collect();
             site.tell(site::Input::Committed { facts: entry.facts, sessions });
@@ -288,6 +309,7 @@ fn settle(batch: Vec<Entry>, appended: Vec<Appended>) {
             drop(ticket.send(Ok(mine)));
         }
     }
+    following
 }
 
 impl Actor for Journal {

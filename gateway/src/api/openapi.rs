@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
-    messages, reports, sessions, tariffs, token_groups, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations, messages,
+    meter_keys, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens, transactions,
 };
 
 const SCHEME: &str = "api_key";
@@ -28,9 +28,12 @@ const SCHEME: &str = "api_key";
         charging_stations::delete, charging_stations::rotate_password, messages::list, commands::give, commands::give_raw,
         evses::list,
         transactions::list, transactions::read,
-        sessions::list, sessions::read,
+        sessions::list, sessions::read, rulings::rule,
         cdrs::list, cdrs::read,
         tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete,
+        tariff_assignments::list, tariff_assignments::create, tariff_assignments::read, tariff_assignments::put,
+        tariff_assignments::delete,
+        meter_keys::list, meter_keys::read, meter_keys::put, meter_keys::delete,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
         token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
         reports::authorizations,

@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
-    messages, openapi, reports, sessions, tariffs, token_groups, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations, messages,
+    meter_keys, openapi, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens, transactions,
 };
 
 /// An HTTP method the API uses.
@@ -101,6 +101,7 @@ routes! {
 
     GET    "/sessions"                                           READ        sessions::list;
     GET    "/sessions/{id}"                                      READ        sessions::read;
+    POST   "/sessions/{id}/rulings"                              WRITE       rulings::rule;
 
     GET    "/cdrs"                                               READ        cdrs::list;
     GET    "/cdrs/{id}"                                          READ        cdrs::read;
@@ -110,6 +111,17 @@ routes! {
     GET    "/tariffs/{id}"                                       READ        tariffs::read;
     PUT    "/tariffs/{id}"                                       WRITE       tariffs::put;
     DELETE "/tariffs/{id}"                                       WRITE       tariffs::delete;
+
+    GET    "/tariff-assignments"                                 READ        tariff_assignments::list;
+    POST   "/tariff-assignments"                                 WRITE       tariff_assignments::create;
+    GET    "/tariff-assignments/{id}"                            READ        tariff_assignments::read;
+    PUT    "/tariff-assignments/{id}"                            WRITE       tariff_assignments::put;
+    DELETE "/tariff-assignments/{id}"                            WRITE       tariff_assignments::delete;
+
+    GET    "/meter-keys"                                         READ        meter_keys::list;
+    GET    "/meter-keys/{serial}"                                READ        meter_keys::read;
+    PUT    "/meter-keys/{serial}"                                WRITE       meter_keys::put;
+    DELETE "/meter-keys/{serial}"                                WRITE       meter_keys::delete;
 
     GET    "/tokens"                                             READ        tokens::list;
     POST   "/tokens"                                             WRITE       tokens::create;

@@ -14,5 +14,10 @@ pub const fn flag_name(flag: SessionFlag) -> &'static str {
         SessionFlag::Offline => "offline",
         SessionFlag::TimeRepaired => "time_repaired",
         SessionFlag::LateFacts => "late_facts",
+        SessionFlag::Incomplete => "incomplete",
+        SessionFlag::ImplicitEnd => "implicit_end",
+        SessionFlag::Overlap => "overlap",
+        SessionFlag::Abandoned => "abandoned",
+        SessionFlag::SignatureInvalid => "signature_invalid",
     }
 }

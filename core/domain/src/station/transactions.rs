@@ -49,7 +49,7 @@ impl StationState {
             TransactionRef::Missing => (None, Some("-1".into())),
         };
         let number = numbering.as_ref().and_then(|n| n.candidates.first().copied());
-        let reply = TransactionReply { number, verdict: verdict.clone(), total_cost: None };
+        let reply = TransactionReply { number, verdict: verdict.clone(), ..TransactionReply::default() };
         let outcome = Outcome::reply(StationReply::Transaction(reply));
         let orphan = transaction.is_none();
         let (fact, repaired) =

@@ -114,12 +114,16 @@ fn replies(action: Action) -> Vec<StationReply> {
                     number: Some(77),
                     verdict: Some(verdict),
                     total_cost: Some(Decimal::new(123_450, 4)),
+                    running_cost: None,
                 })
                 .map(StationReply::Transaction)
                 .collect();
             let endless_cost =
                 TransactionReply { total_cost: Some(Decimal::MAX), ..TransactionReply::default() };
-            replies.extend([StationReply::Transaction(endless_cost), StationReply::Received]);
+            let running =
+                TransactionReply { running_cost: Some(Decimal::new(5, 1)), ..TransactionReply::default() };
+            replies.extend([endless_cost, running].map(StationReply::Transaction));
+            replies.push(StationReply::Received);
             replies
         }
         Action::DataTransfer => vec![

@@ -30,3 +30,12 @@ CREATE TABLE tariff_assignments (
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX tariff_assignments_by_tariff ON tariff_assignments (tenant, tariff_id);
+
+-- Public keys of meters.
+CREATE TABLE meter_keys (
+    tenant TEXT COLLATE "C" NOT NULL,
+    serial TEXT COLLATE "C" NOT NULL,
+    updated_at BIGINT NOT NULL,
+    document JSONB NOT NULL,
+    PRIMARY KEY (tenant, serial)
+);

@@ -30,3 +30,12 @@ CREATE TABLE tariff_assignments (
     PRIMARY KEY (tenant, id)
 ) STRICT;
 CREATE INDEX tariff_assignments_by_tariff ON tariff_assignments (tenant, tariff_id);
+
+-- Public keys of meters.
+CREATE TABLE meter_keys (
+    tenant TEXT NOT NULL,
+    serial TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (tenant, serial)
+) STRICT;

@@ -3,11 +3,13 @@
 //! A session that goes on is advanced; one that starts, ends or is corrected is folded anew from all its facts. Sessions are
 //! locked before their facts are read, so that of two nodes the second sees what the first has stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_domain::cdr::Cdr;
+use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
+use ringmain_domain::ruling::of_rivals;
 use ringmain_domain::session::{Session, SessionStatus, fold};
 use ringmain_domain::settlement::{BillingPolicy, Settlement, estimate, settle};
 use ringmain_domain::time::Timestamp;
@@ -57,6 +59,16 @@ static BILLED: Texts = Texts {
     all: "SELECT c.session_id, c.document FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) CROSS JOIN LATERAL \
           (SELECT session_id, document FROM cdrs WHERE cdrs.tenant = k.tenant AND cdrs.session_id = k.id \
           ORDER BY revision DESC LIMIT 1) AS c",
+};
+
+/// Open sessions at an EVSE that did not start after another one.
+static OPEN_AT: Texts = Texts {
+    one: "SELECT $5 AS newcomer, document FROM sessions WHERE tenant = $1 AND station = $2 AND evse = $3 \
+          AND status = 'active' AND started_at <= $4 AND id <> $5",
+    all: "SELECT k.id AS newcomer, s.document \
+          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[]) AS k(tenant, station, evse, at, id) \
+          JOIN sessions s ON s.tenant = k.tenant AND s.station = k.station AND s.evse = k.evse \
+          AND s.status = 'active' AND s.started_at <= k.at AND s.id <> k.id",
 };
 
 static WRITE: Texts = Texts {
@@ -166,6 +178,36 @@ pub(super) async fn project(
         projected.take_over(settled, &new);
     }
     Ok(projected)
+}
+
+/// What follows for sessions at an EVSE where another one becomes known, by the place of the fact that made it known.
+pub(super) async fn rivals(
+    tx: &mut Tx,
+    told: &[Told],
+    known_before: &BTreeSet<SessionId>,
+    projected: &Projected,
+) -> Result<Vec<(usize, Fact)>, StoreError> {
+    let mut newcomers: BTreeMap<SessionId, (&Told, &Session)> = BTreeMap::new();
+    for one in told.iter().filter(|one| !known_before.contains(&one.session)) {
+        let session = projected.sessions.get(&one.session).filter(|s| s.evse.is_some_and(|evse| evse.0 > 0));
+        if let Some(session) = session {
+            newcomers.entry(one.session).or_insert((one, session));
+        }
+    }
+    let keys = newcomers.values().map(|(one, session)| {
+        params![&one.tenant, &one.station, session.evse, session.started_at, session.id]
+    });
+    let mut rulings = Vec::new();
+    for row in tx.run(Statement::each(&OPEN_AT, keys.collect())).await? {
+        let open: Session = row.json("document")?;
+        let Some((one, newcomer)) = newcomers.get(&SessionId(row.uuid("newcomer")?)) else { continue };
+        if let Some((transaction, ruling)) = of_rivals(&open, newcomer) {
+            let event = DomainEvent::Transaction(ruling.into_fact(transaction, one.received_at));
+            let (tenant, station) = (one.tenant.clone(), one.station.clone());
+            rulings.push((one.index, Fact { tenant, station, received_at: one.received_at, event }));
+        }
+    }
+    Ok(rulings)
 }
 
 fn goes_on(session: Option<&Session>, facts: &[&Told]) -> bool {

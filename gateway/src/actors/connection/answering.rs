@@ -21,6 +21,7 @@ use ringmain_store::batch::Appended;
 use super::Connection;
 use crate::actors::exit::Exit;
 use crate::actors::journal::Append;
+use crate::services::meter_keys;
 use crate::{clock, record};
 
 /// A call that is being worked on.
@@ -105,7 +106,28 @@ impl Connection {
         }
     }
 
-    fn look_up(&mut self, open: OpenCall, report: StationReport, ctx: &mut Context<Self>) {
+    fn look_up(&mut self, open: OpenCall, mut report: StationReport, ctx: &mut Context<Self>) {
+        if meter_keys::signed(&mut report).is_none() {
+            self.look_up_token(open, report, ctx);
+            return;
+        }
+        let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
+        let judged = async move {
+            match meter_keys::signed(&mut report) {
+                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|()| report),
+                None => Ok(report),
+            }
+        };
+        ctx.spawn(judged.into_actor(self).map(|judged, connection, ctx| match judged {
+            Ok(report) => connection.look_up_token(open, report, ctx),
+            Err(error) => {
+                tracing::warn!(%error, station.id = %connection.state.id(), "a meter's key cannot be looked up");
+                connection.leave(Exit::StoreLost);
+            }
+        }));
+    }
+
+    fn look_up_token(&mut self, open: OpenCall, report: StationReport, ctx: &mut Context<Self>) {
         let Some(uid) = report.token().map(ringmain_domain::token::IdToken::lookup_uid) else {
             self.decide(open, report, None, ctx);
             return;
@@ -188,8 +210,11 @@ impl Connection {
                     self.state.apply(clock::now(), input);
                 }
             }
-            if let Some(session) = appended.session.as_ref().filter(|session| session.ended_at.is_some()) {
-                reply.total_cost = session.cost.map(|cost| cost.incl_tax);
+            if let Some(session) = &appended.session {
+                let cost = session.cost.map(|cost| cost.incl_tax);
+                let told =
+                    if session.ended_at.is_some() { &mut reply.total_cost } else { &mut reply.running_cost };
+                *told = cost;
             }
         }
         StationReply::Transaction(reply)
@@ -198,6 +223,11 @@ impl Connection {
     /// Life events of transactions for the log, and contradictions for somebody to look at.
     fn tell_of(&self, appended: &[Appended]) {
         for one in appended {
+            if one.stranger {
+                let kind = Oddity::ForeignTransaction.as_str();
+                metrics::counter!(telemetry::DECISION_ODDITIES, "kind" => kind).increment(1);
+                tracing::warn!(station.id = %self.state.id(), "a station names another station's transaction");
+            }
             let Some(transaction) = &one.transaction else { continue };
             let station = self.state.id();
             if one.conflict {

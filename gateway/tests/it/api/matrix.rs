@@ -12,7 +12,10 @@ use super::rig::Rig;
 fn filled(route: &Route) -> String {
     let nil = "00000000-0000-0000-0000-000000000000";
     let path = route.path.replace("{action}", "ClearCache").replace("{transaction_id}", "1");
-    path.replace("{charging_station_id}", "CS-1").replace("{uid}", "A1").replace("{id}", nil)
+    path.replace("{charging_station_id}", "CS-1")
+        .replace("{uid}", "A1")
+        .replace("{serial}", "M1")
+        .replace("{id}", nil)
 }
 
 /// The status only: a feed never ends.

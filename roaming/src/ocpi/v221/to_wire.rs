@@ -195,7 +195,9 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
     let breakdown = cdr.breakdown.as_ref();
     let free = money::Price { excl_tax: Decimal::ZERO, incl_tax: Decimal::ZERO };
     let cost_of = |dimension| {
-        let line = breakdown?.lines.iter().find(|line| line.dimension == dimension)?;
+        let line = breakdown?.lines.iter().find(|line| {
+            line.kind == ringmain_domain::tariff::pricing::breakdown::LineKind::Usage(dimension)
+        })?;
         Some(price(money::Price { excl_tax: line.excl_tax, incl_tax: line.incl_tax }))
     };
     Cdr {

@@ -244,6 +244,7 @@ fn signed(value: &str) -> SignedValue {
     let part =
         |name: &str| parts.as_ref().and_then(|parts| parts.get(name)).and_then(Value::as_str).map(Box::from);
     SignedValue {
+        verdict: None,
         data: part("signedMeterData").unwrap_or_else(|| value.into()),
         encoding: part("encodingMethod").unwrap_or_default(),
         method: part("signingMethod").unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! What a 2.x station answers to what we ask.
 
-use ringmain_domain::command::{CommandAnswer, StationCommand};
+use ringmain_domain::command::{CommandAnswer, MESSAGES_IN_QUEUE, StationCommand};
 use ringmain_domain::id::EvseId;
 use ringmain_domain::report::Variable;
 use ringmain_domain::time::Timestamp;
@@ -71,6 +71,6 @@ fn of_words<'a>(words: impl Iterator<Item = &'a str> + Clone) -> CommandAnswer {
 
 /// There is no word of status: whether messages wait is the answer.
 fn transaction_status(response: v21::GetTransactionStatusResponse) -> CommandAnswer {
-    let status = if response.messages_in_queue { "MessagesInQueue" } else { "QueueEmpty" };
+    let status = if response.messages_in_queue { MESSAGES_IN_QUEUE } else { "QueueEmpty" };
     CommandAnswer { status: status.into(), ..received() }
 }

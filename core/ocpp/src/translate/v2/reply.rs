@@ -27,7 +27,7 @@ pub(in crate::translate) fn write(
         Action::BootNotification => boot(reply, now),
         Action::Heartbeat => wire::write(&v21::HeartbeatResponse::new(wire::date_time(now))),
         Action::Authorize => wire::write(&v21::AuthorizeResponse::new(id_token_info(verdict(reply), limits))),
-        Action::TransactionEvent => transaction_event(reply, limits),
+        Action::TransactionEvent => transaction_event(reply, version),
         Action::DataTransfer => wire::write(&v21::DataTransferResponse::new(data_transfer_status(reply))),
         Action::SignCertificate => {
             wire::write(&v21::SignCertificateResponse::new(v21::GenericStatus::Rejected))
@@ -102,9 +102,15 @@ fn boot(reply: &StationReply, now: Timestamp) -> Result<Box<RawValue>, CallFault
     wire::write(&v21::BootNotificationResponse::new(wire::date_time(now), interval, status))
 }
 
-fn transaction_event(reply: &StationReply, limits: Limits) -> Result<Box<RawValue>, CallFault> {
+fn transaction_event(reply: &StationReply, version: Version) -> Result<Box<RawValue>, CallFault> {
+    let limits = Limits::of(version);
     let mut response = v21::TransactionEventResponse::new();
-    if let StationReply::Transaction(TransactionReply { number: _, verdict, total_cost }) = reply {
+    if let StationReply::Transaction(TransactionReply { number: _, verdict, total_cost, running_cost }) =
+        reply
+    {
+        // 2.1 has the running cost in the answer to an update; 2.0.1 only tells the total, at the end (part 2, TransactionEventResponse).
+        let running_cost = running_cost.filter(|_| version == Version::V21);
+        let total_cost = total_cost.or(running_cost);
         response.id_token_info = verdict.as_ref().map(|verdict| id_token_info(Some(verdict), limits));
         // A cost that does not fit the wire is not told rather than rounded.
         response.total_cost = total_cost.and_then(wire::decimal);

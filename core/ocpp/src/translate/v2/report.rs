@@ -241,6 +241,7 @@ fn samples_of(values: &[v21::MeterValue], quirks: &mut Quirks) -> Vec<ringmain_d
 
 fn signed(value: &v21::SignedMeterValue) -> SignedValue {
     SignedValue {
+        verdict: None,
         data: value.signed_meter_data.as_str().into(),
         encoding: value.encoding_method.as_str().into(),
         method: value.signing_method.as_deref().unwrap_or_default().into(),

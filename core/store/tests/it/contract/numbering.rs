@@ -2,6 +2,8 @@
 
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::report::MessageKey;
+use ringmain_domain::session::SessionStatus;
+use ringmain_domain::transaction::TransactionFact;
 use ringmain_store::store::{StoreError, StoreSettings};
 
 use crate::make::{MINUTE, message, station_id, tenant, transaction_id};
@@ -14,6 +16,8 @@ on_both_engines!(
     starts_of_a_batch_get_different_numbers,
     another_station_may_have_the_same_number,
     a_start_without_a_free_number_is_refused,
+    f14_another_stations_number_is_an_orphan_and_a_security_event,
+    f12_a_message_without_a_number_finds_the_only_open_transaction,
     the_stored_fact_has_its_number,
 );
 
@@ -102,4 +106,46 @@ async fn the_stored_fact_has_its_number(rig: &Rig) {
         facts("6").await.iter().map(|f| f.key.clone()).collect::<Vec<_>>(),
         [MessageKey::Start, MessageKey::Stop]
     );
+}
+
+/// A 1.6 stop under this number.
+fn stop(station: &'static str, number: &str, millis: i64, register: i64) -> TransactionFact {
+    let mut stop = message(station, number, 1, millis).ended().evse(None).register(register).into_told();
+    stop.key = MessageKey::Stop;
+    stop.connector = None;
+    stop
+}
+
+async fn f14_another_stations_number_is_an_orphan_and_a_security_event(rig: &Rig) {
+    given(rig, start("CS-1", "k", 0, [5, 6, 7, 8])).await;
+    let theirs = crate::make::fact("CS-2", MINUTE, DomainEvent::Transaction(stop("CS-2", "5", MINUTE, 900)));
+    let result = rig.store.append(&[theirs]).await.unwrap();
+    assert_eq!(result.len(), 1);
+    assert!(result[0].stranger && result[0].session.is_none());
+    assert_eq!((rig.count("sessions").await, rig.count("orphans").await), (1, 1));
+    assert_eq!(rig.count("events WHERE name = 'security_event_reported' AND station = 'CS-2'").await, 1);
+    // A number nobody was ever given is somebody's transaction from before us: kept for a person to look at.
+    let unknown =
+        crate::make::fact("CS-2", MINUTE, DomainEvent::Transaction(stop("CS-2", "77", MINUTE, 900)));
+    let result = rig.store.append(&[unknown]).await.unwrap().remove(0);
+    assert_eq!(result.session.unwrap().status, SessionStatus::UnderReview);
+}
+
+async fn f12_a_message_without_a_number_finds_the_only_open_transaction(rig: &Rig) {
+    let orphan = |millis, register| {
+        let fact = stop("CS-1", "-1", millis, register);
+        crate::make::fact("CS-1", millis, DomainEvent::OrphanReported { named: None, fact })
+    };
+    given(rig, start("CS-1", "k", 0, [5, 6, 7, 8])).await;
+    for misfit in [orphan(-MINUTE, 5_000), orphan(MINUTE, 50)] {
+        assert_eq!(rig.store.append(&[misfit]).await.unwrap().remove(0).session, None);
+    }
+    let adopted = rig.store.append(&[orphan(60 * MINUTE, 5_100)]).await.unwrap().remove(0);
+    let session = adopted.session.unwrap();
+    assert_eq!((session.transaction.as_str(), session.status), ("5", SessionStatus::Completed));
+    assert!(adopted.cdr.is_some());
+    // Of two open ones nobody can say which is meant.
+    given(rig, start("CS-1", "l", 61 * MINUTE, [15, 6, 7, 8])).await;
+    given(rig, start("CS-1", "m", 62 * MINUTE, [16, 6, 7, 8])).await;
+    assert_eq!(rig.store.append(&[orphan(90 * MINUTE, 9_000)]).await.unwrap().remove(0).session, None);
 }

@@ -16,6 +16,8 @@ on_both_engines!(
     f08_a_gap_waits_until_it_is_ruled_or_filled,
     f13_late_facts_take_the_bill_back_and_make_another,
     f05_an_open_session_that_was_overtaken_is_found,
+    f05_a_newcomer_at_an_evse_tells_what_follows_for_the_older,
+    f04_of_two_starts_at_one_instant_the_second_is_flagged,
     f22_a_session_nobody_speaks_of_is_found,
     a_ruling_about_nothing_is_kept_and_makes_no_session,
     a_voided_bill_is_credited_once,
@@ -95,6 +97,30 @@ async fn f05_an_open_session_that_was_overtaken_is_found(rig: &Rig) {
     assert_eq!((closed.status, closed.ended_at), (SessionStatus::UnderReview, Some(at(30 * MINUTE))));
     assert_eq!(closed.evse, Some(EvseId(1)));
     assert_eq!(rig.store.overtaken_sessions(10).await.unwrap().len(), 1);
+}
+
+async fn f05_a_newcomer_at_an_evse_tells_what_follows_for_the_older(rig: &Rig) {
+    let older = message("CS-1", "tx", 0, 0).register(1_000).fact();
+    assert_eq!(rig.store.append(&[older]).await.unwrap()[0].rulings, []);
+    let newer = message("CS-1", "ty", 0, 30 * MINUTE).register(6_000).fact();
+    let rulings = rig.store.append(std::slice::from_ref(&newer)).await.unwrap().remove(0).rulings;
+    let closed = rig.store.append(&rulings).await.unwrap().remove(0).session.unwrap();
+    assert_eq!((closed.transaction.as_str(), closed.ended_at), ("tx", Some(at(30 * MINUTE))));
+    assert_eq!(closed.flags, [SessionFlag::NoMeterReading, SessionFlag::ImplicitEnd]);
+    assert_eq!(rig.store.append(&[newer]).await.unwrap()[0].rulings, [], "a repeat tells nothing");
+    // An older one, out of a queue, is no newcomer: its end is on its way.
+    let queued = message("CS-1", "queued", 0, 10 * MINUTE).register(2_000).fact();
+    assert_eq!(rig.store.append(&[queued]).await.unwrap()[0].rulings, []);
+}
+
+async fn f04_of_two_starts_at_one_instant_the_second_is_flagged(rig: &Rig) {
+    let facts =
+        [message("CS-1", "tx", 0, 0).register(0).fact(), message("CS-1", "ty", 0, 0).register(5).fact()];
+    rig.store.append(&facts[..1]).await.unwrap();
+    let rulings = rig.store.append(&facts[1..]).await.unwrap().remove(0).rulings;
+    let flagged = rig.store.append(&rulings).await.unwrap().remove(0).session.unwrap();
+    assert_eq!((flagged.transaction.as_str(), flagged.status), ("ty", SessionStatus::Active));
+    assert_eq!(flagged.flags, [SessionFlag::Overlap]);
 }
 
 async fn f22_a_session_nobody_speaks_of_is_found(rig: &Rig) {
