@@ -37,7 +37,8 @@ const REVISION: &str = "SELECT (SELECT count(*) FROM tokens WHERE tenant = $1) A
      (SELECT coalesce(max(updated_at), 0) FROM location_access WHERE tenant = $1) AS access_at";
 
 const DUE: &str = "SELECT s.id FROM stations s LEFT JOIN local_lists l ON l.tenant = s.tenant AND l.station = s.id \
-     WHERE s.tenant = $1 AND s.local_list_enabled AND s.online AND coalesce(l.revision, '') <> $2 \
+     WHERE s.tenant = $1 AND s.local_list_enabled AND s.online AND s.booted_at IS NOT NULL AND s.registration = 'accepted' \
+     AND coalesce(l.revision, '') <> $2 \
      AND coalesce(l.due_at, 0) <= $3 ORDER BY s.id LIMIT $4";
 
 impl Store {
@@ -113,7 +114,7 @@ impl Store {
         Ok(!self.engine().rows(sql, params![tenant]).await?.is_empty())
     }
 
-    /// Connected stations that are to be kept up to date by themselves and were sent another revision, by identity. By
+    /// Connected stations, booted and accepted, that are to be kept up to date by themselves and were sent another revision, by identity. By
     /// `stations_with_local_list`.
     ///
     /// # Errors

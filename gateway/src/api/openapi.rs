@@ -8,8 +8,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations, messages,
-    meter_keys, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
+    messages, meter_keys, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens,
+    transactions,
 };
 
 const SCHEME: &str = "api_key";

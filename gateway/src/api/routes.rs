@@ -4,8 +4,9 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations, messages,
-    meter_keys, openapi, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
+    messages, meter_keys, openapi, reports, rulings, sessions, tariff_assignments, tariffs, token_groups,
+    tokens, transactions,
 };
 
 /// An HTTP method the API uses.

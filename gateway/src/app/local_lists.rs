@@ -16,7 +16,7 @@ use ringmain_store::store::{Store, StoreError};
 use crate::clock;
 use crate::services::local_lists::ListSync;
 
-const EVERY: Duration = Duration::from_secs(15);
+const EVERY: Duration = Duration::from_secs(5);
 /// Stations told in one round, and at a time.
 const PER_ROUND: u32 = 200;
 const AT_ONCE: usize = 8;

@@ -5,7 +5,7 @@ use ringmain_domain::authorize::rule::{AccessRule, AccessWindow, Admitted};
 use ringmain_domain::event::DomainEvent;
 use ringmain_domain::id::EvseId;
 use ringmain_domain::local_list::{Sent, SentEntry};
-use ringmain_domain::report::{Variable, VariablesReport};
+use ringmain_domain::report::{Boot, Variable};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::{TimeOfDay, Weekday};
 use ringmain_domain::token::{IdToken, Token, TokenGroup, TokenKind};
@@ -251,6 +251,10 @@ async fn a_station_is_due_when_who_may_charge_has_changed(rig: &Rig) {
     let connected = DomainEvent::StationConnected { ocpp_version: "ocpp1.6".into() };
     let facts: Vec<_> = ["CS-1", "CS-2", "CS-3"].map(|id| fact(id, 0, connected.clone())).into();
     store.append(&facts).await.unwrap();
+    assert_eq!(due(&first, later).await, Vec::<String>::new(), "not booted");
+    let booted = DomainEvent::StationBooted(Boot::default());
+    let facts: Vec<_> = ["CS-1", "CS-2", "CS-3"].map(|id| fact(id, 1, booted.clone())).into();
+    store.append(&facts).await.unwrap();
     assert_eq!(due(&first, later).await, ["CS-1", "CS-2"]);
     store.put_local_list(&list("CS-1", Some(&first))).await.unwrap();
     store.put_local_list(&LocalList { due_at: at(MINUTE + 1), ..list("CS-2", None) }).await.unwrap();
@@ -287,8 +291,7 @@ async fn variables_are_found_by_name(rig: &Rig) {
         variable("B", "ItemsPerMessage", None),
         variable("LocalAuthListCtrlr", "Entries", Some("3")),
     ];
-    let report = VariablesReport { request_id: 1, part: 0, more: false, variables };
-    let reported = DomainEvent::VariablesReported { variables: report.variables };
+    let reported = DomainEvent::VariablesReported { variables };
     store.append(&[fact("CS-1", 0, reported)]).await.unwrap();
     let names = ["ItemsPerMessage", "SendLocalListMaxLength"];
     let found = store.variable_values(&tenant, &id, names).await.unwrap();
