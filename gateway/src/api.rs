@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{HttpRequest, web};
+use ringmain_domain::tariff::pricer::CdrPrice;
+use serde::Serialize;
 
 pub mod auth;
 pub mod extract;
@@ -44,6 +46,7 @@ mod transactions;
 
 use self::problem::Problem;
 use self::routes::ROUTES;
+use self::tariffs::price::PricedBody;
 
 /// Where the API lives.
 pub const BASE: &str = "/api/v1";
@@ -75,6 +78,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
         scope = scope.service(resource.default_service(web::to(refuse)));
     }
     config.service(scope.default_service(web::to(no_such_path)));
+}
+
+/// What a bill record costs, as `POST /tariffs/price` answers it: for the command line.
+#[must_use]
+pub fn priced(price: CdrPrice) -> impl Serialize {
+    PricedBody::from(price)
 }
 
 async fn no_such_path(request: HttpRequest) -> Result<String, Problem> {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use ringmain_domain::authorize::TokenPolicy;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
+use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_domain::transaction::NumberingSecret;
 use ringmain_store::store::Store;
 
@@ -106,7 +107,7 @@ impl Node {
 ///
 /// # Errors
 /// What the operator must mend, in words.
-pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
+pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
     let config = Arc::new(config);
@@ -159,7 +160,7 @@ pub async fn build(config: Config) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     let desk = Arc::new(LocalDesk::new(routing.clone()));
     node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
     node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
-    let house = Arc::new(House { store, desk, live, routing, credentials, canary, config, tenant });
+    let house = Arc::new(House { store, desk, pricer, live, routing, credentials, canary, config, tenant });
     Ok((node, house))
 }
 

@@ -36,6 +36,8 @@ pub enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Price an OCPI bill record (2.1.1, 2.2.1 or 2.3.0) by its tariff; its own costs are not read.
+    Price(PriceArgs),
     /// Print the version.
     Version,
 }
@@ -49,6 +51,23 @@ pub struct ConfigArgs {
     /// Where the embedded store, certificates and secrets live.
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// What to price.
+#[derive(Debug, Clone, Args)]
+pub struct PriceArgs {
+    /// The tariff as JSON; the ones in the record when absent.
+    #[arg(long, value_name = "FILE")]
+    pub tariff: Option<PathBuf>,
+    /// The record as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub cdr: PathBuf,
+    /// The location's time zone by its IANA name; the record's when absent.
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// The record is of a reservation that nobody came for; no field of it says so.
+    #[arg(long)]
+    pub reservation_expired: bool,
 }
 
 /// How a node runs.

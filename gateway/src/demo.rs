@@ -254,14 +254,8 @@ fn tariffs(house: &House, now: Timestamp) -> anyhow::Result<Vec<Tariff>> {
         step_size,
     };
     let tariff = |id: &str, name: &str, components| -> anyhow::Result<Tariff> {
-        Ok(Tariff {
-            tenant: house.tenant.clone(),
-            id: TariffId::new(id)?,
-            name: name.into(),
-            currency: Currency::new("EUR")?,
-            elements: vec![TariffElement { components }],
-            updated_at: now,
-        })
+        let elements = vec![TariffElement::new(components)];
+        Ok(Tariff::new(house.tenant.clone(), TariffId::new(id)?, name, Currency::new("EUR")?, elements, now))
     };
     let standard = vec![component(Dimension::Energy, 39, 1), component(Dimension::ParkingTime, 600, 60)];
     let fast = vec![component(Dimension::Flat, 50, 1), component(Dimension::Energy, 59, 1)];

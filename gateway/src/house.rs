@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
+use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_store::store::Store;
 
 use crate::canary::Canary;
@@ -18,6 +19,8 @@ pub struct House {
     pub store: Store,
     /// Takes commands for stations.
     pub desk: Arc<dyn CommandDesk>,
+    /// Prices partners' bill records.
+    pub pricer: Arc<dyn CdrPricer>,
     /// What changed, for those who watch.
     pub live: LiveFeed,
     /// Which connection has a station.

@@ -12,13 +12,16 @@ use anyhow::Context as _;
 use clap::Parser;
 use ringmain_certs::dev_ca::folder;
 use ringmain_domain::access::AccessRole;
+use ringmain_domain::tariff::pricer::{CdrPricer as _, CdrPricing};
+use ringmain_domain::time::local::Zone;
 use ringmain_gateway::app;
 use ringmain_gateway::app::listeners::{self, Addresses, Running, pki_folder};
-use ringmain_gateway::cli::{Cli, Command, ConfigArgs, PkiCommand, ServeArgs, TokenCommand};
+use ringmain_gateway::cli::{Cli, Command, ConfigArgs, PkiCommand, PriceArgs, ServeArgs, TokenCommand};
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
 use ringmain_gateway::{clock, demo, drain, metrics};
+use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
 use ringmain_store::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,6 +57,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Pki { command } => pki(command),
         Command::Token { command } => token(command).await,
+        Command::Price(args) => price(&args),
         Command::Version => {
             println!("ringmain {}", env!("CARGO_PKG_VERSION"));
             Ok(())
@@ -73,7 +77,7 @@ async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()>
     start_log(&config)?;
     let recorder = metrics::install().context("start the metrics recorder")?;
     // Build.
-    let (node, house) = app::build(config).await?;
+    let (node, house) = app::build(config, Arc::new(OcpiPricer)).await?;
     if let Some(demo) = &demo {
         demo.seed(&house).await.context("fill the demo's store")?;
     }
@@ -179,6 +183,21 @@ async fn wait_for_signal() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    Ok(())
+}
+
+fn price(args: &PriceArgs) -> anyhow::Result<()> {
+    let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("read {}", path.display()));
+    let tariff = args.tariff.as_ref().map(read).transpose()?;
+    let cdr = read(&args.cdr)?;
+    let zone = args.time_zone.as_deref().map(Zone::named).transpose()?;
+    let priced = OcpiPricer.price(&CdrPricing {
+        tariff: tariff.as_deref(),
+        cdr: &cdr,
+        zone: zone.as_ref(),
+        reservation_expired: args.reservation_expired,
+    })?;
+    println!("{}", serde_json::to_string(&ringmain_gateway::api::priced(priced)).context("write the price")?);
     Ok(())
 }
 

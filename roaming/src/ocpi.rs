@@ -1,5 +1,6 @@
 //! The wire to partners. What all versions share is here; a version's folder holds its types, its routes and conversion, nothing else.
 
+pub mod billing;
 pub mod caller;
 pub mod envelope;
 pub mod headers;

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 pub mod assignment;
 pub mod check;
 pub mod lint;
+pub mod pricer;
 pub mod pricing;
 pub mod restriction;
 pub mod timeline;

@@ -5,7 +5,7 @@ use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
-use ringmain_domain::tariff::pricing::{CostBreakdown, CostLine};
+use ringmain_domain::tariff::pricing::breakdown::{CostBreakdown, CostLine};
 use ringmain_store::cdrs::CdrFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -94,18 +94,33 @@ pub(super) struct BreakdownBody {
     tariff_id: TariffId,
     #[schema(example = "EUR")]
     currency: String,
-    /// At most one for each dimension.
+    /// One for each element of the tariff that priced something, in the order of their kinds and of time.
     lines: Vec<LineBody>,
     total: CostBody,
+    /// The sum of the lines before rounding; null in records that older versions made.
+    unrounded: Option<CostBody>,
+    /// The decimals to which the total is rounded, halves away from zero, once.
+    rounding_digits: Option<u32>,
+    /// The time zone in which times of day and dates were read.
+    time_zone: Option<String>,
 }
 
 /// One reason for a part of a cost.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LineBody {
-    /// The index of the tariff's element.
-    element: usize,
+    /// The index of the tariff's element; null for a limit, which is the tariff's own.
+    element: Option<usize>,
+    /// `flat`, `energy`, `time`, `parking_time`, `reservation_flat`, `reservation_time`, `minimum_price` or `maximum_price`.
     #[schema(example = "energy")]
     dimension: &'static str,
+    #[schema(value_type = Option<String>)]
+    tariff_id: Option<TariffId>,
+    /// When the version of the tariff that made the line came into force.
+    tariff_from: Option<Instant>,
+    /// From when it was used.
+    period_from: Option<Instant>,
+    /// Until when it was used.
+    period_to: Option<Instant>,
     /// How much is billed: kWh, hours or sessions, after rounding up to the step.
     quantity: Amount,
     /// What was used before that.
@@ -189,6 +204,9 @@ impl From<CostBreakdown> for BreakdownBody {
             tariff_id: breakdown.tariff_id,
             currency: breakdown.currency.to_string(),
             lines: breakdown.lines.iter().map(LineBody::from).collect(),
+            unrounded: breakdown.unrounded.map(|sum| CostBody::new(breakdown.currency, sum)),
+            rounding_digits: breakdown.rounding.map(|rounding| rounding.digits),
+            time_zone: breakdown.time_zone.map(Into::into),
         }
     }
 }
@@ -197,7 +215,11 @@ impl From<&CostLine> for LineBody {
     fn from(line: &CostLine) -> Self {
         Self {
             element: line.element,
-            dimension: line.dimension.as_str(),
+            dimension: line.kind.as_str(),
+            tariff_id: line.tariff_id.clone(),
+            tariff_from: line.tariff_from.map(Into::into),
+            period_from: line.period.map(|period| period.from.into()),
+            period_to: line.period.map(|period| period.to.into()),
             quantity: line.quantity.into(),
             used: line.used.into(),
             unit_price: line.unit_price.into(),

@@ -35,6 +35,7 @@ const SCHEME: &str = "api_key";
         tariff_assignments::list, tariff_assignments::create, tariff_assignments::read, tariff_assignments::put,
         tariff_assignments::delete,
         meter_keys::list, meter_keys::read, meter_keys::put, meter_keys::delete,
+        tariffs::price::price, tariffs::price::simulate,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
         token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
         reports::authorizations,

@@ -109,6 +109,8 @@ routes! {
 
     GET    "/tariffs"                                            READ        tariffs::list;
     POST   "/tariffs"                                            WRITE       tariffs::create;
+    POST   "/tariffs/price"                                      READ        tariffs::price::price;
+    POST   "/tariffs/{id}/simulate"                              READ        tariffs::price::simulate;
     GET    "/tariffs/{id}"                                       READ        tariffs::read;
     PUT    "/tariffs/{id}"                                       WRITE       tariffs::put;
     DELETE "/tariffs/{id}"                                       WRITE       tariffs::delete;

@@ -8,7 +8,7 @@ use ringmain_domain::meter::{Measurand, Sample};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::tariff::Dimension;
-use ringmain_domain::tariff::pricing::CostLine;
+use ringmain_domain::tariff::pricing::breakdown::{CostLine, LineKind};
 use ringmain_domain::transaction::TransactionFact;
 use rust_decimal::Decimal;
 
@@ -29,6 +29,8 @@ use self::chart::Chart;
 
 /// Stored messages shown, the latest; the API gives all.
 const FACTS_SHOWN: usize = 200;
+/// Decimals of a quantity or a price of one.
+const QUANTITY_DIGITS: u32 = 4;
 
 #[derive(Template)]
 #[template(path = "session.html")]
@@ -73,6 +75,7 @@ struct Bill {
 
 struct BillLine {
     what: &'static str,
+    when: Option<String>,
     quantity: String,
     used: Option<String>,
     unit_price: String,
@@ -140,7 +143,7 @@ impl Live {
             facts: about(&session, zone),
             flags: session.flags.iter().map(|flag| words(flag_name(*flag))).collect(),
             chart: Chart::of(&facts, zone),
-            bill: cdr.map(Bill::of),
+            bill: cdr.map(|cdr| Bill::of(cdr, zone)),
             cost: money(session.currency, session.cost),
             log_hidden: log.len().saturating_sub(FACTS_SHOWN),
             log: log.into_iter().take(FACTS_SHOWN).map(|fact| LogLine::of(fact, zone)).collect(),
@@ -183,7 +186,7 @@ fn about(session: &Session, zone: &Zone) -> Vec<(&'static str, String)> {
 }
 
 impl Bill {
-    fn of(cdr: Cdr) -> Self {
+    fn of(cdr: Cdr, zone: &Zone) -> Self {
         let Some(breakdown) = cdr.breakdown else {
             let nothing = || "0".to_owned();
             let (excl_tax, tax, incl_tax) = (nothing(), nothing(), nothing());
@@ -204,7 +207,7 @@ impl Bill {
                 format!("/tariffs#{}", path_segment(breakdown.tariff_id.as_str())),
                 breakdown.tariff_id.to_string(),
             )),
-            lines: breakdown.lines.iter().map(BillLine::of).collect(),
+            lines: breakdown.lines.iter().map(|line| BillLine::of(line, zone)).collect(),
             excl_tax: format!("{} {currency}", total.excl_tax),
             tax: format!("{} {currency}", total.incl_tax - total.excl_tax),
             incl_tax: format!("{} {currency}", total.incl_tax),
@@ -213,18 +216,25 @@ impl Bill {
 }
 
 impl BillLine {
-    fn of(line: &CostLine) -> Self {
-        let (what, unit) = match line.dimension {
-            Dimension::Flat => ("Session fee", ""),
-            Dimension::Energy => ("Energy", " kWh"),
-            Dimension::Time => ("Charging time", " h"),
-            Dimension::ParkingTime => ("Parking time", " h"),
+    fn of(line: &CostLine, zone: &Zone) -> Self {
+        let (what, unit) = match line.kind {
+            LineKind::ReservationFlat => ("Reservation fee", ""),
+            LineKind::ReservationTime => ("Reserved time", " h"),
+            LineKind::Usage(Dimension::Flat) => ("Session fee", ""),
+            LineKind::Usage(Dimension::Energy) => ("Energy", " kWh"),
+            LineKind::Usage(Dimension::Time) => ("Charging time", " h"),
+            LineKind::Usage(Dimension::ParkingTime) => ("Parking time", " h"),
+            LineKind::MinimumPrice => ("Minimum price", ""),
+            LineKind::MaximumPrice => ("Maximum price", ""),
         };
         Self {
             what,
-            quantity: format!("{}{unit}", line.quantity.normalize()),
-            used: (line.used != line.quantity).then(|| format!("{}{unit}", line.used.normalize())),
-            unit_price: line.unit_price.to_string(),
+            when: line.period.filter(|period| period.from != period.to).map(|period| {
+                format!("{} \u{2013} {}", zone.when(period.from).text, zone.when(period.to).text)
+            }),
+            quantity: format!("{}{unit}", shown(line.quantity)),
+            used: (line.used != line.quantity).then(|| format!("{}{unit}", shown(line.used))),
+            unit_price: shown(line.unit_price).to_string(),
             tax_percent: line
                 .tax_percent
                 .map(|percent| format!("{} %", percent.normalize()))
@@ -234,6 +244,11 @@ impl BillLine {
             incl_tax: exact(line.incl_tax),
         }
     }
+}
+
+/// A quantity or price as people read it: hours have no end otherwise.
+fn shown(number: Decimal) -> Decimal {
+    number.round_dp(QUANTITY_DIGITS).normalize()
 }
 
 /// A line's amount with all of its digits, so that people can add the column up.

@@ -182,14 +182,14 @@ impl TariffForm {
             trouble.push("At least one price is needed; 0 makes it free.".to_owned());
         }
         match (id, currency) {
-            (Some(id), Some(currency)) if trouble.is_empty() => Ok(Tariff {
-                tenant: visitor.caller.tenant.clone(),
+            (Some(id), Some(currency)) if trouble.is_empty() => Ok(Tariff::new(
+                visitor.caller.tenant.clone(),
                 id,
-                name: self.name.trim().into(),
+                self.name.trim(),
                 currency,
-                elements: vec![TariffElement { components }],
-                updated_at: clock::now(),
-            }),
+                vec![TariffElement::new(components)],
+                clock::now(),
+            )),
             _ => Err(trouble),
         }
     }

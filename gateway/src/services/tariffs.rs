@@ -1,7 +1,17 @@
 //! Tariffs: create, replace, remove. A session is priced by the tariff as it is when the session ends.
 
 use ringmain_domain::id::TariffId;
-use ringmain_domain::tariff::{Tariff, TariffError};
+use ringmain_domain::segment::{Activity, Segment, Span};
+use ringmain_domain::tariff::Tariff;
+use ringmain_domain::tariff::check::TariffError;
+use ringmain_domain::tariff::pricer::{CdrPrice, CdrPricer, CdrPricing};
+use ringmain_domain::tariff::pricing::breakdown::CostBreakdown;
+use ringmain_domain::tariff::pricing::price;
+use ringmain_domain::tariff::pricing::usage::Usage;
+use ringmain_domain::tariff::timeline::Timeline;
+use ringmain_domain::time::Timestamp;
+use ringmain_domain::time::local::Zone;
+use ringmain_domain::unit::WattHours;
 use ringmain_store::store::StoreError;
 use serde_json::json;
 
@@ -13,6 +23,30 @@ use crate::house::House;
 
 /// The most characters of a tariff's name.
 const NAME_MAX_CHARS: usize = 100;
+/// The one id that the API needs for itself: `POST /api/v1/tariffs/price`.
+const RESERVED_ID: &str = "price";
+/// No imagined session lasts longer, in minutes: a year.
+const IMAGINED_MAX_MIN: u32 = 366 * 24 * 60;
+const MINUTES_PER_HOUR: i64 = 60;
+const SECONDS_PER_MINUTE: i64 = 60;
+
+/// A partner's documents to price.
+pub type Documents<'a> = CdrPricing<'a>;
+
+/// A session that nobody has charged yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Imagined {
+    /// When it starts.
+    pub started_at: Timestamp,
+    /// Minutes in which energy flows, evenly.
+    pub charging_min: u32,
+    /// Minutes in which the vehicle stands there afterwards.
+    pub idle_min: u32,
+    /// Energy in all.
+    pub energy: WattHours,
+    /// The highest power; the mean when `None`.
+    pub max_power_w: Option<u32>,
+}
 
 /// Creates a tariff.
 ///
@@ -56,9 +90,67 @@ pub async fn remove(house: &House, caller: &Caller, id: &TariffId) -> Result<(),
     Ok(())
 }
 
+/// What a partner's bill record costs.
+///
+/// # Errors
+/// The flaw of the document that cannot be read, with its place in the request.
+pub fn price_cdr(pricer: &dyn CdrPricer, documents: &Documents<'_>) -> Result<CdrPrice, Refusal> {
+    pricer
+        .price(documents)
+        .map_err(|cause| Refusal::flaw(format!("/{}{}", cause.document.as_str(), cause.place), cause.detail))
+}
+
+/// What an imagined session would cost.
+///
+/// # Errors
+/// Absent; flaws; the store's.
+pub async fn simulate(
+    house: &House,
+    caller: &Caller,
+    id: &TariffId,
+    zone: &Zone,
+    imagined: &Imagined,
+) -> Result<CostBreakdown, Refusal> {
+    let segments = imagined.segments()?;
+    let found = house.store.tariff(&caller.tenant, id).await?;
+    let tariff = found.ok_or_else(|| Refusal::absent("tariff", id))?;
+    Ok(price(&Timeline::single(&tariff), zone, &Usage::of(&segments)))
+}
+
+impl Imagined {
+    fn segments(&self) -> Result<Vec<Segment>, Refusal> {
+        let mut flaws = Vec::new();
+        if self.charging_min.saturating_add(self.idle_min) > IMAGINED_MAX_MIN {
+            flaws.push(Flaw::new("/idle_min", "a session may last a year"));
+        }
+        let charging_min = i64::from(self.charging_min);
+        let watt_minutes = self.energy.0.saturating_mul(MINUTES_PER_HOUR);
+        if charging_min == 0 && watt_minutes > 0 {
+            flaws.push(Flaw::new("/charging_min", "energy needs time to flow"));
+        }
+        let max_power_w = self.max_power_w.map(i64::from);
+        if max_power_w.is_some_and(|watts| watts.saturating_mul(charging_min) < watt_minutes) {
+            flaws.push(Flaw::new("/energy_wh", "is more than this power gives in this time"));
+        }
+        Refusal::unless_sound(flaws)?;
+        let turn = self.started_at.plus_secs(charging_min.saturating_mul(SECONDS_PER_MINUTE));
+        let end = turn.plus_secs(i64::from(self.idle_min).saturating_mul(SECONDS_PER_MINUTE));
+        let mean_w = watt_minutes.checked_div(charging_min).unwrap_or_default();
+        let mut charging = Segment::new(self.started_at, turn, self.energy, Activity::Charging);
+        charging.power_w = Some(Span { min: mean_w, max: max_power_w.unwrap_or(mean_w) });
+        let mut idle = Segment::new(turn, end, WattHours::ZERO, Activity::Idle);
+        (idle.power_w, idle.current_ma) = (Some(Span::steady(0)), Some(Span::steady(0)));
+        Ok(vec![charging, idle])
+    }
+}
+
 async fn write(house: &House, caller: &Caller, tariff: &Tariff, action: &str) -> Result<(), Refusal> {
     house.store.put_tariff(tariff).await?;
-    let detail = json!({"name": tariff.name, "currency": tariff.currency, "elements": tariff.elements});
+    let mut detail = json!(tariff);
+    if let Some(fields) = detail.as_object_mut() {
+        // The event says whose, which and when itself.
+        fields.retain(|name, _| !matches!(name.as_str(), "tenant" | "id" | "updated_at"));
+    }
     audit::record(house, caller, action, &format!("tariffs/{}", tariff.id), &detail).await?;
     Ok(())
 }
@@ -66,6 +158,9 @@ async fn write(house: &House, caller: &Caller, tariff: &Tariff, action: &str) ->
 fn check(tariff: &Tariff) -> Result<(), Refusal> {
     let mut flaws = Vec::new();
     check_text(&mut flaws, "/name", &tariff.name, NAME_MAX_CHARS);
+    if tariff.id.as_str() == RESERVED_ID {
+        flaws.push(Flaw::new("/id", "is a word of the API: choose another"));
+    }
     if let Err(error) = tariff.check() {
         flaws.push(flaw_of(&error));
     }
@@ -85,6 +180,10 @@ fn flaw_of(error: &TariffError) -> Flaw {
         TariffError::Range { element, component, field, .. } => {
             format!("/elements/{element}/components/{component}/{field}")
         }
+        TariffError::Restriction { element, field, .. } => {
+            format!("/elements/{element}/restrictions/{field}")
+        }
+        TariffError::Field { field, .. } => format!("/{}", field.replace('.', "/")),
     };
     // The error starts with its place in words; the pointer says that already.
     let text = error.to_string();

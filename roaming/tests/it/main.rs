@@ -6,4 +6,5 @@ mod lists;
 mod make;
 mod rig;
 mod schema;
+mod tariff_cases;
 mod wire;

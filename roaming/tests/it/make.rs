@@ -47,14 +47,14 @@ pub(crate) fn tariff(id: &str, updated_at: Timestamp) -> Tariff {
         component(Dimension::Time, "2", Some("21.0"), 60),
         component(Dimension::ParkingTime, "6.00", Some("0"), 900),
     ];
-    Tariff {
-        tenant: tenant(),
-        id: TariffId::new(id).unwrap(),
-        name: "for people".into(),
-        currency: Currency::new("EUR").unwrap(),
-        elements: vec![TariffElement { components }],
+    Tariff::new(
+        tenant(),
+        TariffId::new(id).unwrap(),
+        "for people",
+        Currency::new("EUR").unwrap(),
+        vec![TariffElement::new(components)],
         updated_at,
-    }
+    )
 }
 
 pub(crate) fn fact(station: &str, at: Timestamp, event: DomainEvent) -> Fact {

@@ -4,11 +4,15 @@ use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
+use ringmain_domain::meter::SignedValue;
 use ringmain_domain::money::{Currency, Price};
 use ringmain_domain::party::{Party, Role};
 use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::tariff::pricing::price;
+use ringmain_domain::tariff::pricing::usage::Usage;
+use ringmain_domain::tariff::timeline::Timeline;
+use ringmain_domain::time::local::Zone;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
 use ringmain_roaming::ocpi::v221::types::Credentials;
@@ -64,6 +68,9 @@ fn session() -> Session {
         currency: Some(Currency::new("EUR").unwrap()),
         cost: Some(Price { excl_tax: "7.39".parse().unwrap(), incl_tax: "8.20".parse().unwrap() }),
         facts: 2,
+        tariff: None,
+        settles_at: None,
+        queued: false,
     }
 }
 
@@ -114,7 +121,41 @@ fn a_session_is_written_for_its_tokens_owner() {
     }
 }
 
+fn signed(data: &str) -> SignedValue {
+    let (data, encoding, method, public_key) = (data.into(), "OCMF".into(), "".into(), "".into());
+    SignedValue { data, encoding, method, public_key, verdict: None }
+}
+
 fn written_cdr(priced: bool) -> Value {
+    written(priced, false)
+}
+
+#[test]
+fn a_credit_takes_back_the_total_and_names_what_it_credits() {
+    let (first, credit) = (written(true, false), written(true, true));
+    assert_eq!(credit["credit"], true);
+    assert_eq!(credit["credit_reference_id"], first["id"]);
+    assert_ne!(credit["id"], first["id"]);
+    let total = |cdr: &Value| cdr["total_cost"]["excl_vat"].as_f64().unwrap();
+    assert_eq!(total(&credit), -total(&first));
+    for same in ["total_energy_cost", "total_energy", "charging_periods", "signed_data"] {
+        assert_eq!(credit[same], first[same], "{same}");
+    }
+    assert!(first.get("credit").is_none());
+}
+
+#[test]
+fn signed_values_are_exported_bit_for_bit() {
+    let written = written(true, false);
+    let values = &written["signed_data"]["signed_values"];
+    assert_eq!((&values[0]["nature"], &values[1]["nature"]), (&json!("Start"), &json!("End")));
+    assert_eq!(
+        (&values[0]["plain_data"], &values[0]["signed_data"]),
+        (&json!("OCMF|{}|{}"), &json!("T0NNRnx7fXx7fQ=="))
+    );
+}
+
+fn written(priced: bool, credit: bool) -> Value {
     let session = session();
     let turn = at(3_600);
     let segments = [
@@ -140,10 +181,15 @@ fn written_cdr(priced: bool) -> Value {
         parked_ms: session.parked_ms,
         meter_first_wh: None,
         meter_last_wh: None,
-        breakdown: priced.then(|| price(&tariff, &segments)),
-        signed_values: Vec::new(),
+        breakdown: priced.then(|| price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(&segments))),
+        segments: segments.to_vec(),
+        credits: None,
+        flags: Vec::new(),
+        signature: None,
+        signed_values: vec![signed("OCMF|{}|{}"), signed("OCMF|{1}|{}")],
         created_at: at(5_402),
     };
+    let cdr = if credit { cdr.credit(at(5_500)) } else { cdr };
     let from = PartnerCdr { cdr, session, location: location("L1", at(0)), owner: owner() };
     let written = serde_json::to_value(to_wire::cdr(&ours(), &from)).unwrap();
     schema!("cdr").check(&written);
@@ -158,7 +204,7 @@ fn a_bill_record_adds_up_on_the_wire() {
     assert_eq!(written["total_parking_time"], json!(0.5));
     // 0.50 + 15.342 kWh x 0.123456789 + 1 h x 2 + 0.5 h x 6, each line to four decimals.
     assert_eq!(written["total_fixed_cost"], json!({"excl_vat": 0.5, "incl_vat": 0.5}));
-    assert_eq!(written["total_energy_cost"], json!({"excl_vat": 1.8941, "incl_vat": 2.2919}));
+    assert_eq!(written["total_energy_cost"], json!({"excl_vat": 1.8941, "incl_vat": 2.2918}));
     assert_eq!(written["total_time_cost"], json!({"excl_vat": 2, "incl_vat": 2.42}));
     assert_eq!(written["total_parking_cost"], json!({"excl_vat": 3, "incl_vat": 3}));
     assert_eq!(written["total_cost"], json!({"excl_vat": 7.39, "incl_vat": 8.21}));

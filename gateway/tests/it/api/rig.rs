@@ -121,6 +121,7 @@ impl Rig {
         let house = web::Data::new(House {
             store,
             desk: for_house,
+            pricer: Arc::new(ringmain_roaming::ocpi::billing::OcpiPricer),
             live: LiveFeed::new(START),
             routing: MemoryRouting::default(),
             credentials: Credentials::open(folder.path()).unwrap(),
@@ -309,14 +310,14 @@ impl Rig {
             step_size,
         };
         let components = vec![component(Dimension::Flat, "1.00", 1), component(Dimension::Energy, "0.50", 1)];
-        let tariff = Tariff {
-            tenant: self.house.tenant.clone(),
-            id: TariffId::new(id).unwrap(),
-            name: "Standard".into(),
-            currency: Currency::new("EUR").unwrap(),
-            elements: vec![TariffElement { components }],
-            updated_at: START,
-        };
+        let tariff = Tariff::new(
+            self.house.tenant.clone(),
+            TariffId::new(id).unwrap(),
+            "Standard",
+            Currency::new("EUR").unwrap(),
+            vec![TariffElement::new(components)],
+            START,
+        );
         self.house.store.put_tariff(&tariff).await.unwrap();
     }
 }

@@ -74,3 +74,110 @@ async fn every_wrong_field_is_told_with_its_place() {
         assert_eq!(reply.pointers(), [pointer], "{reply:?}");
     }
 }
+
+/// A tariff that says everything a tariff can say.
+fn full() -> Value {
+    json!({"id": "full", "name": "Everything", "currency": "EUR", "tax_included": "yes",
+        "min_price": {"excl_tax": "1.00", "incl_tax": "1.19"}, "max_price": {"excl_tax": "50", "incl_tax": null},
+        "valid_from": "2026-01-01T00:00:00.000Z", "valid_until": "2027-01-01T00:00:00.000Z", "idle_grace_s": 900,
+        "elements": [
+            {"components": [{"dimension": "energy", "price": "0.59", "tax_percent": "19", "step_size": 1}],
+             "restrictions": {"start_time": "17:00", "end_time": "20:00", "start_date": "2026-03-01",
+                "end_date": "2026-04-01", "days_of_week": ["monday"], "min_kwh": "0.1", "max_kwh": "100",
+                "min_current_a": "6", "max_current_a": "32", "min_power_kw": "1.4", "max_power_kw": "22",
+                "min_duration_s": 60, "max_duration_s": 3600}},
+            {"components": [{"dimension": "time", "price": "5", "tax_percent": null, "step_size": 1}],
+             "restrictions": {"reservation": "reservation_expires"}},
+            {"components": [{"dimension": "energy", "price": "0.39", "tax_percent": "19", "step_size": 1}]}]})
+}
+
+#[actix_web::test]
+async fn all_a_tariff_says_comes_back_as_it_was_given() {
+    let rig = Rig::start().await;
+    let created = rig.post("/tariffs", full()).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let mut body = created.json();
+    assert_eq!(rig.get("/tariffs/full").await.json(), body);
+    body.as_object_mut().unwrap().remove("updated_at");
+    assert_eq!(body.as_object_mut().unwrap().remove("hints"), Some(json!([])));
+    assert_eq!(body, full());
+    assert_eq!(rig.send("PUT", "/tariffs/full", Some(body)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn restrictions_and_limits_that_cannot_be_are_told_with_their_place() {
+    let rig = Rig::start().await;
+    let restrictions = "/elements/0/restrictions";
+    for (pointer, value, place) in [
+        ("/id".to_owned(), json!("price"), "/id".to_owned()),
+        (format!("{restrictions}/max_kwh"), json!("0.1"), format!("{restrictions}/max_kwh")),
+        (format!("{restrictions}/end_date"), json!("2026-02-01"), format!("{restrictions}/end_date")),
+        (format!("{restrictions}/start_time"), json!("25:00"), format!("{restrictions}/start_time")),
+        (
+            format!("{restrictions}/days_of_week/0"),
+            json!("moonday"),
+            format!("{restrictions}/days_of_week/0"),
+        ),
+        ("/max_price/excl_tax".to_owned(), json!("0.5"), "/max_price/excl_tax".to_owned()),
+        ("/valid_until".to_owned(), json!("2025-01-01T00:00:00Z"), "/valid_until".to_owned()),
+    ] {
+        let mut body = full();
+        *body.pointer_mut(&pointer).unwrap() = value;
+        let reply = rig.post("/tariffs", body).await;
+        reply.assert_problem(422, "invalid");
+        assert_eq!(reply.pointers(), [place], "{reply:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_partners_record_is_priced_again() {
+    let rig = Rig::start().await;
+    let tariff = json!({"id": "P", "currency": "EUR", "elements": [{"price_components": [
+        {"type": "FLAT", "price": 0.5, "vat": 20, "step_size": 1}, {"type": "ENERGY", "price": 0.25, "vat": 10, "step_size": 1}]}]});
+    let cdr = json!({"start_date_time": "2026-03-02T08:00:00Z", "end_date_time": "2026-03-02T09:00:00Z",
+        "charging_periods": [{"start_date_time": "2026-03-02T08:00:00Z", "dimensions": [
+            {"type": "ENERGY", "volume": 20}, {"type": "TIME", "volume": 1}]}],
+        "total_cost": {"excl_vat": 99}});
+    let body = json!({"tariff": tariff, "cdr": cdr, "time_zone": "Europe/Berlin"});
+    let reply = rig.post("/tariffs/price", body.clone()).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let priced = reply.json();
+    assert_eq!(priced["total_cost"], json!({"excl_vat": 5.50, "incl_vat": 6.10}));
+    assert_eq!(priced["total_energy_cost"], json!({"excl_vat": 5, "incl_vat": 5.5}));
+    assert_eq!(priced["lines"][1]["dimension"], "energy");
+    assert_eq!(priced["lines"][1]["excl_tax"], "5");
+    for (pointer, value, place) in [
+        ("/cdr/charging_periods/0/start_date_time", json!("once"), "/cdr/charging_periods/0/start_date_time"),
+        (
+            "/tariff/elements/0/price_components/1/price",
+            json!("x"),
+            "/tariff/elements/0/price_components/1/price",
+        ),
+        ("/time_zone", json!("Mars/Olympus"), "/time_zone"),
+    ] {
+        let mut wrong = body.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        let reply = rig.post("/tariffs/price", wrong).await;
+        reply.assert_problem(422, "invalid");
+        assert_eq!(reply.pointers(), [place], "{reply:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_session_can_be_imagined() {
+    let rig = Rig::start().await;
+    assert_eq!(rig.post("/tariffs", tariff()).await.status, 201);
+    let session =
+        json!({"started_at": "2026-03-02T08:00:00Z", "charging_min": 60, "idle_min": 30, "energy_wh": 10000});
+    let reply = rig.post("/tariffs/std/simulate", session.clone()).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let breakdown = reply.json();
+    assert_eq!(breakdown["total"], json!({"currency": "EUR", "excl_tax": "7.90", "incl_tax": "8.83"}));
+    assert_eq!(breakdown["lines"][1]["period_from"], "2026-03-02T09:00:00.000Z");
+    let mut weak = session.clone();
+    weak["max_power_w"] = json!(5000);
+    let reply = rig.post("/tariffs/std/simulate", weak).await;
+    reply.assert_problem(422, "invalid");
+    assert_eq!(reply.pointers(), ["/energy_wh"]);
+    rig.post("/tariffs/none/simulate", session).await.assert_problem(404, "not-found");
+}

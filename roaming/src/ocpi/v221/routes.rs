@@ -126,7 +126,7 @@ async fn tariffs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) 
     let list = ListRequest::read(request.query_string())?;
     let page = hub.store.published_tariffs(&partner.tenant, &list.window(), &list.page()).await;
     let url = list_url(&partner, "tariffs");
-    Ok(list.respond(&url, page.map_err(of_list)?, |tariff| to_wire::tariff(&partner.ours, &tariff)))
+    Ok(list.respond(&url, page.map_err(of_list)?, |tariff| to_wire::tariff::tariff(&partner.ours, &tariff)))
 }
 
 async fn sessions(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {

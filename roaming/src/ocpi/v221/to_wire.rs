@@ -3,12 +3,17 @@
 //! **Assumed**, until the domain keeps it: what a connector is made of ([`HARDWARE`]), and an EVSE's printed id, which is `#NA` in bill
 //! records and left out of locations. A token's contract goes by the token's own uid.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ringmain_domain::cdr;
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId};
+use ringmain_domain::meter::SignedValue;
 use ringmain_domain::money;
 use ringmain_domain::party::Party;
+use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::session::SessionStatus;
-use ringmain_domain::tariff::{self, Dimension};
+use ringmain_domain::tariff::Dimension;
+use ringmain_domain::tariff::pricing::breakdown::{CostBreakdown, LineKind};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
 use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
@@ -17,11 +22,12 @@ use rust_decimal::Decimal;
 
 use crate::ocpi::v221::types::{
     BusinessDetails, Cdr, CdrDimension, CdrLocation, CdrToken, ChargingPeriod, Connector, ConnectorHardware,
-    Credentials, CredentialsRole, Evse, GeoLocation, Location, Price, PriceComponent, Session, Tariff,
-    TariffElement,
+    Credentials, CredentialsRole, Evse, GeoLocation, Location, Price, Session, SignedData, SignedDataValue,
 };
 use crate::ocpi::values::{DateTime, Number};
 use crate::service::locations::{self, EvseStatus, evse_uid, evses};
+
+pub mod tariff;
 
 /// The common public outlet of Europe (Type 2, 22 kW): required by the specification, not known to the domain.
 pub const HARDWARE: ConnectorHardware = ConnectorHardware {
@@ -31,6 +37,12 @@ pub const HARDWARE: ConnectorHardware = ConnectorHardware {
     max_voltage: 230,
     max_amperage: 32,
 };
+/// The most characters of a signed value as it was signed, and in base64, and of a key (OCPI 2.2.1 mod_cdrs, SignedData).
+const PLAIN_DATA_MAX: usize = 5_000;
+const SIGNED_DATA_MAX: usize = 5_000;
+const PUBLIC_KEY_MAX: usize = 512;
+/// Decimals of a part of a cost (OCPI 2.2.1 types, number).
+const PART_DIGITS: u32 = 4;
 /// Stands where the specification allows that something does not apply.
 const NOT_APPLICABLE: &str = "#NA";
 /// ISO 4217's code for "no currency": what is free has none.
@@ -120,37 +132,6 @@ fn degrees(text: &str) -> String {
     degrees.to_string()
 }
 
-/// A tariff.
-#[must_use]
-pub fn tariff(ours: &PartnerRole, from: &tariff::Tariff) -> Tariff {
-    let component = |from: &tariff::PriceComponent| PriceComponent {
-        dimension: dimension(from.dimension),
-        price: Number(from.price),
-        vat: from.tax_percent.map(Number),
-        step_size: from.step_size,
-    };
-    let element = |from: &tariff::TariffElement| TariffElement {
-        price_components: from.components.iter().map(component).collect(),
-    };
-    Tariff {
-        country_code: ours.country_code.clone(),
-        party_id: ours.party_id.clone(),
-        id: from.id.to_string(),
-        currency: from.currency.to_string(),
-        elements: from.elements.iter().map(element).collect(),
-        last_updated: DateTime(from.updated_at),
-    }
-}
-
-const fn dimension(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Flat => "FLAT",
-        Dimension::Energy => "ENERGY",
-        Dimension::Time => "TIME",
-        Dimension::ParkingTime => "PARKING_TIME",
-    }
-}
-
 /// A session of the partner's driver.
 #[must_use]
 pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
@@ -194,12 +175,9 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
     let PartnerCdr { cdr, session, location, owner } = from;
     let breakdown = cdr.breakdown.as_ref();
     let free = money::Price { excl_tax: Decimal::ZERO, incl_tax: Decimal::ZERO };
-    let cost_of = |dimension| {
-        let line = breakdown?.lines.iter().find(|line| {
-            line.kind == ringmain_domain::tariff::pricing::breakdown::LineKind::Usage(dimension)
-        })?;
-        Some(price(money::Price { excl_tax: line.excl_tax, incl_tax: line.incl_tax }))
-    };
+    // Of a credit only the total is below zero (OCPI 2.2.1 mod_cdrs, credit CDRs).
+    let parts = breakdown.map(|b| if cdr.credits.is_some() { b.negated() } else { b.clone() });
+    let cost_of = |dimension| parts.as_ref()?.cost_of(LineKind::Usage(dimension)).map(part);
     Cdr {
         country_code: ours.country_code.clone(),
         party_id: ours.party_id.clone(),
@@ -212,8 +190,10 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
         cdr_location: cdr_location(cdr, location),
         currency: breakdown
             .map_or_else(|| NO_CURRENCY.to_owned(), |breakdown| breakdown.currency.to_string()),
-        charging_periods: vec![charging_period(cdr)],
+        charging_periods: charging_periods(cdr),
+        signed_data: signed_data(cdr),
         total_cost: price(breakdown.map_or(free, |breakdown| breakdown.total)),
+        total_reservation_cost: parts.as_ref().and_then(reservation_cost),
         total_fixed_cost: cost_of(Dimension::Flat),
         total_energy: kwh(cdr.energy),
         total_energy_cost: cost_of(Dimension::Energy),
@@ -221,8 +201,26 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr) -> Cdr {
         total_time_cost: cost_of(Dimension::Time),
         total_parking_time: hours(cdr.parked_ms),
         total_parking_cost: cost_of(Dimension::ParkingTime),
+        credit: cdr.credits.is_some(),
+        credit_reference_id: cdr.credits.map(|id| id.to_string()),
         last_updated: DateTime(cdr.created_at),
     }
+}
+
+/// Fee and time of a reservation together.
+fn reservation_cost(breakdown: &CostBreakdown) -> Option<Price> {
+    let costs = [LineKind::ReservationFlat, LineKind::ReservationTime].map(|kind| breakdown.cost_of(kind));
+    let add = |a: money::Price, b: money::Price| money::Price {
+        excl_tax: a.excl_tax + b.excl_tax,
+        incl_tax: a.incl_tax + b.incl_tax,
+    };
+    costs.into_iter().flatten().reduce(add).map(part)
+}
+
+/// A part of a cost: not in coins, with the decimals that a number has.
+fn part(cost: money::Price) -> Price {
+    let digits = |amount: Decimal| amount.round_dp(PART_DIGITS).normalize();
+    price(money::Price { excl_tax: digits(cost.excl_tax), incl_tax: digits(cost.incl_tax) })
 }
 
 fn cdr_location(cdr: &cdr::Cdr, location: &ringmain_domain::location::Location) -> CdrLocation {
@@ -243,14 +241,51 @@ fn cdr_location(cdr: &cdr::Cdr, location: &ringmain_domain::location::Location) 
     }
 }
 
-/// The whole record as one period: no price of ours depends on the time of day yet, and the record keeps sums.
-fn charging_period(cdr: &cdr::Cdr) -> ChargingPeriod {
+/// The stretches the record is priced by. A record of before there were any is one period.
+fn charging_periods(cdr: &cdr::Cdr) -> Vec<ChargingPeriod> {
     let of = |dimension, volume| CdrDimension { dimension, volume };
-    let mut dimensions = vec![of("ENERGY", kwh(cdr.energy)), of("TIME", hours(cdr.charging_ms))];
-    if cdr.parked_ms > 0 {
-        dimensions.push(of("PARKING_TIME", hours(cdr.parked_ms)));
+    if cdr.segments.is_empty() {
+        let mut dimensions = vec![of("ENERGY", kwh(cdr.energy)), of("TIME", hours(cdr.charging_ms))];
+        if cdr.parked_ms > 0 {
+            dimensions.push(of("PARKING_TIME", hours(cdr.parked_ms)));
+        }
+        return vec![ChargingPeriod { start_date_time: DateTime(cdr.started_at), dimensions }];
     }
-    ChargingPeriod { start_date_time: DateTime(cdr.started_at), dimensions }
+    let period = |segment: &Segment| {
+        let time = match segment.activity {
+            Activity::Charging => "TIME",
+            Activity::Idle => "PARKING_TIME",
+            Activity::Reserved => "RESERVATION_TIME",
+        };
+        let mut dimensions = vec![of(time, hours(segment.millis()))];
+        if segment.energy != WattHours::ZERO {
+            dimensions.push(of("ENERGY", kwh(segment.energy)));
+        }
+        ChargingPeriod { start_date_time: DateTime(segment.from), dimensions }
+    };
+    cdr.segments.iter().map(period).collect()
+}
+
+/// Signed values bit for bit; none of them when one is longer than the specification allows, for half a proof is none.
+fn signed_data(cdr: &cdr::Cdr) -> Option<SignedData> {
+    let first = cdr.signed_values.first()?;
+    let last = cdr.signed_values.len().saturating_sub(1);
+    let nature = |index: usize| match index {
+        0 => "Start",
+        index if index == last => "End",
+        _ => "Intermediate",
+    };
+    let value = |(index, signed): (usize, &SignedValue)| {
+        let signed_data = STANDARD.encode(&*signed.data);
+        let fits = signed.data.chars().count() <= PLAIN_DATA_MAX && signed_data.len() <= SIGNED_DATA_MAX;
+        fits.then(|| SignedDataValue { nature: nature(index), plain_data: signed.data.clone(), signed_data })
+    };
+    let key = &first.public_key;
+    Some(SignedData {
+        encoding_method: if first.encoding.is_empty() { "OCMF".into() } else { first.encoding.clone() },
+        public_key: (!key.is_empty() && key.len() <= PUBLIC_KEY_MAX).then(|| key.clone()),
+        signed_values: cdr.signed_values.iter().enumerate().map(value).collect::<Option<_>>()?,
+    })
 }
 
 fn cdr_token(owner: &Party, token: Option<&IdToken>) -> CdrToken {

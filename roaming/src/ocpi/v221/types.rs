@@ -119,7 +119,15 @@ pub struct Tariff {
     pub party_id: Box<str>,
     pub id: String,
     pub currency: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_price: Option<PriceLimit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<PriceLimit>,
     pub elements: Vec<TariffElement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_date_time: Option<DateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_date_time: Option<DateTime>,
     pub last_updated: DateTime,
 }
 
@@ -128,6 +136,51 @@ pub struct Tariff {
 #[expect(missing_docs, reason = "the specification names and explains the fields")]
 pub struct TariffElement {
     pub price_components: Vec<PriceComponent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restrictions: Option<TariffRestrictions>,
+}
+
+/// When an element applies (`mod_tariffs`).
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the specification names and explains the fields")]
+pub struct TariffRestrictions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_kwh: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_kwh: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_current: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_current: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_power: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_power: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_duration: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub day_of_week: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<&'static str>,
+}
+
+/// The least or the most a session costs (types, Price).
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the specification names and explains the fields")]
+pub struct PriceLimit {
+    pub excl_vat: Number,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incl_vat: Option<Number>,
 }
 
 /// The price of one dimension (`mod_tariffs`).
@@ -202,6 +255,8 @@ pub struct Cdr {
     pub charging_periods: Vec<ChargingPeriod>,
     pub total_cost: Price,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_reservation_cost: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total_fixed_cost: Option<Price>,
     pub total_energy: Number,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +267,32 @@ pub struct Cdr {
     pub total_parking_time: Number,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_parking_cost: Option<Price>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_data: Option<SignedData>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub credit: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit_reference_id: Option<String>,
     pub last_updated: DateTime,
+}
+
+/// Signed meter values (`mod_cdrs`).
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the specification names and explains the fields")]
+pub struct SignedData {
+    pub encoding_method: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<Box<str>>,
+    pub signed_values: Vec<SignedDataValue>,
+}
+
+/// One signed meter value (`mod_cdrs`, SignedValue).
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the specification names and explains the fields")]
+pub struct SignedDataValue {
+    pub nature: &'static str,
+    pub plain_data: Box<str>,
+    pub signed_data: String,
 }
 
 /// Where it was charged (`mod_cdrs`).

@@ -43,6 +43,9 @@ impl Cuts {
         origins: Origins,
     ) -> Self {
         let (Some(from), Some(to)) = (usage.started_at(), usage.ended_at()) else { return Self::default() };
+        if usage.is_cut {
+            return Self::default();
+        }
         let mut instants: Vec<_> = tariffs.changes().collect();
         let mut energies: Vec<i64> = rules.clone().flat_map(Rule::energies).collect();
         for age_ms in rules.clone().flat_map(Rule::ages_ms) {

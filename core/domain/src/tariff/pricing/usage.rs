@@ -16,6 +16,9 @@ const KWH_DIGITS: u32 = 6;
 pub struct Usage {
     /// Its stretches, in the order of time.
     pub periods: Vec<Period>,
+    /// Are the stretches cut already wherever another price applies? A bill record's are: who wrote it says so by beginning a new one
+    /// (OCPI 2.2.1 mod_cdrs), so each is priced as it stands by what holds at its start.
+    pub is_cut: bool,
     /// Is it a reservation that nobody came for? Nothing in a bill record says so; who knows it must say it.
     pub reservation_expired: bool,
 }
@@ -47,7 +50,11 @@ impl Usage {
     /// Of the stretches of a session.
     #[must_use]
     pub fn of(segments: &[Segment]) -> Self {
-        Self { periods: segments.iter().map(Period::from).collect(), reservation_expired: false }
+        Self {
+            periods: segments.iter().map(Period::from).collect(),
+            is_cut: false,
+            reservation_expired: false,
+        }
     }
 
     /// The same as a reservation that nobody came for.
