@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use actix::prelude::*;
+use ringmain_domain::authorize::TokenStanding;
 use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
 use ringmain_domain::outcome::{Effect, Oddity};
@@ -10,7 +11,6 @@ use ringmain_domain::reply::StationReply;
 use ringmain_domain::report::{StationReport, TransactionPhase};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
-use ringmain_domain::token::Token;
 use ringmain_ocpp::action::Action;
 use ringmain_ocpp::fault::{CallFault, FaultCode};
 use ringmain_ocpp::frame;
@@ -133,9 +133,10 @@ impl Connection {
             return;
         };
         let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
-        let find = async move { store.token(&tenant, &uid).await }.into_actor(self);
+        let station = self.state.id().clone();
+        let find = async move { store.token_standing(&tenant, &uid, &station).await }.into_actor(self);
         ctx.spawn(find.map(|found, connection, ctx| match found {
-            Ok(token) => connection.decide(open, report, token, ctx),
+            Ok(standing) => connection.decide(open, report, Some(standing), ctx),
             Err(error) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "a token cannot be looked up");
                 connection.leave(Exit::StoreLost);
@@ -147,7 +148,7 @@ impl Connection {
         &mut self,
         mut open: OpenCall,
         report: StationReport,
-        token: Option<Token>,
+        token: Option<TokenStanding>,
         ctx: &mut Context<Self>,
     ) {
         let now = clock::now();
@@ -155,6 +156,7 @@ impl Connection {
         let outcome = self.state.apply(now, input);
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
+            count_authorization(event);
         }
         self.perform(outcome.effects);
         let reply = outcome.reply.unwrap_or(StationReply::Received);
@@ -323,6 +325,22 @@ impl Connection {
 /// Does a transaction go on with it? Then the answer may tell the cost so far.
 fn is_update(event: &DomainEvent) -> bool {
     matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
+}
+
+/// Counts a decision about a token by its reason.
+fn count_authorization(event: &DomainEvent) {
+    let (authorization, occasion) = match event {
+        DomainEvent::TokenPresented { authorization, .. } => (Some(*authorization), "asked"),
+        DomainEvent::Transaction(fact) | DomainEvent::OrphanReported { fact, .. } => {
+            (fact.authorization, "transaction")
+        }
+        _ => return,
+    };
+    if let Some(authorization) = authorization {
+        let reason = authorization.as_str();
+        metrics::counter!(telemetry::DECISION_AUTHORIZATIONS, "authorization" => reason, "occasion" => occasion)
+            .increment(1);
+    }
 }
 
 /// The number proposed for a start that asks for one.
