@@ -32,12 +32,15 @@ mod commands;
 mod commands_typed;
 mod events;
 mod evses;
+mod location_access;
 mod locations;
 mod messages;
 mod meter_keys;
+mod reports;
 mod sessions;
 mod tariff_assignments;
 mod tariffs;
+mod token_groups;
 mod tokens;
 mod transactions;
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::prelude::*;
 use anyhow::Context as _;
+use ringmain_domain::authorize::TokenPolicy;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::tariff::pricer::CdrPricer;
@@ -27,6 +28,7 @@ use crate::live::LiveFeed;
 use crate::record::Recorder;
 
 pub mod listeners;
+mod local_lists;
 mod maintenance;
 mod settler;
 
@@ -120,7 +122,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let policy = Arc::new(StationPolicy {
         heartbeat_interval_s: config.stations.heartbeat_interval_s,
         boot_retry_s: config.stations.boot_retry_s,
-        unknown_tokens: config.tokens.unknown,
+        tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
         numbering: NumberingSecret::new(&secret),
     });
     let credentials = Credentials::open(&config.data_dir)?;
@@ -156,6 +158,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         draining: AtomicBool::new(false),
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
+    node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
     node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
     let house = Arc::new(House { store, desk, pricer, live, routing, credentials, canary, config, tenant });
     Ok((node, house))

@@ -88,11 +88,13 @@ pub struct Stations {
 }
 
 /// Tokens.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
     /// What happens to tokens nobody registered.
     pub unknown: UnknownTokens,
+    /// How many transactions a known token may have at once, unless it or its group says otherwise; 0 is no limit.
+    pub concurrent_max: u32,
 }
 
 /// Bills.
@@ -192,6 +194,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ),
     ("tokens.unknown", "reject, accept", "what happens to tokens nobody registered"),
     (
+        "tokens.concurrent_max",
+        "transactions, 0: no limit",
+        "how many a known token may have at once, unless it or its group says otherwise",
+    ),
+    (
         "billing.gap_grace_s",
         "seconds, 0 to 604800",
         "how long the bill of an ended transaction waits for messages that are missing in between",
@@ -281,6 +288,12 @@ impl Default for Stations {
             answer_timeout_s: 30,
             strict_enabled: false,
         }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { unknown: UnknownTokens::default(), concurrent_max: 1 }
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CommandId, ConnectorId, EvseId, StationId, TenantId, TransactionId};
+use crate::local_list::{ListUpdate, LocalListEntry};
 use crate::report::Variable;
 use crate::time::Timestamp;
 use crate::token::IdToken;
@@ -104,6 +105,22 @@ pub enum StationCommand {
         transaction_id: TransactionId,
         /// With taxes, in the tariff's currency.
         total_cost: rust_decimal::Decimal,
+    },
+    /// Ask which version the local authorization list has: 0 is an empty list, less than 0 that there is none.
+    GetLocalListVersion,
+    /// Replace the local authorization list, or change it. Tokens too long for the station's version are left out: nobody can present them.
+    SendLocalList {
+        /// The list's version afterwards; positive.
+        version: i32,
+        /// All of it, or what differs.
+        update: ListUpdate,
+        /// At most [`crate::local_list::MAX_ENTRIES_PER_MESSAGE`].
+        entries: Vec<LocalListEntry>,
+    },
+    /// Bring the local authorization list up to date. No message of its own: the gateway asks and sends until the list is as it should be.
+    SyncLocalList {
+        /// Send all of it, whatever the station has.
+        full: bool,
     },
     /// A vendor's own message.
     DataTransfer {

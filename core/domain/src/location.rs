@@ -51,6 +51,9 @@ pub struct ChargingStation {
     pub tariff_id: Option<TariffId>,
     /// An operator works on it: it counts as under maintenance.
     pub maintenance: bool,
+    /// Its local authorization list is kept up to date by itself.
+    #[serde(default)]
+    pub local_list_enabled: bool,
     /// Maker.
     pub vendor: Option<Box<str>>,
     /// Model.
@@ -89,6 +92,7 @@ impl ChargingStation {
             registration,
             tariff_id: None,
             maintenance: false,
+            local_list_enabled: false,
             vendor: None,
             model: None,
             serial: None,

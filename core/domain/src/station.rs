@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::authorize::UnknownTokens;
+use crate::authorize::{TokenPolicy, TokenStanding};
 use crate::event::DomainEvent;
 use crate::id::{ConnectorId, EvseId, StationId, TenantId, TransactionId};
 use crate::location::{ChargingStation, ConnectorStatus};
@@ -14,7 +14,6 @@ use crate::reply::{DataTransferStatus, Registration, StationReply};
 use crate::report::{StationFault, StationReport};
 use crate::snapshot::{OpenTransaction, StationSnapshot};
 use crate::time::Timestamp;
-use crate::token::Token;
 use crate::transaction::NumberingSecret;
 
 mod boot;
@@ -34,8 +33,8 @@ pub struct StationPolicy {
     pub heartbeat_interval_s: u32,
     /// Seconds until a station that is not accepted asks again.
     pub boot_retry_s: u32,
-    /// What happens to tokens nobody registered.
-    pub unknown_tokens: UnknownTokens,
+    /// What holds for all tokens.
+    pub tokens: TokenPolicy,
     /// Derives transaction numbers.
     pub numbering: NumberingSecret,
 }
@@ -47,8 +46,8 @@ pub enum Input {
     Report {
         /// What it said.
         report: Box<StationReport>,
-        /// The known token behind [`StationReport::token`], when there is one.
-        token: Option<Box<Token>>,
+        /// What is known about [`StationReport::token`], when there is one.
+        token: Option<Box<TokenStanding>>,
     },
     /// The store gave a transaction another number than the one proposed.
     Numbered {
@@ -182,7 +181,7 @@ impl StationState {
         }
     }
 
-    fn on_report(&mut self, now: Timestamp, report: StationReport, token: Option<&Token>) -> Outcome {
+    fn on_report(&mut self, now: Timestamp, report: StationReport, token: Option<&TokenStanding>) -> Outcome {
         if let Some(refusal) = self.refusal(&report) {
             return Outcome::reply(StationReply::Refused(refusal));
         }

@@ -44,6 +44,8 @@ metrics! {
     DECISION_EVENTS = "ringmain_decision_events_total", Counter, "facts decided, by event";
     /// Facts that were odd.
     DECISION_ODDITIES = "ringmain_decision_oddities_total", Counter, "reports that were accepted though something is odd, by kind";
+    /// Tokens decided about.
+    DECISION_AUTHORIZATIONS = "ringmain_decision_authorizations_total", Counter, "presented tokens decided about, by authorization and by occasion (asked, transaction)";
     /// Batch size.
     COMMIT_BATCH_ITEMS = "ringmain_commit_batch_items", Histogram, "facts in one commit";
     /// Commit time.

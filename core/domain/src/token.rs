@@ -44,7 +44,7 @@ impl IdToken {
     /// The form under which tokens are stored and looked up: ASCII upper case.
     #[must_use]
     pub fn lookup_uid(&self) -> TokenUid {
-        TokenUid::new(&self.uid.as_str().to_ascii_uppercase()).unwrap_or_else(|_same_length| self.uid.clone())
+        upper(&self.uid)
     }
 }
 
@@ -65,6 +65,41 @@ pub struct Token {
     pub blocked: bool,
     /// Refused from this instant on.
     pub expires_at: Option<Timestamp>,
+    /// How many transactions it may have at once; its group's or the installation's number when absent, 0 is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_max: Option<u32>,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+impl Token {
+    /// The id of its group in the form under which groups are stored: ASCII upper case.
+    #[must_use]
+    pub fn lookup_group(&self) -> Option<TokenUid> {
+        self.group.as_ref().map(upper)
+    }
+}
+
+/// What holds for all tokens of a group. A token may name a group that has no record: it is a mere name then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenGroup {
+    /// Whose group it is.
+    pub tenant: TenantId,
+    /// In ASCII upper case.
+    pub id: TokenUid,
+    /// A name for people.
+    pub name: Box<str>,
+    /// All its tokens are refused when set.
+    pub blocked: bool,
+    /// All its tokens are refused from this instant on.
+    pub expires_at: Option<Timestamp>,
+    /// How many transactions each of its tokens may have at once, unless the token says otherwise; 0 is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_max: Option<u32>,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+fn upper(uid: &TokenUid) -> TokenUid {
+    TokenUid::new(&uid.as_str().to_ascii_uppercase()).unwrap_or_else(|_same_length| uid.clone())
 }

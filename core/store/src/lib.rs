@@ -1,7 +1,8 @@
 //! Persistence: embedded SQLite and PostgreSQL behind one contract. The place "commit" of the walk, and all SQL of the house.
 //!
 //! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
-//! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`], [`tariffs`],
+//! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`],
+//! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
 //! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
 //! [`overview`], [`meter_keys`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas.
@@ -11,11 +12,13 @@
 
 pub mod access;
 pub mod audit;
+pub mod authorizations;
 pub mod batch;
 pub mod cdrs;
 pub mod commands;
 mod engine;
 pub mod idempotency;
+pub mod local_lists;
 pub mod locations;
 pub mod messages;
 pub mod meter_keys;
@@ -30,5 +33,6 @@ pub mod stations;
 pub mod store;
 pub mod tariff_assignments;
 pub mod tariffs;
+pub mod token_groups;
 pub mod tokens;
 pub mod transactions;

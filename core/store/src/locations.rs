@@ -5,6 +5,7 @@ use ringmain_domain::location::Location;
 
 use crate::engine::param::{Param, params};
 use crate::engine::select::Select;
+use crate::engine::{Statement, Tx};
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
@@ -35,14 +36,13 @@ impl Store {
         self.engine().change(sql, params).await.map(drop)
     }
 
-    /// Removes the location; `false`: there was none.
+    /// Removes the location with its access rules; `false`: there was none.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] while stations stand there, else as [`StoreError`] says.
     pub async fn delete_location(&self, tenant: &TenantId, id: &LocationId) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM locations WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
-             (SELECT 1 FROM stations WHERE stations.tenant = $1 AND stations.location_id = $2) RETURNING id";
-        if !self.engine().change(sql, params![tenant, id]).await?.is_empty() {
+        let key = [params![tenant, id], params![tenant, id]];
+        if self.engine().write(move |tx| Box::pin(delete(tx, key))).await? {
             return Ok(true);
         }
         match self.location(tenant, id).await? {
@@ -67,4 +67,15 @@ impl Store {
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         page.page(&rows, |row| row.json("document"), |row| row.text("id").map(str::to_owned))
     }
+}
+
+async fn delete(tx: &mut Tx, [location, access]: [Vec<Param>; 2]) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM locations WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
+         (SELECT 1 FROM stations WHERE stations.tenant = $1 AND stations.location_id = $2) RETURNING id";
+    if tx.run(Statement::once(sql, location)).await?.is_empty() {
+        return Ok(false);
+    }
+    let rules = "DELETE FROM location_access WHERE tenant = $1 AND location_id = $2";
+    tx.run(Statement::once(rules, access)).await?;
+    Ok(true)
 }

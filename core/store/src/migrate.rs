@@ -11,11 +11,13 @@ use crate::store::StoreError;
 const SQLITE: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/sqlite/V0001__store.sql")),
     ("V0002__partners", include_str!("../migrations/sqlite/V0002__partners.sql")),
+    ("V0003__access", include_str!("../migrations/sqlite/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/sqlite/V0004__billing.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
     ("V0002__partners", include_str!("../migrations/postgres/V0002__partners.sql")),
+    ("V0003__access", include_str!("../migrations/postgres/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/postgres/V0004__billing.sql")),
 ];
 

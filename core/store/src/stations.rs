@@ -80,7 +80,7 @@ impl std::fmt::Debug for StationCredential {
 macro_rules! select_station {
     ($tail:literal) => {
         concat!(
-            "SELECT tenant, id, location_id, name, registration, tariff_id, maintenance, vendor, model, serial, \
+            "SELECT tenant, id, location_id, name, registration, tariff_id, maintenance, local_list_enabled, vendor, model, serial, \
              firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, online FROM stations",
             $tail
         )
@@ -191,8 +191,9 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn insert_station(&self, station: &ChargingStation) -> Result<bool, StoreError> {
         let sql = "INSERT INTO stations (tenant, id, location_id, name, registration, tariff_id, maintenance, vendor, \
-             model, serial, firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, search) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             model, serial, firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, search, \
+             local_list_enabled) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
              ON CONFLICT DO NOTHING RETURNING id";
         let params = params![
             &station.tenant,
@@ -212,18 +213,19 @@ impl Store {
             station.created_at,
             station.updated_at,
             search(station),
+            station.local_list_enabled,
         ];
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
 
-    /// Replaces what people decide about a station: location, name, registration, tariff, maintenance, and when that was. What it said
+    /// Replaces what people decide about a station: location, name, registration, tariff, maintenance, local list, and when that was. What it said
     /// of itself stays. `false`: there is no such station.
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn update_station(&self, station: &ChargingStation) -> Result<bool, StoreError> {
         let sql = "UPDATE stations SET location_id = $3, name = $4, registration = $5, tariff_id = $6, \
-             maintenance = $7, updated_at = $8, search = $9 WHERE tenant = $1 AND id = $2 RETURNING id";
+             maintenance = $7, updated_at = $8, search = $9, local_list_enabled = $10 WHERE tenant = $1 AND id = $2 RETURNING id";
         let params = params![
             &station.tenant,
             &station.id,
@@ -234,6 +236,7 @@ impl Store {
             station.maintenance,
             station.updated_at,
             search(station),
+            station.local_list_enabled,
         ];
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
@@ -375,6 +378,7 @@ fn station(row: &Row) -> Result<ChargingStation, StoreError> {
         registration: row.named("registration")?,
         tariff_id: row.named_or_null("tariff_id")?,
         maintenance: row.boolean("maintenance")?,
+        local_list_enabled: row.boolean("local_list_enabled")?,
         vendor: row.words("vendor")?,
         model: row.words("model")?,
         serial: row.words("serial")?,

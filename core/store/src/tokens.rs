@@ -65,6 +65,6 @@ pub(crate) fn upper(uid: &TokenUid) -> String {
     uid.as_str().to_ascii_uppercase()
 }
 
-fn token_uid(upper: &str) -> Result<TokenUid, StoreError> {
+pub(crate) fn token_uid(upper: &str) -> Result<TokenUid, StoreError> {
     TokenUid::new(upper).map_err(|error| StoreError::corrupt(error.to_string()))
 }

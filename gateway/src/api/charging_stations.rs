@@ -67,6 +67,8 @@ pub(super) struct StationBody {
     tariff_id: Option<TariffId>,
     registration: RegistrationBody,
     maintenance: bool,
+    /// Its local authorization list is kept up to date by itself.
+    local_list_enabled: bool,
     online: bool,
     /// What an operator sees of the whole station.
     state: StateBody,
@@ -105,6 +107,9 @@ pub(super) struct CreateStationRequest {
     password: Option<String>,
     /// `accepted` when absent.
     registration: Option<RegistrationBody>,
+    /// Keep its local authorization list up to date by itself.
+    #[serde(default)]
+    local_list_enabled: bool,
 }
 
 /// What to change; what is left out stays as it is.
@@ -122,6 +127,7 @@ pub(super) struct ChangeStationRequest {
     tariff_id: Option<Option<TariffId>>,
     registration: Option<RegistrationBody>,
     maintenance: Option<bool>,
+    local_list_enabled: Option<bool>,
 }
 
 /// A password, shown once.
@@ -166,6 +172,7 @@ pub(super) async fn create(
         name: body.name.map(Into::into),
         tariff_id: body.tariff_id,
         registration: body.registration.unwrap_or(RegistrationBody::Accepted).into(),
+        local_list_enabled: body.local_list_enabled,
         password: body.password.map(|password| Secret::new(&password)),
     };
     let registered = service::register(&house, &caller, new).await?;
@@ -206,6 +213,7 @@ pub(super) async fn change(
         tariff_id: body.tariff_id,
         registration: body.registration.map(Into::into),
         maintenance: body.maintenance,
+        local_list_enabled: body.local_list_enabled,
     };
     let row = service::change(&house, &caller, &id, change).await?;
     Ok(HttpResponse::Ok().json(StationBody::of(&row)))
@@ -255,6 +263,7 @@ impl StationBody {
             tariff_id: station.tariff_id,
             registration: station.registration.into(),
             maintenance: station.maintenance,
+            local_list_enabled: station.local_list_enabled,
             online: row.online,
             state: state_of_station(row).into(),
             vendor: station.vendor.map(Into::into),

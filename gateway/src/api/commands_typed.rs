@@ -1,9 +1,8 @@
 //! The forms of typed commands: what a client sends and what a record shows, apart from the domain's own form.
 
 use ringmain_domain::command::{ReportBase, ResetKind, StationCommand, TriggeredMessage};
-use ringmain_domain::id::{ConnectorId, EvseId, TokenUid, TransactionId};
+use ringmain_domain::id::{ConnectorId, EvseId, TransactionId};
 use ringmain_domain::time::Timestamp;
-use ringmain_domain::token::{IdToken, TokenKind};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -12,7 +11,6 @@ use super::extract::convert;
 use super::fields::Amount;
 use super::problem::Problem;
 use crate::services::commands::new_remote_start_id;
-use crate::services::tokens::{kind_name, kind_named};
 
 /// The same names on both sides: a form and its noun.
 macro_rules! same_names {
@@ -30,10 +28,14 @@ macro_rules! same_names {
     };
 }
 
+mod local_list;
 mod profiles;
+mod start;
 mod variables;
 
+use self::local_list::{GetLocalListVersion, SendLocalList, SyncLocalList};
 use self::profiles::{ClearChargingProfile, SetChargingProfile};
+use self::start::StartTransaction;
 use self::variables::{GetVariables, SetVariables, VariableNameForm, VariableSettingForm};
 
 /// A command, by meaning; the same for all protocol versions.
@@ -66,48 +68,16 @@ pub(super) enum CommandForm {
     GetTransactionStatus(GetTransactionStatus),
     /// Tell the driver the running cost (2.x).
     CostUpdated(CostUpdated),
+    /// Ask which version the local authorization list has.
+    GetLocalListVersion(GetLocalListVersion),
+    /// Send a local authorization list, or a change to it.
+    SendLocalList(SendLocalList),
+    /// Bring the local authorization list up to date.
+    SyncLocalList(SyncLocalList),
     /// A vendor's own message.
     DataTransfer(DataTransfer),
     /// Any action of the station's own version; as `POST …/ocpp/{action}`.
     Raw(Raw),
-}
-
-/// Start charging for a token.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StartTransaction {
-    /// The station chooses when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    evse_id: Option<u32>,
-    /// For whom. Either this or `token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    token_uid: Option<TokenUid>,
-    /// `central` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token_kind: Option<String>,
-    /// For whom: a token's uid, or an object with uid and kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<TokenForm>,
-    /// Our number for this start, positive; made up when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    remote_start_id: Option<i32>,
-}
-
-/// A token, in short or in long.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "must be a token's uid, or an object with uid and kind")]
-pub(super) enum TokenForm {
-    /// Its uid.
-    Uid(String),
-    /// With its kind.
-    Object {
-        /// Its uid.
-        #[schema(value_type = String)]
-        uid: TokenUid,
-        /// `central` when absent.
-        kind: Option<String>,
-    },
 }
 
 /// Stop a transaction.
@@ -294,6 +264,9 @@ impl CommandForm {
             "clear_charging_profile" => Self::ClearChargingProfile(convert("", rest)?),
             "get_transaction_status" => Self::GetTransactionStatus(convert("", rest)?),
             "cost_updated" => Self::CostUpdated(convert("", rest)?),
+            "get_local_list_version" => Self::GetLocalListVersion(convert("", rest)?),
+            "send_local_list" => Self::SendLocalList(convert("", rest)?),
+            "sync_local_list" => Self::SyncLocalList(convert("", rest)?),
             "data_transfer" => Self::DataTransfer(convert("", rest)?),
             "raw" => Self::Raw(convert("", rest)?),
             unknown => return Err(Problem::flaw("/command", format!("there is no command {unknown:?}"))),
@@ -348,6 +321,9 @@ impl CommandForm {
                 transaction_id: form.transaction_id,
                 total_cost: form.total_cost.0,
             },
+            Self::GetLocalListVersion(GetLocalListVersion {}) => StationCommand::GetLocalListVersion,
+            Self::SendLocalList(form) => form.into_domain()?,
+            Self::SyncLocalList(form) => StationCommand::SyncLocalList { full: form.full },
             Self::DataTransfer(form) => StationCommand::DataTransfer {
                 vendor: form.vendor.into(),
                 message: form.message.map(Into::into),
@@ -362,13 +338,7 @@ impl From<StationCommand> for CommandForm {
     fn from(command: StationCommand) -> Self {
         match command {
             StationCommand::StartTransaction { evse_id, token, remote_start_id } => {
-                Self::StartTransaction(StartTransaction {
-                    evse_id: evse_id.map(|id| id.0),
-                    token_kind: Some(kind_name(&token.kind).to_owned()),
-                    token_uid: Some(token.uid),
-                    token: None,
-                    remote_start_id: Some(remote_start_id),
-                })
+                Self::StartTransaction(StartTransaction::of(evse_id, token, remote_start_id))
             }
             StationCommand::StopTransaction { transaction_id } => {
                 Self::StopTransaction(StopTransaction { transaction_id })
@@ -415,6 +385,11 @@ impl From<StationCommand> for CommandForm {
             StationCommand::CostUpdated { transaction_id, total_cost } => {
                 Self::CostUpdated(CostUpdated { transaction_id, total_cost: total_cost.into() })
             }
+            StationCommand::GetLocalListVersion => Self::GetLocalListVersion(GetLocalListVersion {}),
+            StationCommand::SendLocalList { version, update, entries } => {
+                Self::SendLocalList(SendLocalList::of(version, update, entries))
+            }
+            StationCommand::SyncLocalList { full } => Self::SyncLocalList(SyncLocalList { full }),
             StationCommand::DataTransfer { vendor, message, data } => Self::DataTransfer(DataTransfer {
                 vendor: vendor.into(),
                 message: message.map(Into::into),
@@ -428,30 +403,6 @@ impl From<StationCommand> for CommandForm {
 }
 
 // === impl of single forms ===
-
-impl StartTransaction {
-    fn into_domain(self) -> Result<StationCommand, Problem> {
-        let (uid, kind) = match (self.token_uid, self.token) {
-            (Some(uid), None) => (uid, self.token_kind),
-            (None, Some(TokenForm::Uid(text))) => {
-                let uid = TokenUid::new(&text).map_err(|cause| Problem::flaw("/token", cause.to_string()))?;
-                (uid, self.token_kind)
-            }
-            (None, Some(TokenForm::Object { uid, kind })) => (uid, kind.or(self.token_kind)),
-            (Some(_), Some(_)) => return Err(Problem::flaw("/token", "leave it out beside token_uid")),
-            (None, None) => return Err(Problem::flaw("/token_uid", "is missing: for whom?")),
-        };
-        if self.remote_start_id.is_some_and(|id| id <= 0) {
-            return Err(Problem::flaw("/remote_start_id", "must be positive"));
-        }
-        let kind = kind.map_or(TokenKind::Central, |name| kind_named(&name));
-        Ok(StationCommand::StartTransaction {
-            evse_id: self.evse_id.map(EvseId),
-            token: IdToken { uid, kind },
-            remote_start_id: self.remote_start_id.unwrap_or_else(new_remote_start_id),
-        })
-    }
-}
 
 impl Raw {
     fn into_domain(self) -> Result<StationCommand, Problem> {

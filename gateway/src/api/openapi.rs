@@ -8,8 +8,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages,
-    meter_keys, rulings, sessions, tariff_assignments, tariffs, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
+    messages, meter_keys, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens,
+    transactions,
 };
 
 const SCHEME: &str = "api_key";
@@ -23,6 +24,7 @@ const SCHEME: &str = "api_key";
     paths(
         document,
         locations::list, locations::create, locations::read, locations::put, locations::delete,
+        location_access::read, location_access::put,
         charging_stations::list, charging_stations::create, charging_stations::read, charging_stations::change,
         charging_stations::delete, charging_stations::rotate_password, messages::list, commands::give, commands::give_raw,
         evses::list,
@@ -35,6 +37,8 @@ const SCHEME: &str = "api_key";
         meter_keys::list, meter_keys::read, meter_keys::put, meter_keys::delete,
         tariffs::price::price, tariffs::price::simulate,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
+        token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
+        reports::authorizations,
         commands::list, commands::read,
         events::watch,
         api_keys::list, api_keys::create, api_keys::revoke,

@@ -4,8 +4,9 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, locations, messages,
-    meter_keys, openapi, rulings, sessions, tariff_assignments, tariffs, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
+    messages, meter_keys, openapi, reports, rulings, sessions, tariff_assignments, tariffs, token_groups,
+    tokens, transactions,
 };
 
 /// An HTTP method the API uses.
@@ -81,6 +82,8 @@ routes! {
     GET    "/locations/{id}"                                     READ        locations::read;
     PUT    "/locations/{id}"                                     WRITE       locations::put;
     DELETE "/locations/{id}"                                     WRITE       locations::delete;
+    GET    "/locations/{id}/access"                              READ        location_access::read;
+    PUT    "/locations/{id}/access"                              WRITE       location_access::put;
 
     GET    "/charging-stations"                                  READ        charging_stations::list;
     POST   "/charging-stations"                                  WRITE       charging_stations::create;
@@ -129,6 +132,14 @@ routes! {
     PUT    "/tokens/{uid}"                                       WRITE       tokens::put;
     PATCH  "/tokens/{uid}"                                       WRITE       tokens::change;
     DELETE "/tokens/{uid}"                                       WRITE       tokens::delete;
+
+    GET    "/token-groups"                                       READ        token_groups::list;
+    POST   "/token-groups"                                       WRITE       token_groups::create;
+    GET    "/token-groups/{id}"                                  READ        token_groups::read;
+    PUT    "/token-groups/{id}"                                  WRITE       token_groups::put;
+    DELETE "/token-groups/{id}"                                  WRITE       token_groups::delete;
+
+    GET    "/reports/authorizations"                             READ        reports::authorizations;
 
     GET    "/commands"                                           READ        commands::list;
     GET    "/commands/{id}"                                      READ        commands::read;

@@ -37,6 +37,9 @@ pub(super) struct TokenBody {
     blocked: bool,
     /// Refused from this instant on.
     expires_at: Option<Instant>,
+    /// How many transactions it may have at once; 0 is no limit. Null: its group's number, or `tokens.concurrent_max` of the
+    /// configuration.
+    concurrent_max: Option<u32>,
     updated_at: Instant,
 }
 
@@ -56,6 +59,9 @@ pub(super) struct TokenRequest {
     #[serde(default)]
     blocked: bool,
     expires_at: Option<Instant>,
+    /// 0 is no limit.
+    #[schema(maximum = 1000)]
+    concurrent_max: Option<u32>,
 }
 
 /// What to change; what is left out stays as it is.
@@ -72,6 +78,9 @@ pub(super) struct ChangeTokenRequest {
     #[serde(default, deserialize_with = "patch")]
     #[schema(value_type = Option<Instant>)]
     expires_at: Option<Option<Instant>>,
+    #[serde(default, deserialize_with = "patch")]
+    #[schema(value_type = Option<u32>, maximum = 1000)]
+    concurrent_max: Option<Option<u32>>,
 }
 
 /// All tokens, by uid.
@@ -154,6 +163,9 @@ pub(super) async fn change(
     if let Some(expires_at) = body.expires_at {
         token.expires_at = expires_at.map(|at| at.0);
     }
+    if let Some(max) = body.concurrent_max {
+        token.concurrent_max = max;
+    }
     service::put(&house, &caller, &token).await?;
     Ok(HttpResponse::Ok().json(TokenBody::from(token)))
 }
@@ -180,6 +192,7 @@ impl TokenRequest {
             label: self.label.map(Into::into),
             blocked: self.blocked,
             expires_at: self.expires_at.map(|at| at.0),
+            concurrent_max: self.concurrent_max,
             updated_at: clock::now(),
         }
     }
@@ -194,6 +207,7 @@ impl From<Token> for TokenBody {
             label: token.label.map(Into::into),
             blocked: token.blocked,
             expires_at: token.expires_at.map(Into::into),
+            concurrent_max: token.concurrent_max,
             updated_at: token.updated_at.into(),
         }
     }

@@ -127,7 +127,7 @@ pub(super) async fn change(
         given(&form.tariff_id).map(|text| text.map(|text| TariffId::new(&text)).transpose()).transpose();
     let (Ok(location_id), Ok(tariff_id)) = (location, tariff) else { return Err(PageError::BadForm) };
     let name = given(&form.name).map(|text| text.map(Into::into));
-    let change = StationChange { location_id, name, tariff_id, registration: None, maintenance };
+    let change = StationChange { location_id, name, tariff_id, maintenance, ..StationChange::default() };
     match change_station(&house, &visitor.caller, &id, change).await {
         Ok(_row) => Ok(visitor.go(&doorway, &page_of(&id), notice)),
         Err(Refusal::Invalid(flaws)) => {

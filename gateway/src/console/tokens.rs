@@ -175,6 +175,7 @@ impl TokenForm {
             label: typed(&self.label).map(Into::into),
             blocked: false,
             expires_at: None,
+            concurrent_max: None,
             updated_at: clock::now(),
         })
     }

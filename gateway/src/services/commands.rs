@@ -1,8 +1,9 @@
 //! Commands to stations: written down, given to the desk, and ended exactly once, whether or not somebody still waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ringmain_domain::command::{CommandOrder, CommandResult, StationCommand};
+use ringmain_domain::command::{CommandOrder, CommandResult, DeskFuture, StationCommand};
 use ringmain_domain::id::{CommandId, StationId};
 use ringmain_store::commands::CommandRecord;
 use ringmain_store::store::{Store, StoreError};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::audit;
 use super::keys::Caller;
+use super::local_lists::ListSync;
 use super::refusal::Refusal;
 use super::stations;
 use crate::house::House;
@@ -87,7 +89,7 @@ pub async fn give(
     };
     let (sender, ended) = oneshot::channel();
     let (id, tenant) = (order.id, order.tenant.clone());
-    let (store, outcome) = (house.store.clone(), house.desk.submit(order));
+    let (store, outcome) = (house.store.clone(), submit(house, order));
     tokio::spawn(async move {
         let result = outcome.await;
         match end(&store, id, &result).await {
@@ -103,6 +105,21 @@ pub async fn give(
         }
     });
     Ok(Given { id, ended })
+}
+
+/// One message is the desk's; what takes several is carried out here and has one outcome all the same.
+fn submit(house: &House, order: CommandOrder) -> DeskFuture {
+    let StationCommand::SyncLocalList { full } = order.command else { return house.desk.submit(order) };
+    let sync = ListSync {
+        store: house.store.clone(),
+        desk: Arc::clone(&house.desk),
+        tenant: order.tenant,
+        station: order.station,
+        full,
+        quiet: false,
+        deadline: order.deadline,
+    };
+    Box::pin(sync.carry_out())
 }
 
 /// The command's name, as in the API.
@@ -122,6 +139,9 @@ pub const fn name(command: &StationCommand) -> &'static str {
         StationCommand::ClearChargingProfile { .. } => "clear_charging_profile",
         StationCommand::GetTransactionStatus { .. } => "get_transaction_status",
         StationCommand::CostUpdated { .. } => "cost_updated",
+        StationCommand::GetLocalListVersion => "get_local_list_version",
+        StationCommand::SendLocalList { .. } => "send_local_list",
+        StationCommand::SyncLocalList { .. } => "sync_local_list",
         StationCommand::DataTransfer { .. } => "data_transfer",
         StationCommand::Raw { .. } => "raw",
     }

@@ -39,6 +39,8 @@ pub struct NewStation {
     pub tariff_id: Option<TariffId>,
     /// May it take part?
     pub registration: Registration,
+    /// Keep its local authorization list up to date by itself?
+    pub local_list_enabled: bool,
     /// Its password; one is made up when absent.
     pub password: Option<Secret>,
 }
@@ -65,6 +67,8 @@ pub struct StationChange {
     pub registration: Option<Registration>,
     /// Does an operator work on it?
     pub maintenance: Option<bool>,
+    /// Keep its local authorization list up to date by itself?
+    pub local_list_enabled: Option<bool>,
 }
 
 /// The caller's own station.
@@ -110,6 +114,7 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
         location_id: new.location_id,
         name: new.name,
         tariff_id: new.tariff_id,
+        local_list_enabled: new.local_list_enabled,
         ..ChargingStation::unknown(caller.tenant.clone(), new.id, new.registration, now)
     };
     if !house.store.insert_station(&station).await? {
@@ -121,7 +126,7 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
     put_password(house, &station, &password).await?;
     let detail = json!({
         "location_id": station.location_id, "name": station.name, "tariff_id": station.tariff_id,
-        "registration": station.registration,
+        "registration": station.registration, "local_list_enabled": station.local_list_enabled,
     });
     audit::record(house, caller, "charging_station.created", &subject(&station.id), &detail).await?;
     house.station_changed(&station.id);
@@ -251,6 +256,10 @@ fn apply(station: &mut ChargingStation, change: StationChange) -> Value {
     if let Some(maintenance) = change.maintenance {
         note("maintenance", json!(station.maintenance), json!(maintenance));
         station.maintenance = maintenance;
+    }
+    if let Some(enabled) = change.local_list_enabled {
+        note("local_list_enabled", json!(station.local_list_enabled), json!(enabled));
+        station.local_list_enabled = enabled;
     }
     Value::Object(detail)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::audit;
 use super::keys::Caller;
 use super::locations::Put;
-use super::refusal::{Refusal, check_text};
+use super::refusal::{Flaw, Refusal, check_text};
 use crate::clock;
 use crate::house::House;
 
@@ -15,6 +15,9 @@ use crate::house::House;
 const LABEL_MAX_CHARS: usize = 100;
 /// The most characters of the name of a kind we do not know.
 const KIND_MAX_CHARS: usize = 20;
+
+/// The most transactions at once that can be asked for as a number.
+const CONCURRENT_MAX: u32 = 1_000;
 
 /// The name of a kind, in the API and on pages: a kind we do not know has its own.
 #[must_use]
@@ -120,7 +123,7 @@ async fn write(house: &House, caller: &Caller, token: &Token, action: &str) -> R
     house.store.put_token(token).await?;
     let detail = json!({
         "kind": token.kind, "group": token.group, "blocked": token.blocked,
-        "expires_at": token.expires_at.map(|at| at.to_string()),
+        "expires_at": token.expires_at.map(|at| at.to_string()), "concurrent_max": token.concurrent_max,
     });
     audit::record(house, caller, action, &format!("tokens/{}", token.uid), &detail).await?;
     Ok(())
@@ -134,7 +137,16 @@ fn check(token: &Token) -> Result<(), Refusal> {
     if let TokenKind::Other(name) = &token.kind {
         check_text(&mut flaws, "/kind", name, KIND_MAX_CHARS);
     }
+    check_concurrent_max(&mut flaws, token.concurrent_max);
     Refusal::unless_sound(flaws)
+}
+
+/// Checks a number of transactions at once.
+pub(super) fn check_concurrent_max(flaws: &mut Vec<Flaw>, max: Option<u32>) {
+    if max.is_some_and(|max| max > CONCURRENT_MAX) {
+        let detail = format!("must be 0 (no limit) to {CONCURRENT_MAX}");
+        flaws.push(Flaw::new("/concurrent_max", detail));
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod access;
 mod charging_stations;
 pub(crate) mod client;
 mod commands;

@@ -215,6 +215,7 @@ async fn what_our_own_drivers_charge_is_nobodys_business() {
         label: None,
         blocked: false,
         expires_at: None,
+        concurrent_max: None,
         updated_at: at(0),
     };
     rig.store.put_token(&ours).await.unwrap();

@@ -2,7 +2,7 @@
 //! (OCPP 1.6 4.7, 4.8, 4.10).
 
 use super::{MAX_OPEN, StationState};
-use crate::authorize::{Verdict, decide};
+use crate::authorize::{Occasion, Purpose, TokenStanding, Verdict, decide};
 use crate::event::DomainEvent;
 use crate::id::{ConnectorId, TransactionId};
 use crate::outcome::{Effect, Oddity, Outcome};
@@ -10,21 +10,23 @@ use crate::reply::{StationReply, TransactionReply};
 use crate::report::{TransactionPhase, TransactionRef, TransactionReport};
 use crate::snapshot::OpenTransaction;
 use crate::time::Timestamp;
-use crate::token::{IdToken, Token};
+use crate::token::IdToken;
 use crate::transaction::{Numbering, TransactionFact, content_hash};
 
 /// 2000-01-01T00:00:00Z: a clock before it was never set (reliability F16).
 const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
 const LATEST_AHEAD_MS: i64 = 48 * 3_600_000;
+/// The trigger of a message with which a driver stops (OCPP 2.0.1 part 2, TriggerReasonEnumType).
+const STOP_AUTHORIZED: &str = "StopAuthorized";
 
 impl StationState {
     pub(super) fn on_authorize(
         &mut self,
         now: Timestamp,
         presented: IdToken,
-        known: Option<&Token>,
+        known: Option<&TokenStanding>,
     ) -> Outcome {
-        let verdict = decide(known, self.policy.unknown_tokens, now);
+        let verdict = self.judge(now, &presented, known, now, Purpose::Ask);
         let authorization = verdict.authorization;
         Outcome::reply(StationReply::Authorize(verdict))
             .event(DomainEvent::TokenPresented { token: presented, authorization })
@@ -34,10 +36,13 @@ impl StationState {
         &mut self,
         now: Timestamp,
         report: TransactionReport,
-        known: Option<&Token>,
+        known: Option<&TokenStanding>,
     ) -> Outcome {
-        let verdict = report.token.as_ref().map(|_| decide(known, self.policy.unknown_tokens, now));
         let numbering = self.numbering(&report);
+        let verdict = report.token.as_ref().map(|presented| {
+            let at = plausible(now, report.observed_at).unwrap_or(now);
+            self.judge(now, presented, known, at, purpose(&report, numbering.as_ref()))
+        });
         let (transaction, named) = match &report.transaction {
             TransactionRef::Known(id) => (Some(id.clone()), None),
             TransactionRef::ToBeNumbered => (numbering.as_ref().and_then(first_candidate), None),
@@ -64,6 +69,20 @@ impl StationState {
             open.transaction = given.clone();
             self.open.insert(given, open);
         }
+    }
+
+    /// Decides about a token that is presented at `at`.
+    fn judge(
+        &self,
+        now: Timestamp,
+        presented: &IdToken,
+        known: Option<&TokenStanding>,
+        at: Timestamp,
+        purpose: Purpose,
+    ) -> Verdict {
+        let nothing = TokenStanding::default();
+        let occasion = Occasion { station: &self.id, at, purpose };
+        decide(presented, known.unwrap_or(&nothing), &self.policy.tokens, &occasion, now)
     }
 
     fn numbering(&self, report: &TransactionReport) -> Option<Numbering> {
@@ -104,6 +123,25 @@ impl StationState {
     }
 }
 
+/// For what a message about a transaction presents its token.
+fn purpose(report: &TransactionReport, numbering: Option<&Numbering>) -> Purpose {
+    if report.phase == TransactionPhase::Ended || *report.trigger == *STOP_AUTHORIZED {
+        return Purpose::Stop;
+    }
+    let proposed = numbering.into_iter().flat_map(|numbering| numbering.candidates);
+    let mut transactions: Vec<_> =
+        proposed.filter_map(|number| TransactionId::new(&number.to_string()).ok()).collect();
+    if let TransactionRef::Known(id) = &report.transaction {
+        transactions.push(id.clone());
+    }
+    Purpose::Charge { transactions, evse: report.evse, starts: report.phase == TransactionPhase::Started }
+}
+
+/// The instant, if a clock that is set could show it.
+fn plausible(now: Timestamp, at: Timestamp) -> Option<Timestamp> {
+    (at >= EARLIEST && at <= now.plus_millis(LATEST_AHEAD_MS)).then_some(at)
+}
+
 fn first_candidate(numbering: &Numbering) -> Option<TransactionId> {
     numbering.candidates.first().and_then(|number| TransactionId::new(&number.to_string()).ok())
 }
@@ -118,17 +156,16 @@ fn fact_of(
 ) -> (TransactionFact, bool) {
     let content = content_hash(&report);
     let mut repaired = false;
-    let mut plausible = |at: Timestamp, instead: Timestamp| {
-        if at >= EARLIEST && at <= now.plus_millis(LATEST_AHEAD_MS) {
-            return at;
-        }
-        repaired = true;
-        instead
+    let mut repair = |at: Timestamp, instead: Timestamp| {
+        plausible(now, at).unwrap_or_else(|| {
+            repaired = true;
+            instead
+        })
     };
-    let observed_at = plausible(report.observed_at, now);
+    let observed_at = repair(report.observed_at, now);
     let mut samples = report.samples;
     for sample in &mut samples {
-        sample.observed_at = plausible(sample.observed_at, observed_at);
+        sample.observed_at = repair(sample.observed_at, observed_at);
     }
     let fact = TransactionFact {
         transaction,

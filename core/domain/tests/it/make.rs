@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmain_domain::authorize::UnknownTokens;
+use ringmain_domain::authorize::{TokenPolicy, UnknownTokens};
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId, TokenUid, TransactionId};
 use ringmain_domain::location::ChargingStation;
 use ringmain_domain::meter::{Sample, SampleContext};
@@ -37,7 +37,7 @@ pub(crate) fn policy() -> Arc<StationPolicy> {
     Arc::new(StationPolicy {
         heartbeat_interval_s: 300,
         boot_retry_s: 30,
-        unknown_tokens: UnknownTokens::Reject,
+        tokens: TokenPolicy { unknown: UnknownTokens::Reject, concurrent_max: 1 },
         numbering: NumberingSecret::new(b"a secret of the tests"),
     })
 }

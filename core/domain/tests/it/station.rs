@@ -30,7 +30,8 @@ impl Bench {
     }
 
     fn apply(&mut self, report: StationReport, known: Option<Token>) -> Outcome {
-        let input = Input::Report { report: Box::new(report), token: known.map(Box::new) };
+        let input =
+            Input::Report { report: Box::new(report), token: known.map(|known| Box::new(known.into())) };
         self.0.apply(minute(1), input)
     }
 
@@ -210,6 +211,7 @@ fn blocked_token_is_called_blocked() {
         label: None,
         blocked: true,
         expires_at: None,
+        concurrent_max: None,
         updated_at: MORNING,
     };
     let outcome = Bench::accepted().apply(StationReport::Authorize(token("A1")), Some(known));

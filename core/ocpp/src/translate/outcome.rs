@@ -31,6 +31,19 @@ pub(super) fn unreadable() -> CommandAnswer {
     CommandAnswer { accepted: false, status: "Unreadable".into(), variables: Vec::new() }
 }
 
+/// Reads the version of a local authorization list: the member of this name is the answer, and its number the word.
+pub(super) fn of_list_version(payload: &RawValue, member: &str) -> CommandAnswer {
+    let Ok(Value::Object(payload)) = serde_json::from_str(payload.get()) else { return unreadable() };
+    let version = match payload.get(member) {
+        Some(Value::Number(number)) => number.as_i64(),
+        // Some stations put numbers into quotes.
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) | None => None,
+    };
+    let Some(version) = version.and_then(|version| i32::try_from(version).ok()) else { return unreadable() };
+    CommandAnswer { status: version.to_string().into(), ..received() }
+}
+
 /// Reads `status`, whatever else there is. Without the member the answer counts as received.
 pub(super) fn of_status(payload: &RawValue) -> CommandAnswer {
     let Ok(Value::Object(payload)) = serde_json::from_str(payload.get()) else { return unreadable() };

@@ -40,6 +40,7 @@ fn what_a_version_cannot_say_is_not_supported() {
         json!({ "command": "get_base_report", "request_id": 1, "base": "full" }),
         json!({ "command": "get_transaction_status", "transaction_id": null }),
         json!({ "command": "cost_updated", "transaction_id": "1", "total_cost": "1" }),
+        json!({ "command": "sync_local_list", "full": false }),
     ] {
         let told = write(Version::V16, &command);
         assert!(told.starts_with("not supported by 1.6: "), "{command}: {told}");
@@ -47,6 +48,9 @@ fn what_a_version_cannot_say_is_not_supported() {
     for version in [Version::V201, Version::V21] {
         let told = write(version, &json!({ "command": "get_variables", "variables": [] }));
         assert_eq!(told, format!("not supported by {}: variables are asked for by name", version.as_str()));
+        let told = write(version, &json!({ "command": "sync_local_list", "full": true }));
+        let reason = "a list is brought up to date message by message";
+        assert_eq!(told, format!("not supported by {}: {reason}", version.as_str()));
     }
 }
 
@@ -76,6 +80,7 @@ fn a_command_with_a_value_no_message_allows_is_invalid_and_says_where() {
         (profile(&[("valid_to", json!(NOW.as_millis()))]), "profile"),
         (profile(&[("starts_at", json!(NOW.as_millis() - 60_000)), ("duration_s", json!(60))]), "profile"),
         (profile(&[("stack_level", json!(3_000_000_000_u32))]), "profile.stack_level"),
+        (json!({ "command": "send_local_list", "version": 0, "update": "full", "entries": [] }), "version"),
         (json!({ "command": "data_transfer", "vendor": "v", "message": null, "data": "{" }), "data"),
         (
             json!({ "command": "data_transfer", "vendor": "v".repeat(256), "message": null, "data": null }),

@@ -88,6 +88,8 @@ fn replies(action: Action) -> Vec<StationReply> {
             verdict(Authorization::Accepted, Some(&long), None),
             verdict(Authorization::Blocked, None, None),
             verdict(Authorization::Expired, None, Some(Timestamp::from_millis(i64::MIN))),
+            verdict(Authorization::GroupBlocked, Some("FLEET"), None),
+            verdict(Authorization::GroupExpired, Some("FLEET"), None),
             verdict(Authorization::Unknown, None, Some(Timestamp::from_millis(i64::MAX))),
             verdict(Authorization::Invalid, None, None),
             verdict(Authorization::ConcurrentTransaction, None, None),

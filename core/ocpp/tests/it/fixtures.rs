@@ -166,7 +166,7 @@ fn every_command_is_carried_and_answered_as_its_fixture_says() {
 /// The core path: every message with a meaning, and every message that carries a typed command.
 #[test]
 fn every_action_of_the_core_path_has_a_good_an_edge_and_a_field_fixture() {
-    const COMMANDS: [(&str, &[Version]); 17] = {
+    const COMMANDS: [(&str, &[Version]); 19] = {
         const FIRST: &[Version] = &[Version::V16];
         const SECOND: &[Version] = &[Version::V201, Version::V21];
         const ALL: &[Version] = &Version::ALL;
@@ -177,6 +177,7 @@ fn every_action_of_the_core_path_has_a_good_an_edge_and_a_field_fixture() {
             ("CostUpdated", SECOND),
             ("GetBaseReport", SECOND),
             ("GetConfiguration", FIRST),
+            ("GetLocalListVersion", ALL),
             ("GetTransactionStatus", SECOND),
             ("GetVariables", SECOND),
             ("RemoteStartTransaction", FIRST),
@@ -184,6 +185,7 @@ fn every_action_of_the_core_path_has_a_good_an_edge_and_a_field_fixture() {
             ("RequestStartTransaction", SECOND),
             ("RequestStopTransaction", SECOND),
             ("Reset", ALL),
+            ("SendLocalList", ALL),
             ("SetChargingProfile", ALL),
             ("SetVariables", SECOND),
             ("TriggerMessage", ALL),

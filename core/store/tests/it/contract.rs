@@ -1,5 +1,6 @@
 //! What every engine must do, noun by noun.
 
+mod access;
 mod append;
 mod bounds;
 mod commands;

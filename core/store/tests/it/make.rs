@@ -81,6 +81,7 @@ pub(crate) fn token(uid: &str) -> Token {
         label: Some("a driver".into()),
         blocked: false,
         expires_at: None,
+        concurrent_max: None,
         updated_at: at(0),
     }
 }

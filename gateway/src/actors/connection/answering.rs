@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use actix::prelude::*;
+use ringmain_domain::authorize::TokenStanding;
 use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
 use ringmain_domain::outcome::{Effect, Oddity};
 use ringmain_domain::reply::StationReply;
-use ringmain_domain::report::StationReport;
+use ringmain_domain::report::{StationReport, TransactionPhase};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
-use ringmain_domain::token::Token;
 use ringmain_ocpp::action::Action;
 use ringmain_ocpp::fault::{CallFault, FaultCode};
 use ringmain_ocpp::frame;
@@ -133,9 +133,10 @@ impl Connection {
             return;
         };
         let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
-        let find = async move { store.token(&tenant, &uid).await }.into_actor(self);
+        let station = self.state.id().clone();
+        let find = async move { store.token_standing(&tenant, &uid, &station).await }.into_actor(self);
         ctx.spawn(find.map(|found, connection, ctx| match found {
-            Ok(token) => connection.decide(open, report, token, ctx),
+            Ok(standing) => connection.decide(open, report, Some(standing), ctx),
             Err(error) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "a token cannot be looked up");
                 connection.leave(Exit::StoreLost);
@@ -147,7 +148,7 @@ impl Connection {
         &mut self,
         mut open: OpenCall,
         report: StationReport,
-        token: Option<Token>,
+        token: Option<TokenStanding>,
         ctx: &mut Context<Self>,
     ) {
         let now = clock::now();
@@ -155,6 +156,7 @@ impl Connection {
         let outcome = self.state.apply(now, input);
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
+            count_authorization(event);
         }
         self.perform(outcome.effects);
         let reply = outcome.reply.unwrap_or(StationReply::Received);
@@ -177,10 +179,11 @@ impl Connection {
     ) {
         let facts = self.facts(events, clock::now());
         let proposed = facts.iter().map(|fact| proposed_number(&fact.event)).collect::<Vec<_>>();
+        let goes_on = facts.iter().any(|fact| is_update(&fact.event));
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
-                let reply = connection.complete(reply, &proposed, &appended);
+                let reply = connection.complete(reply, &proposed, goes_on, &appended);
                 connection.answer(&open, &reply, ctx);
             }
             Ok(Err(error)) => {
@@ -196,6 +199,7 @@ impl Connection {
         &mut self,
         reply: StationReply,
         proposed: &[Option<TransactionId>],
+        goes_on: bool,
         appended: &[Appended],
     ) -> StationReply {
         self.tell_of(appended);
@@ -210,9 +214,11 @@ impl Connection {
             }
             if let Some(session) = &appended.session {
                 let cost = session.cost.map(|cost| cost.incl_tax);
-                let told =
-                    if session.ended_at.is_some() { &mut reply.total_cost } else { &mut reply.running_cost };
-                *told = cost;
+                if session.ended_at.is_some() {
+                    reply.total_cost = cost;
+                } else if goes_on {
+                    reply.running_cost = cost;
+                }
             }
         }
         StationReply::Transaction(reply)
@@ -313,6 +319,27 @@ impl Connection {
                 }
             }
         }
+    }
+}
+
+/// Does a transaction go on with it? Then the answer may tell the cost so far.
+fn is_update(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
+}
+
+/// Counts a decision about a token by its reason.
+fn count_authorization(event: &DomainEvent) {
+    let (authorization, occasion) = match event {
+        DomainEvent::TokenPresented { authorization, .. } => (Some(*authorization), "asked"),
+        DomainEvent::Transaction(fact) | DomainEvent::OrphanReported { fact, .. } => {
+            (fact.authorization, "transaction")
+        }
+        _ => return,
+    };
+    if let Some(authorization) = authorization {
+        let reason = authorization.as_str();
+        metrics::counter!(telemetry::DECISION_AUTHORIZATIONS, "authorization" => reason, "occasion" => occasion)
+            .increment(1);
     }
 }
 

@@ -5,6 +5,7 @@ use super::variables::VARIABLES_MAX;
 use super::*;
 use crate::api::problem::Kind;
 use crate::services::commands::name;
+use ringmain_domain::token::TokenKind;
 use serde_json::json;
 
 fn read(json: Value) -> Result<StationCommand, Problem> {
@@ -31,6 +32,12 @@ fn every_command_comes_back_in_the_form_it_is_shown_in() {
         json!({"command": "clear_charging_profile", "profile_id": 1, "evse_id": 1, "purpose": "station_max", "stack_level": 0}),
         json!({"command": "get_transaction_status", "transaction_id": "t"}),
         json!({"command": "cost_updated", "transaction_id": "t", "total_cost": "12.50"}),
+        json!({"command": "get_local_list_version"}),
+        json!({"command": "send_local_list", "version": 3, "update": "differential", "entries": [
+            {"token_uid": "A1", "token_kind": "rfid", "removed": false, "group_uid": "FLEET",
+                "expires_at": "2026-03-01T08:00:00.000Z"},
+            {"token_uid": "A2", "token_kind": "e_maid", "removed": true}]}),
+        json!({"command": "sync_local_list", "full": true}),
         json!({"command": "data_transfer", "vendor": "v", "message": "m", "data": {"a": [1]}}),
         json!({"command": "raw", "action": "ClearCache", "payload": {}}),
     ] {
@@ -88,6 +95,8 @@ fn a_wrong_command_is_told_with_its_place() {
         (json!({"command": "set_variables", "variables": [{"name": "a", "value": 1}]}), "/variables/0/value"),
         (json!({"command": "cost_updated", "transaction_id": "t", "total_cost": 12.5}), "/total_cost"),
         (json!({"command": "raw", "action": "ClearCache", "payload": []}), "/payload"),
+        (json!({"command": "send_local_list", "version": 0, "update": "full"}), "/version"),
+        (json!({"command": "sync_local_list", "version": 1}), "/version"),
         (periods(json!([])), "/profile/periods"),
         (periods(json!(steps)), "/profile/periods"),
         (periods(json!([{"start_s": 5, "limit": 1}])), "/profile/periods"),

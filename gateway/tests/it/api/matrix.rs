@@ -66,6 +66,7 @@ async fn another_tenant_sees_nothing_of_ours() {
     let station = rig.add_station("CS-1", 1).await;
     rig.add_session(&station, "T1", 0, true).await;
     rig.post("/tokens", json!({"uid": "A1"})).await;
+    rig.post("/token-groups", json!({"id": "fleet", "name": "Fleet"})).await;
     let command = rig.post("/charging-stations/CS-1/commands", json!({"command": "reset"})).await.json();
     let keys = rig.send_as(&rig.administrator, "GET", "/api-keys", None, &[]).await.json();
     let cdr = rig.get("/cdrs").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
@@ -74,6 +75,7 @@ async fn another_tenant_sees_nothing_of_ours() {
     let session = SessionId::derive(&tenant, &StationId::new("CS-1").unwrap(), &transaction).to_string();
     let paths = [
         ("/locations/{id}", "/locations/depot-1".to_owned()),
+        ("/locations/{id}/access", "/locations/depot-1/access".to_owned()),
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
         ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),
@@ -83,7 +85,9 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/sessions/{id}", format!("/sessions/{session}")),
         ("/cdrs/{id}", format!("/cdrs/{cdr}")),
         ("/tariffs/{id}", "/tariffs/std".to_owned()),
+        ("/tariffs/{id}/simulate", "/tariffs/std/simulate".to_owned()),
         ("/tokens/{uid}", "/tokens/A1".to_owned()),
+        ("/token-groups/{id}", "/token-groups/FLEET".to_owned()),
         ("/commands/{id}", format!("/commands/{}", command["id"].as_str().unwrap())),
         ("/api-keys/{id}", format!("/api-keys/{}", keys["items"][0]["id"].as_str().unwrap())),
     ];
@@ -118,6 +122,9 @@ async fn another_tenant_sees_nothing_of_ours() {
 fn body_for(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
         (Method::Post, "/charging-stations/{id}/commands") => Some(json!({"command": "reset"})),
+        (Method::Post, "/tariffs/{id}/simulate") => {
+            Some(json!({"started_at": "2026-03-02T08:00:00Z", "charging_min": 60, "energy_wh": 1000}))
+        }
         (Method::Post | Method::Patch, _) => Some(json!({})),
         _ => None,
     }

@@ -53,7 +53,10 @@ pub(super) enum Step {
 pub(super) enum Given {
     Station,
     Token,
+    Group,
     Tariff,
+    Location,
+    Access,
 }
 
 /// What a `>` line sends.
@@ -152,7 +155,10 @@ fn given(rest: &str) -> Option<Step> {
     let kind = match kind {
         "station" => Given::Station,
         "token" => Given::Token,
+        "group" => Given::Group,
         "tariff" => Given::Tariff,
+        "location" => Given::Location,
+        "access" => Given::Access,
         _ => return None,
     };
     let (id, body) = rest.split_once(' ').unwrap_or((rest, "{}"));

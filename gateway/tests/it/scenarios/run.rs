@@ -142,8 +142,22 @@ impl Run {
                 self.registered.insert(identity);
             }
             Given::Token => self.api().put_token(id, body.clone()).await,
+            Given::Group => self.put(&format!("/token-groups/{id}"), body).await,
             Given::Tariff => self.api().put_tariff(id, body.clone()).await,
+            Given::Location => {
+                let mut whole = json!({
+                    "name": id, "address": "Street 1", "city": "Utrecht", "country": "NLD",
+                    "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam",
+                });
+                whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+                self.put(&format!("/locations/{id}"), &whole).await;
+            }
+            Given::Access => self.put(&format!("/locations/{id}/access"), body).await,
         }
+    }
+
+    async fn put(&self, path: &str, body: &Value) {
+        self.api().change("PUT", path, body).await;
     }
 
     /// A station nobody described is registered; at its first connection it boots, unless the file wants to see that.

@@ -5,8 +5,10 @@ use ringmain_domain::command::{
     VariableSetting,
 };
 use ringmain_domain::id::{ConnectorId, EvseId, TransactionId};
+use ringmain_domain::local_list::{ListUpdate, LocalListEntry};
 use ringmain_domain::time::Timestamp;
 
+use super::reply::{ID_TAG_CHARS_MAX, id_tag_info};
 use crate::translate::{CommandRefusal, OutboundMessage, check, place, profile};
 use crate::version::Version;
 use crate::wire::{self, Payload, v16};
@@ -61,6 +63,13 @@ pub(in crate::translate) fn write(
             request.data = data.as_deref().map(content_of).transpose()?;
             call("DataTransfer", &request)
         }
+        StationCommand::GetLocalListVersion => {
+            call("GetLocalListVersion", &v16::GetLocalListVersionRequest::new())
+        }
+        StationCommand::SendLocalList { version, update, entries } => {
+            send_local_list(*version, *update, entries)
+        }
+        StationCommand::SyncLocalList { .. } => Err(lacks("a list is brought up to date message by message")),
         StationCommand::GetBaseReport { .. } => Err(lacks("there is no report of all variables")),
         StationCommand::GetTransactionStatus { .. } => Err(lacks("there is no transaction status")),
         StationCommand::CostUpdated { .. } => Err(lacks("there is no cost message")),
@@ -145,6 +154,29 @@ fn key_of(variable: &VariableName) -> Result<String, CommandRefusal> {
         return Err(lacks("configuration keys belong to no component"));
     }
     Ok(variable.name.to_string())
+}
+
+fn send_local_list(
+    version: i32,
+    update: ListUpdate,
+    entries: &[LocalListEntry],
+) -> Result<OutboundMessage, CommandRefusal> {
+    if version <= 0 {
+        return Err(CommandRefusal::invalid("version", "must be positive"));
+    }
+    let update = match update {
+        ListUpdate::Full => v16::UpdateType::Full,
+        ListUpdate::Differential => v16::UpdateType::Differential,
+    };
+    let short = |entry: &&LocalListEntry| entry.token.uid.as_str().chars().count() <= ID_TAG_CHARS_MAX;
+    let line = |entry: &LocalListEntry| {
+        let mut line = v16::AuthorizationData::new(entry.token.uid.as_str());
+        line.id_tag_info = entry.verdict.as_ref().map(|verdict| id_tag_info(Some(verdict)));
+        line
+    };
+    let mut request = v16::SendLocalListRequest::new(version, update);
+    request.local_authorization_list = Some(entries.iter().filter(short).map(line).collect());
+    call("SendLocalList", &request)
 }
 
 fn set_charging_profile(

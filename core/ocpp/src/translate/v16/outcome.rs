@@ -6,7 +6,7 @@ use ringmain_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::quirk::Quirks;
-use crate::translate::outcome::{of_status, received, unreadable};
+use crate::translate::outcome::{of_list_version, of_status, received, unreadable};
 use crate::translate::text::cut;
 use crate::version::Version;
 use crate::wire::{self, Tolerance, v16};
@@ -17,7 +17,11 @@ pub(in crate::translate) fn read(
     _command: &StationCommand,
     payload: &RawValue,
 ) -> CommandAnswer {
-    if action == "GetConfiguration" { configuration(payload) } else { of_status(payload) }
+    match action {
+        "GetConfiguration" => configuration(payload),
+        "GetLocalListVersion" => of_list_version(payload, "listVersion"),
+        _ => of_status(payload),
+    }
 }
 
 fn configuration(payload: &RawValue) -> CommandAnswer {

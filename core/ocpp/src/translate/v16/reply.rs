@@ -10,7 +10,7 @@ use crate::fault::{CallFault, FaultCode};
 use crate::wire::{self, v16};
 
 /// The most characters of an idTag (1.6 section 7.27).
-const ID_TAG_CHARS_MAX: usize = 20;
+pub(super) const ID_TAG_CHARS_MAX: usize = 20;
 
 /// What stands for the number of a transaction that got none: the same that charge points use for it (errata 3.18).
 const NO_NUMBER: i32 = -1;
@@ -101,12 +101,12 @@ fn verdict(reply: &StationReply) -> Option<&Verdict> {
 }
 
 /// Without a verdict the token could not be one: Invalid.
-fn id_tag_info(verdict: Option<&Verdict>) -> v16::IdTagInfo {
+pub(super) fn id_tag_info(verdict: Option<&Verdict>) -> v16::IdTagInfo {
     let Some(verdict) = verdict else { return v16::IdTagInfo::new(v16::AuthorizationStatus::Invalid) };
     let mut info = v16::IdTagInfo::new(match verdict.authorization {
         Authorization::Accepted => v16::AuthorizationStatus::Accepted,
-        Authorization::Blocked => v16::AuthorizationStatus::Blocked,
-        Authorization::Expired => v16::AuthorizationStatus::Expired,
+        Authorization::Blocked | Authorization::GroupBlocked => v16::AuthorizationStatus::Blocked,
+        Authorization::Expired | Authorization::GroupExpired => v16::AuthorizationStatus::Expired,
         Authorization::ConcurrentTransaction => v16::AuthorizationStatus::ConcurrentTx,
         Authorization::Unknown | Authorization::Invalid | Authorization::NotAtThisLocation => {
             v16::AuthorizationStatus::Invalid

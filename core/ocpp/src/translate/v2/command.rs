@@ -5,10 +5,12 @@ use ringmain_domain::command::{
     VariableName, VariableSetting,
 };
 use ringmain_domain::id::{ConnectorId, EvseId};
+use ringmain_domain::local_list::{ListUpdate, LocalListEntry};
 use ringmain_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
-use super::token;
+use super::reply::id_token_info;
+use super::{Limits, token};
 use crate::translate::text::split_instance;
 use crate::translate::{CommandRefusal, OutboundMessage, check, place, profile};
 use crate::version::Version;
@@ -83,6 +85,16 @@ pub(in crate::translate) fn write(
             let cost = wire::decimal(*total_cost)
                 .ok_or_else(|| CommandRefusal::invalid("total_cost", "number has too many digits"))?;
             to.call("CostUpdated", &v21::CostUpdatedRequest::new(cost, transaction_id.as_str()))
+        }
+        StationCommand::GetLocalListVersion => {
+            to.call("GetLocalListVersion", &v21::GetLocalListVersionRequest::new())
+        }
+        StationCommand::SendLocalList { version: list, update, entries } => {
+            send_local_list(to, *list, *update, entries)
+        }
+        StationCommand::SyncLocalList { .. } => {
+            let reason = "a list is brought up to date message by message";
+            Err(CommandRefusal::not_supported(version, reason))
         }
         StationCommand::DataTransfer { vendor, message, data } => {
             data_transfer(to, vendor, message.as_deref(), data.as_deref())
@@ -244,6 +256,33 @@ fn charging_profile(
     wire_profile.transaction_id = profile.transaction_id.as_ref().map(|id| id.as_str().to_owned());
     wire_profile.valid_to = profile.valid_to.map(wire::date_time);
     Ok(wire_profile)
+}
+
+fn send_local_list(
+    to: Station,
+    version: i32,
+    update: ListUpdate,
+    entries: &[LocalListEntry],
+) -> Result<OutboundMessage, CommandRefusal> {
+    if version <= 0 {
+        return Err(CommandRefusal::invalid("version", "must be positive"));
+    }
+    let limits = Limits::of(to.version);
+    let update = match update {
+        ListUpdate::Full => v21::Update::Full,
+        ListUpdate::Differential => v21::Update::Differential,
+    };
+    let short = |entry: &&LocalListEntry| entry.token.uid.as_str().chars().count() <= limits.token_chars_max;
+    let line = |entry: &LocalListEntry| {
+        let mut line = v21::AuthorizationData::new(token::write(&entry.token));
+        line.id_token_info = entry.verdict.as_ref().map(|verdict| id_token_info(Some(verdict), limits));
+        line
+    };
+    let lines: Vec<_> = entries.iter().filter(short).map(line).collect();
+    let mut request = v21::SendLocalListRequest::new(version, update);
+    // An empty list is said by none at all (D01.FR.05).
+    request.local_authorization_list = (!lines.is_empty()).then_some(lines);
+    to.call("SendLocalList", &request)
 }
 
 fn purpose_of(purpose: ProfilePurpose) -> v21::ChargingProfilePurpose {

@@ -7,7 +7,7 @@ use ringmain_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::quirk::Quirks;
-use crate::translate::outcome::{is_yes, of_status, received, unreadable};
+use crate::translate::outcome::{is_yes, of_list_version, of_status, received, unreadable};
 use crate::translate::text::with_instance;
 use crate::version::Version;
 use crate::wire::{self, Payload, Tolerance, v21};
@@ -22,6 +22,7 @@ pub(in crate::translate) fn read(
         "GetVariables" => tolerant(payload).map_or_else(unreadable, get_variables),
         "SetVariables" => tolerant(payload).map_or_else(unreadable, set_variables),
         "GetTransactionStatus" => tolerant(payload).map_or_else(unreadable, transaction_status),
+        "GetLocalListVersion" => of_list_version(payload, "versionNumber"),
         _ => of_status(payload),
     }
 }

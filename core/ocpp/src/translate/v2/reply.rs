@@ -146,12 +146,12 @@ fn verdict(reply: &StationReply) -> Option<&Verdict> {
 }
 
 /// Without a verdict the token could not be one: Invalid.
-fn id_token_info(verdict: Option<&Verdict>, limits: Limits) -> v21::IdTokenInfo {
+pub(super) fn id_token_info(verdict: Option<&Verdict>, limits: Limits) -> v21::IdTokenInfo {
     let Some(verdict) = verdict else { return v21::IdTokenInfo::new(v21::AuthorizationStatus::Invalid) };
     let mut info = v21::IdTokenInfo::new(match verdict.authorization {
         Authorization::Accepted => v21::AuthorizationStatus::Accepted,
-        Authorization::Blocked => v21::AuthorizationStatus::Blocked,
-        Authorization::Expired => v21::AuthorizationStatus::Expired,
+        Authorization::Blocked | Authorization::GroupBlocked => v21::AuthorizationStatus::Blocked,
+        Authorization::Expired | Authorization::GroupExpired => v21::AuthorizationStatus::Expired,
         Authorization::Unknown => v21::AuthorizationStatus::Unknown,
         Authorization::Invalid => v21::AuthorizationStatus::Invalid,
         Authorization::ConcurrentTransaction => v21::AuthorizationStatus::ConcurrentTx,

@@ -1,0 +1,170 @@
+//! Who may charge where: what is known of a presented token, in one reading; the rules of locations; and what was decided, counted.
+
+use ringmain_domain::authorize::rule::AccessRule;
+use ringmain_domain::authorize::{Authorization, Charge, MAX_CHARGES, TokenStanding};
+use ringmain_domain::id::{EvseId, LocationId, StationId, TenantId, TokenUid};
+use ringmain_domain::time::Timestamp;
+
+use crate::engine::param::{Param, params};
+use crate::engine::row::Row;
+use crate::engine::{Statement, Tx};
+use crate::store::{Store, StoreError};
+use crate::tokens::upper;
+
+/// The most rows of a report.
+pub const MAX_ROWS: u32 = 10_000;
+
+/// How often tokens were decided about in one way at one location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationCount {
+    /// Where the station stands now; `None`: nowhere, or it is gone.
+    pub location_id: Option<LocationId>,
+    /// The decision.
+    pub authorization: Authorization,
+    /// So often when a station asked.
+    pub asked: u64,
+    /// So often in a message about a transaction; repeats count once.
+    pub transactions: u64,
+}
+
+const TOKEN: &str = "SELECT t.document AS token, g.document AS token_group FROM tokens t \
+     LEFT JOIN token_groups g ON g.tenant = t.tenant AND g.id = t.group_id WHERE t.tenant = $1 AND t.uid = $2";
+
+const CHARGES: &str = "SELECT station, transaction_id, evse, started_at, updated_at, \
+     document ->> 'authorization' AS verdict FROM sessions \
+     WHERE tenant = $1 AND token_uid = $2 AND status = 'active' ORDER BY started_at DESC LIMIT $3";
+
+const PLACE: &str = "SELECT a.document AS rules, l.document ->> 'time_zone' AS time_zone FROM stations s \
+     LEFT JOIN location_access a ON a.tenant = s.tenant AND a.location_id = s.location_id \
+     LEFT JOIN locations l ON l.tenant = s.tenant AND l.id = s.location_id WHERE s.tenant = $1 AND s.id = $2";
+
+const RULES: &str = "SELECT document FROM location_access WHERE tenant = $1 AND location_id = $2";
+
+const ASKED: &str = "SELECT s.location_id, e.body ->> 'authorization' AS verdict, count(*) AS n FROM events e \
+     LEFT JOIN stations s ON s.tenant = e.tenant AND s.id = e.station \
+     WHERE e.tenant = $1 AND e.name = 'token_presented' AND e.received_at >= $2 AND e.received_at < $3 \
+     GROUP BY s.location_id, e.body ->> 'authorization' ORDER BY s.location_id, verdict LIMIT $4";
+
+const CHARGED: &str = "SELECT s.location_id, t.document ->> 'authorization' AS verdict, count(*) AS n \
+     FROM transaction_events t LEFT JOIN stations s ON s.tenant = t.tenant AND s.id = t.station \
+     WHERE t.tenant = $1 AND t.document ->> 'authorization' IS NOT NULL AND t.received_at >= $2 AND t.received_at < $3 \
+     GROUP BY s.location_id, t.document ->> 'authorization' ORDER BY s.location_id, verdict LIMIT $4";
+
+impl Store {
+    /// What is known of a token that is presented at a station: token, group, where it charges now, and who may charge there. One round
+    /// trip, because a station waits; by the primary keys and `sessions_open_by_token`.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn token_standing(
+        &self,
+        tenant: &TenantId,
+        uid: &TokenUid,
+        station: &StationId,
+    ) -> Result<TokenStanding, StoreError> {
+        let most = i64::try_from(MAX_CHARGES).unwrap_or(i64::MAX);
+        let statements = vec![
+            Statement::once(TOKEN, params![tenant, upper(uid)]),
+            Statement::once(CHARGES, params![tenant, upper(uid), most]),
+            Statement::once(PLACE, params![tenant, station]),
+        ];
+        let mut answers = self.engine().read(statements).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let mut standing = TokenStanding::default();
+        if let Some(row) = next().first() {
+            standing.token = Some(row.json("token")?);
+            standing.group = row.json_or_null("token_group")?;
+        }
+        standing.charges = next().iter().map(charge).collect::<Result<_, _>>()?;
+        if let Some(row) = next().first() {
+            standing.rules = row.json_or_null("rules")?.unwrap_or_default();
+            standing.time_zone = row.words("time_zone")?;
+        }
+        Ok(standing)
+    }
+
+    /// Who may charge at a location; empty is everyone.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn location_access(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+    ) -> Result<Vec<AccessRule>, StoreError> {
+        let rows = self.engine().rows(RULES, params![tenant, location]).await?;
+        rows.first().map_or_else(|| Ok(Vec::new()), |row| row.json("document"))
+    }
+
+    /// Says who may charge at a location; an empty list is everyone. `false`: there is no such location, and nothing is kept.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_location_access(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+        rules: &[AccessRule],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut row = params![tenant, location, now];
+        row.push(Param::json(&rules)?);
+        let id = params![tenant, location];
+        self.engine().write(move |tx| Box::pin(put_access(tx, id, row))).await
+    }
+
+    /// What was decided about presented tokens from one instant to before another, by location and decision. At most [`MAX_ROWS`] rows;
+    /// by `events_token_presented` and `transaction_events_judged`.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn authorization_counts(
+        &self,
+        tenant: &TenantId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<AuthorizationCount>, StoreError> {
+        let params = || params![tenant, from, to, MAX_ROWS];
+        let statements = vec![Statement::once(ASKED, params()), Statement::once(CHARGED, params())];
+        let mut answers = self.engine().read(statements).await?.into_iter();
+        let mut counts = std::collections::BTreeMap::<_, AuthorizationCount>::new();
+        for in_transaction in [false, true] {
+            for row in answers.next().unwrap_or_default() {
+                let (location_id, authorization) = (row.named_or_null("location_id")?, row.named("verdict")?);
+                let key = (location_id.clone(), authorization);
+                let empty = AuthorizationCount { location_id, authorization, asked: 0, transactions: 0 };
+                let count = counts.entry(key).or_insert(empty);
+                if in_transaction {
+                    count.transactions = row.number("n")?;
+                } else {
+                    count.asked = row.number("n")?;
+                }
+            }
+        }
+        Ok(counts.into_values().take(usize::try_from(MAX_ROWS).unwrap_or(usize::MAX)).collect())
+    }
+}
+
+/// A location that goes at the same instant takes its rules along: both lock its row.
+async fn put_access(tx: &mut Tx, id: Vec<Param>, row: Vec<Param>) -> Result<bool, StoreError> {
+    let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
+    if tx.run(Statement::once(lock, id)).await?.is_empty() {
+        return Ok(false);
+    }
+    let put = "INSERT INTO location_access (tenant, location_id, updated_at, document) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (tenant, location_id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
+    tx.run(Statement::once(put, row)).await?;
+    Ok(true)
+}
+
+fn charge(row: &Row) -> Result<Charge, StoreError> {
+    let evse = row.int_or_null("evse")?.map(u32::try_from).transpose();
+    Ok(Charge {
+        station: row.named("station")?,
+        transaction: row.named("transaction_id")?,
+        evse: evse.map_err(|_out_of_range| StoreError::corrupt("an EVSE has no such number"))?.map(EvseId),
+        started_at: row.at("started_at")?,
+        heard_at: row.at("updated_at")?,
+        authorization: row.named_or_null("verdict")?,
+    })
+}
