@@ -80,9 +80,16 @@ forbid() {
   fi
 }
 
+# Somebody else's prices for the differential test. Its lock file and its features are its own.
+pricing_oracle() {
+  cargo build --quiet --manifest-path roaming/oracle/Cargo.toml --target-dir "$TARGET/oracle" --locked &&
+    cargo fmt --manifest-path roaming/oracle/Cargo.toml --check
+}
+
 # The output of tests that pass is shown too: that is where a ring tells that it did not run.
 tests() {
-  cargo test --workspace --no-fail-fast "${locked[@]}" -- --show-output 2>&1 | tee "$LOG"
+  RINGMAIN_PRICING_ORACLE="$(realpath "$TARGET")/oracle/debug/ringmain-pricing-oracle" \
+    cargo test --workspace --no-fail-fast "${locked[@]}" -- --show-output 2>&1 | tee "$LOG"
 }
 
 # With services at hand a ring that prints SKIPPED has tested nothing, and nobody would notice.
@@ -128,6 +135,7 @@ check() {
   step "lints" lints
   step "each crate alone" crates_alone
   step "dependencies" dependencies
+  step "pricing oracle" pricing_oracle
   step "tests" tests
   step "no ring skipped" no_ring_skipped
   step "documentation" documentation

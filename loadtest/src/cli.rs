@@ -1,8 +1,9 @@
 //! The command line: what a run is made of, from the plan to the exit code.
 //!
-//! `run` lets a crowd loose, `station` one station with its frames shown, `check-plan` reads a plan and stops there. Nothing
-//! here knows OCPP.
+//! `run` lets a crowd loose, `station` one station with its frames shown, `chaos` kills a node under a crowd, `check-plan` reads a plan
+//! and stops there. Nothing here knows OCPP.
 
+mod chaos;
 mod run;
 mod single;
 
@@ -40,6 +41,8 @@ enum Command {
     Run(run::RunArgs),
     /// Run one station and show every frame.
     Station(single::StationArgs),
+    /// Kill a node under a crowd, again and again, and look whether everything is there and billed once.
+    Chaos(chaos::ChaosArgs),
     /// Read a plan, say what is in it, and stop.
     CheckPlan {
         /// The plan (TOML).
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Station(args) => single::run(args),
+        Command::Chaos(args) => chaos::run(args),
         Command::CheckPlan { file } => Plan::read(&file).and_then(|plan| print(&describe(&plan)?)),
     };
     match done {

@@ -14,7 +14,7 @@ use crate::dial::Dialer;
 use crate::password::Passwords;
 use crate::plan::{Group, Plan};
 use crate::settings::Settings;
-use crate::socket::{Life, Stop, WIND_DOWN};
+use crate::socket::{Life, Stop};
 use crate::station::{Make, Station};
 use crate::tally::Tally;
 use crate::unit::Energy;
@@ -29,6 +29,7 @@ pub type DialerOf = Box<dyn Fn(&str) -> anyhow::Result<Arc<Dialer>> + Send>;
 pub struct Crowd {
     tasks: JoinSet<()>,
     stop: watch::Sender<Stop>,
+    patience: Duration,
 }
 
 /// What one station is made from.
@@ -41,7 +42,8 @@ struct Blueprint {
 // === impl Crowd ===
 
 impl Crowd {
-    /// Starts the stations of a plan. They connect one after the other at `ramp_per_s`.
+    /// Starts the stations of a plan. They connect one after the other at `ramp_per_s`; told to end, they deliver for
+    /// `patience` at most.
     ///
     /// # Errors
     /// A station's certificate cannot be read.
@@ -51,6 +53,7 @@ impl Crowd {
         dialer_of: &DialerOf,
         clock: Clock,
         tally: &Arc<Tally>,
+        patience: Duration,
     ) -> anyhow::Result<Self> {
         let (stop, _) = watch::channel(Stop::Run);
         let mut tasks = JoinSet::new();
@@ -69,13 +72,13 @@ impl Crowd {
                 Arc::clone(tally),
             );
             let drivers = Drivers::new(Arc::clone(&blueprint.habits), seed, blueprint.make.evses);
-            let life = Life::new(station, drivers, dialer, clock, Arc::clone(tally));
+            let life = Life::new(station, drivers, dialer, clock, Arc::clone(tally)).with_patience(patience);
             let told = stop.subscribe();
             let wake = clock.instant(first_at);
             first_at = first_at.plus(gap);
             tasks.spawn(start_later(life, wake, told));
         }
-        Ok(Self { tasks, stop })
+        Ok(Self { tasks, stop, patience })
     }
 
     /// Tells the stations how to go on.
@@ -92,7 +95,7 @@ impl Crowd {
     /// Waits until every station has left; those that do not in time are ended. Returns how many had to be.
     pub async fn gone(mut self) -> usize {
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(WIND_DOWN + STRAGGLERS, all).await.is_ok() {
+        if tokio::time::timeout(self.patience + STRAGGLERS, all).await.is_ok() {
             return 0;
         }
         self.tell(Stop::Now);

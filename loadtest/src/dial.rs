@@ -248,7 +248,7 @@ fn ws_reason(error: &WsError) -> String {
 }
 
 /// RFC 3986: everything but unreserved characters is encoded.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

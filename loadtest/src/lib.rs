@@ -12,15 +12,19 @@
 //! - [`socket`] gives a station its connection, [`dial`], [`tls`] and [`password`] open it, [`clock`] tells it the time.
 //! - [`plan`] is the file that describes a crowd, [`crowd`] runs it, [`tally`] counts, `progress` shows, [`report`]
 //!   writes down figures with the machine they were taken on. [`cli`] is the command line.
+//! - [`chaos`] kills a node, and its PostgreSQL, under a crowd and starts them again; [`witness`] remembers what was acknowledged
+//!   meanwhile, and [`oracle`] asks the operator API whether all of it is there and billed once.
 //!
 //! Absent on purpose: any type of the system under test, any retry that hides a fault, any energy that is not counted.
 
 pub mod behaviour;
+pub mod chaos;
 pub mod cli;
 pub mod clock;
 pub mod crowd;
 pub mod dial;
 pub mod machine;
+pub mod oracle;
 pub mod password;
 pub mod plan;
 pub mod profile;
@@ -32,6 +36,7 @@ pub mod tally;
 pub mod tls;
 pub mod unit;
 pub mod vehicle;
+pub mod witness;
 
 mod arrivals;
 mod device_model;

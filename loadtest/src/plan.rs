@@ -107,6 +107,8 @@ pub struct Group {
     retry_interval_s: Option<u32>,
     /// 2.1 repeats with the id of the first attempt.
     same_id_retries: Option<bool>,
+    /// 2.x tells the queued events of a transaction from the newest to the oldest.
+    newest_first: Option<bool>,
     /// Least wait before reconnecting, s.
     backoff_s: Option<u32>,
     /// Largest random addition to it, s.
@@ -285,6 +287,7 @@ impl Group {
             retry_attempts: self.retry_attempts.unwrap_or(usual.retry_attempts),
             retry_interval_s: self.retry_interval_s.unwrap_or(usual.retry_interval_s),
             same_id_retries: self.same_id_retries.unwrap_or(usual.same_id_retries),
+            newest_first: self.newest_first.unwrap_or(usual.newest_first),
             message_timeout_s: self.message_timeout_s.unwrap_or(usual.message_timeout_s),
             backoff_min_s: self.backoff_s.unwrap_or(usual.backoff_min_s),
             backoff_random_s: self.backoff_random_s.unwrap_or(usual.backoff_random_s),

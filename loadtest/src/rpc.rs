@@ -95,6 +95,8 @@ pub(crate) struct Repeats {
     pub(crate) interval: Duration,
     /// OCPP 2.1 lets a repeat carry the id of the first attempt (part 4, 4.1.4).
     pub(crate) same_id: bool,
+    /// Of a transaction the newest message goes first (2.x, where events may arrive in any order).
+    pub(crate) newest_first: bool,
 }
 
 /// The lanes and the open CALL of one station.
@@ -201,14 +203,14 @@ impl Rpc {
                 self.passing.remove(place)?
             }
             Gate::Open => {
-                let durable =
-                    self.durable.front().filter(|_| self.held_until.is_none()).map(|call| call.order);
+                let place = self.next_durable(repeats.newest_first).filter(|_| self.held_until.is_none());
+                let durable = place.and_then(|place| self.durable.get(place)).map(|call| call.order);
                 let passing = self.passing.front().map(|call| call.order);
                 match (durable, passing) {
                     (None, None) => return None,
                     (Some(durable), Some(passing)) if passing < durable => self.passing.pop_front()?,
                     (None, Some(_)) => self.passing.pop_front()?,
-                    (Some(_), _) => self.durable.pop_front()?,
+                    (Some(_), _) => self.durable.remove(place?)?,
                 }
             }
         };
@@ -220,6 +222,13 @@ impl Rpc {
         self.open =
             Some(Box::new(OpenCall { id, call, sent_at: now, repeated, timeout_at: now.plus(timeout) }));
         self.open.as_deref_mut()
+    }
+
+    /// The message that is next in the durable lane: the oldest, or the newest of the oldest one's transaction.
+    fn next_durable(&self, newest_first: bool) -> Option<usize> {
+        let serial = self.durable.front()?.purpose.transaction();
+        let newest = || self.durable.iter().rposition(|call| call.purpose.transaction() == serial);
+        if newest_first { newest() } else { Some(0) }
     }
 
     /// Takes the open CALL when `id` is its id; anything else is late or foreign.

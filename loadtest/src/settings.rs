@@ -29,6 +29,8 @@ pub struct Settings {
     pub retry_interval_s: u32,
     /// A repeat carries the id of the first attempt; only 2.1 allows it.
     pub same_id_retries: bool,
+    /// The queued events of a transaction are told from the newest to the oldest; 2.x, where they may arrive in any order.
+    pub newest_first: bool,
     /// Time for an answer, s.
     pub message_timeout_s: u32,
     /// Least wait before reconnecting, s.
@@ -68,6 +70,7 @@ impl Default for Settings {
             retry_attempts: 3,
             retry_interval_s: 60,
             same_id_retries: true,
+            newest_first: false,
             message_timeout_s: 30,
             backoff_min_s: 2,
             backoff_random_s: 3,

@@ -21,7 +21,7 @@ use crate::station::{Goodbye, Ping, Station};
 use crate::tally::{Tally, Timed};
 use crate::unit::Moment;
 
-/// How long a station that was told to end goes on delivering.
+/// How long a station that was told to end goes on delivering, unless it is given more time.
 pub const WIND_DOWN: Duration = Duration::from_secs(10);
 /// How long a close frame may take.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const LEAST_WAIT: Duration = Duration::from_millis(1);
 pub enum Stop {
     /// It does.
     Run,
-    /// Drivers end their sessions; stations leave when all is delivered, or after [`WIND_DOWN`].
+    /// Drivers end their sessions; stations leave when all is delivered, or when their patience is over.
     WindDown,
     /// Stations leave at once.
     Now,
@@ -58,6 +58,7 @@ pub struct Life {
     /// Attempts since the last connection that was of use.
     attempts: u32,
     retry_at: Moment,
+    patience: Duration,
     wind_down_since: Option<Moment>,
 }
 
@@ -114,6 +115,7 @@ impl Life {
             link: Link::Down,
             attempts: 0,
             retry_at: Moment::default(),
+            patience: WIND_DOWN,
             wind_down_since: None,
         }
     }
@@ -122,6 +124,13 @@ impl Life {
     #[must_use]
     pub fn with_log(mut self, log: WireLog) -> Self {
         self.log = log;
+        self
+    }
+
+    /// How long it goes on delivering once it is told to end; [`WIND_DOWN`] unless it is given another.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -166,7 +175,7 @@ impl Life {
                     self.drivers.go_home(now, &mut self.station);
                 }
                 let since = *self.wind_down_since.get_or_insert(now);
-                self.station.is_settled() || now >= since.plus(WIND_DOWN)
+                self.station.is_settled() || now >= since.plus(self.patience)
             }
         }
     }
@@ -176,7 +185,7 @@ impl Life {
             Link::Down if self.station.may_connect(now) => Some(self.retry_at),
             Link::Down | Link::Dialing { .. } | Link::Up(_) => None,
         };
-        let over = self.wind_down_since.map(|since| since.plus(WIND_DOWN));
+        let over = self.wind_down_since.map(|since| since.plus(self.patience));
         let next = [self.station.next_deadline(), self.drivers.next_deadline(now), dial, over];
         let latest = now.plus(Duration::from_secs(3_600));
         next.into_iter().flatten().min().unwrap_or(latest).max(now.plus(LEAST_WAIT))

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use serde::Serialize;
+
+use crate::witness::Witness;
 
 /// Longest latency a histogram tells apart, in microseconds: ten minutes. Longer ones count as this.
 const LATENCY_MAX_US: u64 = 600_000_000;
@@ -124,6 +126,7 @@ pub struct Tally {
     latencies: Vec<Mutex<Latency>>,
     refusals: Mutex<BTreeMap<String, u64>>,
     sessions: Option<Mutex<Box<dyn SessionSink>>>,
+    witness: Option<Arc<Witness>>,
 }
 
 /// Where session records are written, one JSON object a line.
@@ -188,7 +191,20 @@ impl Tally {
             latencies: latencies?,
             refusals: Mutex::new(BTreeMap::new()),
             sessions: sessions.map(Mutex::new),
+            witness: None,
         })
+    }
+
+    /// Lets somebody remember every acknowledged billing message.
+    #[must_use]
+    pub fn witnessed(mut self, witness: Arc<Witness>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    /// Who remembers, if anybody does.
+    pub(crate) fn witness(&self) -> Option<&Witness> {
+        self.witness.as_deref()
     }
 
     /// Counts one.
@@ -258,6 +274,9 @@ impl Tally {
         if record.acknowledged {
             self.count(Count::SessionAcknowledged);
             self.energy_acknowledged_wh.fetch_add(record.energy_wh, Ordering::Relaxed);
+        }
+        if let Some(witness) = &self.witness {
+            witness.settled(record);
         }
         let Some(sessions) = &self.sessions else { return };
         let Ok(mut line) = serde_json::to_vec(record) else { return };

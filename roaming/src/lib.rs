@@ -2,7 +2,7 @@
 //!
 //! **Code map.** The door: [`hub`], which mounts everything under `/ocpi`. Who may come in: [`partner`], the credentials handshake as pure
 //! decisions. Where we would go: [`guard`], which every address of a partner passes. What partners see: [`service`]. How it is said:
-//! [`ocpi`].
+//! [`ocpi`]; partners' tariffs and bill records are read for pricing in [`ocpi::billing`].
 //!
 //! **Absent on purpose:** stations' sockets and their protocol, actor addresses, SQL. A station's OCPP identity never leaves this crate
 //! (security.md O8).

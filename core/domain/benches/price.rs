@@ -1,8 +1,5 @@
 //! How many sessions a core prices in a second: a plain tariff, and a usual one over a session of many stretches.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the macros of the bench make undocumented functions; a bench fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 

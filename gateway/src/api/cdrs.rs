@@ -5,6 +5,7 @@ use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
+use ringmain_domain::meter::SignatureVerdict;
 use ringmain_domain::tariff::pricing::breakdown::{CostBreakdown, CostLine};
 use ringmain_store::cdrs::CdrFilter;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use super::problem::{Problem, ProblemBody};
 use super::sessions::StatusBody;
 use super::transactions::SignedBody;
 use crate::house::House;
+use crate::services::sessions::flag_name;
 use crate::services::tokens::kind_name;
 
 const LIST: &str = "cdrs";
@@ -54,8 +56,11 @@ pub(super) struct CdrBody {
     id: CdrId,
     #[schema(value_type = String, format = Uuid)]
     session_id: SessionId,
-    /// 0 is the first.
+    /// 0 is the first; a correction is a credit and a new record, each with the next number.
     revision: u32,
+    /// The record this one takes back, whole; its cost has the opposite sign. Null for a bill.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    credits_cdr_id: Option<CdrId>,
     #[schema(value_type = String)]
     charging_station_id: StationId,
     #[schema(value_type = Option<u32>)]
@@ -82,6 +87,12 @@ pub(super) struct CdrBody {
     cost: Option<CostBody>,
     /// Why it costs that.
     breakdown: Option<BreakdownBody>,
+    /// What was unusual about the session when it was billed.
+    #[schema(example = json!(["offline"]))]
+    flags: Vec<&'static str>,
+    /// What the signed values are worth together: `valid`, `unknown_key`, `unsupported`, `unreadable` or `invalid`; null without any.
+    #[schema(example = "valid")]
+    signature: Option<&'static str>,
     /// Signed meter values, bit for bit as the station sent them.
     signed_values: Vec<SignedBody>,
     created_at: Instant,
@@ -191,6 +202,9 @@ impl From<Cdr> for CdrBody {
             meter_last_wh: cdr.meter_last_wh,
             cost,
             breakdown: cdr.breakdown.map(BreakdownBody::from),
+            credits_cdr_id: cdr.credits,
+            flags: cdr.flags.into_iter().map(flag_name).collect(),
+            signature: cdr.signature.map(SignatureVerdict::as_str),
             signed_values: cdr.signed_values.into_iter().map(SignedBody::from).collect(),
             created_at: cdr.created_at.into(),
         }

@@ -1,7 +1,9 @@
 //! `sessions`: drivers' stays, as partners and operators see them.
 
 use actix_web::{HttpResponse, web};
-use ringmain_domain::id::{ConnectorId, EvseId, LocationId, SessionId, StationId, TokenUid, TransactionId};
+use ringmain_domain::id::{
+    ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
+};
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_store::sessions::SessionFilter;
 use serde::{Deserialize, Serialize};
@@ -103,6 +105,11 @@ pub(super) struct SessionBody {
     /// What is unusual.
     #[schema(example = json!(["offline"]))]
     flags: Vec<&'static str>,
+    /// The tariff that applies, chosen by what was known at its start.
+    #[schema(value_type = Option<String>)]
+    tariff_id: Option<TariffId>,
+    /// Over, but something is missing that may still come: it is billed then at the latest.
+    settles_at: Option<Instant>,
     /// So far, or in the end; null when no tariff applies.
     cost: Option<CostBody>,
 }
@@ -169,6 +176,8 @@ impl From<Session> for SessionBody {
             stop_reason: session.stop_reason.map(Into::into),
             remote_start_id: session.remote_start_id,
             flags: session.flags.into_iter().map(flag_name).collect(),
+            tariff_id: session.tariff,
+            settles_at: session.settles_at.map(Into::into),
             cost: session.currency.zip(session.cost).map(|(currency, cost)| CostBody::new(currency, cost)),
         }
     }

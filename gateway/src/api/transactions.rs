@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ringmain_domain::id::{ConnectorId, EvseId, SessionId, StationId, TokenUid, TransactionId};
-use ringmain_domain::meter::{Measurand, Sample, SignedValue};
+use ringmain_domain::meter::{Measurand, Sample, SignatureVerdict, SignedValue};
 use ringmain_domain::session::Session;
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_store::sessions::SessionFilter;
@@ -113,6 +113,9 @@ pub(super) struct FactBody {
     /// Some time in it could not be right; ours, or the message's, was taken.
     time_repaired: bool,
     samples: Vec<SampleBody>,
+    /// Set when it is not the station's word but a ruling: what was ruled, and by whom.
+    #[schema(value_type = Option<Object>)]
+    ruling: Option<Value>,
 }
 
 /// One measured value.
@@ -139,6 +142,9 @@ pub(super) struct SignedBody {
     encoding: String,
     method: String,
     public_key: String,
+    /// What the signature was worth when the value came in: `valid`, `invalid`, `unknown_key`, `unsupported` or `unreadable`.
+    #[schema(example = "valid")]
+    verdict: Option<&'static str>,
 }
 
 /// Transactions, newest start first.
@@ -244,6 +250,7 @@ impl From<TransactionFact> for FactBody {
             remote_start_id: fact.remote_start_id,
             time_repaired: fact.time_repaired,
             samples: fact.samples.into_iter().map(SampleBody::from).collect(),
+            ruling: fact.ruling.map(name),
         }
     }
 }
@@ -272,6 +279,7 @@ impl From<SignedValue> for SignedBody {
             encoding: signed.encoding.into(),
             method: signed.method.into(),
             public_key: signed.public_key.into(),
+            verdict: signed.verdict.map(SignatureVerdict::as_str),
         }
     }
 }

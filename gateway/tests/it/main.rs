@@ -2,6 +2,7 @@
 
 mod actors;
 mod api;
+mod chaos;
 mod console;
 mod crash;
 mod generated;

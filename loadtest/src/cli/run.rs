@@ -16,7 +16,7 @@ use crate::machine::{Machine, Usage};
 use crate::plan::Plan;
 use crate::progress::{Progress, say};
 use crate::report::{Connections, LastLook, Messages, Report, Server, Sessions};
-use crate::socket::Stop;
+use crate::socket::{Stop, WIND_DOWN};
 use crate::station::Version;
 use crate::tally::{SessionSink, Tally};
 
@@ -144,7 +144,7 @@ impl RunArgs {
         };
         let dialers = self.connect.dialers().await?;
         let passwords = self.connect.passwords(plan.password.as_ref());
-        let crowd = Crowd::start(plan, &passwords, &dialers, clock, tally)?;
+        let crowd = Crowd::start(plan, &passwords, &dialers, clock, tally, WIND_DOWN)?;
         let ramped_at = plan.ramp() + SETTLE;
         let mut ramped_connections = 0;
         let duration = self.end.duration_s.or(plan.duration_s).map(|s| plan.ramp() + Duration::from_secs(s));

@@ -4,7 +4,8 @@ use super::*;
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-const REPEATS: Repeats = Repeats { attempts: 3, interval: Duration::from_secs(60), same_id: false };
+const REPEATS: Repeats =
+    Repeats { attempts: 3, interval: Duration::from_secs(60), same_id: false, newest_first: false };
 
 fn at(seconds: u64) -> Moment {
     Moment::default().plus(Duration::from_secs(seconds))
@@ -38,6 +39,26 @@ fn one_call_is_out_and_order_is_kept() {
     assert_eq!(rpc.close("another"), None);
     assert!(rpc.close(&first.id).is_some());
     assert_eq!(open(&mut rpc, at(0)).unwrap().call.action, "Heartbeat");
+}
+
+#[test]
+fn a_queue_may_be_told_from_its_end_but_no_transaction_overtakes_another() {
+    let order = |newest_first| {
+        let mut rpc = Rpc::default();
+        for (n, serial) in [(1, 7), (2, 7), (3, 8), (4, 7), (5, 8)] {
+            let updated = Purpose::Updated { evse: 1, serial, reading: true };
+            rpc.push(Outgoing::new("TransactionEvent", json!({ "n": n }), updated));
+        }
+        let repeats = Repeats { newest_first, ..REPEATS };
+        let mut told = Vec::new();
+        while let Some(open) = rpc.open_next(at(0), Gate::Open, TIMEOUT, repeats).map(|open| open.clone()) {
+            told.extend(open.call.payload["n"].as_i64());
+            rpc.close(&open.id);
+        }
+        told
+    };
+    assert_eq!(order(false), [1, 2, 3, 4, 5]);
+    assert_eq!(order(true), [4, 2, 1, 5, 3]);
 }
 
 #[test]

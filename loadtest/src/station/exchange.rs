@@ -19,12 +19,17 @@ impl Station {
             attempts: self.settings.retry_attempts,
             interval: Settings::seconds(self.settings.retry_interval_s),
             same_id: self.settings.same_id_retries && self.make.version == Version::V21,
+            newest_first: self.settings.newest_first && self.family() == Family::V2,
         }
     }
 
     pub(super) fn say(&mut self, call: Outgoing) {
         if let Some(lost) = self.rpc.push(call) {
-            self.tally.count(if lost.purpose.is_durable() { Count::Discarded } else { Count::Dropped });
+            if lost.purpose.is_durable() {
+                self.count_discarded(lost.action);
+            } else {
+                self.tally.count(Count::Dropped);
+            }
             self.on_given_up(lost.purpose);
         }
     }
@@ -52,6 +57,9 @@ impl Station {
             if open.repeated {
                 self.tally.count(Count::Repeated);
             }
+            if let (Some(witness), true) = (self.tally.witness(), open.call.purpose.is_durable()) {
+                witness.sending();
+            }
             self.frames.push_back(frame::call(&open.id, open.call.action, &open.call.payload));
         }
     }
@@ -62,9 +70,19 @@ impl Station {
         let service = now.since(open.sent_at);
         let intended = open.call.due.map_or(service, |due| now.since(due));
         self.tally.answered(timed(&open.call.purpose), service, intended);
+        if let (Some(witness), true) = (self.tally.witness(), open.call.purpose.is_durable()) {
+            witness.acknowledged(&self.id, open.call.action, &open.call.payload, payload);
+        }
         match self.family() {
             Family::V16 => v16::answers::read(self, now, open.call.purpose, payload),
             Family::V2 => v2::answers::read(self, now, open.call.purpose, payload),
+        }
+    }
+
+    fn count_discarded(&self, action: &'static str) {
+        self.tally.count(Count::Discarded);
+        if let Some(witness) = self.tally.witness() {
+            witness.discarded(&self.id, action);
         }
     }
 
@@ -76,7 +94,7 @@ impl Station {
                 tracing::debug!(station.id = %self.id, action = open.call.action, ?failure, "attempt failed");
                 let repeats = self.repeats();
                 if let Some(given_up) = self.rpc.repeat(open, now, repeats) {
-                    self.tally.count(Count::Discarded);
+                    self.count_discarded(given_up.action);
                     self.on_given_up(given_up.purpose);
                 }
             }

@@ -10,7 +10,7 @@ use ringmain_loadtest::crowd::{Crowd, DialerOf};
 use ringmain_loadtest::dial::Dialer;
 use ringmain_loadtest::password::Passwords;
 use ringmain_loadtest::plan::Plan;
-use ringmain_loadtest::socket::Stop;
+use ringmain_loadtest::socket::{Stop, WIND_DOWN};
 use ringmain_loadtest::station::Version;
 use ringmain_loadtest::tally::{Count, Tally};
 
@@ -94,7 +94,7 @@ fn start(plan: &Plan) -> (Crowd, Arc<Tally>, Arc<Mutex<Ledger>>) {
         let (_, version) = versions.iter().find(|(prefix, _)| identity.starts_with(prefix.as_str())).unwrap();
         Ok(Arc::clone(&dialers.iter().find(|(known, _)| known == version).unwrap().1))
     });
-    let crowd = Crowd::start(plan, &Passwords::None, &dialer_of, clock, &tally).unwrap();
+    let crowd = Crowd::start(plan, &Passwords::None, &dialer_of, clock, &tally, WIND_DOWN).unwrap();
     (crowd, tally, ledger)
 }
 

@@ -17,6 +17,8 @@ mod configuration;
 mod crowds;
 mod csms;
 mod delivery;
+mod fake_node;
+mod planted;
 mod registration;
 mod rig;
 mod schemas;

@@ -10,6 +10,7 @@ use ringmain_roaming::ocpi::billing::OcpiPricer;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+mod differential;
 mod documents;
 mod popular;
 mod priced;

@@ -70,12 +70,7 @@ pub(crate) fn stay(day: &str, stretches: &[&str]) -> Vec<Segment> {
     };
     let segment = |text: &&str| {
         let words: Vec<_> = text.split(' ').collect();
-        let activity = match words[0] {
-            "reserved" => Activity::Reserved,
-            "charging" => Activity::Charging,
-            "idle" => Activity::Idle,
-            other => panic!("{other}"),
-        };
+        let activity = serde_json::from_value::<Activity>(words[0].into()).unwrap();
         let energy = words.get(3).map_or(0, |wh| wh.parse().unwrap());
         let with = |unit| words.iter().find_map(|word| word.strip_suffix(unit)).map(|n| n.parse().unwrap());
         let mut segment = Segment::new(time(words[1]), time(words[2]), WattHours(energy), activity);
@@ -87,7 +82,7 @@ pub(crate) fn stay(day: &str, stretches: &[&str]) -> Vec<Segment> {
 }
 
 fn written(line: &CostLine) -> String {
-    let clock = |at: Timestamp| at.to_string()[11..16].to_owned();
+    let clock = |at: Timestamp| Zone::UTC.local(at).unwrap().time.to_string();
     let period = line.period.map_or_else(String::new, |p| match (clock(p.from), clock(p.to)) {
         (from, _) if p.from == p.to => format!(" {from}"),
         (from, to) => format!(" {from}-{to}"),

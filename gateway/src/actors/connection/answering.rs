@@ -8,7 +8,7 @@ use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
 use ringmain_domain::outcome::{Effect, Oddity};
 use ringmain_domain::reply::StationReply;
-use ringmain_domain::report::StationReport;
+use ringmain_domain::report::{StationReport, TransactionPhase};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
 use ringmain_ocpp::action::Action;
@@ -179,10 +179,11 @@ impl Connection {
     ) {
         let facts = self.facts(events, clock::now());
         let proposed = facts.iter().map(|fact| proposed_number(&fact.event)).collect::<Vec<_>>();
+        let goes_on = facts.iter().any(|fact| is_update(&fact.event));
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
-                let reply = connection.complete(reply, &proposed, &appended);
+                let reply = connection.complete(reply, &proposed, goes_on, &appended);
                 connection.answer(&open, &reply, ctx);
             }
             Ok(Err(error)) => {
@@ -198,6 +199,7 @@ impl Connection {
         &mut self,
         reply: StationReply,
         proposed: &[Option<TransactionId>],
+        goes_on: bool,
         appended: &[Appended],
     ) -> StationReply {
         self.tell_of(appended);
@@ -212,9 +214,11 @@ impl Connection {
             }
             if let Some(session) = &appended.session {
                 let cost = session.cost.map(|cost| cost.incl_tax);
-                let told =
-                    if session.ended_at.is_some() { &mut reply.total_cost } else { &mut reply.running_cost };
-                *told = cost;
+                if session.ended_at.is_some() {
+                    reply.total_cost = cost;
+                } else if goes_on {
+                    reply.running_cost = cost;
+                }
             }
         }
         StationReply::Transaction(reply)
@@ -332,6 +336,11 @@ fn count_authorization(event: &DomainEvent) {
         metrics::counter!(telemetry::DECISION_AUTHORIZATIONS, "authorization" => reason, "occasion" => occasion)
             .increment(1);
     }
+}
+
+/// Does a transaction go on with it? Then the answer may tell the cost so far.
+fn is_update(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
 }
 
 /// The number proposed for a start that asks for one.

@@ -85,6 +85,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/sessions/{id}", format!("/sessions/{session}")),
         ("/cdrs/{id}", format!("/cdrs/{cdr}")),
         ("/tariffs/{id}", "/tariffs/std".to_owned()),
+        ("/tariffs/{id}/simulate", "/tariffs/std/simulate".to_owned()),
         ("/tokens/{uid}", "/tokens/A1".to_owned()),
         ("/token-groups/{id}", "/token-groups/FLEET".to_owned()),
         ("/commands/{id}", format!("/commands/{}", command["id"].as_str().unwrap())),
@@ -121,6 +122,9 @@ async fn another_tenant_sees_nothing_of_ours() {
 fn body_for(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
         (Method::Post, "/charging-stations/{id}/commands") => Some(json!({"command": "reset"})),
+        (Method::Post, "/tariffs/{id}/simulate") => {
+            Some(json!({"started_at": "2026-03-02T08:00:00Z", "charging_min": 60, "energy_wh": 1000}))
+        }
         (Method::Post | Method::Patch, _) => Some(json!({})),
         _ => None,
     }

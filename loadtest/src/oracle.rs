@@ -1,0 +1,212 @@
+//! The judge of a chaos run: what was acknowledged is stored, what ended is billed once, and every watt-hour is there.
+//!
+//! It knows the truth from the stations' side ([`crate::witness`]) and asks the operator API only (`operator`); `acks` compares messages
+//! with stored ones, `energy` transactions with bills. It never looks into a store, and never forgives: what it cannot read is
+//! an error, not a pass. The planted bugs of its own tests show that it can see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::ensure;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+
+use crate::witness::{Name, Told};
+
+pub mod operator;
+
+mod acks;
+mod energy;
+mod http;
+
+use operator::Operator;
+
+/// Violations that are kept; more are counted.
+const VIOLATIONS_MAX: usize = 200;
+/// Transactions asked about at the same time.
+const ASKED_AT_ONCE: usize = 8;
+
+/// Something that must never happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "violation", rename_all = "snake_case")]
+pub enum Violation {
+    /// A message was acknowledged and is not stored.
+    #[error("{name}: acknowledged and not stored: {message}")]
+    Lost {
+        /// Of which transaction.
+        name: Name,
+        /// What was acknowledged.
+        message: String,
+    },
+    /// A message is stored as something else than what was acknowledged.
+    #[error("{name}: acknowledged {message}, stored {stored}")]
+    Altered {
+        /// Of which transaction.
+        name: Name,
+        /// What was acknowledged.
+        message: String,
+        /// What is stored.
+        stored: String,
+    },
+    /// A transaction ended, its end was acknowledged, and its session is not closed.
+    #[error("{name}: ended and still {status}")]
+    NotClosed {
+        /// Which transaction.
+        name: Name,
+        /// What the session is instead.
+        status: String,
+    },
+    /// A transaction ended and there is no bill record for it.
+    #[error("{name}: ended with {true_wh} Wh and not billed")]
+    NotBilled {
+        /// Which transaction.
+        name: Name,
+        /// What it truly took.
+        true_wh: u64,
+    },
+    /// There is more than one bill record for a transaction, credits and what they take back not counted.
+    #[error("{name}: billed {records} times")]
+    BilledTwice {
+        /// Which transaction.
+        name: Name,
+        /// How many records stand.
+        records: usize,
+    },
+    /// The bill says another energy than what flowed.
+    #[error("{name}: took {true_wh} Wh and is billed {billed_wh} Wh")]
+    WrongEnergy {
+        /// Which transaction.
+        name: Name,
+        /// What it truly took.
+        true_wh: u64,
+        /// What the bill says.
+        billed_wh: i64,
+    },
+    /// There is a transaction or a bill that no station knows of.
+    #[error("{name}: {what}, and no station knows it")]
+    Invented {
+        /// Which transaction.
+        name: Name,
+        /// A transaction, or a bill record.
+        what: String,
+    },
+    /// A station gave up a billing message.
+    #[error("{station}: gave up a {action}")]
+    Discarded {
+        /// Which station.
+        station: String,
+        /// Which message.
+        action: String,
+    },
+    /// The end of a transaction was not acknowledged although the stations had time for it.
+    #[error("{station}: the end of a transaction of {energy_wh} Wh at EVSE {evse} was never acknowledged")]
+    Undelivered {
+        /// Which station.
+        station: String,
+        /// Where.
+        evse: u32,
+        /// What it truly took.
+        energy_wh: u64,
+    },
+    /// A station did not leave in time and took with it what it knew.
+    #[error("{stations} stations did not leave in time")]
+    Stuck {
+        /// How many.
+        stations: usize,
+    },
+    /// A process under test panicked, or the run saw something else in its log that must not be there.
+    #[error("log of {process}: {line}")]
+    Panicked {
+        /// Which process.
+        process: String,
+        /// What it wrote.
+        line: String,
+    },
+}
+
+/// What was looked at, and what was wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Acknowledged messages that were looked for.
+    pub messages: usize,
+    /// Transactions whose stored messages were read.
+    pub transactions: usize,
+    /// Transactions that ended.
+    pub ended: usize,
+    /// Bill records of all kinds.
+    pub cdrs: usize,
+    /// Bill records that take another one back.
+    pub credits: usize,
+    /// Energy of all ended transactions by their stations' meters, Wh.
+    pub true_wh: u64,
+    /// Energy of all bill records that stand, Wh.
+    pub billed_wh: i64,
+    /// Violations in all.
+    pub violations_count: usize,
+    /// The first of them.
+    pub violations: Vec<Violation>,
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Nothing was wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violations_count == 0
+    }
+
+    /// Adds a violation; beyond the bound it is only counted.
+    pub fn accuse(&mut self, violation: Violation) {
+        self.violations_count += 1;
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(violation);
+        }
+    }
+}
+
+/// Compares all bills, and the stored messages of every transaction but those of `skip`, with what stations know.
+///
+/// The system must be at rest: every queue drained, nothing running.
+///
+/// # Errors
+/// The API did not answer, or answered something that cannot be read; or more was acknowledged than could be remembered.
+pub async fn judge(operator: &Operator, told: &Told, skip: &BTreeSet<Name>) -> anyhow::Result<Verdict> {
+    ensure!(!told.overflowed, "more messages were acknowledged than a run can remember");
+    let mut verdict = Verdict::default();
+    for discard in &told.discards {
+        verdict.accuse(Violation::Discarded {
+            station: discard.station.clone(),
+            action: discard.action.to_owned(),
+        });
+    }
+    for record in &told.undelivered {
+        verdict.accuse(Violation::Undelivered {
+            station: record.station.clone(),
+            evse: record.evse,
+            energy_wh: record.energy_wh,
+        });
+    }
+    let asked: Vec<_> = told.accounts.iter().filter(|(name, _)| !skip.contains(name)).collect();
+    let answers = stream::iter(&asked).map(|(name, _)| async move {
+        let facts = operator.facts(name).await?;
+        anyhow::Ok(facts.unwrap_or_default())
+    });
+    let facts: Vec<_> = answers.buffered(ASKED_AT_ONCE).try_collect().await?;
+    for ((name, account), stored) in asked.iter().zip(&facts) {
+        verdict.transactions += 1;
+        verdict.messages += account.messages.len();
+        acks::compare(name, account, stored).into_iter().for_each(|violation| verdict.accuse(violation));
+    }
+    let (transactions, cdrs) = (operator.transactions().await?, operator.cdrs().await?);
+    energy::compare(&told.accounts, &transactions, &cdrs, &mut verdict);
+    Ok(verdict)
+}
+
+/// Values by the transaction they belong to.
+fn by_name<T>(values: &[T], name: impl Fn(&T) -> &Name) -> BTreeMap<&Name, Vec<&T>> {
+    let mut grouped: BTreeMap<&Name, Vec<&T>> = BTreeMap::new();
+    for value in values {
+        grouped.entry(name(value)).or_default().push(value);
+    }
+    grouped
+}

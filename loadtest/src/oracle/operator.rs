@@ -1,0 +1,206 @@
+//! The operator API as far as the oracle asks it: transactions, their stored messages, bill records.
+//!
+//! It reads JSON by name and takes nothing for granted: a field that is missing is an error.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+
+use super::http;
+use crate::clock::Utc;
+use crate::dial::percent_encoded;
+use crate::witness::{Name, Phase};
+
+/// Items asked for at once; the API's own limit.
+const PAGE: u32 = 1_000;
+/// Pages of one list that are read; more and something goes round in circles.
+const PAGES_MAX: usize = 10_000;
+
+/// One operator with an API key.
+#[derive(Clone)]
+pub struct Operator {
+    address: SocketAddr,
+    token: String,
+}
+
+/// A transaction as the API lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredTransaction {
+    pub(super) name: Name,
+    pub(super) status: String,
+}
+
+/// A stored message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredFact {
+    pub(super) key: String,
+    pub(super) phase: Phase,
+    pub(super) observed_at_ms: i64,
+    pub(super) register_wh: Option<u64>,
+}
+
+/// A bill record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredCdr {
+    pub(super) name: Name,
+    pub(super) revision: u64,
+    pub(super) energy_wh: i64,
+    /// It takes another one back.
+    pub(super) is_credit: bool,
+}
+
+// === impl Operator ===
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Operator {
+    /// An operator who asks the API at `address` with the API key `token`.
+    #[must_use]
+    pub fn new(address: SocketAddr, token: &str) -> Self {
+        Self { address, token: token.to_owned() }
+    }
+
+    /// All transactions.
+    pub(super) async fn transactions(&self) -> anyhow::Result<Vec<StoredTransaction>> {
+        let items = self.list("/api/v1/transactions").await?;
+        items.iter().map(StoredTransaction::read).collect()
+    }
+
+    /// All bill records.
+    pub(super) async fn cdrs(&self) -> anyhow::Result<Vec<StoredCdr>> {
+        let items = self.list("/api/v1/cdrs").await?;
+        items.iter().map(StoredCdr::read).collect()
+    }
+
+    /// The stored messages of a transaction; `None` where there is no such transaction.
+    pub(super) async fn facts(&self, name: &Name) -> anyhow::Result<Option<Vec<StoredFact>>> {
+        let (station, transaction) = (percent_encoded(&name.station), percent_encoded(&name.transaction));
+        let path = format!("/api/v1/transactions/{station}/{transaction}");
+        let mut facts = Vec::new();
+        let mut cursor = None;
+        for _ in 0..PAGES_MAX {
+            let Some(page) = self.page(&path, cursor.as_deref()).await? else { return Ok(None) };
+            for fact in array(&page, "facts")? {
+                // Rulings of the system or of a person are no message of the station.
+                if !text(fact, "key")?.starts_with('r') {
+                    facts.push(StoredFact::read(fact)?);
+                }
+            }
+            cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(Some(facts));
+            }
+        }
+        bail!("{path} has no end")
+    }
+
+    async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut cursor = None;
+        for _ in 0..PAGES_MAX {
+            let page =
+                self.page(path, cursor.as_deref()).await?.with_context(|| format!("{path}: not found"))?;
+            items.extend(array(&page, "items")?.iter().cloned());
+            cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(items);
+            }
+        }
+        bail!("{path} has no end")
+    }
+
+    async fn page(&self, path: &str, cursor: Option<&str>) -> anyhow::Result<Option<Value>> {
+        let cursor = cursor.map(|cursor| format!("&cursor={}", percent_encoded(cursor))).unwrap_or_default();
+        let target = format!("{path}?limit={PAGE}{cursor}");
+        let answer = http::get(self.address, &target, &self.token).await;
+        let answer = answer.with_context(|| format!("ask {target}"))?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        ensure!(answer.status == 200, "{target} is answered with {}: {}", answer.status, answer.body);
+        serde_json::from_str(&answer.body).with_context(|| format!("read the answer to {target}")).map(Some)
+    }
+}
+
+// === impl StoredTransaction ===
+
+impl StoredTransaction {
+    fn read(item: &Value) -> anyhow::Result<Self> {
+        let name = Name {
+            station: text(item, "charging_station_id")?.to_owned(),
+            transaction: text(item, "id")?.to_owned(),
+        };
+        Ok(Self { name, status: text(item, "status")?.to_owned() })
+    }
+}
+
+// === impl StoredFact ===
+
+impl StoredFact {
+    fn read(item: &Value) -> anyhow::Result<Self> {
+        let phase = match text(item, "phase")? {
+            "started" => Phase::Started,
+            "updated" => Phase::Updated,
+            "ended" => Phase::Ended,
+            other => bail!("no phase: {other}"),
+        };
+        let observed_at = text(item, "observed_at")?;
+        let samples = array(item, "samples")?;
+        let is_register = |sample: &&Value| {
+            sample.get("measurand").and_then(Value::as_str) == Some("energy_import_register")
+        };
+        let register_wh = match samples.iter().find(is_register) {
+            Some(sample) => {
+                let value = sample.get("value").and_then(Value::as_u64);
+                Some(value.with_context(|| format!("read the register {sample}"))?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            key: text(item, "key")?.to_owned(),
+            phase,
+            observed_at_ms: Utc::read(observed_at).with_context(|| format!("no instant: {observed_at}"))?.0,
+            register_wh,
+        })
+    }
+
+    /// The number of a 2.x message, which its key ends with; keys of 1.6 messages begin otherwise.
+    pub(super) fn seq_no(&self) -> Option<u64> {
+        self.key.strip_prefix('q')?.parse().ok()
+    }
+}
+
+impl std::fmt::Display for StoredFact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = Utc(self.observed_at_ms).stamp();
+        write!(f, "{} {:?} of {at} at {:?} Wh", self.key, self.phase, self.register_wh)
+    }
+}
+
+// === impl StoredCdr ===
+
+impl StoredCdr {
+    fn read(item: &Value) -> anyhow::Result<Self> {
+        let name = Name {
+            station: text(item, "charging_station_id")?.to_owned(),
+            transaction: text(item, "transaction_id")?.to_owned(),
+        };
+        let revision = item.get("revision").and_then(Value::as_u64).context("revision is missing")?;
+        let energy_wh = item.get("energy_wh").and_then(Value::as_i64).context("energy_wh is missing")?;
+        let is_credit = item.get("credits_cdr_id").is_some_and(|credited| !credited.is_null());
+        Ok(Self { name, revision, energy_wh, is_credit })
+    }
+}
+
+fn text<'a>(item: &'a Value, field: &str) -> anyhow::Result<&'a str> {
+    item.get(field).and_then(Value::as_str).with_context(|| format!("{field} is missing in {item}"))
+}
+
+fn array<'a>(item: &'a Value, field: &str) -> anyhow::Result<&'a Vec<Value>> {
+    item.get(field).and_then(Value::as_array).with_context(|| format!("{field} is missing in {item}"))
+}
