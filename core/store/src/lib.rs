@@ -3,7 +3,7 @@
 //! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`], [`tariffs`],
 //! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
-//! [`overview`], [`meter_keys`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
+//! [`overview`], [`meter_keys`], [`strays`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas.
 //!
 //! **Absent on purpose:** decisions. Where one must stand inside a transaction, the store locks and loads, calls domain's pure function
@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod settlements;
 pub mod stations;
 pub mod store;
+pub mod strays;
 pub mod tariff_assignments;
 pub mod tariffs;
 pub mod tokens;
