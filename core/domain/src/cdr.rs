@@ -69,10 +69,38 @@ pub struct Cdr {
     pub created_at: Timestamp,
 }
 
+/// What a bill record does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CdrKind {
+    /// The first bill of a session.
+    Bill,
+    /// It takes another one back.
+    Credit,
+    /// A bill in the place of one that was taken back.
+    Correction,
+}
+
 /// The most signed values a record carries: start and end of every meter, with room.
 const MAX_SIGNED: usize = 100;
 /// The most stretches a record carries.
 const MAX_SEGMENTS: usize = 1_000;
+
+// === impl CdrKind ===
+
+impl CdrKind {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Bill, Self::Credit, Self::Correction];
+
+    /// The name in the API and on pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bill => "bill",
+            Self::Credit => "credit",
+            Self::Correction => "correction",
+        }
+    }
+}
 
 // === impl Cdr ===
 
@@ -127,6 +155,17 @@ impl Cdr {
             credits: Some(self.id),
             created_at,
             ..self.clone()
+        }
+    }
+
+    /// What it does. The revision tells it too: bill and credit take turns and the bill begins, so credits are the odd ones. The store
+    /// finds them by that.
+    #[must_use]
+    pub const fn kind(&self) -> CdrKind {
+        match (self.credits, self.revision) {
+            (Some(_), _) => CdrKind::Credit,
+            (None, 0) => CdrKind::Bill,
+            (None, _) => CdrKind::Correction,
         }
     }
 

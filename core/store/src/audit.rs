@@ -58,9 +58,27 @@ impl Store {
         tenant: &TenantId,
         page: &PageRequest,
     ) -> Result<Page<AuditEvent>, StoreError> {
-        let mut select =
-            Select::new("SELECT tenant, id, at, actor, action, subject, detail FROM audit_events")
-                .filter("tenant = ?", params![tenant]);
+        self.audit_page(audits(tenant), page).await
+    }
+
+    /// What was done to one thing, the newest first.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn audits_of(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEvent>, StoreError> {
+        self.audit_page(audits(tenant).filter("subject = ?", params![subject]), page).await
+    }
+
+    async fn audit_page(
+        &self,
+        mut select: Select,
+        page: &PageRequest,
+    ) -> Result<Page<AuditEvent>, StoreError> {
         if let Some((at, id)) = page.key::<(i64, Uuid)>()? {
             select = select.filter("(at, id) < (?, ?)", params![at, id]);
         }
@@ -68,6 +86,11 @@ impl Store {
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         page.page(&rows, event, |row| Ok((row.int("at")?, row.uuid("id")?)))
     }
+}
+
+fn audits(tenant: &TenantId) -> Select {
+    Select::new("SELECT tenant, id, at, actor, action, subject, detail FROM audit_events")
+        .filter("tenant = ?", params![tenant])
 }
 
 fn event(row: &Row) -> Result<AuditEvent, StoreError> {

@@ -1,6 +1,6 @@
 //! Bill records: frozen when `append` makes them, read here, never changed.
 
-use ringmain_domain::cdr::Cdr;
+use ringmain_domain::cdr::{Cdr, CdrKind};
 use ringmain_domain::id::{CdrId, LocationId, SessionId, StationId, TenantId, TokenUid};
 use ringmain_domain::time::Timestamp;
 use uuid::Uuid;
@@ -24,7 +24,12 @@ pub struct CdrFilter {
     pub from: Option<Timestamp>,
     /// Made before that.
     pub to: Option<Timestamp>,
+    /// Only first bills, only credits, or only what took a bill's place. The revision tells: [`Cdr::kind`] says why.
+    pub kind: Option<CdrKind>,
 }
+
+/// The most records of one session that are read; each correction makes two.
+const MAX_REVISIONS: u32 = 1_000;
 
 impl Store {
     /// The bill record, if there is one.
@@ -48,6 +53,18 @@ impl Store {
         rows.first().map(|row| row.json("document")).transpose()
     }
 
+    /// All bill records of a session in the order of their revisions: the bill, its credit, the bill that takes its place, and so on.
+    /// At most 1,000.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn cdrs_of(&self, tenant: &TenantId, session: SessionId) -> Result<Vec<Cdr>, StoreError> {
+        let sql =
+            "SELECT document FROM cdrs WHERE tenant = $1 AND session_id = $2 ORDER BY revision LIMIT $3";
+        let rows = self.engine().rows(sql, params![tenant, session, MAX_REVISIONS]).await?;
+        rows.iter().map(|row| row.json("document")).collect()
+    }
+
     /// A tenant's bill records, the one made last first.
     ///
     /// # Errors
@@ -65,6 +82,16 @@ impl Store {
             .filter_some("token_uid = ?", filter.token.as_ref().map(upper))
             .filter_some("created_at >= ?", filter.from)
             .filter_some("created_at < ?", filter.to);
+        if let Some(kind) = filter.kind {
+            select = select.filter(
+                match kind {
+                    CdrKind::Bill => "revision = 0",
+                    CdrKind::Credit => "revision % 2 = 1",
+                    CdrKind::Correction => "revision > 0 AND revision % 2 = 0",
+                },
+                params![],
+            );
+        }
         if let Some((created_at, id)) = page.key::<(i64, Uuid)>()? {
             select = select.filter("(created_at, id) < (?, ?)", params![created_at, id]);
         }

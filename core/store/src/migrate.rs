@@ -13,12 +13,14 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0002__partners", include_str!("../migrations/sqlite/V0002__partners.sql")),
     ("V0003__access", include_str!("../migrations/sqlite/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/sqlite/V0004__billing.sql")),
+    ("V0005__review", include_str!("../migrations/sqlite/V0005__review.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
     ("V0002__partners", include_str!("../migrations/postgres/V0002__partners.sql")),
     ("V0003__access", include_str!("../migrations/postgres/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/postgres/V0004__billing.sql")),
+    ("V0005__review", include_str!("../migrations/postgres/V0005__review.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

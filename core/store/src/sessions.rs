@@ -64,4 +64,34 @@ impl Store {
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         page.page(&rows, |row| row.json("document"), |row| Ok((row.int("started_at")?, row.uuid("id")?)))
     }
+
+    /// A tenant's sessions that wait for a person, the one that started first first.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn sessions_under_review(
+        &self,
+        tenant: &TenantId,
+        page: &PageRequest,
+    ) -> Result<Page<Session>, StoreError> {
+        let mut select = Select::new("SELECT id, started_at, document FROM sessions")
+            .filter("tenant = ? AND status = 'under_review'", params![tenant]);
+        if let Some((started_at, id)) = page.key::<(i64, Uuid)>()? {
+            select = select.filter("(started_at, id) > (?, ?)", params![started_at, id]);
+        }
+        let select = select.tail("ORDER BY started_at, id LIMIT ?", params![page.probe()]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        page.page(&rows, |row| row.json("document"), |row| Ok((row.int("started_at")?, row.uuid("id")?)))
+    }
+
+    /// How many sessions wait for a person; counted up to `most`, so that it costs as little as a page.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn count_under_review(&self, tenant: &TenantId, most: u32) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS n FROM (SELECT 1 AS one FROM sessions \
+             WHERE tenant = $1 AND status = 'under_review' LIMIT $2) AS waiting";
+        let rows = self.engine().rows(sql, params![tenant, most]).await?;
+        rows.first().map_or(Ok(0), |row| row.number("n"))
+    }
 }

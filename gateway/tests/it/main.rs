@@ -5,6 +5,7 @@ mod api;
 mod chaos;
 mod console;
 mod crash;
+mod faults;
 mod generated;
 mod listen;
 mod orders;

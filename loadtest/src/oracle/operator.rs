@@ -87,7 +87,7 @@ impl Operator {
             let Some(page) = self.page(&path, cursor.as_deref()).await? else { return Ok(None) };
             for fact in array(&page, "facts")? {
                 // Rulings of the system or of a person are no message of the station.
-                if !text(fact, "key")?.starts_with('r') {
+                if fact.get("ruling").is_none_or(Value::is_null) {
                     facts.push(StoredFact::read(fact)?);
                 }
             }

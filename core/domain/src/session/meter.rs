@@ -156,12 +156,22 @@ impl Readings {
             .collect()
     }
 
+    /// Are there readings to tell the energy of a stay from?
+    fn cover(&self, from: Timestamp, to: Timestamp) -> bool {
+        match self.registers.as_slice() {
+            [] => !self.intervals.is_empty(),
+            // The reading of the end was that of the start, and counted once: nothing flowed in no time.
+            [(at, _)] => (*at == from && *at == to) || !self.intervals.is_empty(),
+            [_, _, ..] => true,
+        }
+    }
+
     /// Tells the session what the meter says of it, and what cannot be true.
     pub(super) fn describe(&self, session: &mut Session) {
         session.meter_first_wh = self.registers.first().map(|(_, wh)| *wh);
         session.meter_last_wh = self.registers.last().map(|(_, wh)| *wh);
         session.meter_last_at = self.last_at();
-        if session.ended_at.is_some() && self.registers.len() < 2 && self.intervals.is_empty() {
+        if session.ended_at.is_some_and(|ended_at| !self.cover(session.started_at, ended_at)) {
             session.flag(SessionFlag::NoMeterReading);
         }
         let falls = self

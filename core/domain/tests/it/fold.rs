@@ -39,6 +39,11 @@ fn energy_is_the_register_at_the_end_less_that_at_the_start() {
 }
 
 #[test]
+fn a_stay_that_ends_in_the_instant_it_began_needs_nobodys_look() {
+    check(&session(&[(0, 1_000), (0, 1_000)]), "completed 0 Wh charging 0 min parked 0 min");
+}
+
+#[test]
 fn time_without_energy_is_parking_time() {
     check(
         &session(&[(0, 0), (30, 5_000), (45, 5_000), (60, 5_000)]),

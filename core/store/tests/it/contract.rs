@@ -17,4 +17,5 @@ mod rivals;
 mod sessions;
 mod settlements;
 mod stations;
+mod strays;
 mod tariffs;

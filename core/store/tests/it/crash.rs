@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use ringmain_domain::id::{SessionId, TransactionId};
 use ringmain_domain::session::{SessionStatus, fold};
-use ringmain_store::store::{Store, StoreSettings};
+use ringmain_store::store::{Store, StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::make::{all_pages, at, message, station_id, tenant, transaction_id, whole_transaction};
@@ -19,6 +19,44 @@ const KILLS: u32 = 5;
 const LANES: usize = 4;
 
 on_both_engines!(what_was_acknowledged_is_there_after_a_kill);
+
+/// F33, F35: connections break at any moment, also while they commit; what is appended until it is acknowledged is stored and billed
+/// once. On PostgreSQL: an embedded store has no connection that could break.
+#[tokio::test]
+async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {
+    const TRANSACTIONS: u32 = 60;
+    let name = concat!(module_path!(), "::f33_connections_that_break_in_a_commit_lose_and_double_nothing");
+    let Some(rig) = crate::rig::postgres(name).await else { return };
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let append = async {
+        let mut troubles = 0_u32;
+        for number in 0..TRANSACTIONS {
+            for fact in whole_transaction("CS-1", &format!("t{number}")) {
+                while let Err(error) = rig.store.append(std::slice::from_ref(&fact)).await {
+                    assert!(
+                        matches!(error, StoreError::Unavailable { .. } | StoreError::Unknown { .. }),
+                        "{error}"
+                    );
+                    troubles += 1;
+                }
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        troubles
+    };
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let trouble = async {
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            rig.execute(others).await;
+        }
+    };
+    let (troubles, ()) = tokio::join!(append, trouble);
+    assert!(troubles > 0, "nothing broke, so nothing is proved");
+    assert_eq!(rig.count("transaction_events").await, i64::from(4 * TRANSACTIONS));
+    assert_eq!(rig.count("transaction_conflicts").await, 0);
+    assert_eq!((rig.count("sessions").await, rig.count("cdrs").await), (60, 60));
+}
 
 /// Not a test of its own: the process that is killed. Without its variable it has nothing to do.
 #[tokio::test]

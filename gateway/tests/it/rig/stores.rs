@@ -15,6 +15,12 @@ pub(crate) enum TestStore {
     Postgres(Database),
 }
 
+/// Takes a test's database away and gives it back.
+pub(crate) struct Outage {
+    admin: String,
+    name: String,
+}
+
 /// A database of this test alone; dropped with it.
 pub(crate) struct Database {
     /// Any database of the server, to make and drop ours from.
@@ -50,9 +56,32 @@ impl TestStore {
         }
     }
 
+    /// The means to take its database away; only of PostgreSQL.
+    pub(crate) fn outage(&self) -> Outage {
+        match self {
+            Self::Sqlite => unreachable!("a file does not go away"),
+            Self::Postgres(database) => Outage { admin: database.admin.clone(), name: database.name.clone() },
+        }
+    }
+
     /// The same store a second time, to read what is committed.
     pub(crate) async fn open(&self, data_dir: &Path) -> Store {
         Store::open(&self.url(data_dir), StoreSettings::default()).await.unwrap()
+    }
+}
+
+// === impl Outage ===
+
+impl Outage {
+    /// Nobody gets in any more, and whoever is in is thrown out.
+    pub(crate) async fn begin(&self) {
+        execute(&self.admin, &format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", self.name)).await;
+        let thrown_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
+        execute(&self.admin, &format!("{thrown_out}'{}'", self.name)).await;
+    }
+
+    pub(crate) async fn end(&self) {
+        execute(&self.admin, &format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", self.name)).await;
     }
 }
 

@@ -94,7 +94,7 @@ fn a_window_may_go_over_midnight_or_be_open() {
 }
 
 #[test]
-fn an_hour_that_the_clock_skips_is_not_billed_and_one_shown_twice_is_billed_twice() {
+fn f40_an_hour_that_the_clock_skips_is_not_billed_and_one_shown_twice_is_billed_twice() {
     // 29 March, Berlin: 02:00 becomes 03:00 at 01:00 UTC. From 00:30 to 04:30 by the clock are three hours.
     kilowatt(
         BERLIN,

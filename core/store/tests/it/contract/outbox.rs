@@ -12,11 +12,11 @@ use crate::rig::Rig;
 on_both_engines!(
     a_change_comes_with_its_row,
     a_row_is_out_to_one_taker,
-    a_lease_ends,
+    f41_a_row_whose_answer_was_lost_comes_again_as_it_was,
     news_while_a_row_is_out_come_again,
     many_changes_wait_as_one_row,
     a_status_waits_with_its_newest_word,
-    takers_never_share_a_row,
+    f42_takers_never_share_a_row,
 );
 
 async fn a_change_comes_with_its_row(rig: &Rig) {
@@ -60,7 +60,7 @@ async fn a_row_is_out_to_one_taker(rig: &Rig) {
     assert_eq!(rig.store.outbox_len().await.unwrap(), 2);
 }
 
-async fn a_lease_ends(rig: &Rig) {
+async fn f41_a_row_whose_answer_was_lost_comes_again_as_it_was(rig: &Rig) {
     rig.store.append(&[message("CS-1", "a", 0, 0).fact()]).await.unwrap();
     let taken = rig.store.outbox_take(1).await.unwrap();
     assert!(rig.store.outbox_take(1).await.unwrap().is_empty());
@@ -110,7 +110,7 @@ async fn a_status_waits_with_its_newest_word(rig: &Rig) {
     assert_eq!(found, expect);
 }
 
-async fn takers_never_share_a_row(rig: &Rig) {
+async fn f42_takers_never_share_a_row(rig: &Rig) {
     let facts: Vec<_> = (0..60).map(|n| message("CS-1", &format!("t{n}"), 0, n).fact()).collect();
     rig.store.append(&facts).await.unwrap();
     let other = rig.open_again(StoreSettings::default()).await;

@@ -113,4 +113,8 @@ async fn the_record_is_only_added_to(rig: &Rig) {
     rig.store.audit(&AuditEvent { tenant: other_tenant(), ..event(9) }).await.unwrap();
     let found = all_pages(2, async |page| rig.store.audits(&tenant(), &page).await).await;
     assert_eq!(found, [4, 3, 2, 1, 0].map(event));
+    let again = AuditEvent { id: Uuid::from_u128(7), at: at(7), ..event(2) };
+    rig.store.audit(&again).await.unwrap();
+    let of = async |page| rig.store.audits_of(&tenant(), "CS-2", &page).await;
+    assert_eq!(all_pages(1, of).await, [again, event(2)]);
 }

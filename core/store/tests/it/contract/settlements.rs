@@ -1,6 +1,6 @@
 //! Bills that wait, bills that are taken back, and sessions somebody must rule about.
 
-use ringmain_domain::cdr::Cdr;
+use ringmain_domain::cdr::{Cdr, CdrKind};
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::EvseId;
 use ringmain_domain::ruling::Ruling;
@@ -9,7 +9,7 @@ use ringmain_domain::unit::WattHours;
 use ringmain_store::cdrs::CdrFilter;
 use ringmain_store::page::PageRequest;
 
-use crate::make::{MINUTE, at, fact, message, tenant, transaction_id, whole_transaction};
+use crate::make::{MINUTE, at, fact, message, other_tenant, tenant, transaction_id, whole_transaction};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -21,6 +21,7 @@ on_both_engines!(
     f22_a_session_nobody_speaks_of_is_found,
     a_ruling_about_nothing_is_kept_and_makes_no_session,
     a_voided_bill_is_credited_once,
+    all_bills_of_a_session_are_read_and_found_by_their_kind,
 );
 
 fn ruling(ruling: Ruling, millis: i64) -> Fact {
@@ -151,5 +152,29 @@ async fn a_voided_bill_is_credited_once(rig: &Rig) {
         let voided = rig.store.append(std::slice::from_ref(&void)).await.unwrap().remove(0);
         assert_eq!(voided.session.unwrap().status, SessionStatus::Invalid);
         assert_eq!(bills(rig).await, [(0, WattHours(10_000), false), (1, WattHours(10_000), true)]);
+    }
+}
+
+async fn all_bills_of_a_session_are_read_and_found_by_their_kind(rig: &Rig) {
+    let session =
+        rig.store.append(&whole_transaction("CS-1", "tx")).await.unwrap()[3].session.clone().unwrap();
+    let late = message("CS-1", "tx", 4, 60 * MINUTE + 1).register(12_000).fact();
+    rig.store.append(&[late]).await.unwrap();
+    let void = ruling(Ruling::Voided { by: "ann".into(), note: "cable broken".into() }, 61 * MINUTE);
+    rig.store.append(&[void]).await.unwrap();
+    let approve = ruling(Ruling::Approved { by: "bob".into(), note: "it was not".into() }, 62 * MINUTE);
+    rig.store.append(&[approve]).await.unwrap();
+    let all = rig.store.cdrs_of(&tenant(), session.id).await.unwrap();
+    let kinds: Vec<_> = all.iter().map(|cdr| (cdr.revision, cdr.kind())).collect();
+    use CdrKind::{Bill, Correction, Credit};
+    assert_eq!(kinds, [(0, Bill), (1, Credit), (2, Correction), (3, Credit), (4, Correction)]);
+    assert!(rig.store.cdrs_of(&other_tenant(), session.id).await.unwrap().is_empty());
+    for kind in CdrKind::ALL {
+        let filter = CdrFilter { kind: Some(kind), ..CdrFilter::default() };
+        let found = rig.store.cdrs(&tenant(), &filter, &PageRequest::first(10)).await.unwrap().items;
+        let mut found: Vec<_> = found.iter().map(|cdr| cdr.id).collect();
+        let mut expect: Vec<_> = all.iter().filter(|cdr| cdr.kind() == kind).map(|cdr| cdr.id).collect();
+        (found.sort(), expect.sort());
+        assert_eq!(found, expect, "{kind:?}");
     }
 }

@@ -1,0 +1,114 @@
+//! Cases of the reliability table that need more than a conversation: many messages, an API caller, a database that goes away.
+//! The others are in `tests/scenarios`, in the store's contract and in the domain's tests; a tidy line holds that none is forgotten.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+use serde_json::{Value, json};
+
+use crate::rig::node::Node;
+use crate::rig::station::{Incoming, Introduction, Station, password_of};
+use crate::rig::stores::TestStore;
+use crate::rig::{eventually, on_both_stores, within};
+
+fn event(kind: &str, seq: u32, minute: u32, samples: &[Value]) -> Value {
+    let at = format!("2026-03-01T{:02}:{:02}:00Z", 8 + minute / 60, minute % 60);
+    let mut event = json!({
+        "eventType": kind, "timestamp": at, "triggerReason": "MeterValuePeriodic", "seqNo": seq, "offline": true,
+        "transactionInfo": {"transactionId": "T-1"}, "evse": {"id": 1, "connectorId": 1},
+    });
+    if !samples.is_empty() {
+        event["meterValue"] = json!([{"timestamp": at, "sampledValue": samples}]);
+    }
+    event
+}
+
+on_both_stores! {
+    /// F28: the outcome of a remote start was lost on its way to the caller, who asks again: one order, one call.
+    async fn f28_a_retried_command_is_the_same_command(store: TestStore) {
+        let node = Node::start(store).await;
+        let api = node.api();
+        api.register("CS-1").await;
+        let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+        let order = json!({"command": "start_transaction", "evse_id": 1, "token_uid": "A1"});
+        let key = [("Idempotency-Key", "one-start")];
+        let first = api.send("POST", "/charging-stations/CS-1/commands", &key, Some(&order)).await;
+        let again = api.send("POST", "/charging-stations/CS-1/commands", &key, Some(&order)).await;
+        assert_eq!((first.status, &first.body), (again.status, &again.body));
+        let (call, _) = station.ordered("RequestStartTransaction").await;
+        station.answer(&call, &json!({"status": "Accepted"})).await;
+        station.is_well().await;
+        assert_eq!(api.list("/commands").await.len(), 1);
+    }
+
+    /// F31: as many sampled values as a message of 1 MiB holds; what is too much closes (refusals::limits), this is taken and bounded.
+    async fn f31_ten_thousand_sampled_values_are_taken(store: TestStore) {
+        let node = Node::start(store).await;
+        node.api().register("CS-1").await;
+        let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+        station.call("TransactionEvent", &event("Started", 0, 0, &[json!({"value": 0})])).await;
+        let many: Vec<_> = (0..12_000).map(|_| json!({"value": 5, "measurand": "Voltage"})).collect();
+        station.call("TransactionEvent", &event("Updated", 1, 30, &many)).await;
+        station.call("TransactionEvent", &event("Ended", 2, 60, &[json!({"value": 4_000})])).await;
+        let facts = node.api().facts("CS-1", "T-1").await;
+        let kept = facts.iter().map(|fact| fact["samples"].as_array().unwrap().len()).max();
+        assert_eq!(kept, Some(10_000));
+        let cdrs = eventually!("the bill", {
+            let cdrs = node.api().cdrs("CS-1").await;
+            (!cdrs.is_empty()).then_some(cdrs)
+        });
+        assert_eq!(cdrs[0]["energy_wh"], 4_000);
+    }
+
+    /// F32: a queue is flushed at line rate while another station lives on: all stored, nobody turned away.
+    async fn f32_a_long_queue_is_flushed_beside_a_witness(store: TestStore) {
+        const EVENTS: u32 = 1_500;
+        let node = Node::start(store).await;
+        node.api().register("CS-1").await;
+        node.api().register("CS-2").await;
+        let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+        let mut witness = Station::booted(&node.addresses, "CS-2", "ocpp1.6").await;
+        for seq in 0..=EVENTS {
+            let kind = match seq {
+                0 => "Started",
+                EVENTS => "Ended",
+                _ => "Updated",
+            };
+            station.call("TransactionEvent", &event(kind, seq, seq / 4, &[json!({"value": seq * 10})])).await;
+            if seq % 100 == 0 {
+                witness.is_well().await;
+            }
+        }
+        let session = node.api().sessions("CS-1").await.remove(0);
+        assert_eq!((&session["status"], &session["energy_wh"]), (&json!("completed"), &json!(EVENTS * 10)));
+        assert_eq!(node.api().cdrs("CS-1").await.len(), 1);
+    }
+}
+
+/// F34: the database goes away for longer than a station waits: nothing is answered, the socket closes, the door refuses; when it is
+/// back the station repeats and is billed once.
+#[tokio::test]
+async fn f34_a_database_that_is_gone_costs_no_message() {
+    let name = concat!(module_path!(), "::f34_a_database_that_is_gone_costs_no_message");
+    let Some(store) = TestStore::postgres(name).await else { return };
+    let outage = store.outage();
+    let mut node = Node::start(store).await;
+    for complaint in ["store", "not committed", "cannot be", "put off", "off the record"] {
+        node.expect_complaint(complaint);
+    }
+    node.api().register("CS-1").await;
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    station.call("TransactionEvent", &event("Started", 0, 0, &[json!({"value": 0})])).await;
+    outage.begin().await;
+    station.begin("TransactionEvent", &event("Ended", 1, 60, &[json!({"value": 4_000})])).await;
+    assert_eq!(within("the close", station.next()).await, Incoming::Closed(Some(1013)));
+    let password = password_of("CS-1");
+    let introduction = Introduction::of("CS-1", "ocpp2.0.1", &password);
+    let refused = Station::introduce(&node.addresses, &introduction).await.err();
+    assert_eq!(refused, Some(503));
+    outage.end().await;
+    let mut station =
+        eventually!("the door to open", { Station::introduce(&node.addresses, &introduction).await.ok() });
+    station.call("TransactionEvent", &event("Ended", 1, 60, &[json!({"value": 4_000})])).await;
+    let cdrs = node.api().cdrs("CS-1").await;
+    assert_eq!((cdrs.len(), &cdrs[0]["energy_wh"]), (1, &json!(4_000)));
+}
