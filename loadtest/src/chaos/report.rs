@@ -1,5 +1,6 @@
 //! What a chaos run came to: a row per round and a total, as a table for people and JSON for machines, with seed, machine and commit.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -23,6 +24,8 @@ pub struct Round {
     pub postgres: Option<Fate>,
     /// Connections that went away under a station.
     pub connections_lost: u64,
+    /// Why attempts to connect came to nothing, with how often.
+    pub refusals: BTreeMap<String, u64>,
     /// CALLs whose connection went away before the answer.
     pub cut_off: u64,
     /// CALLs sent once more.
@@ -85,6 +88,7 @@ impl Round {
             node,
             postgres,
             connections_lost: tally.of(Count::ConnectionLost),
+            refusals: tally.refusals(),
             cut_off: tally.of(Count::CutOff),
             repeated: tally.of(Count::Repeated),
             refused: tally.of(Count::Refused),
@@ -117,6 +121,9 @@ impl Round {
             self.postgres.get_or_insert_default().add(fate);
         }
         self.connections_lost += other.connections_lost;
+        for (reason, count) in &other.refusals {
+            *self.refusals.entry(reason.clone()).or_default() += count;
+        }
         self.cut_off += other.cut_off;
         self.repeated += other.repeated;
         self.refused += other.refused;
@@ -143,6 +150,7 @@ impl Round {
             self.timed_out,
             self.discarded,
             wide(self.verdict.cdrs),
+            wide(self.verdict.credits),
             self.verdict.true_wh,
             u64::try_from(self.verdict.billed_wh).unwrap_or(0),
             self.drain_ms,
@@ -157,7 +165,7 @@ impl Round {
 }
 
 /// Titles and widths of the table.
-const COLUMNS: [(&str, usize); 15] = [
+const COLUMNS: [(&str, usize); 16] = [
     ("kills", 6),
     ("ready ms", 9),
     ("db kills", 9),
@@ -169,6 +177,7 @@ const COLUMNS: [(&str, usize); 15] = [
     ("late", 5),
     ("given up", 9),
     ("CDRs", 7),
+    ("credits", 8),
     ("true Wh", 10),
     ("billed Wh", 10),
     ("drain ms", 9),

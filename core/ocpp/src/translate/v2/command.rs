@@ -34,14 +34,7 @@ pub(in crate::translate) fn write(
             "RequestStopTransaction",
             &v21::RequestStopTransactionRequest::new(transaction_id.as_str()),
         ),
-        StationCommand::Reset { kind, evse_id } => {
-            let mut request = v21::ResetRequest::new(match kind {
-                ResetKind::Immediate => v21::ResetEnum::Immediate,
-                ResetKind::OnIdle => v21::ResetEnum::OnIdle,
-            });
-            request.evse_id = evse_of(*evse_id)?;
-            to.call("Reset", &request)
-        }
+        StationCommand::Reset { kind, evse_id } => reset(to, *kind, *evse_id),
         StationCommand::UnlockConnector { evse_id, connector_id } => {
             let evse = place::number(evse_id.0, "evse_id")?;
             let connector = place::number(connector_id.0, "connector_id")?;
@@ -58,14 +51,7 @@ pub(in crate::translate) fn write(
         StationCommand::Trigger { message, evse_id } => trigger(to, *message, *evse_id),
         StationCommand::GetVariables { variables } => get_variables(to, variables),
         StationCommand::SetVariables { variables } => set_variables(to, variables),
-        StationCommand::GetBaseReport { request_id, base } => {
-            let base = match base {
-                ReportBase::Configuration => v21::ReportBase::ConfigurationInventory,
-                ReportBase::Full => v21::ReportBase::FullInventory,
-                ReportBase::Summary => v21::ReportBase::SummaryInventory,
-            };
-            to.call("GetBaseReport", &v21::GetBaseReportRequest::new(*request_id, base))
-        }
+        StationCommand::GetBaseReport { request_id, base } => base_report(to, *request_id, *base),
         StationCommand::SetChargingProfile { evse_id, profile } => {
             let evse = place::number(evse_id.0, "evse_id")?;
             to.call(
@@ -159,6 +145,24 @@ fn clear_charging_profile(
         request.charging_profile_criteria = Some(criteria);
     }
     to.call("ClearChargingProfile", &request)
+}
+
+fn reset(to: Station, kind: ResetKind, evse: Option<EvseId>) -> Result<OutboundMessage, CommandRefusal> {
+    let mut request = v21::ResetRequest::new(match kind {
+        ResetKind::Immediate => v21::ResetEnum::Immediate,
+        ResetKind::OnIdle => v21::ResetEnum::OnIdle,
+    });
+    request.evse_id = evse_of(evse)?;
+    to.call("Reset", &request)
+}
+
+fn base_report(to: Station, request_id: i32, base: ReportBase) -> Result<OutboundMessage, CommandRefusal> {
+    let base = match base {
+        ReportBase::Configuration => v21::ReportBase::ConfigurationInventory,
+        ReportBase::Full => v21::ReportBase::FullInventory,
+        ReportBase::Summary => v21::ReportBase::SummaryInventory,
+    };
+    to.call("GetBaseReport", &v21::GetBaseReportRequest::new(request_id, base))
 }
 
 fn trigger(
