@@ -37,7 +37,7 @@ mod messages;
 mod meter_keys;
 mod sessions;
 mod tariff_assignments;
-mod tariffs;
+pub(crate) mod tariffs;
 mod tokens;
 mod transactions;
 

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod cdrs_csv;
 mod charging_stations;
 pub(crate) mod client;
 mod commands;
