@@ -3,13 +3,16 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::string_slice,
     reason = "tests fail by panicking"
 )]
 
 mod actions;
+mod bills;
 mod browser;
 mod html;
 mod live;
 mod pages;
 mod sign_in;
+mod tariffs;
