@@ -39,7 +39,7 @@ mod meter_keys;
 mod reports;
 mod sessions;
 mod tariff_assignments;
-mod tariffs;
+pub(crate) mod tariffs;
 mod token_groups;
 mod tokens;
 mod transactions;

@@ -16,18 +16,23 @@ use crate::services::doorway::{Doorway, Limits};
 pub mod routes;
 
 mod assets;
+mod bill;
+mod cdrs;
 mod events;
+mod flags;
 mod format;
 mod guard;
 mod location;
 mod overview;
 mod page;
+mod review;
 mod session;
 mod sessions;
 mod sign_in;
 mod station;
 mod station_actions;
 mod stations;
+mod tariff;
 mod tariffs;
 mod tokens;
 

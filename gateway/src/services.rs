@@ -4,6 +4,7 @@
 //! one audit event for every change. They know nothing of HTTP, HTML, SQL or a station's protocol version.
 
 pub mod audit;
+pub mod cdr_export;
 pub mod commands;
 pub mod doorway;
 pub mod evses;

@@ -1,7 +1,8 @@
 //! `cdrs`: frozen bill records.
 
+use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use ringmain_domain::cdr::Cdr;
+use ringmain_domain::cdr::{Cdr, CdrKind};
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
@@ -19,6 +20,8 @@ use super::problem::{Problem, ProblemBody};
 use super::sessions::StatusBody;
 use super::transactions::SignedBody;
 use crate::house::House;
+use crate::services::cdr_export::{self, ExportError};
+use crate::services::refusal::Refusal;
 use crate::services::sessions::flag_name;
 use crate::services::tokens::kind_name;
 
@@ -47,6 +50,44 @@ pub(super) struct CdrsQuery {
     created_at_from: Option<Instant>,
     /// Made before this instant.
     created_at_to: Option<Instant>,
+    /// Of this kind.
+    #[param(inline)]
+    kind: Option<KindBody>,
+}
+
+/// Which bill records of an export: all that fit, without pages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CsvQuery {
+    /// At this station.
+    #[param(value_type = Option<String>)]
+    charging_station_id: Option<StationId>,
+    /// At this location.
+    #[param(value_type = Option<String>)]
+    location_id: Option<LocationId>,
+    /// Of this token.
+    #[param(value_type = Option<String>)]
+    token_uid: Option<TokenUid>,
+    /// Made at this instant or later.
+    created_at_from: Option<Instant>,
+    /// Made before this instant.
+    created_at_to: Option<Instant>,
+    /// Of this kind.
+    #[param(inline)]
+    kind: Option<KindBody>,
+}
+
+/// What a bill record does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum KindBody {
+    /// The first bill of a session.
+    Bill,
+    /// It takes another one back.
+    Credit,
+    /// A bill in the place of one that was taken back.
+    Correction,
 }
 
 /// A bill record: what a session was when it was billed.
@@ -58,6 +99,7 @@ pub(super) struct CdrBody {
     session_id: SessionId,
     /// 0 is the first; a correction is a credit and a new record, each with the next number.
     revision: u32,
+    kind: KindBody,
     /// The record this one takes back, whole; its cost has the opposite sign. Null for a bill.
     #[schema(value_type = Option<String>, format = Uuid)]
     credits_cdr_id: Option<CdrId>,
@@ -154,15 +196,48 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let request = paging::request(LIST, query.limit, query.cursor.as_deref())?;
     let filter = CdrFilter {
-        kind: None,
         station: query.charging_station_id,
         location_id: query.location_id,
         token: query.token_uid,
         from: query.created_at_from.map(|at| at.0),
         to: query.created_at_to.map(|at| at.0),
+        kind: query.kind.map(Into::into),
     };
     let page = house.store.cdrs(&caller.tenant, &filter, &request).await?;
     Ok(HttpResponse::Ok().json(paging::body(LIST, page, CdrBody::from)))
+}
+
+/// All bill records that fit as CSV (RFC 4180, UTF-8), newest first, with the names of the columns in the first line. Instants are RFC 3339,
+/// amounts decimal numbers. A cell that a spreadsheet would take for a formula has an apostrophe before it. A text that breaks off
+/// without the end of its last chunk is not whole.
+#[utoipa::path(get, path = "/api/v1/cdrs.csv", tag = "cdrs", params(CsvQuery),
+    responses((status = 200, body = String, content_type = "text/csv")))]
+pub(super) async fn export(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Query(query): Query<CsvQuery>,
+) -> Result<HttpResponse, Problem> {
+    let filter = CdrFilter {
+        station: query.charging_station_id,
+        location_id: query.location_id,
+        token: query.token_uid,
+        from: query.created_at_from.map(|at| at.0),
+        to: query.created_at_to.map(|at| at.0),
+        kind: query.kind.map(Into::into),
+    };
+    let text = match cdr_export::csv(&house.store, &caller.tenant, filter).await {
+        Ok(text) => text,
+        Err(ExportError::Store(cause)) => return Err(Refusal::from(cause).into()),
+        Err(ExportError::Csv(cause)) => {
+            tracing::error!(%cause, "a row could not be written");
+            return Ok(HttpResponse::InternalServerError().finish());
+        }
+    };
+    let file = format!("attachment; filename=\"{}\"", cdr_export::FILE_NAME);
+    Ok(HttpResponse::Ok()
+        .content_type(cdr_export::MEDIA_TYPE)
+        .insert_header((header::CONTENT_DISPOSITION, file))
+        .streaming(text))
 }
 
 /// One bill record.
@@ -178,8 +253,29 @@ pub(super) async fn read(
     Ok(HttpResponse::Ok().json(CdrBody::from(cdr)))
 }
 
+impl From<CdrKind> for KindBody {
+    fn from(kind: CdrKind) -> Self {
+        match kind {
+            CdrKind::Bill => Self::Bill,
+            CdrKind::Credit => Self::Credit,
+            CdrKind::Correction => Self::Correction,
+        }
+    }
+}
+
+impl From<KindBody> for CdrKind {
+    fn from(kind: KindBody) -> Self {
+        match kind {
+            KindBody::Bill => Self::Bill,
+            KindBody::Credit => Self::Credit,
+            KindBody::Correction => Self::Correction,
+        }
+    }
+}
+
 impl From<Cdr> for CdrBody {
     fn from(cdr: Cdr) -> Self {
+        let kind = cdr.kind().into();
         let cost = cdr.breakdown.as_ref().map(|breakdown| CostBody::new(breakdown.currency, breakdown.total));
         let (token_uid, token_kind) =
             cdr.token.map(|token| (token.uid, kind_name(&token.kind).to_owned())).unzip();
@@ -187,6 +283,7 @@ impl From<Cdr> for CdrBody {
             id: cdr.id,
             session_id: cdr.session_id,
             revision: cdr.revision,
+            kind,
             charging_station_id: cdr.station,
             evse_id: cdr.evse,
             connector_id: cdr.connector,

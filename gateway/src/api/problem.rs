@@ -194,6 +194,15 @@ impl Problem {
         Self { header, ..problem }
     }
 
+    /// What is wrong with which field; where none is to blame, the problem in words for the whole.
+    pub(crate) fn into_flaws(self) -> Vec<Flaw> {
+        if self.errors.is_empty() {
+            let detail = format!("{}: {}", self.kind.row().1, self.detail);
+            return vec![Flaw::new("", detail)];
+        }
+        self.errors
+    }
+
     /// The kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {

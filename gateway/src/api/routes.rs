@@ -105,12 +105,14 @@ routes! {
     POST   "/sessions/{id}/rulings"                              WRITE       rulings::rule;
 
     GET    "/cdrs"                                               READ        cdrs::list;
+    GET    "/cdrs.csv"                                           READ        cdrs::export;
     GET    "/cdrs/{id}"                                          READ        cdrs::read;
 
     GET    "/tariffs"                                            READ        tariffs::list;
     POST   "/tariffs"                                            WRITE       tariffs::create;
     POST   "/tariffs/price"                                      READ        tariffs::price::price;
     POST   "/tariffs/{id}/simulate"                              READ        tariffs::price::simulate;
+    GET    "/tariffs/{id}/versions"                              READ        tariffs::versions;
     GET    "/tariffs/{id}"                                       READ        tariffs::read;
     PUT    "/tariffs/{id}"                                       WRITE       tariffs::put;
     DELETE "/tariffs/{id}"                                       WRITE       tariffs::delete;

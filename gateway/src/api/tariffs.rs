@@ -12,12 +12,14 @@ use super::problem::{Problem, ProblemBody};
 use crate::house::House;
 use crate::services::tariffs as service;
 
+pub(crate) mod document;
 mod form;
 pub(super) mod price;
 
-use self::form::{TariffBody, TariffRequest};
+use self::form::{TariffBody, TariffRequest, VersionBody};
 
 const LIST: &str = "tariffs";
+const VERSIONS: &str = "tariff-versions";
 
 /// All tariffs, by id.
 #[utoipa::path(get, path = "/api/v1/tariffs", tag = "tariffs", params(PageQuery),
@@ -92,4 +94,18 @@ pub(super) async fn delete(
 ) -> Result<HttpResponse, Problem> {
     service::remove(&house, &caller, &id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The versions of a tariff, the one that comes into force last first; also of a tariff that was removed.
+#[utoipa::path(get, path = "/api/v1/tariffs/{id}/versions", tag = "tariffs", params(("id" = String, Path), PageQuery),
+    responses((status = 200, body = ListBody<VersionBody>), (status = 404, body = ProblemBody)))]
+pub(super) async fn versions(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path(id): Path<TariffId>,
+    Query(query): Query<PageQuery>,
+) -> Result<HttpResponse, Problem> {
+    let request = paging::request(VERSIONS, query.limit, query.cursor.as_deref())?;
+    let page = service::versions(&house, &caller, &id, &request).await?;
+    Ok(HttpResponse::Ok().json(paging::body(VERSIONS, page, VersionBody::from)))
 }

@@ -1,7 +1,9 @@
 //! How states, instants, energy and money are written for people.
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use ringmain_domain::cdr::CdrKind;
 use ringmain_domain::location::OperatorState;
+use ringmain_domain::meter::SignatureVerdict;
 use ringmain_domain::money::{Currency, Price};
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::time::Timestamp;
@@ -85,6 +87,35 @@ impl Zone {
         midnight.map_or(now, |midnight| Timestamp::from_millis(midnight.timestamp().as_millisecond()))
     }
 
+    /// The beginning of a day as a browser's field for dates sends it (`2026-03-01`), where the reader is.
+    pub(super) fn day(&self, text: &str) -> Option<Timestamp> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        self.first_of(day)
+    }
+
+    /// The beginning of the day after.
+    pub(super) fn day_after(&self, text: &str) -> Option<Timestamp> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        self.first_of(day.tomorrow().ok()?)
+    }
+
+    fn first_of(&self, day: jiff::civil::Date) -> Option<Timestamp> {
+        let midnight = day.to_zoned(self.zone.clone()).ok()?.start_of_day().ok()?;
+        Some(Timestamp::from_millis(midnight.timestamp().as_millisecond()))
+    }
+
+    /// An instant as a browser's field for date and time sends it (`2026-03-01T08:30`), where the reader is.
+    pub(super) fn moment(&self, text: &str) -> Option<Timestamp> {
+        let shown: jiff::civil::DateTime = text.parse().ok()?;
+        let zoned = shown.to_zoned(self.zone.clone()).ok()?;
+        Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+    }
+
+    /// An instant as such a field shows it.
+    pub(super) fn field(&self, at: Timestamp) -> String {
+        self.written(at, "%Y-%m-%dT%H:%M").text
+    }
+
     fn written(&self, at: Timestamp, form: &str) -> When {
         let text = self.zoned(at).map_or_else(|| at.to_string(), |zoned| zoned.strftime(form).to_string());
         When { iso: at.to_string(), text }
@@ -119,6 +150,28 @@ impl State {
             SessionStatus::Completed => Self { class: "available", label: "Completed" },
             SessionStatus::Invalid => Self { class: "offline", label: "Invalid" },
             SessionStatus::UnderReview => Self { class: "occupied", label: "Under review" },
+        }
+    }
+}
+
+impl State {
+    /// What a bill record does.
+    pub(super) const fn of_bill(kind: CdrKind) -> Self {
+        match kind {
+            CdrKind::Bill => Self { class: "bill", label: "Bill" },
+            CdrKind::Credit => Self { class: "credit", label: "Credit" },
+            CdrKind::Correction => Self { class: "correction", label: "Correction" },
+        }
+    }
+
+    /// What signed values are worth.
+    pub(super) const fn of_signature(verdict: SignatureVerdict) -> Self {
+        match verdict {
+            SignatureVerdict::Valid => Self { class: "signed", label: "Valid" },
+            SignatureVerdict::Invalid => Self { class: "faulted", label: "Invalid" },
+            SignatureVerdict::UnknownKey => Self { class: "offline", label: "Key unknown" },
+            SignatureVerdict::Unsupported => Self { class: "offline", label: "Not verifiable" },
+            SignatureVerdict::Unreadable => Self { class: "offline", label: "Unreadable" },
         }
     }
 }
@@ -293,6 +346,11 @@ mod tests {
         {
             assert_eq!(Zone::named(nonsense).name(), "UTC");
         }
+        assert_eq!(berlin.day("2026-03-29").unwrap().to_string(), "2026-03-28T23:00:00.000Z");
+        assert_eq!(berlin.day_after("2026-03-29").unwrap().to_string(), "2026-03-29T22:00:00.000Z");
+        assert_eq!(berlin.moment("2026-07-02T00:30").unwrap(), at.plus_secs(-5));
+        assert_eq!(berlin.field(at), "2026-07-02T00:30");
+        assert!(berlin.day("yesterday").is_none() && berlin.moment("").is_none());
         let now = at.plus_secs(7_200);
         assert_eq!((ago(at, now).as_str(), ago(now, at).as_str()), ("2 h ago", "just now"));
     }

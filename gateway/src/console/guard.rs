@@ -13,7 +13,7 @@ use ringmain_domain::access::Permission;
 use serde::Deserialize;
 
 use super::format::{Zone, path_segment};
-use super::page::{Nav, PageError, Shell};
+use super::page::{Nav, PageError, REVIEWS_COUNTED, Shell};
 use super::protect;
 use super::routes::{Access, Method, Route};
 use crate::house::House;
@@ -38,6 +38,8 @@ pub(super) struct Visitor {
     pub(super) caller: Caller,
     /// Times are written in it.
     pub(super) zone: Zone,
+    /// So many sessions wait for a person.
+    reviews: u64,
     signed_in: SignedIn,
     cookie: String,
 }
@@ -69,6 +71,7 @@ impl Visitor {
             role: self.caller.role.as_str(),
             may_write: self.caller.may(Permission::Write),
             may_command: self.caller.may(Permission::Command),
+            reviews: self.reviews,
             form_token: self.form_token().to_owned(),
             notice: doorway.sign_ins.take_notice(&self.cookie),
             zone: self.zone.name().to_owned(),
@@ -157,8 +160,11 @@ async fn visitor(request: &ServiceRequest) -> Result<Option<Visitor>, PageError>
         doorway.sign_ins.close(&cookie);
         return Ok(None);
     };
+    // A part of a page has no navigation.
+    let reviews =
+        if click { house.store.count_under_review(&caller.tenant, REVIEWS_COUNTED).await? } else { 0 };
     let zone = Zone::named(cookie_named(request.headers(), COOKIE_ZONE).as_deref());
-    Ok(Some(Visitor { caller, zone, signed_in, cookie }))
+    Ok(Some(Visitor { caller, zone, reviews, signed_in, cookie }))
 }
 
 /// A page leads to the sign-in and back; a part of a page makes the whole page go there.

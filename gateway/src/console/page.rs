@@ -16,6 +16,8 @@ pub(super) enum Nav {
     Network,
     Stations,
     Sessions,
+    Review,
+    Bills,
     Tariffs,
     Tokens,
 }
@@ -28,10 +30,25 @@ pub(super) struct Shell {
     pub(super) role: &'static str,
     pub(super) may_write: bool,
     pub(super) may_command: bool,
+    /// So many sessions wait for a person; counted up to [`REVIEWS_COUNTED`].
+    pub(super) reviews: u64,
     pub(super) form_token: String,
     pub(super) notice: Option<String>,
     pub(super) zone: String,
 }
+
+/// A place in the navigation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) title: &'static str,
+    pub(super) href: &'static str,
+    pub(super) here: bool,
+    /// What waits there, in short and in words.
+    pub(super) badge: Option<(String, String)>,
+}
+
+/// So many sessions under review are counted; of more it is said that there are more.
+pub(super) const REVIEWS_COUNTED: u32 = 1_000;
 
 /// Why a page is not shown.
 #[derive(Debug)]
@@ -63,10 +80,12 @@ struct ErrorPage {
 
 impl Nav {
     /// The places in the navigation: title and address.
-    pub(super) const ALL: [(Self, &'static str, &'static str); 5] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::Network, "Network", "/"),
         (Self::Stations, "Charging stations", "/charging-stations"),
         (Self::Sessions, "Sessions", "/sessions"),
+        (Self::Review, "Review", "/review"),
+        (Self::Bills, "Bills", "/cdrs"),
         (Self::Tariffs, "Tariffs", "/tariffs"),
         (Self::Tokens, "Tokens", "/tokens"),
     ];
@@ -76,10 +95,25 @@ impl Nav {
 
 impl Shell {
     /// The places in the navigation, and which is this one.
-    pub(super) fn places(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        let here = self.nav;
-        Nav::ALL.into_iter().map(move |(nav, title, href)| (title, href, nav == here))
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        let (here, reviews) = (self.nav, self.reviews);
+        Nav::ALL.into_iter().map(move |(nav, title, href)| Place {
+            title,
+            href,
+            here: nav == here,
+            badge: (nav == Nav::Review && reviews > 0).then(|| (counted(reviews), waiting(reviews))),
+        })
     }
+}
+
+/// A count that may have been cut off.
+pub(super) fn counted(count: u64) -> String {
+    if count >= u64::from(REVIEWS_COUNTED) { "999+".to_owned() } else { count.to_string() }
+}
+
+/// How many sessions wait, in words.
+pub(super) fn waiting(reviews: u64) -> String {
+    if reviews == 1 { "1 session waits".to_owned() } else { format!("{} sessions wait", counted(reviews)) }
 }
 
 /// The address of a file of ours, for templates.

@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    assets, events, location, overview, session, sessions, sign_in, station, station_actions, stations,
-    tariffs, tokens,
+    assets, cdrs, events, location, overview, review, session, sessions, sign_in, station, station_actions,
+    stations, tariff, tariffs, tokens,
 };
 
 /// An HTTP method the console uses.
@@ -70,9 +70,19 @@ routes! {
     POST "/charging-stations/{id}/record"          WRITE   station_actions::change;
     GET  "/sessions"                               READ    sessions::show;
     GET  "/sessions/{id}"                          READ    session::show;
+    GET  "/sessions/{id}/signed-values"            READ    session::signed::download;
+    POST "/sessions/{id}/rulings"                  WRITE   review::rule;
+    GET  "/review"                                 READ    review::show;
+    GET  "/cdrs"                                   READ    cdrs::show;
+    GET  "/cdrs.csv"                               READ    cdrs::csv;
     GET  "/locations/{id}"                         READ    location::show;
     GET  "/tariffs"                                READ    tariffs::show;
     POST "/tariffs"                                WRITE   tariffs::create;
+    GET  "/tariffs/{id}"                           READ    tariff::show;
+    POST "/tariffs/{id}"                           WRITE   tariff::replace;
+    POST "/tariffs/{id}/removal"                   WRITE   tariff::remove;
+    POST "/tariffs/{id}/assignments"               WRITE   tariff::assign;
+    POST "/tariffs/{id}/assignments/removal"       WRITE   tariff::unassign;
     GET  "/tokens"                                 READ    tokens::show;
     POST "/tokens"                                 WRITE   tokens::create;
     POST "/tokens/blocked"                         WRITE   tokens::set_blocked;

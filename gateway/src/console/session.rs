@@ -1,17 +1,16 @@
-//! One session: its figures, its power over time, why it costs what it costs, and what its station said about it.
+//! One session, so that one page answers a dispute: its figures, power and energy over time, every bill and why it costs that, signatures,
+//! and what was said and decided about it.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::SessionId;
-use ringmain_domain::meter::{Measurand, Sample};
-use ringmain_domain::report::{ChargingState, TransactionPhase};
-use ringmain_domain::session::{Session, SessionStatus};
-use ringmain_domain::tariff::Dimension;
-use ringmain_domain::tariff::pricing::breakdown::{CostLine, LineKind};
+use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
 use ringmain_domain::transaction::TransactionFact;
-use rust_decimal::Decimal;
+use ringmain_store::strays::Contradiction;
 
+use super::bill::Breakdown;
+use super::flags::{FlagWords, all_in_words};
 use super::format::{
     State, When, Zone, duration, energy, money, path_segment, power, register, session_length, words,
 };
@@ -20,17 +19,14 @@ use super::page::{Nav, PageError, Shell, ok};
 use crate::clock;
 use crate::house::House;
 use crate::services::doorway::Doorway;
-use crate::services::sessions::flag_name;
 use crate::services::tokens::kind_name;
 
 mod chart;
+pub(super) mod log;
+pub(super) mod signed;
 
 use self::chart::Chart;
-
-/// Stored messages shown, the latest; the API gives all.
-const FACTS_SHOWN: usize = 200;
-/// Decimals of a quantity or a price of one.
-const QUANTITY_DIGITS: u32 = 4;
+use self::log::Log;
 
 #[derive(Template)]
 #[template(path = "session.html")]
@@ -39,6 +35,7 @@ struct SessionPage {
     id: String,
     live_url: String,
     feed_url: Option<String>,
+    decision: Option<Decision>,
     live: Live,
 }
 
@@ -56,40 +53,46 @@ struct Live {
     evse: String,
     figures: Vec<(&'static str, String)>,
     facts: Vec<(&'static str, String)>,
-    flags: Vec<String>,
+    flags: Vec<FlagWords>,
+    /// One of them is a reason to look.
+    doubtful: bool,
     chart: Option<Chart>,
-    bill: Option<Bill>,
+    /// The one that stands, or else the last, first.
+    bills: Vec<Bill>,
+    waits: Option<Waits>,
     cost: Option<String>,
-    log: Vec<LogLine>,
-    log_hidden: usize,
+    signature: Option<State>,
+    signed: Vec<signed::Line>,
+    /// Where the signed values can be fetched, and in which form.
+    downloads: Vec<(String, &'static str)>,
+    log: Log,
 }
 
+/// A bill record.
 struct Bill {
-    cdr: String,
-    tariff: Option<(String, String)>,
-    lines: Vec<BillLine>,
-    excl_tax: String,
-    tax: String,
-    incl_tax: String,
+    id: String,
+    kind: State,
+    revision: u32,
+    made: When,
+    /// The one it takes back.
+    credits: Option<String>,
+    /// It was taken back by another.
+    taken_back: bool,
+    facts: Vec<(&'static str, String)>,
+    breakdown: Option<Breakdown>,
 }
 
-struct BillLine {
-    what: &'static str,
-    when: Option<String>,
-    quantity: String,
-    used: Option<String>,
-    unit_price: String,
-    tax_percent: String,
-    excl_tax: String,
-    tax: String,
-    incl_tax: String,
+/// What a bill waits for.
+struct Waits {
+    due: When,
+    missing: &'static str,
 }
 
-struct LogLine {
-    at: When,
-    what: String,
-    notes: Vec<String>,
-    readings: String,
+/// What a person may decide.
+struct Decision {
+    text: &'static str,
+    approve: Option<&'static str>,
+    void: Option<&'static str>,
 }
 
 /// The page.
@@ -108,6 +111,7 @@ pub(super) async fn show(
         feed_url: live
             .active
             .then(|| format!("/console/events?sessions_only=true&charging_station_id={station}")),
+        decision: Decision::of(&session),
         live,
     };
     Ok(ok(&page))
@@ -123,32 +127,62 @@ pub(super) async fn live(
     Ok(ok(&SessionPart { live }))
 }
 
+// === impl Live ===
+
 impl Live {
     async fn read(house: &House, visitor: &Visitor, id: SessionId) -> Result<(Session, Self), PageError> {
-        let tenant = &visitor.caller.tenant;
-        let found = house.store.session(tenant, id).await?;
+        let (store, tenant) = (&house.store, &visitor.caller.tenant);
+        let found = store.session(tenant, id).await?;
         let session = found.ok_or_else(|| PageError::Absent(format!("there is no session {id}")))?;
-        let facts = house.store.transaction_facts(tenant, &session.station, &session.transaction).await?;
-        let cdr = house.store.cdr_of(tenant, id).await?;
-        let zone = &visitor.zone;
-        let mut log: Vec<_> = facts.iter().collect();
-        log.sort_by_key(|fact| std::cmp::Reverse((fact.observed_at, fact.key.stored())));
-        let live = Self {
+        let (station, transaction) = (&session.station, &session.transaction);
+        let facts = store.transaction_facts(tenant, station, transaction).await?;
+        let contradictions = store.contradictions_of(tenant, station, transaction).await?;
+        let cdrs = store.cdrs_of(tenant, id).await?;
+        let live = Self::of(&session, &facts, &contradictions, &cdrs, &visitor.zone);
+        Ok((session, live))
+    }
+
+    fn of(
+        session: &Session,
+        facts: &[TransactionFact],
+        contradictions: &[Contradiction],
+        cdrs: &[Cdr],
+        zone: &Zone,
+    ) -> Self {
+        let id = session.id;
+        let values = signed::of(facts);
+        let forms = [("xml", "S.A.F.E. XML"), ("json", "JSON"), ("txt", "Text")];
+        let offered = |form: &str| !values.is_empty() && (form != "xml" || signed::has_ocmf(&values));
+        // What a bill was priced by is frozen with it; without one, what the messages say now.
+        let segments = match cdrs.iter().rev().find(|cdr| cdr.credits.is_none()) {
+            Some(cdr) => cdr.segments.clone(),
+            None => {
+                fold(&session.tenant, &session.station, facts).map(|told| told.segments).unwrap_or_default()
+            }
+        };
+        Self {
             state: State::of_session(session.status),
             active: session.status == SessionStatus::Active,
             station: session.station.to_string(),
             station_href: format!("/charging-stations/{}", path_segment(session.station.as_str())),
             evse: session.evse.map(|evse| evse.to_string()).unwrap_or_default(),
-            figures: figures(&session),
-            facts: about(&session, zone),
-            flags: session.flags.iter().map(|flag| words(flag_name(*flag))).collect(),
-            chart: Chart::of(&facts, zone),
-            bill: cdr.map(|cdr| Bill::of(cdr, zone)),
+            figures: figures(session),
+            facts: about(session, zone),
+            flags: all_in_words(&session.flags),
+            doubtful: session.flags.iter().any(|flag| flag.needs_review()),
+            chart: Chart::of(facts, &segments, zone),
+            bills: bills(cdrs, zone),
+            waits: Waits::of(session, zone),
             cost: money(session.currency, session.cost),
-            log_hidden: log.len().saturating_sub(FACTS_SHOWN),
-            log: log.into_iter().take(FACTS_SHOWN).map(|fact| LogLine::of(fact, zone)).collect(),
-        };
-        Ok((session, live))
+            signature: cdrs.iter().rev().find_map(|cdr| cdr.signature).map(State::of_signature),
+            signed: values.iter().map(|value| signed::Line::of(value, zone)).collect(),
+            downloads: forms
+                .into_iter()
+                .filter(|(form, _)| offered(form))
+                .map(|(form, name)| (format!("/sessions/{id}/signed-values?form={form}"), name))
+                .collect(),
+            log: Log::of(facts, contradictions, zone),
+        }
     }
 }
 
@@ -157,7 +191,7 @@ fn figures(session: &Session) -> Vec<(&'static str, String)> {
         ("Energy", energy(session.energy.0)),
         ("Duration", session_length(session, clock::now())),
         ("Charging", duration(session.charging_ms)),
-        ("Parked", duration(session.parked_ms)),
+        ("Idle", duration(session.parked_ms)),
     ];
     if session.status == SessionStatus::Active {
         figures.extend(session.power_w.map(|watts| ("Power", power(watts))));
@@ -185,123 +219,79 @@ fn about(session: &Session, zone: &Zone) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
 }
 
+/// All bill records, the last first; each credit has taken back the one before it.
+fn bills(cdrs: &[Cdr], zone: &Zone) -> Vec<Bill> {
+    let taken_back = |cdr: &Cdr| cdrs.iter().any(|other| other.credits == Some(cdr.id));
+    cdrs.iter().rev().map(|cdr| Bill::of(cdr, taken_back(cdr), zone)).collect()
+}
+
+// === impl Bill ===
+
 impl Bill {
-    fn of(cdr: Cdr, zone: &Zone) -> Self {
-        let Some(breakdown) = cdr.breakdown else {
-            let nothing = || "0".to_owned();
-            let (excl_tax, tax, incl_tax) = (nothing(), nothing(), nothing());
-            return Self {
-                cdr: cdr.id.to_string(),
-                tariff: None,
-                lines: Vec::new(),
-                excl_tax,
-                tax,
-                incl_tax,
-            };
-        };
-        let currency = breakdown.currency;
-        let total = breakdown.total;
+    fn of(cdr: &Cdr, taken_back: bool, zone: &Zone) -> Self {
+        let facts = [
+            ("From", Some(zone.exact(cdr.started_at).text)),
+            ("To", Some(zone.exact(cdr.ended_at).text)),
+            ("Energy", Some(register(cdr.energy.0))),
+            ("Charging", Some(duration(cdr.charging_ms))),
+            ("Idle", Some(duration(cdr.parked_ms))),
+            ("Meter at start", cdr.meter_first_wh.map(register)),
+            ("Meter at end", cdr.meter_last_wh.map(register)),
+        ];
         Self {
-            cdr: cdr.id.to_string(),
-            tariff: Some((
-                format!("/tariffs#{}", path_segment(breakdown.tariff_id.as_str())),
-                breakdown.tariff_id.to_string(),
-            )),
-            lines: breakdown.lines.iter().map(|line| BillLine::of(line, zone)).collect(),
-            excl_tax: format!("{} {currency}", total.excl_tax),
-            tax: format!("{} {currency}", total.incl_tax - total.excl_tax),
-            incl_tax: format!("{} {currency}", total.incl_tax),
+            id: cdr.id.to_string(),
+            kind: State::of_bill(cdr.kind()),
+            revision: cdr.revision,
+            made: zone.exact(cdr.created_at),
+            credits: cdr.credits.map(|id| id.to_string()),
+            taken_back,
+            facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            breakdown: cdr.breakdown.as_ref().map(|breakdown| Breakdown::of(breakdown, zone)),
         }
     }
 }
 
-impl BillLine {
-    fn of(line: &CostLine, zone: &Zone) -> Self {
-        let (what, unit) = match line.kind {
-            LineKind::ReservationFlat => ("Reservation fee", ""),
-            LineKind::ReservationTime => ("Reserved time", " h"),
-            LineKind::Usage(Dimension::Flat) => ("Session fee", ""),
-            LineKind::Usage(Dimension::Energy) => ("Energy", " kWh"),
-            LineKind::Usage(Dimension::Time) => ("Charging time", " h"),
-            LineKind::Usage(Dimension::ParkingTime) => ("Parking time", " h"),
-            LineKind::MinimumPrice => ("Minimum price", ""),
-            LineKind::MaximumPrice => ("Maximum price", ""),
+// === impl Waits ===
+
+impl Waits {
+    fn of(session: &Session, zone: &Zone) -> Option<Self> {
+        let missing = match (session.flags.contains(&SessionFlag::StartMissing), session.queued) {
+            (true, _) => "the start of the session",
+            (false, true) => "messages that the station says are in its queue",
+            (false, false) => "messages between start and end",
         };
-        Self {
-            what,
-            when: line.period.filter(|period| period.from != period.to).map(|period| {
-                format!("{} \u{2013} {}", zone.when(period.from).text, zone.when(period.to).text)
-            }),
-            quantity: format!("{}{unit}", shown(line.quantity)),
-            used: (line.used != line.quantity).then(|| format!("{}{unit}", shown(line.used))),
-            unit_price: shown(line.unit_price).to_string(),
-            tax_percent: line
-                .tax_percent
-                .map(|percent| format!("{} %", percent.normalize()))
-                .unwrap_or_default(),
-            excl_tax: exact(line.excl_tax),
-            tax: exact(line.tax),
-            incl_tax: exact(line.incl_tax),
-        }
+        Some(Self { due: zone.exact(session.settles_at?), missing })
     }
 }
 
-/// A quantity or price as people read it: hours have no end otherwise.
-fn shown(number: Decimal) -> Decimal {
-    number.round_dp(QUANTITY_DIGITS).normalize()
-}
+// === impl Decision ===
 
-/// A line's amount with all of its digits, so that people can add the column up.
-fn exact(amount: Decimal) -> String {
-    format!("{amount:.4}")
-}
-
-impl LogLine {
-    fn of(fact: &TransactionFact, zone: &Zone) -> Self {
-        let phase = match fact.phase {
-            TransactionPhase::Started => "Started",
-            TransactionPhase::Updated => "Went on",
-            TransactionPhase::Ended => "Ended",
-        };
-        let mut notes: Vec<String> = Vec::new();
-        notes.extend(fact.charging_state.map(|state| charging_state(state).to_owned()));
-        notes.extend(fact.stop_reason.as_deref().map(|reason| format!("stop reason {reason}")));
-        notes.extend(fact.authorization.map(|verdict| format!("token {}", words(verdict.as_str()))));
-        if fact.offline {
-            notes.push("reported after a time without connection".to_owned());
-        }
-        if fact.time_repaired {
-            notes.push("its clock could not be right".to_owned());
-        }
-        Self {
-            at: zone.exact(fact.observed_at),
-            what: format!("{phase} \u{b7} {}", fact.trigger),
-            notes,
-            readings: readings(&fact.samples),
-        }
+impl Decision {
+    /// `None` while the session goes on.
+    fn of(session: &Session) -> Option<Self> {
+        let (approve, void) = ("Approve and bill", "Void");
+        Some(match (session.status, session.settles_at) {
+            (SessionStatus::Active, _) => return None,
+            (SessionStatus::UnderReview, _) => Self {
+                text: "Nobody pays until somebody has looked. Approved, it is billed as it stands; void, nobody pays.",
+                approve: Some(approve),
+                void: Some(void),
+            },
+            (SessionStatus::Completed, Some(_)) => Self {
+                text: "The bill waits for what is missing. Approve it to bill what is there now, or void it.",
+                approve: Some("Bill now"),
+                void: Some(void),
+            },
+            (SessionStatus::Completed, None) => Self {
+                text: "It is billed. To take the bill back, void the session: a credit follows, and partners get it too.",
+                approve: None,
+                void: Some("Void and credit"),
+            },
+            (SessionStatus::Invalid, _) => Self {
+                text: "Nobody pays for it. Approve it to bill it as it stands after all.",
+                approve: Some(approve),
+                void: None,
+            },
+        })
     }
-}
-
-const fn charging_state(state: ChargingState) -> &'static str {
-    match state {
-        ChargingState::Idle => "nothing plugged in",
-        ChargingState::EvConnected => "vehicle connected",
-        ChargingState::Charging => "energy flows",
-        ChargingState::SuspendedEv => "vehicle takes nothing",
-        ChargingState::SuspendedEvse => "station offers nothing",
-    }
-}
-
-/// The figures people look for, of the last sample of each kind.
-fn readings(samples: &[Sample]) -> String {
-    let last = |measurand: &Measurand| {
-        let whole = |sample: &&Sample| sample.measurand == *measurand && sample.phase.is_none();
-        samples.iter().rev().find(whole).map(|sample| sample.value)
-    };
-    let all = [
-        last(&Measurand::EnergyImportRegister).map(register),
-        last(&Measurand::PowerImport).map(power),
-        last(&Measurand::StateOfCharge).map(|soc| format!("{} %", soc / 10)),
-    ];
-    all.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ")
 }

@@ -12,6 +12,8 @@ use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::Zone;
 use ringmain_domain::unit::WattHours;
+use ringmain_store::audit::AuditEvent;
+use ringmain_store::page::{MAX_LIMIT, Page, PageRequest};
 use ringmain_store::store::StoreError;
 use serde_json::json;
 
@@ -29,9 +31,24 @@ const RESERVED_ID: &str = "price";
 const IMAGINED_MAX_MIN: u32 = 366 * 24 * 60;
 const MINUTES_PER_HOUR: i64 = 60;
 const SECONDS_PER_MINUTE: i64 = 60;
+const MS_PER_SECOND: i64 = 1000;
+
+/// An audit event follows its change within so many seconds.
+const AUDIT_FOLLOWS_S: i64 = 60;
 
 /// A partner's documents to price.
 pub type Documents<'a> = CdrPricing<'a>;
+
+/// A tariff as it is from some instant on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// From then on.
+    pub from: Timestamp,
+    /// The tariff.
+    pub tariff: Tariff,
+    /// Who made it, where the latest 1,000 audit events of the tariff say so.
+    pub changed_by: Option<Box<str>>,
+}
 
 /// A session that nobody has charged yet.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +105,35 @@ pub async fn remove(house: &House, caller: &Caller, id: &TariffId) -> Result<(),
     }
     audit::record(house, caller, "tariff.deleted", &format!("tariffs/{id}"), &json!({})).await?;
     Ok(())
+}
+
+/// The versions of a tariff, the one that comes into force last first; also of a tariff that was removed.
+///
+/// # Errors
+/// Absent; the store's.
+pub async fn versions(
+    house: &House,
+    caller: &Caller,
+    id: &TariffId,
+    request: &PageRequest,
+) -> Result<Page<Version>, Refusal> {
+    let page = house.store.tariff_versions(&caller.tenant, id, request).await?;
+    if page.items.is_empty() && request.after.is_none() {
+        return Err(Refusal::absent("tariff", id));
+    }
+    let subject = format!("tariffs/{id}");
+    let audited =
+        house.store.audits_of(&caller.tenant, &subject, &PageRequest::first(MAX_LIMIT)).await?.items;
+    let author = |tariff: &Tariff| {
+        let since = |at: Timestamp| at.millis_since(tariff.updated_at);
+        let of_this = |event: &&AuditEvent| {
+            (0..AUDIT_FOLLOWS_S * MS_PER_SECOND).contains(&since(event.at))
+                && &*event.action != "tariff.deleted"
+        };
+        audited.iter().rev().find(of_this).map(|event| event.actor.clone())
+    };
+    let version = |(from, tariff): (Timestamp, Tariff)| Version { changed_by: author(&tariff), from, tariff };
+    Ok(Page { items: page.items.into_iter().map(version).collect(), next: page.next })
 }
 
 /// What a partner's bill record costs.

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod cdrs_csv;
 mod charging_stations;
 pub(crate) mod client;
 mod commands;

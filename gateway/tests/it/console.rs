@@ -8,8 +8,10 @@
 )]
 
 mod actions;
+mod bills;
 mod browser;
 mod html;
 mod live;
 mod pages;
 mod sign_in;
+mod tariffs;

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::api::fields::{Amount, Instant};
 use crate::clock;
 use crate::services::keys::Caller;
+use crate::services::tariffs::Version;
 
 /// A tariff. Of several elements that price the same dimension, the first whose restrictions hold counts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +32,18 @@ pub(in crate::api) struct TariffBody {
     /// What is allowed and probably not meant.
     hints: Vec<HintBody>,
     updated_at: Instant,
+}
+
+/// A tariff as it is from some instant on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct VersionBody {
+    /// From then on.
+    in_force_from: Instant,
+    /// Who made it, as in the audit events; null when that is not known.
+    #[schema(example = "api-key:night shift")]
+    changed_by: Option<String>,
+    #[serde(flatten)]
+    tariff: TariffBody,
 }
 
 /// Something in a tariff to look at again.
@@ -298,6 +311,16 @@ impl From<Tariff> for TariffBody {
             valid_until: tariff.valid_until.map(Into::into),
             idle_grace_s: tariff.idle_grace_s,
             updated_at: tariff.updated_at.into(),
+        }
+    }
+}
+
+impl From<Version> for VersionBody {
+    fn from(version: Version) -> Self {
+        Self {
+            in_force_from: version.from.into(),
+            changed_by: version.changed_by.map(Into::into),
+            tariff: version.tariff.into(),
         }
     }
 }

@@ -284,6 +284,47 @@ impl Rig {
         self.append(station, events.into_iter().map(DomainEvent::Transaction).collect()).await;
     }
 
+    /// So many sessions of an hour, two hours apart, in as few commits as possible.
+    pub(crate) async fn add_sessions(&self, station: &ChargingStation, count: i64) {
+        let numbers: Vec<i64> = (0..count).collect();
+        for numbers in numbers.chunks(ringmain_store::batch::MAX_BATCH / 2) {
+            let facts = numbers.iter().flat_map(|number| {
+                let (name, minute) = (format!("N{number}"), number * 120);
+                [
+                    fact(&name, 0, TransactionPhase::Started, minute, 1_000),
+                    fact(&name, 1, TransactionPhase::Ended, minute + 60, 11_000),
+                ]
+            });
+            self.append(station, facts.map(DomainEvent::Transaction).collect()).await;
+        }
+    }
+
+    /// A session that ended without any reading: a person must look.
+    pub(crate) async fn add_doubtful_session(
+        &self,
+        station: &ChargingStation,
+        transaction: &str,
+        minute: i64,
+    ) {
+        let mut facts = [
+            fact(transaction, 0, TransactionPhase::Started, minute, 0),
+            fact(transaction, 1, TransactionPhase::Ended, minute + 60, 0),
+        ];
+        facts.iter_mut().for_each(|fact| fact.samples.clear());
+        self.append(station, facts.map(DomainEvent::Transaction).into()).await;
+    }
+
+    /// A message of a transaction in progress with a reading, to be changed and appended.
+    pub(crate) fn fact(
+        &self,
+        transaction: &str,
+        sequence: u32,
+        minute: i64,
+        register_wh: i64,
+    ) -> TransactionFact {
+        fact(transaction, sequence, TransactionPhase::Updated, minute, register_wh)
+    }
+
     pub(crate) async fn add_location(&self, id: &str) {
         let location = Location {
             tenant: self.house.tenant.clone(),

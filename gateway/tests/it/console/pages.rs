@@ -26,6 +26,10 @@ async fn hostile_texts_are_shown_and_do_nothing() {
             format!("/sessions/{}", session(1)),
             "/locations/depot-1".to_owned(),
             "/tariffs".to_owned(),
+            "/tariffs/%3Cstd%3E".to_owned(),
+            "/cdrs".to_owned(),
+            "/cdrs?token_uid=%22%3E%3Cscript%3E&from=%3Cb%3E&kind=%22".to_owned(),
+            "/review".to_owned(),
             "/tokens".to_owned(),
         ] {
             let page = browser.page(&target).await;
@@ -194,7 +198,7 @@ async fn a_session_s_page_says_why_it_costs_that() {
         "6.00 EUR",
         "1.14 EUR",
         "7.14 EUR",
-        "href=\"/tariffs#std\"",
+        "href=\"/tariffs/std\"",
         "Bill record",
         "EVDisconnected",
         "1 h 00 min",
@@ -241,6 +245,8 @@ async fn another_tenant_sees_an_empty_console() {
         format!("/console/live/charging-stations/{}", encoded("CS-<b>&\"'1")),
         format!("/console/live/messages/{}", encoded("CS-<b>&\"'1")),
         format!("/sessions/{}", sessions["items"][0]["id"].as_str().unwrap()),
+        format!("/sessions/{}/signed-values?form=json", sessions["items"][0]["id"].as_str().unwrap()),
+        "/tariffs/%3Cstd%3E".to_owned(),
         "/locations/depot-1".to_owned(),
     ] {
         assert_eq!(get(&target).await.status, 404, "{target}");
@@ -248,6 +254,8 @@ async fn another_tenant_sees_an_empty_console() {
     for (target, text) in [
         ("/", "0 charging stations"),
         ("/sessions", "No sessions here"),
+        ("/cdrs", "No bills here"),
+        ("/review", "Nothing waits for you"),
         ("/tokens", "No tokens yet"),
         ("/tariffs", "No tariffs yet"),
     ] {

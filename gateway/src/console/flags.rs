@@ -1,0 +1,80 @@
+//! What is unusual about a session, for people: what it is called, what it means, and what to look at.
+
+use ringmain_domain::session::SessionFlag;
+
+/// A flag in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FlagWords {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What it means and what to look at, in one sentence.
+    pub(super) sentence: &'static str,
+    /// Is it a reason for a person to look?
+    pub(super) reason: bool,
+}
+
+/// The words of a flag.
+pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
+    let (name, sentence) = match flag {
+        SessionFlag::StartMissing => (
+            "Start missing",
+            "The station never reported the start, so the first register may be too high: compare it with the end of the session before at this EVSE.",
+        ),
+        SessionFlag::MeterWentBackwards => (
+            "Meter went backwards",
+            "The register fell while the session went on, as after a changed or faulty meter: look at the readings in the log and at the meter itself.",
+        ),
+        SessionFlag::ImplausibleEnergy => (
+            "Implausible energy",
+            "More energy than any vehicle takes in the time: look for a jump in the register, often a wrong unit or a reading of another meter.",
+        ),
+        SessionFlag::NoMeterReading => (
+            "No meter reading",
+            "The station sent no register at all, so no energy can be billed: read the meter, or void the session.",
+        ),
+        SessionFlag::NotAuthorized => (
+            "Not authorized",
+            "Charged with a token we had not accepted: see whose token it is and whether the station decided by its own list.",
+        ),
+        SessionFlag::Offline => (
+            "Reported later",
+            "Some of it came from the station's queue after a time without connection: nothing to do unless figures look wrong.",
+        ),
+        SessionFlag::TimeRepaired => (
+            "Clock repaired",
+            "The station's clock could not be right and our own time was taken: durations may be off by the difference.",
+        ),
+        SessionFlag::LateFacts => (
+            "Figures changed after the bill",
+            "Messages came after the bill and changed it: the bill was taken back by a credit and made anew, both are below.",
+        ),
+        SessionFlag::Incomplete => (
+            "Messages missing",
+            "Messages between start and end never came: the energy is right, the split into charging and idle time may not be.",
+        ),
+        SessionFlag::ImplicitEnd => (
+            "End inferred",
+            "Another session began at this EVSE before this one had ended, so it ended then: look whether the last register here and the first one there agree.",
+        ),
+        SessionFlag::Overlap => (
+            "Two starts at once",
+            "It began at the same EVSE and instant as another one, and only one vehicle stands there: void the one that is a double.",
+        ),
+        SessionFlag::Abandoned => (
+            "End never reported",
+            "Nothing was heard of it for too long, so it ended with its last reading: see whether the station is alive and what its meter shows.",
+        ),
+        SessionFlag::SignatureInvalid => (
+            "Signature wrong",
+            "A signed value does not fit the key registered for its meter: check the key of this meter before anybody pays by these figures.",
+        ),
+    };
+    FlagWords { name, sentence, reason: flag.needs_review() }
+}
+
+/// The words of all flags, those that are a reason to look first.
+pub(super) fn all_in_words(flags: &[SessionFlag]) -> Vec<FlagWords> {
+    let mut words: Vec<_> = flags.iter().map(|flag| in_words(*flag)).collect();
+    words.sort_by_key(|words| !words.reason);
+    words
+}

@@ -1,0 +1,130 @@
+//! What was said and decided about a session, the newest first: the station's messages, our rulings and people's, and what contradicts.
+
+use ringmain_domain::meter::{Measurand, Sample};
+use ringmain_domain::report::{ChargingState, TransactionPhase};
+use ringmain_domain::ruling::Ruling;
+use ringmain_domain::transaction::TransactionFact;
+use ringmain_store::strays::Contradiction;
+
+use crate::console::format::{When, Zone, power, register, words};
+
+/// Entries shown, the latest; the API gives all.
+const SHOWN: usize = 200;
+
+/// The log.
+pub(super) struct Log {
+    pub(super) lines: Vec<Line>,
+    /// So many older ones are not shown.
+    pub(super) hidden: usize,
+}
+
+/// An entry.
+pub(super) struct Line {
+    pub(super) at: When,
+    /// `fact`, `ruling`, `person` or `conflict`.
+    pub(super) kind: &'static str,
+    pub(super) what: String,
+    pub(super) notes: Vec<String>,
+    pub(super) readings: String,
+}
+
+// === impl Log ===
+
+impl Log {
+    pub(super) fn of(facts: &[TransactionFact], contradictions: &[Contradiction], zone: &Zone) -> Self {
+        let told = facts.iter().map(|fact| (fact.observed_at, fact.key.stored(), fact, false));
+        let contradicting =
+            contradictions.iter().map(|one| (one.received_at, one.fact.key.stored(), &one.fact, true));
+        let mut all: Vec<_> = told.chain(contradicting).collect();
+        all.sort_by(|a, b| (b.0, &b.1, b.3).cmp(&(a.0, &a.1, a.3)));
+        let line = |(at, _, fact, contradicts)| Line::of(zone.exact(at), fact, contradicts);
+        let hidden = all.len().saturating_sub(SHOWN);
+        Self { hidden, lines: all.into_iter().take(SHOWN).map(line).collect() }
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    fn of(at: When, fact: &TransactionFact, contradicts: bool) -> Self {
+        if let Some(ruling) = &fact.ruling {
+            let (kind, what, notes) = ruling_in_words(ruling);
+            return Self { at, kind, what, notes, readings: String::new() };
+        }
+        let mut notes: Vec<String> = Vec::new();
+        if contradicts {
+            notes.push("the same message had come with other content, and that one counts; this one is kept and bills nothing".to_owned());
+        }
+        notes.extend(fact.charging_state.map(|state| charging_state(state).to_owned()));
+        notes.extend(fact.stop_reason.as_deref().map(|reason| format!("stop reason {reason}")));
+        notes.extend(fact.authorization.map(|verdict| format!("token {}", words(verdict.as_str()))));
+        if fact.offline {
+            notes.push("reported after a time without connection".to_owned());
+        }
+        if fact.time_repaired {
+            notes.push("its clock could not be right".to_owned());
+        }
+        let (what, readings) = said(fact);
+        Self { at, kind: if contradicts { "conflict" } else { "fact" }, what, notes, readings }
+    }
+}
+
+/// What a message says in short, and the figures people look for.
+pub(in crate::console) fn said(fact: &TransactionFact) -> (String, String) {
+    let phase = match fact.phase {
+        TransactionPhase::Started => "Started",
+        TransactionPhase::Updated => "Went on",
+        TransactionPhase::Ended => "Ended",
+    };
+    (format!("{phase} \u{b7} {}", fact.trigger), readings(&fact.samples))
+}
+
+/// Kind of entry, what was ruled, and why.
+fn ruling_in_words(ruling: &Ruling) -> (&'static str, String, Vec<String>) {
+    let (what, note) = match ruling {
+        Ruling::Approved { by, note } => {
+            return ("person", format!("Approved by {by}"), vec![format!("\u{201c}{note}\u{201d}")]);
+        }
+        Ruling::Voided { by, note } => {
+            return ("person", format!("Voided by {by}"), vec![format!("\u{201c}{note}\u{201d}")]);
+        }
+        Ruling::Superseded { by, .. } => {
+            ("Ended by us", format!("transaction {by} began at the same EVSE, so this one was over"))
+        }
+        Ruling::Overlaps { with } => {
+            ("Held back by us", format!("transaction {with} began at the same EVSE and instant"))
+        }
+        Ruling::Abandoned => ("Ended by us", "nothing was heard of it for too long".to_owned()),
+        Ruling::Queued { .. } => {
+            ("Bill postponed", "the station says that messages of it are in its queue".to_owned())
+        }
+        Ruling::GraceOver => {
+            ("Waiting ended", "what is missing did not come in time: settled with what is there".to_owned())
+        }
+    };
+    ("ruling", what.to_owned(), vec![note])
+}
+
+const fn charging_state(state: ChargingState) -> &'static str {
+    match state {
+        ChargingState::Idle => "nothing plugged in",
+        ChargingState::EvConnected => "vehicle connected",
+        ChargingState::Charging => "energy flows",
+        ChargingState::SuspendedEv => "vehicle takes nothing",
+        ChargingState::SuspendedEvse => "station offers nothing",
+    }
+}
+
+/// The figures people look for, of the last sample of each kind.
+fn readings(samples: &[Sample]) -> String {
+    let last = |measurand: &Measurand| {
+        let whole = |sample: &&Sample| sample.measurand == *measurand && sample.phase.is_none();
+        samples.iter().rev().find(whole).map(|sample| sample.value)
+    };
+    let all = [
+        last(&Measurand::EnergyImportRegister).map(register),
+        last(&Measurand::PowerImport).map(power),
+        last(&Measurand::StateOfCharge).map(|soc| format!("{} %", soc / 10)),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ")
+}
