@@ -343,22 +343,6 @@ fn is_update(event: &DomainEvent) -> bool {
     matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
 }
 
-/// Counts a decision about a token by its reason.
-fn count_authorization(event: &DomainEvent) {
-    let (authorization, occasion) = match event {
-        DomainEvent::TokenPresented { authorization, .. } => (Some(*authorization), "asked"),
-        DomainEvent::Transaction(fact) | DomainEvent::OrphanReported { fact, .. } => {
-            (fact.authorization, "transaction")
-        }
-        _ => return,
-    };
-    if let Some(authorization) = authorization {
-        let reason = authorization.as_str();
-        metrics::counter!(telemetry::DECISION_AUTHORIZATIONS, "authorization" => reason, "occasion" => occasion)
-            .increment(1);
-    }
-}
-
 /// The number proposed for a start that asks for one.
 fn proposed_number(event: &DomainEvent) -> Option<TransactionId> {
     match event {
