@@ -154,6 +154,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let request = paging::request(LIST, query.limit, query.cursor.as_deref())?;
     let filter = CdrFilter {
+        kind: None,
         station: query.charging_station_id,
         location_id: query.location_id,
         token: query.token_uid,

@@ -174,7 +174,8 @@ async fn all_bills_of_a_session_are_read_and_found_by_their_kind(rig: &Rig) {
         let found = rig.store.cdrs(&tenant(), &filter, &PageRequest::first(10)).await.unwrap().items;
         let mut found: Vec<_> = found.iter().map(|cdr| cdr.id).collect();
         let mut expect: Vec<_> = all.iter().filter(|cdr| cdr.kind() == kind).map(|cdr| cdr.id).collect();
-        (found.sort(), expect.sort());
+        found.sort();
+        expect.sort();
         assert_eq!(found, expect, "{kind:?}");
     }
 }
