@@ -8,6 +8,8 @@ use super::format::{Zone, path_segment};
 
 /// Decimals of a quantity or a price of one.
 const QUANTITY_DIGITS: u32 = 4;
+/// Decimals a price of one has at least.
+const PRICE_DIGITS: u32 = 2;
 
 /// A cost with its reasons.
 pub(super) struct Breakdown {
@@ -94,7 +96,7 @@ impl Line {
             when: period,
             quantity: format!("{}{unit}", shown(line.quantity)),
             used: (line.used != line.quantity).then(|| format!("{}{unit}", shown(line.used))),
-            unit_price: shown(line.unit_price).to_string(),
+            unit_price: price(line.unit_price).to_string(),
             tax_percent: line
                 .tax_percent
                 .map(|percent| format!("{} %", percent.normalize()))
@@ -121,6 +123,15 @@ fn element(line: &CostLine, breakdown: &CostBreakdown, zone: &Zone) -> Option<St
 /// A quantity or price as people read it: hours have no end otherwise.
 fn shown(number: Decimal) -> Decimal {
     number.round_dp(QUANTITY_DIGITS).normalize()
+}
+
+/// A price of one as people write it: 0.50, and all of 0.4975.
+fn price(number: Decimal) -> Decimal {
+    let mut price = shown(number);
+    if price.scale() < PRICE_DIGITS {
+        price.rescale(PRICE_DIGITS);
+    }
+    price
 }
 
 /// A line's amount with all of its digits, so that people can add the column up.

@@ -30,7 +30,7 @@ pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
         ),
         SessionFlag::NoMeterReading => (
             "No meter reading",
-            "The station sent no register at all, so no energy can be billed: read the meter, or void the session.",
+            "The station sent no two registers to count energy between, so none can be billed: read the meter, or void the session.",
         ),
         SessionFlag::NotAuthorized => (
             "Not authorized",

@@ -3,6 +3,7 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use ringmain_domain::access::Permission;
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::SessionId;
 use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
@@ -35,7 +36,6 @@ struct SessionPage {
     id: String,
     live_url: String,
     feed_url: Option<String>,
-    decision: Option<Decision>,
     live: Live,
 }
 
@@ -60,6 +60,7 @@ struct Live {
     /// The one that stands, or else the last, first.
     bills: Vec<Bill>,
     waits: Option<Waits>,
+    decision: Option<Decision>,
     cost: Option<String>,
     signature: Option<State>,
     signed: Vec<signed::Line>,
@@ -88,8 +89,10 @@ struct Waits {
     missing: &'static str,
 }
 
-/// What a person may decide.
+/// What a person may decide, and the form for it.
 struct Decision {
+    action: String,
+    form_token: String,
     text: &'static str,
     approve: Option<&'static str>,
     void: Option<&'static str>,
@@ -111,7 +114,6 @@ pub(super) async fn show(
         feed_url: live
             .active
             .then(|| format!("/console/events?sessions_only=true&charging_station_id={station}")),
-        decision: Decision::of(&session),
         live,
     };
     Ok(ok(&page))
@@ -138,7 +140,10 @@ impl Live {
         let facts = store.transaction_facts(tenant, station, transaction).await?;
         let contradictions = store.contradictions_of(tenant, station, transaction).await?;
         let cdrs = store.cdrs_of(tenant, id).await?;
-        let live = Self::of(&session, &facts, &contradictions, &cdrs, &visitor.zone);
+        let live = Self {
+            decision: Decision::of(&session, visitor),
+            ..Self::of(&session, &facts, &contradictions, &cdrs, &visitor.zone)
+        };
         Ok((session, live))
     }
 
@@ -173,6 +178,7 @@ impl Live {
             chart: Chart::of(facts, &segments, zone),
             bills: bills(cdrs, zone),
             waits: Waits::of(session, zone),
+            decision: None,
             cost: money(session.currency, session.cost),
             signature: cdrs.iter().rev().find_map(|cdr| cdr.signature).map(State::of_signature),
             signed: values.iter().map(|value| signed::Line::of(value, zone)).collect(),
@@ -267,31 +273,36 @@ impl Waits {
 // === impl Decision ===
 
 impl Decision {
-    /// `None` while the session goes on.
-    fn of(session: &Session) -> Option<Self> {
+    /// `None` while the session goes on, and for those who may only look.
+    fn of(session: &Session, visitor: &Visitor) -> Option<Self> {
         let (approve, void) = ("Approve and bill", "Void");
-        Some(match (session.status, session.settles_at) {
+        let (text, approve, void) = match (session.status, session.settles_at) {
             (SessionStatus::Active, _) => return None,
-            (SessionStatus::UnderReview, _) => Self {
-                text: "Nobody pays until somebody has looked. Approved, it is billed as it stands; void, nobody pays.",
-                approve: Some(approve),
-                void: Some(void),
-            },
-            (SessionStatus::Completed, Some(_)) => Self {
-                text: "The bill waits for what is missing. Approve it to bill what is there now, or void it.",
-                approve: Some("Bill now"),
-                void: Some(void),
-            },
-            (SessionStatus::Completed, None) => Self {
-                text: "It is billed. To take the bill back, void the session: a credit follows, and partners get it too.",
-                approve: None,
-                void: Some("Void and credit"),
-            },
-            (SessionStatus::Invalid, _) => Self {
-                text: "Nobody pays for it. Approve it to bill it as it stands after all.",
-                approve: Some(approve),
-                void: None,
-            },
+            (SessionStatus::UnderReview, _) => (
+                "Nobody pays until somebody has looked. Approved, it is billed as it stands; void, nobody pays.",
+                Some(approve),
+                Some(void),
+            ),
+            (SessionStatus::Completed, Some(_)) => (
+                "The bill waits for what is missing. Approve it to bill what is there now, or void it.",
+                Some("Bill now"),
+                Some(void),
+            ),
+            (SessionStatus::Completed, None) => (
+                "It is billed. To take the bill back, void the session: a credit follows, and partners get it too.",
+                None,
+                Some("Void and credit"),
+            ),
+            (SessionStatus::Invalid, _) => {
+                ("Nobody pays for it. Approve it to bill it as it stands after all.", Some(approve), None)
+            }
+        };
+        visitor.caller.may(Permission::Write).then(|| Self {
+            action: format!("/sessions/{}/rulings", session.id),
+            form_token: visitor.form_token().to_owned(),
+            text,
+            approve,
+            void,
         })
     }
 }

@@ -236,7 +236,7 @@ async fn page(
 impl VersionLine {
     fn of(version: &Version, visitor: &Visitor) -> Self {
         Self {
-            from: visitor.zone.when(version.from),
+            from: visitor.zone.exact(version.from),
             changed_by: version.changed_by.as_deref().map(str::to_owned),
             structure: Structure::of(&version.tariff, &visitor.zone),
         }

@@ -1,14 +1,15 @@
 //! A tariff in words: what each of its elements costs and when it applies, its limits and taxes.
 
-use ringmain_domain::tariff::lint::Hint;
+use ringmain_domain::tariff::lint::{Hint, HintKind};
 use ringmain_domain::tariff::restriction::{ReservationKind, Restrictions};
 use ringmain_domain::tariff::{Dimension, PriceComponent, PriceLimit, Tariff, TariffElement, TaxIncluded};
 use ringmain_domain::time::local::Weekday;
 use rust_decimal::Decimal;
 
-use crate::console::format::{Zone, duration};
+use crate::console::format::{Zone, duration, words};
 
 const MS_PER_SECOND: i64 = 1000;
+const SECONDS_PER_MINUTE: u32 = 60;
 /// So many days in a row are written as from one to the other.
 const RUN_MIN: usize = 3;
 
@@ -43,7 +44,7 @@ impl Structure {
         let hints = tariff.lint();
         let about = |element| {
             let mine = move |hint: &&Hint| hint.element == element;
-            hints.iter().filter(mine).map(|hint| sentence(&hint.kind.to_string())).collect::<Vec<_>>()
+            hints.iter().filter(mine).map(|hint| hint_in_words(&hint.kind)).collect::<Vec<_>>()
         };
         let element = |(index, element): (usize, &TariffElement)| Element {
             when: when(&element.restrictions),
@@ -69,10 +70,11 @@ fn facts(tariff: &Tariff, zone: &Zone) -> Vec<(&'static str, String)> {
         format!("{} {} without taxes{with}", limit.excl_tax, tariff.currency)
     };
     let grace = (tariff.idle_grace_s > 0).then(|| {
-        format!(
-            "{} of every idle stretch cost nothing",
-            duration(i64::from(tariff.idle_grace_s) * MS_PER_SECOND)
-        )
+        let (minutes, seconds) =
+            (tariff.idle_grace_s / SECONDS_PER_MINUTE, tariff.idle_grace_s % SECONDS_PER_MINUTE);
+        let length =
+            if seconds == 0 { format!("{minutes} min") } else { format!("{} s", tariff.idle_grace_s) };
+        format!("{length} of every idle stretch cost nothing")
     });
     let all = [
         ("Taxes", Some(taxes.to_owned())),
@@ -180,6 +182,17 @@ const fn short(day: Weekday) -> &'static str {
 
 fn plain(number: Decimal) -> Decimal {
     number.normalize()
+}
+
+/// A hint as people read it: they count elements from one.
+fn hint_in_words(kind: &HintKind) -> String {
+    match kind {
+        HintKind::NeverReached { dimension, by } => {
+            let name = words(dimension.as_str());
+            format!("Its price for {name} is never used: element {} always applies", by + 1)
+        }
+        other => sentence(&words(&other.to_string())),
+    }
 }
 
 /// With a capital letter at the start.

@@ -48,7 +48,7 @@ async fn a_tariff_is_made_read_in_words_and_changed() {
         "22:00\u{2013}06:00",
         "Always",
         "0.59 EUR/kWh",
-        "15 min 00 s of every idle stretch cost nothing",
+        "15 min of every idle stretch cost nothing",
         "1.50 EUR without taxes",
         "by api-key:operator",
         "With a form",
