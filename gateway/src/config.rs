@@ -293,7 +293,7 @@ impl Default for Stations {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { unknown: UnknownTokens::default(), concurrent_max: 1 }
+        Self { unknown: UnknownTokens::default(), concurrent_max: 0 }
     }
 }
 

@@ -136,6 +136,8 @@ impl Story {
             }
             (Step::Start, _) => assert_eq!(answer, json!({"idTokenInfo": {"status": "Accepted"}})),
             (Step::Stop, "ocpp2.0.1" | "ocpp2.1") => assert_eq!(answer, json!({"totalCost": 4.17})),
+            // The cost so far.
+            (Step::Meter, "ocpp2.1") => assert_eq!(answer, json!({"totalCost": 2.68})),
             (Step::Meter | Step::Stop, _) => assert_eq!(answer, json!({})),
         }
     }

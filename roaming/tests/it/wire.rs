@@ -209,11 +209,16 @@ fn a_bill_record_adds_up_on_the_wire() {
     assert_eq!(written["total_parking_cost"], json!({"excl_vat": 3, "incl_vat": 3}));
     assert_eq!(written["total_cost"], json!({"excl_vat": 7.39, "incl_vat": 8.21}));
     assert_eq!(
-        written["charging_periods"][0]["dimensions"],
+        written["charging_periods"],
         json!([
-            {"type": "ENERGY", "volume": 15.342},
-            {"type": "TIME", "volume": 1},
-            {"type": "PARKING_TIME", "volume": 0.5},
+            {
+                "start_date_time": at(0).to_string(),
+                "dimensions": [{"type": "TIME", "volume": 1}, {"type": "ENERGY", "volume": 15.342}],
+            },
+            {
+                "start_date_time": at(3_600).to_string(),
+                "dimensions": [{"type": "PARKING_TIME", "volume": 0.5}],
+            },
         ])
     );
     assert_eq!(

@@ -45,7 +45,7 @@ async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {
         troubles
     };
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+         WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
     let trouble = async {
         while !done.load(std::sync::atomic::Ordering::Relaxed) {
             rig.execute(others).await;

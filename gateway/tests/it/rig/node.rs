@@ -157,8 +157,6 @@ fn spawn(
         .env("RINGMAIN_STORE__URL", store.url(folder))
         .env("RINGMAIN_BOOTSTRAP_TOKEN", TOKEN)
         .env("RINGMAIN_LOG__FORMAT", "json")
-        // Tests share their tokens; those about a token at two stations give it a limit of its own.
-        .env("RINGMAIN_TOKENS__CONCURRENT_MAX", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
