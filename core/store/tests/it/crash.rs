@@ -27,7 +27,7 @@ async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {
     const TRANSACTIONS: u32 = 60;
     let name = concat!(module_path!(), "::f33_connections_that_break_in_a_commit_lose_and_double_nothing");
     let Some(rig) = crate::rig::postgres(name).await else { return };
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let (acknowledged, mut progress) = tokio::sync::watch::channel(0_u32);
     let append = async {
         let mut troubles = 0_u32;
         for number in 0..TRANSACTIONS {
@@ -39,15 +39,17 @@ async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {
                     );
                     troubles += 1;
                 }
+                acknowledged.send_modify(|count| *count += 1);
             }
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(acknowledged);
         troubles
     };
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
+    // A break for each acknowledgement, somewhere in the next append: without that bound nothing might ever be acknowledged.
     let trouble = async {
-        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        while progress.changed().await.is_ok() {
             rig.execute(others).await;
         }
     };
