@@ -88,7 +88,7 @@ pub struct Stations {
 }
 
 /// Tokens.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
     /// What happens to tokens nobody registered.
@@ -107,6 +107,8 @@ pub struct Billing {
     pub start_grace_s: u32,
     /// A transaction of which nothing was heard for so many seconds is closed and held for a person.
     pub abandoned_after_s: u32,
+    /// How often a station hears the running cost of a transaction by a call of ours, in seconds; 0 is never.
+    pub cost_updates_s: u32,
 }
 
 /// Certificates of the station listener; a development CA makes them when none are named.
@@ -214,6 +216,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "a transaction of which nothing was heard for so long is closed and held for a person",
     ),
     (
+        "billing.cost_updates_s",
+        "seconds, 0 to 86400, 0: never",
+        "how often a station hears the running cost of a transaction by CostUpdated; one that refuses is left alone until it connects again",
+    ),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",
@@ -291,16 +298,15 @@ impl Default for Stations {
     }
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self { unknown: UnknownTokens::default(), concurrent_max: 0 }
-    }
-}
-
 impl Default for Billing {
-    /// 10 s, a day, and a week.
+    /// 10 s, a day, a week, and never.
     fn default() -> Self {
-        Self { gap_grace_s: 10, start_grace_s: 24 * 3_600, abandoned_after_s: 7 * 24 * 3_600 }
+        Self {
+            gap_grace_s: 10,
+            start_grace_s: 24 * 3_600,
+            abandoned_after_s: 7 * 24 * 3_600,
+            cost_updates_s: 0,
+        }
     }
 }
 
@@ -393,6 +399,7 @@ impl Config {
             31_536_000,
             "3600 to 31536000 seconds",
         )?;
+        range("billing.cost_updates_s", billing.cost_updates_s, 0, 86_400, "0 to 86400 seconds")?;
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",

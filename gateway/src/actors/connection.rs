@@ -32,7 +32,10 @@ use crate::ws::socket::{Outbound, Socket};
 use crate::ws::{Incoming, WsFault};
 
 mod answering;
+mod costs;
 mod ordering;
+
+use costs::Costs;
 
 const MAILBOX: usize = 32;
 /// How long an answer to a probe may take (reliability.md 7.2).
@@ -53,6 +56,7 @@ pub struct Connection {
     /// It showed a password or certificate that was checked or kept.
     proven: bool,
     orders: BTreeMap<CommandId, OpenOrder>,
+    costs: Costs,
     probes: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
     /// How many bytes had come in at the last tick: a large message that comes slowly is a sign of life too.
@@ -134,6 +138,7 @@ impl Connection {
                 listener,
                 proven,
                 orders: BTreeMap::new(),
+                costs: Costs::every(node.config.billing.cost_updates_s),
                 probes: Vec::new(),
                 timer: None,
                 received: 0,

@@ -4,6 +4,7 @@ mod actors;
 mod api;
 mod chaos;
 mod console;
+mod costs;
 mod crash;
 mod faults;
 mod generated;

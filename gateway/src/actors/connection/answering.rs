@@ -185,6 +185,7 @@ impl Connection {
             Ok(Ok(appended)) => {
                 let reply = connection.complete(reply, &proposed, goes_on, &appended);
                 connection.answer(&open, &reply, ctx);
+                connection.tell_costs(&appended, ctx);
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "not committed, so not answered");
