@@ -20,6 +20,7 @@ use crate::unit::WattHours;
 mod meter;
 mod order;
 mod periods;
+mod plausible;
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -195,6 +196,8 @@ pub struct Folded {
     pub segments: Vec<Segment>,
     /// `None`: nothing is missing, or nobody waits for it any more.
     pub waits: Option<Waits>,
+    /// A person has ruled: no doubt of ours counts any more.
+    pub judged: bool,
 }
 
 /// Folds the facts of one transaction, in any order and with any repetition. `None` when the station said nothing.
@@ -241,7 +244,7 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         since: ended.received_at,
         not_before: rulings.queued_until,
     });
-    Some(Folded { session, segments, waits })
+    Some(Folded { session, segments, waits, judged: rulings.verdict.is_some() })
 }
 
 /// Can the end alone be billed? It carries the register at the start and the one at the end (reliability F07).

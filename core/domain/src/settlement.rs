@@ -57,7 +57,7 @@ pub fn settle(
     policy: &BillingPolicy,
     now: Timestamp,
 ) -> Settlement {
-    let Folded { mut session, segments, waits } = folded;
+    let Folded { mut session, segments, waits, judged: _ } = folded;
     let breakdown = prices.map(|prices| prices.price(&segments));
     session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());
     session.price(breakdown.as_ref());

@@ -14,6 +14,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0003__access", include_str!("../migrations/sqlite/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/sqlite/V0004__billing.sql")),
     ("V0005__review", include_str!("../migrations/sqlite/V0005__review.sql")),
+    ("V0006__ratings", include_str!("../migrations/sqlite/V0006__ratings.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -21,6 +22,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0003__access", include_str!("../migrations/postgres/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/postgres/V0004__billing.sql")),
     ("V0005__review", include_str!("../migrations/postgres/V0005__review.sql")),
+    ("V0006__ratings", include_str!("../migrations/postgres/V0006__ratings.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

@@ -175,3 +175,21 @@ fn a_record_carries_no_more_stretches_than_it_may() {
     assert!(cdr.segments.iter().zip(&cdr.segments[1..]).all(|(a, b)| a.to == b.from));
     assert_eq!(fold(&TenantId::default_tenant(), &station_id(), &[]), None, "nothing said, nothing billed");
 }
+
+#[test]
+fn f19_more_than_the_evse_can_give_waits_for_a_person() {
+    // 9 kWh in an hour, the most in half of it 5 kWh: 10 kW.
+    let held = |max_power_w| {
+        let folded = fold(&TenantId::default_tenant(), &station_id(), &whole()).unwrap();
+        folded.held_to(max_power_w).session.status
+    };
+    assert_eq!(held(None), SessionStatus::Completed);
+    assert_eq!(held(Some(10_000)), SessionStatus::Completed);
+    assert_eq!(held(Some(8_800)), SessionStatus::Completed, "a minute of slack and a tenth");
+    assert_eq!(held(Some(8_700)), SessionStatus::UnderReview);
+    let mut facts = whole();
+    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "checked".into() }, 61));
+    let folded = fold(&TenantId::default_tenant(), &station_id(), &facts).unwrap().held_to(Some(1_000));
+    assert_eq!(folded.session.status, SessionStatus::Completed, "a person has ruled");
+    assert_eq!(folded.session.flags, [SessionFlag::ImplausibleEnergy]);
+}

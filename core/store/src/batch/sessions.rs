@@ -157,7 +157,11 @@ pub(super) async fn project(
     let mut ended = Vec::with_capacity(folded.len());
     for (id, new) in folded {
         let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
-        let folded = new.first().and_then(|one| fold(&one.tenant, &one.station, facts));
+        let folded = new.first().and_then(|one| {
+            let known = places.get(&(one.tenant.clone(), one.station.clone()));
+            let max_power_w = known.and_then(|known| known.max_power_w);
+            fold(&one.tenant, &one.station, facts).map(|folded| folded.held_to(max_power_w))
+        });
         if let Some(folded) = folded {
             ended.push((folded, new, facts));
         } else if new.iter().any(|one| one.fact.ruling.is_none()) {
