@@ -121,6 +121,8 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// PEM bundle of the CAs that sign station certificates.
     pub client_ca: Option<PathBuf>,
+    /// PEM of their revocation lists.
+    pub client_crl: Option<PathBuf>,
     /// Whether stations show a certificate.
     pub client_certificate: ClientCertificate,
 }
@@ -187,7 +189,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "true, false",
         "registered stations without a password may connect: for trusted networks only",
     ),
-    ("stations.connections_max", "connections", "the most stations connected to each listener of this node"),
+    (
+        "stations.connections_max",
+        "1 to 1000000 connections",
+        "the most stations connected to one listener; less where the limit on open files is lower",
+    ),
     ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
     (
         "stations.strict_enabled",
@@ -227,6 +233,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ),
     ("tls.key", "path", "its PEM key"),
     ("tls.client_ca", "path", "PEM bundle of the CAs that sign station certificates"),
+    ("tls.client_crl", "path", "PEM of their revocation lists"),
     ("tls.client_certificate", "off, optional, required", "whether stations show a certificate"),
     ("log.format", "text, json", "how log lines look"),
     ("log.level", "filter", "`error` to `trace`, or a filter such as `info,ringmain_gateway=debug`"),
@@ -417,6 +424,8 @@ impl Config {
             1_000_000,
             "10 to 1000000 frames",
         )?;
+        let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
+        range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             let value = "set alone".to_owned();
             return Err(ConfigError::Range {

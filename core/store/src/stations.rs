@@ -220,14 +220,18 @@ impl Store {
     }
 
     /// Replaces what people decide about a station: location, name, registration, tariff, maintenance, local list, rating, and when that was. What it said
-    /// of itself stays. `false`: there is no such station.
+    /// of itself stays. `false`: there is no such station, or its record is not the one of `before` any more.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn update_station(&self, station: &ChargingStation) -> Result<bool, StoreError> {
+    pub async fn update_station(
+        &self,
+        station: &ChargingStation,
+        before: Timestamp,
+    ) -> Result<bool, StoreError> {
         let sql = "UPDATE stations SET location_id = $3, name = $4, registration = $5, tariff_id = $6, \
              maintenance = $7, updated_at = $8, search = $9, local_list_enabled = $10, max_power_w = $11 \
-             WHERE tenant = $1 AND id = $2 RETURNING id";
+             WHERE tenant = $1 AND id = $2 AND updated_at = $12 RETURNING id";
         let params = params![
             &station.tenant,
             &station.id,
@@ -240,6 +244,7 @@ impl Store {
             search(station),
             station.local_list_enabled,
             station.max_power_w,
+            before,
         ];
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }

@@ -26,6 +26,8 @@ const PASSWORD_MAX_CHARS: usize = 40;
 const SCAN_STEP: u32 = 200;
 const SCANS_MAX: usize = 50;
 
+/// How often a change is put on a record that others change in the same moment.
+const CHANGES_TRIED: usize = 5;
 /// What an EVSE may be rated at, in W: from a lamp post to a ship.
 const POWER_MIN_W: u32 = 1_000;
 const POWER_MAX_W: u32 = 20_000_000;
@@ -153,7 +155,7 @@ pub async fn change(
     id: &StationId,
     change: StationChange,
 ) -> Result<StationRow, Refusal> {
-    let mut station = own(house, caller, id).await?;
+    own(house, caller, id).await?;
     let mut flaws = Vec::new();
     if let Some(Some(name)) = &change.name {
         check_text(&mut flaws, "/name", name, NAME_MAX_CHARS);
@@ -162,14 +164,30 @@ pub async fn change(
     check_power(&mut flaws, change.max_power_w.flatten());
     check_references(house, caller, &mut flaws, location.as_ref(), tariff.as_ref()).await?;
     Refusal::unless_sound(flaws)?;
-    let detail = apply(&mut station, change);
-    station.updated_at = clock::now();
-    if !house.store.update_station(&station).await? {
-        return Err(absent(id));
-    }
+    let detail = write_change(house, caller, id, &change).await?;
     audit::record(house, caller, "charging_station.changed", &subject(id), &detail).await?;
     house.station_changed(id);
     row(house, caller, id).await
+}
+
+/// Puts a change on the record as it is now: what somebody else changed in the same moment stays.
+async fn write_change(
+    house: &House,
+    caller: &Caller,
+    id: &StationId,
+    change: &StationChange,
+) -> Result<Value, Refusal> {
+    for _ in 0..CHANGES_TRIED {
+        let mut station = own(house, caller, id).await?;
+        let before = station.updated_at;
+        let detail = apply(&mut station, change.clone());
+        // Never the same moment twice, or the next change would not see this one.
+        station.updated_at = clock::now().max(before.plus_millis(1));
+        if house.store.update_station(&station, before).await? {
+            return Ok(detail);
+        }
+    }
+    Err(Refusal::conflict("the record is being changed by others all the time: send this again".to_owned()))
 }
 
 /// Gives a station a new password. Its present connection goes on; its next one needs the new password.

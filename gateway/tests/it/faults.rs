@@ -10,6 +10,20 @@ use crate::rig::station::{Incoming, Introduction, Station, password_of};
 use crate::rig::stores::TestStore;
 use crate::rig::{eventually, on_both_stores, within};
 
+/// What a node may say while its database is away.
+const COMPLAINTS_OF_AN_OUTAGE: [&str; 10] = [
+    "Connection could not be recycled",
+    "the store did not commit, trying again",
+    "the store does not commit",
+    "the store cannot be asked at the door",
+    "not committed, so not answered",
+    "rulings about sessions are put off",
+    "maintenance is put off",
+    "updates of local authorization lists are put off",
+    "frames cannot be recorded",
+    "old frames cannot be deleted",
+];
+
 fn event(kind: &str, seq: u32, minute: u32, samples: &[Value]) -> Value {
     let at = format!("2026-03-01T{:02}:{:02}:00Z", 8 + minute / 60, minute % 60);
     let mut event = json!({
@@ -93,13 +107,18 @@ async fn f34_a_database_that_is_gone_costs_no_message() {
     let Some(store) = TestStore::postgres(name).await else { return };
     let outage = store.outage();
     let mut node = Node::start(store).await;
-    for complaint in ["store", "not committed", "cannot be", "put off", "Connection"] {
+    for complaint in COMPLAINTS_OF_AN_OUTAGE {
         node.expect_complaint(complaint);
     }
     node.api().register("CS-1").await;
     let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
     station.call("TransactionEvent", &event("Started", 0, 0, &[json!({"value": 0})])).await;
     outage.begin().await;
+    // Answered without a commit, and said once: it must be there when the database is.
+    let faulted = json!({
+        "timestamp": "2026-03-01T08:59:00Z", "connectorStatus": "Faulted", "evseId": 1, "connectorId": 1,
+    });
+    station.call("StatusNotification", &faulted).await;
     station.begin("TransactionEvent", &event("Ended", 1, 60, &[json!({"value": 4_000})])).await;
     assert_eq!(within("the close", station.next()).await, Incoming::Closed(Some(1013)));
     let password = password_of("CS-1");
@@ -112,4 +131,7 @@ async fn f34_a_database_that_is_gone_costs_no_message() {
     station.call("TransactionEvent", &event("Ended", 1, 60, &[json!({"value": 4_000})])).await;
     let cdrs = node.api().cdrs("CS-1").await;
     assert_eq!((cdrs.len(), &cdrs[0]["energy_wh"]), (1, &json!(4_000)));
+    eventually!("what was said during the outage", {
+        (node.api().station("CS-1").await["evses"][0]["state"] == json!("faulted")).then_some(())
+    });
 }

@@ -38,9 +38,14 @@ impl Connection {
     pub(super) fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
         let now = clock::now();
         let version = self.dialect.version();
+        if !self.state.is_accepted() && !self.pace.stranger_may(Instant::now()) {
+            self.leave(Exit::Abuse);
+            return;
+        }
         let frame = match frame::parse(text, version) {
             Ok(frame) => frame,
             Err(fault) => {
+                self.out_of_turn("unreadable");
                 metrics::counter!(telemetry::FRAME_FAULTS, "code" => fault.code().as_str()).increment(1);
                 self.node.recorder.inbound(self.state.id(), now, None, text);
                 tracing::debug!(station.id = %self.state.id(), %fault, "a text is no frame");
@@ -64,20 +69,35 @@ impl Connection {
         match self.rpc.receive(now, frame) {
             Received::Call(call) => self.begin(&call, true, ctx),
             Received::Send(call) => self.begin(&call, false, ctx),
-            Received::Repeat(answer) => self.send(&answer),
+            Received::Repeat(answer) => {
+                self.out_of_turn("repeat");
+                self.send(&answer);
+            }
             Received::Result { id, action, payload } => self.order_answered(&id, &action, payload),
             Received::Error { id, code, description, .. } => self.order_failed(&id, code, &description),
             Received::ResultRejected { id, code, description } => {
+                self.out_of_turn("rejected_result");
                 tracing::warn!(
-                    station.id = %self.state.id(), message = id.as_str(), code = code.as_str(), %description,
+                    station.id = %self.state.id(), message.id = id.as_str(), code = code.as_str(), %description,
                     "the station cannot use our answer"
                 );
             }
-            Received::Waiting | Received::RepeatInProcess | Received::Late(_) | Received::Foreign(_) => {}
+            Received::Waiting => {}
+            Received::RepeatInProcess => self.out_of_turn("repeat"),
+            Received::Late(_) => self.out_of_turn("late"),
+            Received::Foreign(_) => self.out_of_turn("foreign"),
             Received::Overflow => self.leave(Exit::Abuse),
         }
         self.pump(now);
         self.arm(ctx);
+    }
+
+    /// Something that no answer of ours paces: counted, and too much of it ends the connection.
+    fn out_of_turn(&mut self, kind: &'static str) {
+        metrics::counter!(telemetry::CALL_OUT_OF_TURN, "kind" => kind).increment(1);
+        if !self.pace.out_of_turn_may(Instant::now()) {
+            self.leave(Exit::Abuse);
+        }
     }
 
     /// Reads a call and, when it presents a token, looks the token up before the decision.
@@ -90,8 +110,11 @@ impl Connection {
         };
         if !answered && !action.is_send() {
             // A SEND has no answer to wait for, so nothing paces it: only the one action that is meant to be sent is taken.
-            metrics::counter!(telemetry::FRAME_FAULTS, "code" => "unexpected_send").increment(1);
+            self.out_of_turn("unexpected_send");
             return;
+        }
+        if call.reused_id {
+            metrics::counter!(telemetry::CALL_OUT_OF_TURN, "kind" => "reused_id").increment(1);
         }
         let open = OpenCall { id: call.id.clone(), action, since, answered, durable: false };
         let strict = self.node.config.stations.strict_enabled;

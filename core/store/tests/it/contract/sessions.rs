@@ -80,7 +80,7 @@ async fn a_session_stays_where_it_was(rig: &Rig) {
     fill(rig).await;
     let mut moved = station("CS-1");
     moved.location_id = Some(location_id("L2"));
-    rig.store.update_station(&moved).await.unwrap();
+    assert!(rig.store.update_station(&moved, moved.updated_at).await.unwrap());
     let end = message("CS-1", "c", 1, 40 * MINUTE).register(100).ended().fact();
     rig.store.append(&[end]).await.unwrap();
     let at = |id: &str| SessionFilter { location_id: Some(location_id(id)), ..SessionFilter::default() };
