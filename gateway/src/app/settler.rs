@@ -80,15 +80,16 @@ async fn wait_is_over(node: &Node, desk: &dyn CommandDesk, session: &Session) ->
 
 /// Open sessions that are over: another one began at their EVSE, or nobody spoke of them for too long.
 async fn sweep(node: &Node) -> Result<(), StoreError> {
+    let mut result = Ok(());
     for overtaken in node.store.overtaken_sessions(PAGE).await? {
         let ruling = Ruling::Superseded { at: overtaken.at, by: overtaken.by.clone() };
-        rule(node, &overtaken.session, ruling).await?;
+        result = rule(node, &overtaken.session, ruling).await.and(result);
     }
     let silent_s = i64::from(node.config.billing.abandoned_after_s);
     for session in node.store.silent_sessions(clock::now().plus_secs(-silent_s), PAGE).await? {
-        rule(node, &session, Ruling::Abandoned).await?;
+        result = rule(node, &session, Ruling::Abandoned).await.and(result);
     }
-    Ok(())
+    result
 }
 
 /// Commits a ruling, and lets the site know.

@@ -130,6 +130,7 @@ pub(crate) fn message(station: &'static str, transaction: &str, sequence: u32, m
             offline: false,
             remote_start_id: None,
             time_repaired: false,
+            adopted: false,
             samples: Vec::new(),
             ruling: None,
             content: format!("{transaction}/{sequence}").into(),
@@ -196,6 +197,18 @@ impl Message {
 
 /// An hour at a station: half of it charging 10 kWh, half of it parked.
 pub(crate) fn whole_transaction(station: &'static str, transaction: &str) -> Vec<Fact> {
+    whole_transaction_at(1, station, transaction)
+}
+
+/// The same at an EVSE of its own, so that others may go on beside it.
+pub(crate) fn whole_transaction_apart(station: &'static str, transaction: &str) -> Vec<Fact> {
+    whole_transaction_at(own_evse(transaction), station, transaction)
+}
+
+fn whole_transaction_at(evse: u32, station: &'static str, transaction: &str) -> Vec<Fact> {
+    let message = |station, transaction, sequence, millis| {
+        message(station, transaction, sequence, millis).evse(Some(evse))
+    };
     vec![
         message(station, transaction, 0, 0)
             .token("Card1")
@@ -209,6 +222,14 @@ pub(crate) fn whole_transaction(station: &'static str, transaction: &str) -> Vec
             .fact(),
         message(station, transaction, 3, 60 * MINUTE).register(11_000).ended().fact(),
     ]
+}
+
+/// An EVSE that hardly any other transaction has.
+pub(crate) fn own_evse(transaction: &str) -> u32 {
+    let mixed = transaction
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    mixed.max(2)
 }
 
 pub(crate) fn status(station: &str, millis: i64, evse: u32, connector: u32, status: ConnectorStatus) -> Fact {

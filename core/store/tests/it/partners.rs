@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::make::{
     MINUTE, all_pages, at, fact, location, location_id, message, other_tenant, station, status, tariff,
-    tariff_id, tenant, token, whole_transaction,
+    tariff_id, tenant, token, whole_transaction, whole_transaction_apart,
 };
 use crate::rig::Rig;
 
@@ -369,7 +369,7 @@ async fn sessions_and_bills_come_in_pages_the_oldest_change_first(rig: &Rig) {
     let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
     give(rig, "CARD1", "ABC").await;
     for transaction in ["t1", "t2", "t3", "t4", "t5"] {
-        rig.store.append(&whole_transaction("CS-1", transaction)).await.unwrap();
+        rig.store.append(&whole_transaction_apart("CS-1", transaction)).await.unwrap();
     }
     let whole = Window::default();
     let sessions =
