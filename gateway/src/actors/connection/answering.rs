@@ -137,12 +137,17 @@ impl Connection {
         let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
         let judged = async move {
             match meter_keys::signed(&mut report) {
-                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|()| report),
-                None => Ok(report),
+                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|left| (report, left)),
+                None => Ok((report, 0)),
             }
         };
         ctx.spawn(judged.into_actor(self).map(|judged, connection, ctx| match judged {
-            Ok(report) => connection.look_up_token(open, report, ctx),
+            Ok((report, unverified)) => {
+                if unverified > 0 {
+                    connection.perform(vec![Effect::Count(Oddity::UnverifiedSignatures)]);
+                }
+                connection.look_up_token(open, report, ctx);
+            }
             Err(error) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "a meter's key cannot be looked up");
                 connection.leave(Exit::StoreLost);
