@@ -15,6 +15,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0004__billing", include_str!("../migrations/sqlite/V0004__billing.sql")),
     ("V0005__review", include_str!("../migrations/sqlite/V0005__review.sql")),
     ("V0006__ratings", include_str!("../migrations/sqlite/V0006__ratings.sql")),
+    ("V0008__unreadable", include_str!("../migrations/sqlite/V0008__unreadable.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -23,6 +24,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0004__billing", include_str!("../migrations/postgres/V0004__billing.sql")),
     ("V0005__review", include_str!("../migrations/postgres/V0005__review.sql")),
     ("V0006__ratings", include_str!("../migrations/postgres/V0006__ratings.sql")),
+    ("V0008__unreadable", include_str!("../migrations/postgres/V0008__unreadable.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

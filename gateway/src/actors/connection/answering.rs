@@ -185,6 +185,10 @@ impl Connection {
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
             count_authorization(event);
+            if matches!(event, DomainEvent::UnreadableKept(_)) {
+                self.perform(vec![Effect::Count(Oddity::UnreadableMessage)]);
+                tracing::warn!(station.id = %self.state.id(), "a billing message cannot be read; it is kept for a person");
+            }
         }
         self.perform(outcome.effects);
         let reply = outcome.reply.unwrap_or(StationReply::Received);
