@@ -211,11 +211,11 @@ impl Connection {
     ) {
         let facts = self.facts(events, clock::now());
         let proposed = facts.iter().map(|fact| proposed_number(&fact.event)).collect::<Vec<_>>();
-        let goes_on = facts.iter().any(|fact| is_update(&fact.event));
+        let phase = facts.iter().find_map(|fact| phase(&fact.event));
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
-                let reply = connection.complete(reply, &proposed, goes_on, &appended);
+                let reply = connection.complete(reply, &proposed, phase, &appended);
                 connection.answer(&open, &reply, ctx);
                 connection.tell_costs(&appended, ctx);
             }
@@ -227,12 +227,13 @@ impl Connection {
         }));
     }
 
-    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended.
+    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended, and of a start that
+    /// comes again the decision its session stands under (reliability F01, F02): the token may have been blocked since.
     fn complete(
         &mut self,
         reply: StationReply,
         proposed: &[Option<TransactionId>],
-        goes_on: bool,
+        phase: Option<TransactionPhase>,
         appended: &[Appended],
     ) -> StationReply {
         self.tell_of(appended);
@@ -249,8 +250,15 @@ impl Connection {
                 let cost = session.cost.map(|cost| cost.incl_tax);
                 if session.ended_at.is_some() {
                     reply.total_cost = cost;
-                } else if goes_on {
+                } else if phase == Some(TransactionPhase::Updated) {
                     reply.running_cost = cost;
+                }
+                let is_repeat = !appended.fresh && !appended.conflict;
+                if is_repeat
+                    && phase == Some(TransactionPhase::Started)
+                    && let (Some(verdict), Some(said)) = (&mut reply.verdict, session.authorization)
+                {
+                    verdict.authorization = said;
                 }
             }
         }
@@ -371,9 +379,12 @@ fn count_authorization(event: &DomainEvent) {
     }
 }
 
-/// Does a transaction go on with it? Then the answer may tell the cost so far.
-fn is_update(event: &DomainEvent) -> bool {
-    matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
+/// Where in its transaction it stands: an update's answer may tell the cost so far, a start's is remembered.
+fn phase(event: &DomainEvent) -> Option<TransactionPhase> {
+    match event {
+        DomainEvent::Transaction(fact) => Some(fact.phase),
+        _ => None,
+    }
 }
 
 /// The number proposed for a start that asks for one.
