@@ -44,6 +44,8 @@ pub enum Oddity {
     ForeignTransaction,
     /// A message about a transaction that cannot be read: kept as it came, nothing of it is billed.
     UnreadableMessage,
+    /// A reading that names no transaction, at an EVSE where one goes on.
+    ReadingWithoutTransaction,
     /// More signed values in one message than are verified.
     UnverifiedSignatures,
 }
@@ -65,6 +67,7 @@ impl Oddity {
             Self::ContradictingRepeat => "contradicting_repeat",
             Self::ForeignTransaction => "foreign_transaction",
             Self::UnreadableMessage => "unreadable_message",
+            Self::ReadingWithoutTransaction => "reading_without_transaction",
             Self::UnverifiedSignatures => "unverified_signatures",
         }
     }
