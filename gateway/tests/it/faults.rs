@@ -78,6 +78,25 @@ on_both_stores! {
         assert_eq!(cdrs[0]["energy_wh"], 4_000);
     }
 
+    /// F30: a reading that names no transaction is counted while one goes on at its connector, and otherwise not (the bill: scenario 0122).
+    async fn f30_a_reading_without_its_transaction_is_counted(store: TestStore) {
+        let node = Node::start(store).await;
+        node.api().register("CS-1").await;
+        let mut station = Station::booted(&node.addresses, "CS-1", "ocpp1.6").await;
+        let reading = |connector: u32| {
+            let sampled = json!([{"timestamp": "2026-03-01T08:30:00Z", "sampledValue": [{"value": "99000"}]}]);
+            json!({"connectorId": connector, "meterValue": sampled})
+        };
+        let start = json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:00:00Z"});
+        station.call("MeterValues", &reading(1)).await;
+        station.call("StartTransaction", &start).await;
+        station.call("MeterValues", &reading(0)).await;
+        station.call("MeterValues", &reading(2)).await;
+        station.call("MeterValues", &reading(1)).await;
+        let counted = node.metrics().await.sum(ODDITIES, &[("kind", "reading_without_transaction")]);
+        assert_eq!(counted, 1.0);
+    }
+
     /// F36: a billing message that cannot be read is acknowledged, kept as it came, listed, and counted for the alert.
     async fn f36_an_unreadable_billing_message_is_seen(store: TestStore) {
         const PAYLOAD: &str = r#"{ "eventType":"Paused",  "timestamp":7, "triggerReason":"EVDeparted", "seqNo":1, "transactionInfo":{"transactionId":"T-1"} }"#;
