@@ -14,5 +14,6 @@ mod python;
 mod refusals;
 mod rig;
 mod scenarios;
+mod signatures;
 mod walk;
 mod ws;

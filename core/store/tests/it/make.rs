@@ -3,13 +3,14 @@
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{
-    ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
+    AssignmentId, ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
 };
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::{ChargingState, MessageKey, TransactionPhase};
+use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{IdToken, Token, TokenKind};
@@ -96,6 +97,25 @@ pub(crate) fn tariff(id: &str, prices: &[(Dimension, &str)]) -> Tariff {
     };
     let elements = vec![TariffElement::new(prices.iter().map(component).collect())];
     Tariff::new(tenant(), tariff_id(id), id, Currency::new("EUR").unwrap(), elements, at(0))
+}
+
+/// An assignment of the tariff of its name, to everybody everywhere unless changed.
+pub(crate) fn assignment(id: &str, change: impl FnOnce(&mut TariffAssignment)) -> TariffAssignment {
+    let mut assignment = TariffAssignment {
+        tenant: tenant(),
+        id: AssignmentId::new(id).unwrap(),
+        tariff: tariff_id(id),
+        location: None,
+        station: None,
+        evse: None,
+        token_group: None,
+        token_kind: None,
+        valid_from: None,
+        valid_until: None,
+        updated_at: at(0),
+    };
+    change(&mut assignment);
+    assignment
 }
 
 pub(crate) fn fact(station: &str, millis: i64, event: DomainEvent) -> Fact {

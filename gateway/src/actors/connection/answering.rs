@@ -137,12 +137,17 @@ impl Connection {
         let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
         let judged = async move {
             match meter_keys::signed(&mut report) {
-                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|()| report),
-                None => Ok(report),
+                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|left| (report, left)),
+                None => Ok((report, 0)),
             }
         };
         ctx.spawn(judged.into_actor(self).map(|judged, connection, ctx| match judged {
-            Ok(report) => connection.look_up_token(open, report, ctx),
+            Ok((report, unverified)) => {
+                if unverified > 0 {
+                    connection.perform(vec![Effect::Count(Oddity::UnverifiedSignatures)]);
+                }
+                connection.look_up_token(open, report, ctx);
+            }
             Err(error) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "a meter's key cannot be looked up");
                 connection.leave(Exit::StoreLost);
@@ -180,6 +185,10 @@ impl Connection {
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
             count_authorization(event);
+            if matches!(event, DomainEvent::UnreadableKept(_)) {
+                self.perform(vec![Effect::Count(Oddity::UnreadableMessage)]);
+                tracing::warn!(station.id = %self.state.id(), "a billing message cannot be read; it is kept for a person");
+            }
         }
         self.perform(outcome.effects);
         let reply = outcome.reply.unwrap_or(StationReply::Received);
@@ -202,11 +211,11 @@ impl Connection {
     ) {
         let facts = self.facts(events, clock::now());
         let proposed = facts.iter().map(|fact| proposed_number(&fact.event)).collect::<Vec<_>>();
-        let goes_on = facts.iter().any(|fact| is_update(&fact.event));
+        let phase = facts.iter().find_map(|fact| phase(&fact.event));
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
-                let reply = connection.complete(reply, &proposed, goes_on, &appended);
+                let reply = connection.complete(reply, &proposed, phase, &appended);
                 connection.answer(&open, &reply, ctx);
                 connection.tell_costs(&appended, ctx);
             }
@@ -218,12 +227,13 @@ impl Connection {
         }));
     }
 
-    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended.
+    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended, and of a start that
+    /// comes again the decision its session stands under (reliability F01, F02): the token may have been blocked since.
     fn complete(
         &mut self,
         reply: StationReply,
         proposed: &[Option<TransactionId>],
-        goes_on: bool,
+        phase: Option<TransactionPhase>,
         appended: &[Appended],
     ) -> StationReply {
         self.tell_of(appended);
@@ -240,8 +250,15 @@ impl Connection {
                 let cost = session.cost.map(|cost| cost.incl_tax);
                 if session.ended_at.is_some() {
                     reply.total_cost = cost;
-                } else if goes_on {
+                } else if phase == Some(TransactionPhase::Updated) {
                     reply.running_cost = cost;
+                }
+                let is_repeat = !appended.fresh && !appended.conflict;
+                if is_repeat
+                    && phase == Some(TransactionPhase::Started)
+                    && let (Some(verdict), Some(said)) = (&mut reply.verdict, session.authorization)
+                {
+                    verdict.authorization = said;
                 }
             }
         }
@@ -362,9 +379,12 @@ fn count_authorization(event: &DomainEvent) {
     }
 }
 
-/// Does a transaction go on with it? Then the answer may tell the cost so far.
-fn is_update(event: &DomainEvent) -> bool {
-    matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
+/// Where in its transaction it stands: an update's answer may tell the cost so far, a start's is remembered.
+fn phase(event: &DomainEvent) -> Option<TransactionPhase> {
+    match event {
+        DomainEvent::Transaction(fact) => Some(fact.phase),
+        _ => None,
+    }
 }
 
 /// The number proposed for a start that asks for one.

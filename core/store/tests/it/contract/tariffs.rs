@@ -7,8 +7,8 @@ use ringmain_store::page::PageRequest;
 use ringmain_store::store::StoreError;
 
 use crate::make::{
-    MINUTE, all_pages, at, location, location_id, message, other_tenant, station, station_id, tariff,
-    tariff_id, tenant, token, token_uid, whole_transaction,
+    MINUTE, all_pages, assignment, at, location, location_id, message, other_tenant, station, station_id,
+    tariff, tariff_id, tenant, token, token_uid, whole_transaction,
 };
 use crate::rig::Rig;
 
@@ -127,24 +127,6 @@ async fn versions_are_listed_and_outlive_their_tariff(rig: &Rig) {
     assert!(theirs.unwrap().items.is_empty());
     assert!(rig.store.delete_tariff(&tenant(), &tariff_id("T")).await.unwrap());
     assert_eq!(all_pages(9, list).await.len(), 3);
-}
-
-fn assignment(id: &str, change: impl FnOnce(&mut TariffAssignment)) -> TariffAssignment {
-    let mut assignment = TariffAssignment {
-        tenant: tenant(),
-        id: AssignmentId::new(id).unwrap(),
-        tariff: tariff_id(id),
-        location: None,
-        station: None,
-        evse: None,
-        token_group: None,
-        token_kind: None,
-        valid_from: None,
-        valid_until: None,
-        updated_at: at(0),
-    };
-    change(&mut assignment);
-    assignment
 }
 
 async fn the_most_specific_assignment_prices_a_session(rig: &Rig) {
