@@ -143,13 +143,14 @@ pub fn of_rivals(other: &Session, session: &Session) -> Option<(TransactionId, R
     }
 }
 
-/// Does a message that was not kept, because another one has its number, show that a session is not what is stored of it? Its station may
-/// have begun to count anew. A repeat that differs in a stamp of time shows nothing.
+/// Does a message that was not kept, because another one has its number, show that a session that goes on is not what is stored of it? Its
+/// station may have begun to count anew. A repeat that differs in a stamp of time shows nothing; a second end of a session that ended is
+/// kept beside the first, which counts (reliability F10).
 #[must_use]
 pub fn of_contradiction(session: &Session, unkept: &TransactionFact) -> Option<Ruling> {
-    let ends = unkept.phase == TransactionPhase::Ended && session.ended_at.is_none();
+    let ends = unkept.phase == TransactionPhase::Ended;
     let more = unkept.register_wh() > session.meter_last_wh;
-    (ends || more).then_some(Ruling::Contradicted)
+    (session.ended_at.is_none() && (ends || more)).then_some(Ruling::Contradicted)
 }
 
 /// The rulings of a transaction, summed up: the result does not depend on the order in which they were made.

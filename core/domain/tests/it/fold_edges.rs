@@ -170,6 +170,12 @@ fn f10_a_contradiction_matters_where_it_would_change_the_bill() {
     assert_eq!(ruling(&told(TransactionPhase::Updated, None)), None);
     assert_eq!(ruling(&told(TransactionPhase::Updated, Some(5_001))), Some(Ruling::Contradicted));
     assert_eq!(ruling(&told(TransactionPhase::Ended, None)), Some(Ruling::Contradicted));
+    let ended = folded(&session(&[(0, 0), (30, 5_000)]));
+    assert_eq!(
+        of_contradiction(&ended, &told(TransactionPhase::Ended, Some(9_000))),
+        None,
+        "the first one counts"
+    );
     let mut facts = session(&[(0, 0), (30, 5_000)]);
     facts.push(ruled(Ruling::Contradicted, 40));
     check(&facts, "under_review 5000 Wh charging 30 min parked 0 min Contradicted");
