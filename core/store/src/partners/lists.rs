@@ -1,4 +1,4 @@
-//! What partners may see: locations and [`tariffs`](super::tariffs) are for all of them, sessions and bill records only for the one that acts for the token's
+//! What partners may see: locations and tariffs (`super::tariffs`) are for all of them, sessions and bill records only for the one that acts for the token's
 //! party.
 //!
 //! A token without a party is our own drivers': nobody else sees what was charged with it. Whoever reads these lists may come back with
