@@ -36,6 +36,7 @@ mod location_access;
 mod locations;
 mod messages;
 mod meter_keys;
+mod metered;
 mod reports;
 mod sessions;
 mod strays;

@@ -203,6 +203,8 @@ pub struct MeteringReport {
     pub evse: EvseId,
     /// At most [`crate::meter::MAX_SAMPLES`].
     pub samples: Vec<Sample>,
+    /// The message's key, in a dialect whose stations leave a transaction's id out though they may mean it (1.6); `None`: they do not.
+    pub key: Option<MessageKey>,
 }
 
 /// A change of a variable that the station found worth telling.

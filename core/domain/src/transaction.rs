@@ -66,6 +66,9 @@ pub struct TransactionFact {
     /// It named no transaction, and this is the only one it can be about.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// It is kept beside the transaction and prices nothing (reliability F30).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
     /// Its samples.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Sample>,

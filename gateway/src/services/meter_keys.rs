@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_certs::ocmf::key::MeterKey;
-use ringmain_certs::ocmf::{ReadError, Record};
+use ringmain_certs::ocmf::verify_record;
 use ringmain_domain::id::TenantId;
 use ringmain_domain::meter::{MeterKeyRecord, SignatureVerdict};
+use ringmain_domain::ocmf::{ReadError, Record};
 use ringmain_domain::report::{StationReport, TransactionReport};
 use ringmain_store::store::{Store, StoreError};
 use serde_json::json;
@@ -94,7 +95,7 @@ fn verdicts(records: &[Result<Record, ReadError>], registered: &[MeterKeyRecord]
         .filter_map(|record| Some((&*record.serial, MeterKey::read(&record.public_key).ok()?)))
         .collect();
     let verdict = |record: &Result<Record, ReadError>| match record {
-        Ok(record) => record.verify(keys.get(serial(record)), "").verdict,
+        Ok(record) => verify_record(record, keys.get(serial(record)), "").verdict,
         Err(_) => SignatureVerdict::Unreadable,
     };
     records.iter().map(verdict).collect()

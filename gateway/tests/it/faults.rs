@@ -78,8 +78,8 @@ on_both_stores! {
         assert_eq!(cdrs[0]["energy_wh"], 4_000);
     }
 
-    /// F30: a reading that names no transaction is counted while one goes on at its connector, and otherwise not (the bill: scenario 0122).
-    async fn f30_a_reading_without_its_transaction_is_counted(store: TestStore) {
+    /// F30: a reading that names no transaction is counted, and kept beside the one that goes on at its connector (the bill: scenario 0122).
+    async fn f30_a_reading_without_its_transaction_is_kept_beside_it(store: TestStore) {
         let node = Node::start(store).await;
         node.api().register("CS-1").await;
         let mut station = Station::booted(&node.addresses, "CS-1", "ocpp1.6").await;
@@ -87,14 +87,36 @@ on_both_stores! {
             let sampled = json!([{"timestamp": "2026-03-01T08:30:00Z", "sampledValue": [{"value": "99000"}]}]);
             json!({"connectorId": connector, "meterValue": sampled})
         };
-        let start = json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:00:00Z"});
+        let start = json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:20:00Z"});
         station.call("MeterValues", &reading(1)).await;
         station.call("StartTransaction", &start).await;
         station.call("MeterValues", &reading(0)).await;
         station.call("MeterValues", &reading(2)).await;
         station.call("MeterValues", &reading(1)).await;
+        station.call("MeterValues", &reading(1)).await;
+        let session = &node.api().sessions("CS-1").await[0];
+        assert_eq!(session["energy_wh"], 0);
+        let facts = node.api().facts("CS-1", session["transaction_id"].as_str().unwrap()).await;
+        let kept: Vec<_> = facts.iter().map(|fact| (&fact["aside"], &fact["samples"][0]["value"])).collect();
+        assert_eq!(kept, [(&json!(false), &json!(0)), (&json!(true), &json!(99_000))], "a repeat counts once");
         let counted = node.metrics().await.sum(ODDITIES, &[("kind", "reading_without_transaction")]);
-        assert_eq!(counted, 1.0);
+        assert_eq!(counted, 2.0);
+    }
+
+    /// F30, as an operator may configure it: the reading is billed with the transaction, unless it is older.
+    async fn f30_a_reading_without_its_transaction_is_billed_where_that_is_configured(store: TestStore) {
+        let node = Node::start_with(store, &[("BILLING__UNNAMED_READINGS_ENABLED", "true")]).await;
+        node.api().register("CS-1").await;
+        let mut station = Station::booted(&node.addresses, "CS-1", "ocpp1.6").await;
+        let start = json!({"connectorId": 1, "idTag": "A1", "meterStart": 0, "timestamp": "2026-03-01T08:20:00Z"});
+        station.call("StartTransaction", &start).await;
+        for (at, wh) in [("08:10", "7000"), ("08:30", "3000")] {
+            let at = format!("2026-03-01T{at}:00Z");
+            let sampled = json!([{"timestamp": at, "sampledValue": [{"value": wh}]}]);
+            station.call("MeterValues", &json!({"connectorId": 1, "meterValue": sampled})).await;
+        }
+        let session = &node.api().sessions("CS-1").await[0];
+        assert_eq!((&session["energy_wh"], &session["meter_last_wh"]), (&json!(3_000), &json!(3_000)));
     }
 
     /// F36: a billing message that cannot be read is acknowledged, kept as it came, listed, and counted for the alert.

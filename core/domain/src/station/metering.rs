@@ -1,21 +1,64 @@
-//! Readings that belong to no transaction, so far as the station says: clock-aligned ones between sessions, and those of stations that
-//! leave the transaction's id out (OCPP 1.6 4.7).
+//! Readings that name no transaction: clock-aligned ones between sessions, and those of stations that leave the transaction's id out
+//! (OCPP 1.6 4.7).
 //!
-//! They are answered, recorded as frames, and price nothing. Not yet: kept as facts beside the transaction they fall into
-//! (reliability F30).
+//! Where a dialect has such stations, a reading belongs to the only transaction that goes on at its EVSE and began before it. It is kept
+//! beside that transaction and prices nothing, unless the operator bills it (reliability F30). Others are answered and recorded as frames.
 
 use super::StationState;
+use super::transactions::fact_of;
+use crate::event::DomainEvent;
+use crate::meter::Sample;
 use crate::outcome::{Effect, Oddity, Outcome};
 use crate::reply::StationReply;
-use crate::report::MeteringReport;
+use crate::report::{MessageKey, MeteringReport, TransactionPhase, TransactionRef, TransactionReport};
+use crate::snapshot::OpenTransaction;
+use crate::time::Timestamp;
+use crate::transaction::TransactionFact;
 
 impl StationState {
     /// A reading at an EVSE where a transaction goes on is counted: its station may well mean that transaction.
-    pub(super) fn on_metering(&self, report: &MeteringReport) -> Outcome {
+    pub(super) fn on_metering(&self, now: Timestamp, report: MeteringReport) -> Outcome {
         let outcome = Outcome::reply(StationReply::Received);
-        if self.open.values().any(|open| open.evse == Some(report.evse)) {
-            return outcome.effect(Effect::Count(Oddity::ReadingWithoutTransaction));
+        let here: Vec<_> = self.open.values().filter(|open| open.evse == Some(report.evse)).collect();
+        if here.is_empty() {
+            return outcome;
         }
-        outcome
+        let outcome = outcome.effect(Effect::Count(Oddity::ReadingWithoutTransaction));
+        let MeteringReport { evse: _, samples, key: Some(key) } = report else { return outcome };
+        let first_at = samples.iter().map(|sample| sample.observed_at).min();
+        match (here.as_slice(), first_at) {
+            ([open], Some(first_at)) if first_at >= open.since => {
+                let reading = reading_of(open, key, samples, now);
+                let (fact, _) = fact_of(now, reading, open.transaction.clone(), None, None);
+                let aside = !self.policy.bill_unnamed_readings;
+                outcome.event(DomainEvent::Transaction(TransactionFact { adopted: true, aside, ..fact }))
+            }
+            _ => outcome,
+        }
+    }
+}
+
+/// The reading as a message of the transaction.
+fn reading_of(
+    open: &OpenTransaction,
+    key: MessageKey,
+    samples: Vec<Sample>,
+    now: Timestamp,
+) -> TransactionReport {
+    TransactionReport {
+        transaction: TransactionRef::Known(open.transaction.clone()),
+        key,
+        phase: TransactionPhase::Updated,
+        evse: open.evse,
+        connector: open.connector,
+        token: None,
+        observed_at: samples.iter().map(|sample| sample.observed_at).max().unwrap_or(now),
+        trigger: "MeterValues".into(),
+        charging_state: None,
+        stop_reason: None,
+        offline: false,
+        remote_start_id: None,
+        reservation_id: None,
+        samples,
     }
 }

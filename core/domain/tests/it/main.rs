@@ -5,6 +5,8 @@ mod fold;
 mod fold_edges;
 mod generated;
 mod make;
+mod metered;
+mod ocmf;
 mod pricing;
 mod settlement;
 mod site;

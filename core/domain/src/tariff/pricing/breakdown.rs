@@ -131,6 +131,14 @@ impl CostBreakdown {
         };
         self.lines.iter().filter(|line| line.kind == kind).fold(None, add)
     }
+
+    /// Does any time of the session cost something?
+    #[must_use]
+    pub fn bills_time(&self) -> bool {
+        let of_time =
+            |line: &&CostLine| matches!(line.kind, LineKind::Usage(Dimension::Time | Dimension::ParkingTime));
+        self.lines.iter().filter(of_time).any(|line| !line.incl_tax.is_zero())
+    }
 }
 
 // === impl LineKind ===

@@ -187,14 +187,15 @@ fn meter_values(
     let mut samples = Samples::default();
     add_samples(&mut samples, &request.meter_value, "/meterValue", quirks);
     let samples = samples.finish(quirks);
-    let Some(transaction_id) = request.transaction_id else {
-        return Ok(StationReport::Metering(MeteringReport { evse, samples }));
-    };
     let instants = || request.meter_value.iter().map(|value| wire::instant(value.timestamp));
     let first_at = instants().next().map_or(0, |instant| instant.as_millis());
+    let key = MessageKey::Meter { first_at, content: samples_hash(&samples) };
+    let Some(transaction_id) = request.transaction_id else {
+        return Ok(StationReport::Metering(MeteringReport { evse, samples, key: Some(key) }));
+    };
     Ok(StationReport::Transaction(TransactionReport {
         transaction: transaction(transaction_id, quirks),
-        key: MessageKey::Meter { first_at, content: samples_hash(&samples) },
+        key,
         phase: TransactionPhase::Updated,
         evse: Some(evse),
         connector: Some(connector),

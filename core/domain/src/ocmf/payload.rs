@@ -5,13 +5,13 @@
 //! [`super::transaction::Problem`], so that a record which fits its key is not called unreadable.
 //! Never: a number through a float; the decimals a meter writes are part of what it signed.
 
-use ringmain_domain::time::Timestamp;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::ReadError;
+use crate::time::Timestamp;
 
 /// The payload of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]

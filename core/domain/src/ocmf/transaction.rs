@@ -5,16 +5,17 @@
 //! Never: a rounded number, a guess at a missing value, or the decision what to do about a problem.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use ringmain_domain::time::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
 use super::payload::{Reading, ReadingReason, TimeSync};
+use crate::time::Timestamp;
 
 /// What the signed records of one transaction say together.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MeteredTransaction {
     /// All that is wrong, each once, in the order found; empty for a faultless transaction.
     pub problems: Vec<Problem>,
@@ -33,6 +34,8 @@ pub struct MeteredTransaction {
 pub enum Problem {
     /// There is no record.
     NoRecords,
+    /// More records than are read of one transaction.
+    TooManyRecords,
     /// No record names a meter or gateway.
     MeterUnnamed,
     /// The records name different meters or gateways.
@@ -79,6 +82,36 @@ pub enum Problem {
     TimeBackwards,
     /// TM's state is not `S`: the clock was not synchronised.
     TimeNotSynchronised,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRecords => "there is no record",
+            Self::TooManyRecords => "there are more records than are read of one transaction",
+            Self::MeterUnnamed => "no record names its meter",
+            Self::MeterChanged => "the records are of different meters",
+            Self::PaginationUnreadable => "a record has no page number of the transaction",
+            Self::PaginationGap { expected, found } => {
+                return write!(f, "page {expected} should have come, page {found} came");
+            }
+            Self::NoEnergyRegister => "no register of imported energy was read",
+            Self::BeginMissing => "the reading at the begin is missing",
+            Self::BeginRepeated => "there are two different readings at the begin",
+            Self::EndMissing => "the reading at the end is missing",
+            Self::OutOfOrder => "a reading is before the begin or after the end",
+            Self::ValueMissing => "a reading has no exact value",
+            Self::RegisterRunsBackwards => "a register went down",
+            Self::RegistersDisagree => "registers give different energies",
+            Self::Exception => "the meter reports an error while charging",
+            Self::MeterStatus { status } => return write!(f, "the meter's state is {status:?}, not G"),
+            Self::EnergyUnusable => "the meter says that the energy is not to be billed",
+            Self::TimeUnusable => "the meter says that the time is not to be billed",
+            Self::TimeMissing => "a reading has no time",
+            Self::TimeBackwards => "the meter's clock went back",
+            Self::TimeNotSynchronised => "the meter's clock was not synchronised",
+        })
+    }
 }
 
 impl Problem {
