@@ -15,7 +15,7 @@ use crate::rig::{eventually, on_both_stores, within};
 const ODDITIES: &str = "ringmain_decision_oddities_total";
 
 /// What a node may say while its database is away.
-const COMPLAINTS_OF_AN_OUTAGE: [&str; 10] = [
+pub(crate) const COMPLAINTS_OF_AN_OUTAGE: [&str; 10] = [
     "Connection could not be recycled",
     "the store did not commit, trying again",
     "the store does not commit",
@@ -28,7 +28,7 @@ const COMPLAINTS_OF_AN_OUTAGE: [&str; 10] = [
     "old frames cannot be deleted",
 ];
 
-fn event(kind: &str, seq: u32, minute: u32, samples: &[Value]) -> Value {
+pub(crate) fn event(kind: &str, seq: u32, minute: u32, samples: &[Value]) -> Value {
     let at = format!("2026-03-01T{:02}:{:02}:00Z", 8 + minute / 60, minute % 60);
     let mut event = json!({
         "eventType": kind, "timestamp": at, "triggerReason": "MeterValuePeriodic", "seqNo": seq, "offline": true,

@@ -1,0 +1,56 @@
+//! The database's server dies and its synchronous standby takes over: nothing that was acknowledged is lost, nothing is doubled.
+
+use serde_json::json;
+
+use crate::faults::{COMPLAINTS_OF_AN_OUTAGE, event};
+use crate::rig::node::Node;
+use crate::rig::standby::Pair;
+use crate::rig::station::{Incoming, Introduction, Station, password_of};
+use crate::rig::stores::TestStore;
+use crate::rig::{eventually, within};
+
+/// F35: a message under way when the server dies is not answered; the station repeats it to the same node, which has found the new
+/// server by itself.
+#[tokio::test]
+async fn f35_a_failover_to_the_synchronous_standby_loses_and_doubles_nothing() {
+    const ACKNOWLEDGED: u32 = 20;
+    let name =
+        concat!(module_path!(), "::f35_a_failover_to_the_synchronous_standby_loses_and_doubles_nothing");
+    let Some(mut pair) = Pair::start(name).await else { return };
+    let settings = [("STORE__URL", pair.url())];
+    let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let mut node = Node::start_with(TestStore::sqlite(), &settings).await;
+    for complaint in COMPLAINTS_OF_AN_OUTAGE {
+        node.expect_complaint(complaint);
+    }
+    node.api().register("CS-1").await;
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    let reading = |seq: u32| {
+        let kind = if seq == 0 { "Started" } else { "Updated" };
+        event(kind, seq, seq, &[json!({"value": seq * 100})])
+    };
+    for seq in 0..ACKNOWLEDGED {
+        station.call("TransactionEvent", &reading(seq)).await;
+    }
+    station.begin("TransactionEvent", &reading(ACKNOWLEDGED)).await;
+    pair.kill_primary();
+    // Nobody knows whether it was committed before: answered or not, the station goes on or repeats.
+    let mut answered = ACKNOWLEDGED;
+    while let Incoming::Frame(_) = within("an answer or the close", station.next()).await {
+        answered += 1;
+        station.begin("TransactionEvent", &reading(answered)).await;
+    }
+    pair.promote().await;
+
+    let password = password_of("CS-1");
+    let introduction = Introduction::of("CS-1", "ocpp2.0.1", &password);
+    let mut station =
+        eventually!("the door to open", { Station::introduce(&node.addresses, &introduction).await.ok() });
+    station.call("TransactionEvent", &reading(answered)).await;
+    let last = answered + 1;
+    station.call("TransactionEvent", &event("Ended", last, last, &[json!({"value": last * 100})])).await;
+    assert_eq!(node.api().facts("CS-1", "T-1").await.len(), usize::try_from(last + 1).unwrap());
+    let cdrs = node.api().cdrs("CS-1").await;
+    assert_eq!((cdrs.len(), &cdrs[0]["energy_wh"]), (1, &json!(last * 100)));
+    assert_eq!(node.api().sessions("CS-1").await.len(), 1);
+}
