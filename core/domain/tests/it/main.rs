@@ -3,6 +3,7 @@
 
 mod fold;
 mod generated;
+mod load;
 mod make;
 mod pricing;
 mod settlement;
