@@ -82,14 +82,18 @@ fn demands(sockets: usize) -> Vec<Demand> {
         Demand {
             energy_wh: Some(WattHours(5_000 + spread * 60)),
             departs_at: Some(NOW.plus_secs(3_600 + spread * 30)),
-            trust: Trust { departure: number % 10 == 0, energy: number % 10 == 0 },
-            weight_permille: if number % 7 == 0 { 2_000 } else { 1_000 },
+            trust: Trust { departure: number.is_multiple_of(10), energy: number.is_multiple_of(10) },
+            weight_permille: if number.is_multiple_of(7) { 2_000 } else { 1_000 },
             memory: Memory {
-                on_since: (number % 4 != 0).then_some(since),
-                off_since: (number % 4 == 0).then_some(since),
-                quiet_samples: if number % 11 == 0 { 2 } else { 0 },
-                idle_samples: if number % 3 == 0 && number % 2 == 0 { one_line } else { [0; 3] },
-                learnt_cap_ma: (number % 5 == 0).then_some(Milliamps(16_000)),
+                on_since: (!number.is_multiple_of(4)).then_some(since),
+                off_since: number.is_multiple_of(4).then_some(since),
+                quiet_samples: if number.is_multiple_of(11) { 2 } else { 0 },
+                idle_samples: if number.is_multiple_of(3) && number.is_multiple_of(2) {
+                    one_line
+                } else {
+                    [0; 3]
+                },
+                learnt_cap_ma: number.is_multiple_of(5).then_some(Milliamps(16_000)),
                 ..Memory::default()
             },
             ..Demand::new(key(number), NOW.plus_secs(-7_200))
