@@ -92,7 +92,7 @@ pub enum PkiCommand {
         /// Where the configuration comes from.
         #[command(flatten)]
         config: ConfigArgs,
-        /// A host name or address of the server; may be given several times. Default: localhost, 127.0.0.1, ::1.
+        /// A host name or address of the server; may be given several times. Default: those it has, at first localhost, 127.0.0.1, ::1.
         #[arg(long = "name", value_name = "NAME")]
         names: Vec<String>,
     },

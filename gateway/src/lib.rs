@@ -30,6 +30,7 @@ pub mod listen;
 pub mod live;
 pub mod mask;
 pub mod metrics;
+pub mod open_files;
 pub mod ops;
 pub mod record;
 pub mod secret;
