@@ -20,6 +20,8 @@ use self::wire::{Answer, Car, First, Mode, Step};
 
 mod network;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 /// The network of 2,000 EVSEs is half a megabyte, a step of it less.
@@ -53,6 +55,9 @@ pub enum AllocatorError {
         /// Why.
         source: TreeError,
     },
+    /// The mode tells nothing to rely on.
+    #[error("line 1: mode: departures of mode `user` are statements, and --trusted relies on them")]
+    Statements,
     /// There was no first line.
     #[error("the input ends before the hello")]
     NoHello,
@@ -65,6 +70,7 @@ pub enum AllocatorError {
 struct Allocator {
     network: Network,
     mode: Mode,
+    trusted: bool,
     supply: Supply,
     /// By session; of those that are there.
     memories: BTreeMap<String, Memory>,
@@ -74,7 +80,11 @@ struct Allocator {
 ///
 /// # Errors
 /// [`AllocatorError`] with the line that cannot be answered, and why.
-pub fn converse(mut input: impl BufRead, mut output: impl Write, trusted: bool) -> Result<(), AllocatorError> {
+pub fn converse(
+    mut input: impl BufRead,
+    mut output: impl Write,
+    trusted: bool,
+) -> Result<(), AllocatorError> {
     let mut buffer = Vec::new();
     if !next_line(&mut input, &mut buffer, 1)? {
         return Err(AllocatorError::NoHello);
@@ -109,7 +119,11 @@ fn read<T: DeserializeOwned>(text: &[u8], line: usize) -> Result<T, AllocatorErr
         path: error.path().to_string(),
         reason: error.inner().to_string(),
     })?;
-    json.end().map_err(|error| AllocatorError::Line { line, path: ".".to_owned(), reason: error.to_string() })?;
+    json.end().map_err(|error| AllocatorError::Line {
+        line,
+        path: ".".to_owned(),
+        reason: error.to_string(),
+    })?;
     Ok(value)
 }
 
@@ -121,11 +135,14 @@ fn wrong(line: usize, path: impl Into<String>, reason: impl Into<String>) -> All
 
 impl Allocator {
     fn new(first: First, trusted: bool) -> Result<Self, AllocatorError> {
-        let mode = if trusted && first.mode == Mode::Real { Mode::Trusted } else { first.mode };
+        let mode = first.mode;
+        if trusted && mode == Mode::User {
+            return Err(AllocatorError::Statements);
+        }
         let network = Network::new(first.hello, mode == Mode::Ideal)?;
         let mut supply = Supply::default();
         supply.policy.period_ms = network.period_ms;
-        Ok(Self { network, mode, supply, memories: BTreeMap::new() })
+        Ok(Self { network, mode, trusted, supply, memories: BTreeMap::new() })
     }
 
     fn step(&mut self, step: &Step, line: usize) -> Result<Answer, AllocatorError> {
@@ -134,9 +151,14 @@ impl Allocator {
         let mut demands = Vec::with_capacity(step.evs.len());
         let mut sessions: BTreeMap<EvseKey, &Car> = BTreeMap::new();
         for (number, car) in step.evs.iter().enumerate() {
-            let demand = self.demand(car, now).map_err(|reason| wrong(line, format!("evs[{number}]"), reason))?;
+            let demand =
+                self.demand(car, now).map_err(|reason| wrong(line, format!("evs[{number}]"), reason))?;
             if sessions.insert(demand.evse.clone(), car).is_some() {
-                return Err(wrong(line, format!("evs[{number}].evse"), format!("{:?} is there twice", car.evse)));
+                return Err(wrong(
+                    line,
+                    format!("evs[{number}].evse"),
+                    format!("{:?} is there twice", car.evse),
+                ));
             }
             demands.push(demand);
         }
@@ -172,8 +194,7 @@ impl Allocator {
         demand.car_max_ma = Some(milliamps(car.max_a).ok_or("max_A: it is no current")?);
         demand.energy_wh = Some(watt_hours(energy));
         demand.departs_at = Some(self.at(car.departure));
-        let is_told = matches!(self.mode, Mode::Real | Mode::Trusted | Mode::Ideal);
-        demand.trust = Trust { departure: self.mode == Mode::Trusted, energy: is_told };
+        demand.trust = Trust { departure: self.trusted, energy: self.mode != Mode::User };
         demand.memory = known.copied().unwrap_or_default();
         if known.is_some() && self.mode != Mode::Ideal {
             let observation = seen(car, lines, now).ok_or("pilot_A or drawn_A: it is no current")?;

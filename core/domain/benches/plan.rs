@@ -18,6 +18,8 @@ const NOW: Timestamp = Timestamp::from_millis(1_772_352_000_000);
 const SOCKETS: usize = 10;
 const PANELS: usize = 5;
 const FEEDERS: usize = 4;
+/// One grid connection feeds all transformers.
+const ANY: usize = usize::MAX;
 
 /// A third of what all sockets could draw at the top, half of it below: rows of every level are full.
 fn amps(sockets: usize, part: usize) -> [Milliamps; 3] {
@@ -32,16 +34,16 @@ fn circuit_id(level: &str, number: usize) -> CircuitId {
 fn site(sockets: usize) -> SiteTree {
     let root = circuit_id("grid", 0);
     let mut circuits = vec![Circuit::new(root.clone(), None, amps(sockets, 3))];
-    let level = |name: &'static str, below: &'static str, size: usize, ratio: usize, part: usize| {
+    let level = |name: &'static str, below: &'static str, size: usize, fed_by_one: usize, part: usize| {
         (0..sockets.div_ceil(size)).map(move |number| {
             Circuit::new(
                 circuit_id(name, number),
-                Some(circuit_id(below, if ratio == 0 { 0 } else { number / ratio })),
+                Some(circuit_id(below, number / fed_by_one)),
                 amps(size.min(sockets), part),
             )
         })
     };
-    circuits.extend(level("feeder", "grid", SOCKETS * PANELS * FEEDERS, 0, 2));
+    circuits.extend(level("feeder", "grid", SOCKETS * PANELS * FEEDERS, ANY, 2));
     circuits.extend(level("panel", "feeder", SOCKETS * PANELS, FEEDERS, 2));
     circuits.extend(level("cabinet", "panel", SOCKETS, PANELS, 2));
     let evses = (0..sockets).map(|number| {

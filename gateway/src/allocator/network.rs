@@ -35,11 +35,11 @@ enum Place {
     Phasor { circuit: usize, row: usize },
 }
 
-/// A current of the wire in mA, rounded down; a hair below a whole one is that. `None` for what is no current.
+/// A current of the wire in mA, rounded down; a hair below a whole one is that. `None` for what is no current, as one below 0.
 #[expect(clippy::cast_possible_truncation, reason = "checked to be small")]
 pub(super) fn milliamps(amps: f64) -> Option<Milliamps> {
     let milli = (amps * 1_000.0 + 1e-6).floor();
-    (amps.is_finite() && milli.abs() < 1e12).then_some(Milliamps(milli as i64))
+    (0.0..1e12).contains(&milli).then_some(Milliamps(milli as i64))
 }
 
 /// Microamperes as amperes.
@@ -87,7 +87,8 @@ impl Network {
         }
         let tree = SiteTree::new(circuits.clone(), evses.clone())
             .map_err(|source| AllocatorError::Tree { line: HELLO, source })?;
-        let places = evses.iter().filter_map(|evse| Some((evse.key.station.to_string(), tree.place(&evse.key)?)));
+        let places =
+            evses.iter().filter_map(|evse| Some((evse.key.station.to_string(), tree.place(&evse.key)?)));
         let places = places.collect();
         let mut network = Self { tree, period_ms, places, circuits, evses, rows };
         let limits = hello.constraints.iter().zip(&hello.limits).map(|(row, limit)| (row.id.clone(), *limit));
@@ -96,20 +97,26 @@ impl Network {
     }
 
     /// Takes new limits over; a negative one is 0.
-    pub(super) fn move_limits(&mut self, limits: &BTreeMap<String, f64>, at: usize) -> Result<(), AllocatorError> {
+    pub(super) fn move_limits(
+        &mut self,
+        limits: &BTreeMap<String, f64>,
+        at: usize,
+    ) -> Result<(), AllocatorError> {
         if limits.is_empty() {
             return Ok(());
         }
         for (id, limit) in limits {
-            let place = *self.rows.get(id).ok_or_else(|| wrong(at, "limits", format!("{id:?} is no constraint")))?;
-            let limit = milliamps(*limit)
-                .ok_or_else(|| wrong(at, format!("limits.{id}"), format!("{limit} is no current")))?
-                .max(Milliamps::ZERO);
+            let place =
+                *self.rows.get(id).ok_or_else(|| wrong(at, "limits", format!("{id:?} is no constraint")))?;
+            let limit = milliamps(limit.max(0.0))
+                .ok_or_else(|| wrong(at, format!("limits.{id}"), format!("{limit} is no current")))?;
             let (Place::Line { circuit, .. } | Place::Phasor { circuit, .. }) = place;
             let Some(circuit) = self.circuits.get_mut(circuit) else { continue };
             match place {
                 Place::Line { line, .. } => {
-                    if let Some(own) = circuit.limit.line_ma.as_mut().and_then(|own| own.get_mut(line.index())) {
+                    if let Some(own) =
+                        circuit.limit.line_ma.as_mut().and_then(|own| own.get_mut(line.index()))
+                    {
                         *own = limit;
                     }
                 }
@@ -127,6 +134,14 @@ impl Network {
 }
 
 type Rows = (Vec<Circuit>, BTreeMap<String, Place>);
+
+fn constraint(number: usize) -> String {
+    format!("hello.constraints[{number}].id")
+}
+
+fn twice(number: usize, id: &str) -> AllocatorError {
+    wrong(HELLO, constraint(number), format!("{id:?} is there twice"))
+}
 
 fn circuit_id(path: &str, id: &str) -> Result<CircuitId, AllocatorError> {
     CircuitId::new(id).map_err(|error| wrong(HELLO, path, error.to_string()))
@@ -149,16 +164,19 @@ fn tree(hello: &Hello) -> Result<Rows, AllocatorError> {
         let place = parts.and_then(|(node, number)| {
             Some(Place::Line { circuit: *places.get(node)?, line: line(number.parse().ok()?)? })
         });
-        let path = format!("hello.constraints[{number}].id");
         let reason = || format!("{:?} is no `<node>/L<line>` of the tree", row.id);
-        rows.insert(row.id.clone(), place.ok_or_else(|| wrong(HELLO, path, reason()))?);
+        let place = place.ok_or_else(|| wrong(HELLO, constraint(number), reason()))?;
+        if rows.insert(row.id.clone(), place).is_some() {
+            return Err(twice(number, &row.id));
+        }
     }
     Ok((circuits, rows))
 }
 
 /// Rows of phasors over all EVSEs at one circuit.
 fn phasors(hello: &Hello) -> Result<Rows, AllocatorError> {
-    let angles: BTreeMap<&str, f64> = hello.evses.iter().map(|evse| (evse.id.as_str(), evse.phase_deg)).collect();
+    let angles: BTreeMap<&str, f64> =
+        hello.evses.iter().map(|evse| (evse.id.as_str(), evse.phase_deg)).collect();
     let mut grid = Circuit::new(circuit_id("hello", "grid")?, None, [Milliamps::ZERO; 3]);
     grid.limit = Limit::default();
     let mut rows = BTreeMap::new();
@@ -168,7 +186,11 @@ fn phasors(hello: &Hello) -> Result<Rows, AllocatorError> {
         for (id, ratio) in &row.coef {
             let angle = angles.get(id.as_str()).filter(|angle| angle.abs() < 1e6);
             let (Some(angle), true) = (angle, ratio.abs() < 1e3) else {
-                return Err(wrong(HELLO, path, format!("{id:?} is no EVSE, or its factor or angle is no number")));
+                return Err(wrong(
+                    HELLO,
+                    path,
+                    format!("{id:?} is no EVSE, or its factor or angle is no number"),
+                ));
             };
             factors.push(PhasorFactor {
                 evse: key(id).map_err(|reason| wrong(HELLO, path.clone(), reason))?,
@@ -176,7 +198,9 @@ fn phasors(hello: &Hello) -> Result<Rows, AllocatorError> {
                 angle_mdeg: thousandths(*angle),
             });
         }
-        rows.insert(row.id.clone(), Place::Phasor { circuit: 0, row: number });
+        if rows.insert(row.id.clone(), Place::Phasor { circuit: 0, row: number }).is_some() {
+            return Err(twice(number, &row.id));
+        }
         grid.phasors.push(PhasorRow { name: row.id.as_str().into(), limit_ma: Milliamps::ZERO, factors });
     }
     Ok((vec![grid], rows))
@@ -187,7 +211,8 @@ type Refusal = (&'static str, String);
 
 fn socket(given: &Socket, in_tree: bool, is_ideal: bool) -> Result<Evse, Refusal> {
     let key = key(&given.id).map_err(|reason| ("id", reason))?;
-    let node = if in_tree { given.node.as_deref().ok_or(("node", "it is missing".to_owned()))? } else { "grid" };
+    let node =
+        if in_tree { given.node.as_deref().ok_or(("node", "it is missing".to_owned()))? } else { "grid" };
     let lines: Option<Vec<Line>> = given.line_map.iter().map(|number| line(*number)).collect();
     let lines = lines.ok_or(("line_map", "lines are 1, 2 and 3".to_owned()))?;
     let (min, max, step) = levels(&given.allowed_a).ok_or_else(|| {

@@ -64,7 +64,11 @@ fn solve(case: &Case) -> Result<Vec<f64>, String> {
         let [l1, l2, l3] = node.limit_a.map(milliamps);
         let limit = l1.zip(l2).zip(l3).map(|((l1, l2), l3)| [l1, l2, l3]);
         let limit = limit.ok_or_else(|| format!("node {:?}: limit_A is no current", node.id))?;
-        circuits.push(Circuit::new(circuit(&node.id)?, node.parent.as_deref().map(circuit).transpose()?, limit));
+        circuits.push(Circuit::new(
+            circuit(&node.id)?,
+            node.parent.as_deref().map(circuit).transpose()?,
+            limit,
+        ));
     }
     let mut evses = Vec::with_capacity(case.evs.len());
     let mut claims = Vec::with_capacity(case.evs.len());

@@ -19,10 +19,8 @@ pub struct First {
 pub enum Mode {
     /// Currents without steps or minimum, true energy and departure.
     Ideal,
-    /// Steps and minimum; true energy, and a departure that is handled as a statement.
+    /// Steps and minimum; true energy and departure.
     Real,
-    /// As real, with a departure somebody answers for.
-    Trusted,
     /// As real, with a driver's statements.
     User,
 }

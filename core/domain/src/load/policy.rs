@@ -8,8 +8,8 @@ use crate::unit::WattHours;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// The least time a car charges before it gives way, and the longest it waits before a place is due. 60 min instead of
-    /// 30 cuts pauses by a third and doubles the longest wait.
+    /// The least time a car charges before it gives way, and the longest it waits before a place is due. A longer
+    /// one makes fewer pauses and longer waits.
     pub hold_ms: i64,
     /// A waiting car whose time to spare is this or less is urgent.
     pub urgent_ms: i64,

@@ -2,6 +2,7 @@
 
 mod memory;
 mod plan;
+mod promises;
 mod properties;
 mod rows;
 mod site;

@@ -2,12 +2,11 @@
 
 use proptest::prelude::*;
 use ringmain_domain::load::demand::{Demand, Memory, Trust};
-use ringmain_domain::load::plan::plan;
+use ringmain_domain::load::plan::{LoadPlan, plan};
 use ringmain_domain::load::reason::Reason;
 use ringmain_domain::load::share_out::{Claim, share_out};
 use ringmain_domain::load::supply::Supply;
 use ringmain_domain::load::tree::{Circuit, Evse, Line, PhasorFactor, PhasorRow, SiteTree};
-use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::{Milliamps, WattHours, Watts};
 
 use super::plan::NOW;
@@ -68,7 +67,7 @@ fn build(nodes: &[Node], outlets: &[Outlet], phasor_limit: Option<i64>) -> SiteT
     SiteTree::new(circuits, kept).unwrap()
 }
 
-fn trees() -> impl Strategy<Value = SiteTree> {
+pub(super) fn trees() -> impl Strategy<Value = SiteTree> {
     let limit = || prop_oneof![1 => Just(0_i64), 9 => 0..90_000_i64];
     let node = (
         any::<prop::sample::Index>(),
@@ -83,9 +82,9 @@ fn trees() -> impl Strategy<Value = SiteTree> {
 }
 
 /// What one car wants: energy, hours to its departure, trust, minutes on (or off when negative), quiet, weight, learnt cap.
-type Wish = (Option<i64>, Option<i64>, bool, Option<i64>, bool, u32, Option<i64>);
+pub(super) type Wish = (Option<i64>, Option<i64>, bool, Option<i64>, bool, u32, Option<i64>);
 
-fn wishes() -> impl Strategy<Value = Vec<Option<Wish>>> {
+pub(super) fn wishes() -> impl Strategy<Value = Vec<Option<Wish>>> {
     let wish = (
         prop::option::of(0..80_000_i64),
         prop::option::of(-5..12_i64),
@@ -98,7 +97,7 @@ fn wishes() -> impl Strategy<Value = Vec<Option<Wish>>> {
     prop::collection::vec(prop::option::weighted(0.8, wish), 16)
 }
 
-fn demands(tree: &SiteTree, wishes: &[Option<Wish>]) -> Vec<Demand> {
+pub(super) fn demands(tree: &SiteTree, wishes: &[Option<Wish>]) -> Vec<Demand> {
     let told = tree.evses().iter().zip(wishes).filter_map(|(evse, wish)| Some((evse, wish.as_ref()?)));
     told.map(|(evse, (energy, hours, trust, since, quiet, weight, cap))| {
         let since = since.map(|minutes| (minutes, NOW.plus_secs(-minutes.abs() * 60)));
@@ -121,8 +120,7 @@ fn demands(tree: &SiteTree, wishes: &[Option<Wish>]) -> Vec<Demand> {
 }
 
 /// What may flow: the share on the lines it is counted on, the fallback on all that are wired.
-fn flows(tree: &SiteTree, demands: &[Demand], now: Timestamp) -> Vec<[Milliamps; 3]> {
-    let plan = plan(tree, demands, &Supply::default(), now);
+pub(super) fn flows(tree: &SiteTree, plan: &LoadPlan) -> Vec<[Milliamps; 3]> {
     let shares = plan.shares.iter().zip(tree.evses());
     shares
         .map(|(share, evse)| {
@@ -150,8 +148,8 @@ proptest! {
 
     #[test]
     fn every_row_holds(tree in trees(), wishes in wishes()) {
-        let usage = tree.rows(NOW).usage_by_line(&flows(&tree, &demands(&tree, &wishes), NOW));
-        for row in usage {
+        let plan = plan(&tree, &demands(&tree, &wishes), &Supply::default(), NOW);
+        for row in tree.rows(NOW).usage_by_line(&flows(&tree, &plan)) {
             prop_assert!(!row.is_over(), "{:?} {row:?}", tree.rows(NOW).row(row.row));
         }
     }
@@ -183,11 +181,10 @@ proptest! {
 
     #[test]
     fn a_row_that_is_called_full_has_no_room_for_a_step(tree in trees(), wishes in wishes()) {
-        let demands = demands(&tree, &wishes);
-        let plan = plan(&tree, &demands, &Supply::default(), NOW);
+        let plan = plan(&tree, &demands(&tree, &wishes), &Supply::default(), NOW);
         for (place, share) in plan.shares.iter().enumerate() {
             let Reason::RowFull(full) = &share.reason else { continue };
-            let mut flows = flows(&tree, &demands, NOW);
+            let mut flows = flows(&tree, &plan);
             for line in Line::ALL {
                 if line.of(share.lines) {
                     flows[place][line.index()] = share.current.plus(tree.evses()[place].step_ma);
