@@ -7,10 +7,10 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ringmain_domain::id::{CircuitId, EvseId, StationId};
 use ringmain_domain::load::demand::{Demand, Memory, Trust};
 use ringmain_domain::load::plan::plan;
-use ringmain_domain::load::supply::Supply;
+use ringmain_domain::load::supply::{CircuitSupply, PriceWindow, Supply};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Line, Output, SiteTree};
 use ringmain_domain::time::Timestamp;
-use ringmain_domain::unit::{Milliamps, WattHours};
+use ringmain_domain::unit::{Milliamps, WattHours, Watts};
 
 /// 2026-03-01T08:00:00Z.
 const NOW: Timestamp = Timestamp::from_millis(1_772_352_000_000);
@@ -104,13 +104,25 @@ fn demands(sockets: usize) -> Vec<Demand> {
     (0..sockets).map(car).collect()
 }
 
+/// A price window for four hours: the plan is played forward first, to see whether a trusted departure would be missed.
+fn price_window(sockets: usize) -> Supply {
+    let charging_w = Watts(i64::try_from(sockets * 2_000).unwrap());
+    let window = PriceWindow { from: NOW.plus_secs(-60), until: NOW.plus_secs(4 * 3_600), charging_w };
+    let known = CircuitSupply { windows: vec![window], ..CircuitSupply::default() };
+    Supply { circuits: [(circuit_id("grid", 0), known)].into(), ..Supply::default() }
+}
+
 fn planning(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("plan");
     for sockets in [100, 2_000] {
-        let (site, demands, supply) = (site(sockets), demands(sockets), Supply::default());
-        group.bench_function(BenchmarkId::new("four levels, EVSEs", sockets), |bencher| {
-            bencher.iter(|| plan(black_box(&site), black_box(&demands), &supply, NOW));
-        });
+        let (site, demands) = (site(sockets), demands(sockets));
+        for (name, supply) in
+            [("four levels", Supply::default()), ("four levels, price window", price_window(sockets))]
+        {
+            group.bench_function(BenchmarkId::new(name, sockets), |bencher| {
+                bencher.iter(|| plan(black_box(&site), black_box(&demands), &supply, NOW));
+            });
+        }
     }
     group.finish();
 }

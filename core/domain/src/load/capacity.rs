@@ -12,6 +12,14 @@ use super::rows::Rows;
 use super::supply::{CircuitSupply, Readings, Supply};
 use super::tree::{Line, SiteTree};
 
+/// The instant a plan is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    /// The instant at which the age of readings counts. Earlier than `at` in a look ahead: there, what is read now lasts.
+    pub(super) read_at: Timestamp,
+}
+
 /// What the plan found out about a circuit; only circuits with something to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CircuitNote {
@@ -57,12 +65,12 @@ impl<'t> Capacity<'t> {
         supply: &Supply,
         minima_w: &[Watts],
         windows_lifted: bool,
-        now: Timestamp,
+        moment: Moment,
     ) -> Self {
-        let mut capacity = Self { rows: tree.rows(now), causes: BTreeMap::new(), notes: Vec::new() };
+        let mut capacity = Self { rows: tree.rows(moment.at), causes: BTreeMap::new(), notes: Vec::new() };
         for (place, circuit) in tree.circuits().iter().enumerate() {
             let known = supply.circuits.get(&circuit.id);
-            let load = uncontrolled(tree, supply, place, now);
+            let load = uncontrolled(tree, supply, place, moment.read_at);
             let reserve = Line::ALL.map(|line| line.of(load.lines).plus(line.of(circuit.margin_ma)));
             capacity.rows.add_reserve(place, reserve);
             let Some(known) = known else { continue };
@@ -73,8 +81,8 @@ impl<'t> Capacity<'t> {
                 solar_enough: None,
                 windows_lifted: false,
             };
-            capacity.signals(place, known, now);
-            capacity.soft(place, known, &supply.policy, minima_w, windows_lifted, &mut note, now);
+            capacity.signals(place, known, moment.at);
+            capacity.soft(place, known, &supply.policy, minima_w, windows_lifted, &mut note, moment);
             capacity.notes.push(note);
         }
         capacity
@@ -101,8 +109,9 @@ impl<'t> Capacity<'t> {
         minima_w: &[Watts],
         windows_lifted: bool,
         note: &mut CircuitNote,
-        now: Timestamp,
+        moment: Moment,
     ) {
+        let now = moment.at;
         if let Some(peak) = &known.peak
             && self.rows.cap_power(place, peak.power(now))
         {
@@ -116,7 +125,7 @@ impl<'t> Capacity<'t> {
             }
         }
         if let Some(solar) = &known.solar_only {
-            let is_fresh = now.millis_since(solar.at) <= policy.stale_ms;
+            let is_fresh = moment.read_at.millis_since(solar.at) <= policy.stale_ms;
             let surplus = if is_fresh { solar.surplus_w.max(Watts::ZERO) } else { Watts::ZERO };
             let minimum = minima_w.get(place).copied().unwrap_or_default();
             let is_enough = surplus >= minimum;

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use crate::unit::{Milliamps, WattHours, Watts};
 
 use self::car::Car;
-use super::capacity::{Capacity, CircuitNote};
+use super::capacity::{Capacity, CircuitNote, Moment};
 use super::demand::{Demand, Memory};
 use super::reason::Reason;
 use super::rows::MICRO;
@@ -81,40 +81,42 @@ struct Making<'t> {
 /// same EVSE the later arrival counts. The order of demands does not matter.
 #[must_use]
 pub fn plan(tree: &SiteTree, demands: &[Demand], supply: &Supply, now: Timestamp) -> LoadPlan {
-    let windows_lifted = forward::misses_a_departure(tree, demands, supply, now);
-    plan_with(tree, demands, supply, windows_lifted, now)
-}
-
-fn plan_with(
-    tree: &SiteTree,
-    demands: &[Demand],
-    supply: &Supply,
-    windows_lifted: bool,
-    now: Timestamp,
-) -> LoadPlan {
-    let mut making = Making::new(tree, demands, supply, windows_lifted, now);
-    making.serve_deadlines();
-    making.admit();
-    making.fill_to_need();
-    making.fill_to_cap();
-    making.round_to_steps();
-    making.hand_out_crumbs();
-    making.serve_quiet();
-    making.finish()
+    let wanted = by_place(tree, demands);
+    let windows_lifted = forward::misses_a_departure(tree, &wanted, supply, now);
+    Making::shared(tree, &wanted, supply, windows_lifted, Moment { at: now, read_at: now }).finish()
 }
 
 // === impl Making ===
 
 impl<'t> Making<'t> {
+    /// P0 to P8: every car has its share.
+    fn shared(
+        tree: &'t SiteTree,
+        wanted: &BTreeMap<usize, &Demand>,
+        supply: &'t Supply,
+        windows_lifted: bool,
+        moment: Moment,
+    ) -> Self {
+        let mut making = Self::new(tree, wanted, supply, windows_lifted, moment);
+        making.serve_deadlines();
+        making.admit();
+        making.fill_to_need();
+        making.fill_to_cap();
+        making.round_to_steps();
+        making.hand_out_crumbs();
+        making.serve_quiet();
+        making
+    }
+
     /// P0, P1 and P2.
     fn new(
         tree: &'t SiteTree,
-        demands: &[Demand],
+        wanted: &BTreeMap<usize, &Demand>,
         supply: &'t Supply,
         windows_lifted: bool,
-        now: Timestamp,
+        moment: Moment,
     ) -> Self {
-        let wanted = by_place(tree, demands);
+        let now = moment.at;
         let steered = || wanted.iter().filter(|(place, _)| held(tree, supply, **place).is_none());
         let cars: Vec<Car<'t>> = steered()
             .filter_map(|(place, demand)| {
@@ -122,7 +124,7 @@ impl<'t> Making<'t> {
             })
             .collect();
         let minima = minima(tree, &cars);
-        let capacity = Capacity::new(tree, supply, &minima, windows_lifted, now);
+        let capacity = Capacity::new(tree, supply, &minima, windows_lifted, moment);
         let mut sums = capacity.rows.empty();
         for (place, evse) in tree.evses().iter().enumerate() {
             let ceiling =

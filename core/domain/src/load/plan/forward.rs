@@ -2,23 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use crate::load::capacity::Moment;
 use crate::load::demand::Demand;
 use crate::load::supply::Supply;
 use crate::load::tree::SiteTree;
 use crate::time::Timestamp;
 use crate::unit::WattHours;
 
-use super::car::Car;
-use super::plan_with;
+use super::Making;
 
 /// The most steps looked ahead: a day of quarters of an hour.
 const MAX_STEPS: usize = 96;
+/// Roundings of the run itself.
+const TOLERATED: WattHours = WattHours(10);
 
 /// Plays the plan forward with the trusted cars alone, windows in force, and tells whether one of them leaves without what it
-/// needs. The others only take what is left, so they do not matter here. Never true where no window is in force now.
+/// needs. The others only take what is left, so they do not matter here; readings last as they are, or every meter would be
+/// silent ahead. Never true where no window is in force now.
 pub(super) fn misses_a_departure(
     tree: &SiteTree,
-    demands: &[Demand],
+    wanted: &BTreeMap<usize, &Demand>,
     supply: &Supply,
     now: Timestamp,
 ) -> bool {
@@ -26,44 +29,46 @@ pub(super) fn misses_a_departure(
     if !in_force {
         return false;
     }
-    let is_trusted = |demand: &&Demand| {
+    let is_trusted = |demand: &Demand| {
         demand.trust.departure && demand.departs_at.is_some_and(|at| at > now) && !demand.memory.is_quiet()
     };
-    let mut ahead: Vec<Demand> = demands.iter().filter(is_trusted).cloned().collect();
+    let trusted = wanted.iter().filter(|(_, demand)| is_trusted(demand));
+    let mut ahead: BTreeMap<usize, Demand> =
+        trusted.map(|(place, demand)| (*place, (*demand).clone())).collect();
     let step_ms = supply.policy.forward_step_ms.max(1);
     let mut at = now;
     for _ in 0..MAX_STEPS {
-        ahead.retain(|demand| demand.remaining(&supply.policy).0 > 0);
+        ahead.retain(|_, demand| demand.remaining(&supply.policy).0 > 0);
         if ahead.is_empty() {
             return false;
         }
-        let plan = plan_with(tree, &ahead, supply, false, at);
-        let shares: BTreeMap<_, _> = plan.shares.iter().map(|share| (&share.evse, share)).collect();
         let until = at.plus_millis(step_ms);
-        for demand in &mut ahead {
-            let end = demand.departs_at.map_or(until, |departs| departs.min(until));
-            let place = tree.place(&demand.evse);
-            let evse = place.and_then(|place| Some((place, tree.evses().get(place)?)));
-            let Some(((place, evse), share)) = evse.zip(shares.get(&demand.evse)) else { continue };
-            let car = Car::new(tree, place, evse, demand, supply, at);
-            let share_ua = share.current.0.saturating_mul(crate::load::rows::MICRO);
-            demand.delivered_wh = demand.delivered_wh.plus(car.energy(share_ua, end.millis_since(at)));
-            if let Some(memory) = share.memory {
-                demand.memory = memory;
-            }
-        }
-        let is_late = |demand: &Demand| {
-            demand.departs_at.is_some_and(|departs| departs <= until)
-                && demand.remaining(&supply.policy) > TOLERATED
-        };
-        if ahead.iter().any(is_late) {
+        charge(tree, &mut ahead, supply, Moment { at, read_at: now }, until);
+        let leaves = |demand: &Demand| demand.departs_at.is_some_and(|departs| departs <= until);
+        let is_late = |demand: &Demand| leaves(demand) && demand.remaining(&supply.policy) > TOLERATED;
+        if ahead.values().any(is_late) {
             return true;
         }
-        ahead.retain(|demand| demand.departs_at.is_some_and(|departs| departs > until));
+        ahead.retain(|_, demand| !leaves(demand));
         at = until;
     }
     false
 }
 
-/// Roundings of the run itself.
-const TOLERATED: WattHours = WattHours(10);
+/// One step: every car has what the plan of its beginning gives, until the step ends or the car leaves.
+fn charge(
+    tree: &SiteTree,
+    ahead: &mut BTreeMap<usize, Demand>,
+    supply: &Supply,
+    moment: Moment,
+    until: Timestamp,
+) {
+    let wanted = ahead.iter().map(|(place, demand)| (*place, demand)).collect();
+    let making = Making::shared(tree, &wanted, supply, false, moment);
+    for car in &making.cars {
+        let Some(demand) = ahead.get_mut(&car.place) else { continue };
+        let end = demand.departs_at.map_or(until, |departs| departs.min(until));
+        demand.delivered_wh = demand.delivered_wh.plus(car.energy(car.share_ua, end.millis_since(moment.at)));
+        demand.memory = making.remembered(car);
+    }
+}

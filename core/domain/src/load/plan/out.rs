@@ -1,6 +1,7 @@
 //! P9: shares with their reasons, what each session remembers, and when to plan again.
 
 use crate::load::capacity::next_change;
+use crate::load::demand::Memory;
 use crate::load::reason::{FullRow, Reason};
 use crate::load::rows::MICRO;
 use crate::time::Timestamp;
@@ -46,7 +47,8 @@ impl Making<'_> {
         LoadPlan { shares, notes: std::mem::take(&mut self.capacity.notes), missed, next_at }
     }
 
-    fn share(&self, car: &Car<'_>) -> Share {
+    /// What a session remembers of this plan.
+    pub(super) fn remembered(&self, car: &Car<'_>) -> Memory {
         let mut memory = car.memory;
         if car.share_ua > 0 {
             memory.on_since = memory.on_since.or(Some(self.now));
@@ -60,12 +62,16 @@ impl Making<'_> {
             memory.on_one_line = is_on_one_line;
             memory.switched_at = Some(self.now);
         }
+        memory
+    }
+
+    fn share(&self, car: &Car<'_>) -> Share {
         Share {
             evse: car.evse.key.clone(),
             current: Milliamps(car.share_ua.div_euclid(MICRO)),
             lines: car.lines,
             reason: self.reason(car),
-            memory: Some(memory),
+            memory: Some(self.remembered(car)),
         }
     }
 

@@ -184,6 +184,25 @@ fn a_price_window_holds_back_unless_a_trusted_departure_would_be_missed() {
     assert_eq!(hurried.shares.iter().map(|share| share.current.0).sum::<i64>(), 40_000);
 }
 
+/// Ahead every meter is silent. If that counted as its design load, here all of the limit, every departure would look missed.
+#[test]
+fn a_look_ahead_takes_readings_as_they_are() {
+    let window = PriceWindow { from: NOW, until: NOW.plus_secs(2 * 3_600), charging_w: Watts(5_000) };
+    let known =
+        CircuitSupply { building: readings(&[(1, 0)]), windows: vec![window], ..CircuitSupply::default() };
+    let supply = Supply { circuits: [(circuit_id("grid"), known)].into(), ..Supply::default() };
+    let mut grid = circuit("grid", None, 40);
+    grid.design_load_ma = amps(40);
+    let site = tree(vec![grid], vec![socket("A", "grid", &Line::ALL)]).unwrap();
+    let patient = Demand {
+        departs_at: Some(NOW.plus_secs(4 * 3_600)),
+        energy_wh: Some(WattHours(20_000)),
+        trust: Trust { departure: true, energy: true },
+        ..car("A")
+    };
+    assert!(!plan(&site, &[patient], &supply, NOW).notes[0].windows_lifted);
+}
+
 #[test]
 fn a_panel_without_a_reading_loads_what_is_above_it() {
     let mut panel = circuit("panel", Some("grid"), 63);
