@@ -100,9 +100,10 @@ impl<'t> Making<'t> {
         let mut making = Self::new(tree, wanted, supply, windows_lifted, moment);
         making.serve_deadlines();
         making.admit();
+        let admitted: Vec<i64> = making.cars.iter().map(|car| car.share_ua).collect();
         making.fill_to_need();
         making.fill_to_cap();
-        making.round_to_steps();
+        making.round_to_steps(&admitted);
         making.hand_out_crumbs();
         making.serve_quiet();
         making

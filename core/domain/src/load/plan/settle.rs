@@ -53,15 +53,41 @@ impl Making<'_> {
         }
     }
 
-    /// P7, first half: every share down to what an EVSE can be told.
-    pub(super) fn round_to_steps(&mut self) {
+    /// P7, first half: every share down to what an EVSE can be told. Less of one arrow can lengthen a sum of phasors; then
+    /// everybody climbs again from the share of the admission, which held.
+    pub(super) fn round_to_steps(&mut self, admitted: &[i64]) {
+        let mut holds = true;
         for number in 0..self.cars.len() {
             let Some(share) =
                 self.car(number).filter(|car| car.is_in).map(|car| car.down_to_step(car.share_ua))
             else {
                 continue;
             };
+            holds &= self.car(number).is_some_and(|car| self.fits(car, share));
             self.give(number, share);
+        }
+        if !holds {
+            self.climb(admitted);
+        }
+    }
+
+    /// Gives everybody the share of the admission and from there, in turn, a step more up to the share of now, while rows hold.
+    fn climb(&mut self, admitted: &[i64]) {
+        let targets: Vec<i64> = self.cars.iter().map(|car| car.share_ua).collect();
+        for (number, share) in admitted.iter().enumerate() {
+            self.give(number, *share);
+        }
+        let mut has_moved = true;
+        while has_moved {
+            has_moved = false;
+            for (number, target) in targets.iter().enumerate() {
+                let Some(car) = self.car(number) else { continue };
+                let more = car.share_ua.saturating_add(car.step_ua());
+                if more <= *target && self.fits(car, more) {
+                    self.give(number, more);
+                    has_moved = true;
+                }
+            }
         }
     }
 
