@@ -113,7 +113,7 @@ def report(name, mode, rule, result):
 
 def table(results):
     """Markdown: delivered % / Jain / pauses per session, the planner first."""
-    heads = ["set, mode", "floor", "**Ringmain**", *REFERENCES.values(), "steps over a limit", "changes per car-hour", "decision p50, p99"]
+    heads = ["set, mode", "floor", "**Ringmain**", *REFERENCES.values(), "steps over a limit", "changes per car-hour"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name in SETS:
         for mode in MODES:
@@ -125,7 +125,6 @@ def table(results):
             cells = [f"{name} {mode}", cell(delivered, jain, pauses), f"**{figures(own)}**"]
             cells += [figures(results.get((name, told, rule))) for rule in REFERENCES]
             cells += [str(own["viol_steps"]), f"{own['changes_per_ev_h']:.2f}"]
-            cells.append(f"{own['decide_ms_p50']:.2f}, {own['decide_ms_p99']:.2f} ms")
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
