@@ -44,3 +44,9 @@ prove-tests:
 .PHONY: chaos
 chaos:
 	@scripts/chaos.sh $(ARGS)
+
+# The external benchmark of the load planner. SETS is the folder of the recorded sets, which may not be published; without it they are
+# told as SKIPPED. make bench-plan SETS=FOLDER ARGS="--write docs" puts table and plot into docs/charging.md.
+.PHONY: bench-plan
+bench-plan:
+	@scripts/bench-plan.sh $(if $(SETS),--sets "$(SETS)") $(ARGS)

@@ -153,6 +153,10 @@ text_id!(
     SiteId, "site id", 36, ['/', ' ']
 );
 text_id!(
+    /// A circuit of a site's tree: grid connection, feeder, panel or cabinet. At most 36 characters; unique in its site.
+    CircuitId, "circuit id", 36, ['/']
+);
+text_id!(
     /// The public place, as partners see it. At most 36 characters (OCPI 2.2.1 mod_locations).
     LocationId, "location id", 36, ['/', ' ']
 );

@@ -11,6 +11,7 @@ mod faults;
 mod generated;
 mod listen;
 mod orders;
+mod plan;
 mod python;
 mod refusals;
 mod rig;

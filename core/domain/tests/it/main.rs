@@ -4,6 +4,7 @@
 mod fold;
 mod fold_edges;
 mod generated;
+mod load;
 mod make;
 mod metered;
 mod ocmf;

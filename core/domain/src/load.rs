@@ -1,0 +1,18 @@
+//! How a site shares its current: the tree of circuits and, above it, who gets how much and why.
+//!
+//! [`tree`] is the truth about copper, [`rows`] the same as inequalities. [`supply`] says what is given, [`demand`] what is
+//! wanted, [`policy`] how a site decides; [`plan::plan`] makes shares of them, each with its [`reason`]. A plan says where to
+//! go; how fast one may go there is the ledger's business, because stations apply late.
+//!
+//! Never here: a clock, a message, a grant. All of this is load management. The breaker protects.
+
+pub mod capacity;
+pub mod demand;
+mod fill;
+pub mod plan;
+pub mod policy;
+pub mod reason;
+pub mod rows;
+pub mod share_out;
+pub mod supply;
+pub mod tree;
