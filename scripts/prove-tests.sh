@@ -11,7 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly BUGS=gateway/tests/planted
 # The tests that must catch them: the cases of the reliability table, and kill -9 at every step.
 readonly CASES=(scenarios:: crash:: faults::)
-TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+# Of its own: cargo would take the copy's crates for ours.
+TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")/planted
 readonly TARGET
 COPY=
 RESULTS=

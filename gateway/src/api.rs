@@ -28,6 +28,7 @@ mod api_keys;
 mod audit_events;
 mod cdrs;
 mod charging_stations;
+mod circuits;
 mod commands;
 mod commands_typed;
 mod events;
