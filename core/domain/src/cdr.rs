@@ -63,7 +63,7 @@ pub struct Cdr {
     /// Signed meter values as the station sent them, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed_values: Vec<SignedValue>,
-    /// What they are worth together: the least of their verdicts; `None`: there are none, or nobody looked.
+    /// What they are worth together: the least of their verdicts; `None`: there are none. As it was when the bill was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureVerdict>,
     /// What they say together: the energy to the digit, and all that speaks against it; `None`: none of them is OCMF, or there are none.
@@ -204,6 +204,7 @@ fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
 fn signed_values(facts: &[TransactionFact]) -> Vec<SignedValue> {
     let mut signed: Vec<_> = facts
         .iter()
+        .filter(|fact| !fact.aside)
         .flat_map(|fact| &fact.samples)
         .filter_map(|sample| sample.signed.as_ref().map(|signed| (sample.observed_at, signed)))
         .collect();

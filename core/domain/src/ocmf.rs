@@ -23,6 +23,12 @@ use payload::{Payload, object};
 /// The longest text that is read as a signed value, in bytes as it was sent. Real records are one or two KiB.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
+/// The most readings of a record. Real ones have a handful: begin and end of each register.
+pub const READINGS_MAX: usize = 100;
+
+/// The longest field of a payload that is read, in bytes: each reading may inherit it from the one above.
+pub const FIELD_BYTES_MAX: usize = 100;
+
 /// Why a text is no OCMF record. Nothing can be billed on it; keep the text and tell the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
@@ -47,6 +53,12 @@ pub enum ReadError {
     /// The payload holds no reading.
     #[error("no reading")]
     NoReadings,
+    /// The payload holds more readings than [`READINGS_MAX`].
+    #[error("more than {READINGS_MAX} readings")]
+    TooManyReadings,
+    /// A field of the payload is longer than [`FIELD_BYTES_MAX`].
+    #[error("a field longer than {FIELD_BYTES_MAX} bytes")]
+    FieldTooLong,
     /// SD is not in the encoding that SE names.
     #[error("the signature is no {encoding}")]
     SignatureText {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, SessionId, StationId, TariffId, TenantId, TransactionId};
-use crate::meter::{SampleContext, SignatureVerdict};
+use crate::meter::{Sample, SampleContext, SignatureVerdict};
 use crate::money::{Currency, Price};
 use crate::ocmf::transaction::MeteredTransaction;
 use crate::report::TransactionPhase;
@@ -194,7 +194,7 @@ pub struct Session {
     /// What its signed meter values say together, once it is over; `None`: none of them can be read, or there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metered: Option<MeteredTransaction>,
-    /// What its signatures are worth together: the least of their verdicts; `None`: there are none, or nobody looked.
+    /// What its signatures are worth together: the least of their verdicts; `None`: there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureVerdict>,
 }
@@ -271,8 +271,8 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
     session.charging_ms = periods::millis(&segments, Activity::Charging);
     session.parked_ms = periods::millis(&segments, Activity::Idle);
-    if session.ended_at.is_some() {
-        session.compare(metered::of(&ordered));
+    if let Some(ended_at) = session.ended_at {
+        session.compare(metered::of(&ordered, session.started_at, ended_at));
     }
 
     let start_counts = started.is_some() || (rulings.grace_over && ended.is_some_and(tells_both_registers));
@@ -390,7 +390,10 @@ impl Session {
         }
         self.number_heard |= fact.names_its_number();
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
-        let verdicts = fact.samples.iter().filter_map(|sample| sample.signed.as_ref()?.verdict);
+        // Of a value that nobody looked at nothing can be said.
+        let verdict =
+            |sample: &Sample| Some(sample.signed.as_ref()?.verdict.unwrap_or(SignatureVerdict::Unsupported));
+        let verdicts = fact.samples.iter().filter_map(verdict);
         self.signature = verdicts.chain(self.signature).max_by_key(|verdict| verdict.doubt());
         if self.signature == Some(SignatureVerdict::Invalid) {
             self.flag(SessionFlag::SignatureInvalid);

@@ -58,8 +58,10 @@ pub fn settle(
     now: Timestamp,
 ) -> Settlement {
     let breakdown = prices.map(|prices| prices.price(&folded.segments));
-    if breakdown.as_ref().is_some_and(CostBreakdown::bills_time) {
-        folded.prove_time();
+    // What costs nothing needs no proof.
+    if let Some(breakdown) = breakdown.as_ref().filter(|breakdown| !breakdown.total.incl_tax.is_zero()) {
+        let by_clock = prices.is_some_and(|prices| prices.tariffs.looks_at_clock());
+        folded.prove(by_clock || breakdown.hangs_on_time());
     }
     let Folded { mut session, segments, waits, .. } = folded;
     session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());

@@ -4,8 +4,9 @@ use ringmain_domain::id::{LocationId, TenantId};
 use ringmain_domain::load::tree::SiteTree;
 use ringmain_domain::time::Timestamp;
 
+use crate::engine::Statement;
 use crate::engine::param::{Param, params};
-use crate::engine::{Statement, Tx};
+use crate::locations::keep_beside;
 use crate::store::{Store, StoreError};
 
 /// A tree as it is kept.
@@ -46,10 +47,12 @@ impl Store {
         tree: &SiteTree,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO site_trees (tenant, location_id, updated_at, document) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (tenant, location_id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
         let mut row = params![tenant, location, now];
         row.push(Param::json(tree)?);
-        let id = params![tenant, location];
-        self.engine().write(move |tx| Box::pin(put(tx, id, row))).await
+        let (id, put) = (params![tenant, location], Statement::once(sql, row));
+        self.engine().write(move |tx| Box::pin(keep_beside(tx, id, put))).await
     }
 
     /// Removes a location's tree; `false`: there was none.
@@ -64,16 +67,4 @@ impl Store {
         let sql = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2 RETURNING location_id";
         Ok(!self.engine().change(sql, params![tenant, location]).await?.is_empty())
     }
-}
-
-/// A location that goes at the same instant takes its tree along: both lock its row.
-async fn put(tx: &mut Tx, id: Vec<Param>, row: Vec<Param>) -> Result<bool, StoreError> {
-    let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
-    if tx.run(Statement::once(lock, id)).await?.is_empty() {
-        return Ok(false);
-    }
-    let put = "INSERT INTO site_trees (tenant, location_id, updated_at, document) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (tenant, location_id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
-    tx.run(Statement::once(put, row)).await?;
-    Ok(true)
 }

@@ -69,6 +69,17 @@ impl Store {
     }
 }
 
+/// Keeps a row beside a location; `false`: there is no such location. One that goes at the same instant takes the row along: both lock
+/// the location's.
+pub(crate) async fn keep_beside(tx: &mut Tx, id: Vec<Param>, row: Statement) -> Result<bool, StoreError> {
+    let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
+    if tx.run(Statement::once(lock, id)).await?.is_empty() {
+        return Ok(false);
+    }
+    tx.run(row).await?;
+    Ok(true)
+}
+
 async fn delete(tx: &mut Tx, [location, access, circuits]: [Vec<Param>; 3]) -> Result<bool, StoreError> {
     let sql = "DELETE FROM locations WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
          (SELECT 1 FROM stations WHERE stations.tenant = $1 AND stations.location_id = $2) RETURNING id";

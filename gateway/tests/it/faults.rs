@@ -102,6 +102,11 @@ on_both_stores! {
         let facts = node.api().facts("CS-1", session["transaction_id"].as_str().unwrap()).await;
         let kept: Vec<_> = facts.iter().map(|fact| (&fact["aside"], &fact["samples"][0]["value"])).collect();
         assert_eq!(kept, [(&json!(false), &json!(0)), (&json!(true), &json!(99_000))], "a repeat counts once");
+        // The same reading with its number is the transaction's own.
+        let mut named = reading(1);
+        named["transactionId"] = json!(session["transaction_id"].as_str().unwrap().parse::<i32>().unwrap());
+        station.call("MeterValues", &named).await;
+        assert_eq!(node.api().sessions("CS-1").await[0]["energy_wh"], 99_000);
         let counted = node.metrics().await.sum(ODDITIES, &[("kind", "reading_without_transaction")]);
         assert_eq!(counted, 2.0);
     }

@@ -6,6 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
+use crate::rig::api::TARIFF;
 use crate::rig::node::Node;
 use crate::rig::on_both_stores;
 use crate::rig::station::Station;
@@ -92,6 +93,7 @@ on_both_stores! {
     async fn a_country_that_demands_proof_bills_only_what_a_meter_signed(store: TestStore) {
         let node = Node::start_with(store, &[("BILLING__SIGNED_VALUES_REQUIRED_IN", "AUT, DEU")]).await;
         let api = node.api();
+        api.furnish().await;
         let meter = Meter::new("M-1");
         api.change("PUT", "/meter-keys/M-1", &json!({"public_key": meter.public_key()})).await;
         for (id, country) in [("berlin", "DEU"), ("paris", "FRA")] {
@@ -105,11 +107,11 @@ on_both_stores! {
         let cases = [
             ("CS-1", "berlin", end("9000.25"), "completed", json!([]), "9000.25"),
             ("CS-2", "berlin", json!({"value": 9_000}), "under_review", json!(["signed_values_faulty", "proof_missing"]), "-"),
-            ("CS-3", "berlin", end("9500"), "under_review", json!(["signed_energy_differs"]), "9500"),
+            ("CS-3", "berlin", end("9500"), "under_review", json!(["signed_energy_differs", "proof_missing"]), "9500"),
             ("CS-4", "paris", json!({"value": 9_000}), "completed", json!(["signed_values_faulty"]), "-"),
         ];
         for (id, location, end, status, flags, signed_wh) in cases {
-            api.register_with(id, json!({"location_id": location})).await;
+            api.register_with(id, json!({"location_id": location, "tariff_id": TARIFF})).await;
             let mut station = Station::booted(&node.addresses, id, "ocpp2.0.1").await;
             let transaction = format!("T-{id}");
             let begin = meter.page(1, "B", 0, "0");

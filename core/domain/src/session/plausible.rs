@@ -19,15 +19,16 @@ pub struct Demands {
 }
 
 impl Folded {
-    /// Holds the session for a person when it is not what its place demands: more flowed in a stretch than the EVSE can give, or its
-    /// energy is not proven.
+    /// Holds the session for a person when more flowed in a stretch than its place can give, and takes along whether it needs proof: that is
+    /// asked once it is known whether it costs anything.
     #[must_use]
     pub fn held_to(mut self, demands: Demands) -> Self {
         let max_w = demands.max_power_w.map(i64::from);
         if max_w.is_some_and(|max_w| self.segments.iter().any(|segment| gives_more_than(segment, max_w))) {
             self.doubt(SessionFlag::ImplausibleEnergy);
         }
-        if demands.proof { self.with_proof() } else { self }
+        self.needs_proof = demands.proof;
+        self
     }
 }
 

@@ -5,7 +5,7 @@
 //! beside that transaction and prices nothing, unless the operator bills it (reliability F30). Others are answered and recorded as frames.
 
 use super::StationState;
-use super::transactions::fact_of;
+use super::transactions::{fact_of, plausible};
 use crate::event::DomainEvent;
 use crate::meter::Sample;
 use crate::outcome::{Effect, Oddity, Outcome};
@@ -27,14 +27,23 @@ impl StationState {
         let MeteringReport { evse: _, samples, key: Some(key) } = report else { return outcome };
         let first_at = samples.iter().map(|sample| sample.observed_at).min();
         match (here.as_slice(), first_at) {
-            ([open], Some(first_at)) if first_at >= open.since => {
+            ([open], Some(first_at)) if plausible(now, first_at).unwrap_or(now) >= open.since => {
+                let aside = !self.policy.bill_unnamed_readings;
+                let key = if aside { beside(key) } else { key };
                 let reading = reading_of(open, key, samples, now);
                 let (fact, _) = fact_of(now, reading, open.transaction.clone(), None, None);
-                let aside = !self.policy.bill_unnamed_readings;
                 outcome.event(DomainEvent::Transaction(TransactionFact { adopted: true, aside, ..fact }))
             }
             _ => outcome,
         }
+    }
+}
+
+/// A key of its own: the same reading, sent with its transaction's number, is billed all the same.
+fn beside(key: MessageKey) -> MessageKey {
+    match key {
+        MessageKey::Meter { first_at, content } => MessageKey::Meter { first_at, content: !content },
+        MessageKey::Sequence(_) | MessageKey::Start | MessageKey::Stop | MessageKey::Ruling { .. } => key,
     }
 }
 

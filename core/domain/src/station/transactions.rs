@@ -138,7 +138,7 @@ fn purpose(report: &TransactionReport, numbering: Option<&Numbering>) -> Purpose
 }
 
 /// The instant, if a clock that is set could show it.
-fn plausible(now: Timestamp, at: Timestamp) -> Option<Timestamp> {
+pub(super) fn plausible(now: Timestamp, at: Timestamp) -> Option<Timestamp> {
     (at >= EARLIEST && at <= now.plus_millis(LATEST_AHEAD_MS)).then_some(at)
 }
 

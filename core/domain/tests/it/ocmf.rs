@@ -1,8 +1,8 @@
 //! A transaction out of its records: what speaks against billing it, and its energy.
 
-use ringmain_domain::ocmf::Record;
 use ringmain_domain::ocmf::payload::{Reading, ReadingReason, TimeSync};
 use ringmain_domain::ocmf::transaction::{MeteredTransaction, Problem, check};
+use ringmain_domain::ocmf::{FIELD_BYTES_MAX, READINGS_MAX, ReadError, Record};
 use ringmain_domain::time::Timestamp;
 
 /// A begin and an end in one record; the end leaves out what is as above.
@@ -256,4 +256,19 @@ fn a_problem_is_stored_under_its_name() {
     let stored = serde_json::to_string(&problems).unwrap();
     assert_eq!(stored, r#"[{"pagination_gap":{"expected":1,"found":3}},"time_unusable"]"#);
     assert_eq!(serde_json::from_str::<Vec<Problem>>(&stored).unwrap(), problems);
+}
+
+#[test]
+fn what_a_record_may_hold_is_bounded() {
+    let read = |payload: &str| Record::read(&unsigned(payload)).map(drop);
+    let many = |count: usize| page("T1", &vec!["{}"; count].join(","));
+    assert_eq!(read(&many(READINGS_MAX)), Ok(()));
+    assert_eq!(read(&many(READINGS_MAX + 1)), Err(ReadError::TooManyReadings));
+    let status = |length: usize| page("T1", &format!(r#"{{"ST":"{}"}},{{}}"#, "G".repeat(length)));
+    assert_eq!(read(&status(FIELD_BYTES_MAX)), Ok(()));
+    assert_eq!(read(&status(FIELD_BYTES_MAX + 1)), Err(ReadError::FieldTooLong));
+    assert_eq!(read(&page(&"T".repeat(FIELD_BYTES_MAX + 1), "{}")), Err(ReadError::FieldTooLong));
+    // Of very many things that are wrong some are told.
+    let odd: Vec<_> = (0..READINGS_MAX).map(|number| format!(r#"{{"ST":"x{number}"}}"#)).collect();
+    assert_eq!(checked(&[page("T1", &odd.join(","))]).problems.len(), 32);
 }

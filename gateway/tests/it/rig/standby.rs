@@ -21,6 +21,8 @@ const USERS: [&str; 2] = ["postgres", "nobody"];
 pub(crate) struct Pair {
     primary: Server,
     standby: Server,
+    /// The stopped process of the second one that listens to the first.
+    deaf: Option<i64>,
 }
 
 struct Server {
@@ -69,7 +71,7 @@ impl Pair {
         primary.execute("SELECT pg_reload_conf()").await;
         let sync = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
         eventually!("a synchronous standby", (primary.number(sync).await == 1).then_some(()));
-        Some(Self { primary, standby })
+        Some(Self { primary, standby, deaf: None })
     }
 
     /// The URL of a store that is wherever one may write.
@@ -80,6 +82,19 @@ impl Pair {
         )
     }
 
+    /// The second server hears nothing more of the first: from here on nothing is committed.
+    pub(crate) async fn deafen(&mut self) {
+        let receiver = self.standby.number("SELECT pid::bigint FROM pg_stat_wal_receiver").await;
+        signal("STOP", receiver);
+        self.deaf = Some(receiver);
+    }
+
+    /// Waits until a commit waits for the second server.
+    pub(crate) async fn commit_waits(&self) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        eventually!("a commit that waits", (self.primary.number(waiting).await > 0).then_some(()));
+    }
+
     /// `kill -9` of the first server.
     pub(crate) fn kill_primary(&mut self) {
         self.primary.process.kill().unwrap();
@@ -87,7 +102,10 @@ impl Pair {
     }
 
     /// The second server takes over.
-    pub(crate) async fn promote(&self) {
+    pub(crate) async fn promote(&mut self) {
+        if let Some(receiver) = self.deaf.take() {
+            signal("CONT", receiver);
+        }
         self.standby.execute("SELECT pg_promote(true, 30)").await;
         assert_eq!(self.standby.number("SELECT pg_is_in_recovery()::int::bigint").await, 0);
     }
@@ -128,6 +146,14 @@ impl Server {
     }
 }
 
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if let Some(receiver) = self.deaf.take() {
+            signal("CONT", receiver);
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Both fail only when it has ended already.
@@ -156,6 +182,10 @@ fn program(name: &str) -> Command {
     command.arg("--").arg(Path::new(BIN).join(name)).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
+}
+
+fn signal(name: &str, process: i64) {
+    run(Command::new("kill").args([format!("-{name}"), process.to_string()]));
 }
 
 fn run(command: &mut Command) {
