@@ -13,12 +13,18 @@
 pub mod payload;
 pub mod transaction;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use serde::Deserialize;
 use thiserror::Error;
 
 use payload::{Payload, object};
+
+const BASE64: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, BASE64);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, BASE64);
 
 /// The longest text that is read as a signed value, in bytes as it was sent. Real records are one or two KiB.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
@@ -191,7 +197,8 @@ fn plain(sent: &str) -> Option<String> {
         .find(|text| text.starts_with(HEADER))
 }
 
-/// Base64 with the standard's alphabet or the one of URLs.
-fn read_base64(text: &str) -> Option<Vec<u8>> {
+/// Base64 in the standard's alphabet or the one of URLs, padded or not, as stations and key registers write it; `None`: it is neither.
+#[must_use]
+pub fn read_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }
