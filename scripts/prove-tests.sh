@@ -29,6 +29,10 @@ check() {
       printf '%s cannot be planted any more: bring it up to date\n' "$bug" >&2
       return 1
     }
+    grep -q '^must fail: ' "$bug" || {
+      printf '%s names no test that must fail\n' "$bug" >&2
+      return 1
+    }
   done
 }
 
@@ -53,8 +57,8 @@ cases() {
 }
 
 main() {
+  check
   if [ "${1:-}" = --check ]; then
-    check
     return
   fi
   local bug name missing escaped=0

@@ -307,3 +307,34 @@ impl StationReport {
         }
     }
 }
+
+// === impl TransactionReport ===
+
+impl TransactionReport {
+    /// Readings of a transaction that goes on, and nothing else (1.6 MeterValues).
+    #[must_use]
+    pub fn of_readings(
+        transaction: TransactionRef,
+        key: MessageKey,
+        (evse, connector): (Option<EvseId>, Option<ConnectorId>),
+        observed_at: Timestamp,
+        samples: Vec<Sample>,
+    ) -> Self {
+        Self {
+            transaction,
+            key,
+            phase: TransactionPhase::Updated,
+            evse,
+            connector,
+            token: None,
+            observed_at,
+            trigger: "MeterValues".into(),
+            charging_state: None,
+            stop_reason: None,
+            offline: false,
+            remote_start_id: None,
+            reservation_id: None,
+            samples,
+        }
+    }
+}

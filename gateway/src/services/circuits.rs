@@ -16,9 +16,6 @@ use super::refusal::{Flaw, Refusal};
 use crate::clock;
 use crate::house::House;
 
-/// The most flaws that are told at once.
-const FLAWS_MAX: usize = 20;
-
 /// The tree of the caller's own location.
 ///
 /// # Errors
@@ -47,7 +44,7 @@ pub async fn put(
         let detail = format!("station {:?} does not stand at this location", evse.key.station.as_str());
         Flaw::new(format!("/evses/{index}/charging_station_id"), detail)
     });
-    Refusal::unless_sound(strangers.take(FLAWS_MAX).collect())?;
+    Refusal::unless_sound(strangers.take(TreeError::MAX_FAULTS).collect())?;
     let tree = SiteTree::new(circuits, evses).map_err(in_flaws)?;
     let stored = StoredTree { tree, updated_at: clock::now() };
     if !house.store.put_site_tree(&caller.tenant, id, &stored.tree, stored.updated_at).await? {

@@ -17,9 +17,8 @@ async fn f35_a_failover_to_the_synchronous_standby_loses_and_doubles_nothing() {
     let name =
         concat!(module_path!(), "::f35_a_failover_to_the_synchronous_standby_loses_and_doubles_nothing");
     let Some(mut pair) = Pair::start(name).await else { return };
-    let settings = [("STORE__URL", pair.url())];
-    let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
-    let mut node = Node::start_with(TestStore::sqlite(), &settings).await;
+    // The pair's URL stands in the place of the store that tests have otherwise.
+    let mut node = Node::start_with(TestStore::sqlite(), &[("STORE__URL", pair.url().as_str())]).await;
     for complaint in COMPLAINTS_OF_AN_OUTAGE {
         node.expect_complaint(complaint);
     }

@@ -7,11 +7,9 @@
 use super::StationState;
 use super::transactions::{fact_of, plausible};
 use crate::event::DomainEvent;
-use crate::meter::Sample;
 use crate::outcome::{Effect, Oddity, Outcome};
 use crate::reply::StationReply;
-use crate::report::{MessageKey, MeteringReport, TransactionPhase, TransactionRef, TransactionReport};
-use crate::snapshot::OpenTransaction;
+use crate::report::{MessageKey, MeteringReport, TransactionRef, TransactionReport};
 use crate::time::Timestamp;
 use crate::transaction::TransactionFact;
 
@@ -30,7 +28,10 @@ impl StationState {
             ([open], Some(first_at)) if plausible(now, first_at).unwrap_or(now) >= open.since => {
                 let aside = !self.policy.bill_unnamed_readings;
                 let key = if aside { beside(key) } else { key };
-                let reading = reading_of(open, key, samples, now);
+                let place = (open.evse, open.connector);
+                let last_at = samples.iter().map(|sample| sample.observed_at).max().unwrap_or(now);
+                let meant = TransactionRef::Known(open.transaction.clone());
+                let reading = TransactionReport::of_readings(meant, key, place, last_at, samples);
                 let (fact, _) = fact_of(now, reading, open.transaction.clone(), None, None);
                 outcome.event(DomainEvent::Transaction(TransactionFact { adopted: true, aside, ..fact }))
             }
@@ -44,30 +45,5 @@ fn beside(key: MessageKey) -> MessageKey {
     match key {
         MessageKey::Meter { first_at, content } => MessageKey::Meter { first_at, content: !content },
         MessageKey::Sequence(_) | MessageKey::Start | MessageKey::Stop | MessageKey::Ruling { .. } => key,
-    }
-}
-
-/// The reading as a message of the transaction.
-fn reading_of(
-    open: &OpenTransaction,
-    key: MessageKey,
-    samples: Vec<Sample>,
-    now: Timestamp,
-) -> TransactionReport {
-    TransactionReport {
-        transaction: TransactionRef::Known(open.transaction.clone()),
-        key,
-        phase: TransactionPhase::Updated,
-        evse: open.evse,
-        connector: open.connector,
-        token: None,
-        observed_at: samples.iter().map(|sample| sample.observed_at).max().unwrap_or(now),
-        trigger: "MeterValues".into(),
-        charging_state: None,
-        stop_reason: None,
-        offline: false,
-        remote_start_id: None,
-        reservation_id: None,
-        samples,
     }
 }

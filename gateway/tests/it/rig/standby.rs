@@ -2,20 +2,15 @@
 //!
 //! PostgreSQL refuses to run as root: then another user runs it, as in `scripts/with-services.sh`.
 
-use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use ringmain_loadtest::chaos::postgres::{BIN, free_port, is_installed, other_user};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 use super::eventually;
-
-/// Debian's server.
-const BIN: &str = "/usr/lib/postgresql/15/bin";
-/// Users that may run the server when we are root, the first that exists.
-const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// Two servers; the second follows the first, and nothing is committed on the first that the second does not have.
 pub(crate) struct Pair {
@@ -36,7 +31,7 @@ struct Server {
 impl Pair {
     /// `None` where no server is installed; the test then says so and ends.
     pub(crate) async fn start(test: &str) -> Option<Self> {
-        if !Path::new(BIN).join("postgres").exists() {
+        if !is_installed() {
             println!("SKIPPED {test}: {BIN}/postgres is not there");
             return None;
         }
@@ -115,9 +110,7 @@ impl Pair {
 
 impl Server {
     fn start(folder: TempDir, cluster: &Path) -> Self {
-        // Below the ports that the kernel hands out by itself.
-        let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..30_000)).take(50);
-        let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+        let port = free_port().unwrap();
         let sockets = format!("unix_socket_directories={}", folder.path().display());
         let mut server = program("postgres");
         server.arg("-D").arg(cluster).args(["-p", &port.to_string(), "-c", &sockets]);
@@ -165,7 +158,7 @@ impl Drop for Server {
 /// A folder of the server's user, and the cluster that will be in it.
 fn cluster_folder() -> (TempDir, PathBuf) {
     let folder = tempfile::Builder::new().prefix("ringmain-standby.").tempdir().unwrap();
-    if let Some((uid, gid)) = other_user() {
+    if let Some((uid, gid)) = other_user().unwrap() {
         chown(folder.path(), Some(uid), Some(gid)).unwrap();
     }
     let cluster = folder.path().join("cluster");
@@ -176,7 +169,7 @@ fn cluster_folder() -> (TempDir, PathBuf) {
 fn program(name: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
-    if let Some((uid, gid)) = other_user() {
+    if let Some((uid, gid)) = other_user().unwrap() {
         command.args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"]);
     }
     command.arg("--").arg(Path::new(BIN).join(name)).current_dir("/");
@@ -191,19 +184,4 @@ fn signal(name: &str, process: i64) {
 fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
-}
-
-/// User and group to run the servers as when we are root.
-fn other_user() -> Option<(u32, u32)> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
-    if uid != Some("0") {
-        return None;
-    }
-    let known = std::fs::read_to_string("/etc/passwd").unwrap();
-    USERS.into_iter().find_map(|name| {
-        let line = known.lines().find(|line| line.split(':').next() == Some(name))?;
-        let mut ids = line.split(':').skip(2).map(str::parse);
-        Some((ids.next()?.ok()?, ids.next()?.ok()?))
-    })
 }

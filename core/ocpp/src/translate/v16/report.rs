@@ -193,22 +193,14 @@ fn meter_values(
     let Some(transaction_id) = request.transaction_id else {
         return Ok(StationReport::Metering(MeteringReport { evse, samples, key: Some(key) }));
     };
-    Ok(StationReport::Transaction(TransactionReport {
-        transaction: transaction(transaction_id, quirks),
+    let report = TransactionReport::of_readings(
+        transaction(transaction_id, quirks),
         key,
-        phase: TransactionPhase::Updated,
-        evse: Some(evse),
-        connector: Some(connector),
-        token: None,
-        observed_at: instants().max().unwrap_or(tolerance.received_at),
-        trigger: "MeterValues".into(),
-        charging_state: None,
-        stop_reason: None,
-        offline: false,
-        remote_start_id: None,
-        reservation_id: None,
+        (Some(evse), Some(connector)),
+        instants().max().unwrap_or(tolerance.received_at),
         samples,
-    }))
+    );
+    Ok(StationReport::Transaction(report))
 }
 
 fn add_samples(samples: &mut Samples, values: &[v16::MeterValue], path: &str, quirks: &mut Quirks) {
