@@ -32,6 +32,7 @@ pub mod listeners;
 mod local_lists;
 mod maintenance;
 mod settler;
+mod station_tariffs;
 
 /// One node: what its actors share.
 pub struct Node {
@@ -161,6 +162,10 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
     node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
+    if config.billing.station_tariffs_enabled {
+        let default = config.stations.default_tariff.clone();
+        node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default));
+    }
     node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
     let house = Arc::new(House { store, desk, pricer, live, routing, credentials, canary, config, tenant });
     Ok((node, house))

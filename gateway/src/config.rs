@@ -113,6 +113,8 @@ pub struct Billing {
     pub signed_values_required_in: String,
     /// Bill readings that name no transaction with the one that goes on at their connector (1.6).
     pub unnamed_readings_enabled: bool,
+    /// Tell stations that price by themselves what their drivers pay (2.1).
+    pub station_tariffs_enabled: bool,
 }
 
 /// Certificates of the station listener; a development CA makes them when none are named.
@@ -241,6 +243,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "bill readings of OCPP 1.6 that name no transaction with the only one that goes on at their connector; else they are kept beside it",
     ),
     (
+        "billing.station_tariffs_enabled",
+        "true, false",
+        "tell stations of OCPP 2.1 that price by themselves what their drivers pay, and keep it up to date; the bill is ours all the same",
+    ),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",
@@ -329,6 +336,7 @@ impl Default for Billing {
             cost_updates_s: 0,
             signed_values_required_in: String::new(),
             unnamed_readings_enabled: false,
+            station_tariffs_enabled: false,
         }
     }
 }

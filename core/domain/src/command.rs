@@ -122,6 +122,8 @@ pub enum StationCommand {
         /// Send all of it, whatever the station has.
         full: bool,
     },
+    /// Bring a station's tariffs up to date. No message of its own: the gateway asks and sends until they are as they should be.
+    SyncTariffs,
     /// A vendor's own message.
     DataTransfer {
         /// Whose.

@@ -9,6 +9,7 @@ use crate::tariff::restriction::Restrictions;
 use crate::time::Timestamp;
 
 pub mod assignment;
+pub mod at_station;
 pub mod check;
 pub mod lint;
 pub mod pricer;

@@ -120,6 +120,7 @@ mod outcome;
 mod place;
 mod profile;
 mod samples;
+pub mod tariff;
 mod text;
 mod v16;
 mod v2;

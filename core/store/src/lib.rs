@@ -30,6 +30,7 @@ pub mod page;
 pub mod partners;
 pub mod sessions;
 pub mod settlements;
+pub mod station_tariffs;
 pub mod stations;
 pub mod store;
 pub mod strays;

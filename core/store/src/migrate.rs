@@ -18,6 +18,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0007__overlaps", include_str!("../migrations/sqlite/V0007__overlaps.sql")),
     ("V0008__unreadable", include_str!("../migrations/sqlite/V0008__unreadable.sql")),
     ("V0009__circuits", include_str!("../migrations/sqlite/V0009__circuits.sql")),
+    ("V0010__station_tariffs", include_str!("../migrations/sqlite/V0010__station_tariffs.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -29,6 +30,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0007__overlaps", include_str!("../migrations/postgres/V0007__overlaps.sql")),
     ("V0008__unreadable", include_str!("../migrations/postgres/V0008__unreadable.sql")),
     ("V0009__circuits", include_str!("../migrations/postgres/V0009__circuits.sql")),
+    ("V0010__station_tariffs", include_str!("../migrations/postgres/V0010__station_tariffs.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

@@ -74,11 +74,18 @@ pub(super) enum CommandForm {
     SendLocalList(SendLocalList),
     /// Bring the local authorization list up to date.
     SyncLocalList(SyncLocalList),
+    /// Bring the station's tariffs up to date (2.1).
+    SyncTariffs(SyncTariffs),
     /// A vendor's own message.
     DataTransfer(DataTransfer),
     /// Any action of the station's own version; as `POST …/ocpp/{action}`.
     Raw(Raw),
 }
+
+/// Bring the tariffs of a station that prices by itself to what its drivers pay.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SyncTariffs {}
 
 /// Stop a transaction.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -267,6 +274,7 @@ impl CommandForm {
             "get_local_list_version" => Self::GetLocalListVersion(convert("", rest)?),
             "send_local_list" => Self::SendLocalList(convert("", rest)?),
             "sync_local_list" => Self::SyncLocalList(convert("", rest)?),
+            "sync_tariffs" => Self::SyncTariffs(convert("", rest)?),
             "data_transfer" => Self::DataTransfer(convert("", rest)?),
             "raw" => Self::Raw(convert("", rest)?),
             unknown => return Err(Problem::flaw("/command", format!("there is no command {unknown:?}"))),
@@ -324,6 +332,7 @@ impl CommandForm {
             Self::GetLocalListVersion(GetLocalListVersion {}) => StationCommand::GetLocalListVersion,
             Self::SendLocalList(form) => form.into_domain()?,
             Self::SyncLocalList(form) => StationCommand::SyncLocalList { full: form.full },
+            Self::SyncTariffs(SyncTariffs {}) => StationCommand::SyncTariffs,
             Self::DataTransfer(form) => StationCommand::DataTransfer {
                 vendor: form.vendor.into(),
                 message: form.message.map(Into::into),
@@ -390,6 +399,7 @@ impl From<StationCommand> for CommandForm {
                 Self::SendLocalList(SendLocalList::of(version, update, entries))
             }
             StationCommand::SyncLocalList { full } => Self::SyncLocalList(SyncLocalList { full }),
+            StationCommand::SyncTariffs => Self::SyncTariffs(SyncTariffs {}),
             StationCommand::DataTransfer { vendor, message, data } => Self::DataTransfer(DataTransfer {
                 vendor: vendor.into(),
                 message: message.map(Into::into),

@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
     api_keys, audit_events, cdrs, charging_stations, circuits, commands, events, evses, location_access,
-    locations, messages, meter_keys, reports, rulings, sessions, strays, tariff_assignments, tariffs,
-    token_groups, tokens, transactions,
+    locations, messages, meter_keys, reports, rulings, sessions, station_tariffs, strays, tariff_assignments,
+    tariffs, token_groups, tokens, transactions,
 };
 
 const SCHEME: &str = "api_key";
@@ -27,7 +27,7 @@ const SCHEME: &str = "api_key";
         location_access::read, location_access::put,
         circuits::read, circuits::put, circuits::delete,
         charging_stations::list, charging_stations::create, charging_stations::read, charging_stations::change,
-        charging_stations::delete, charging_stations::rotate_password, messages::list, commands::give, commands::give_raw,
+        charging_stations::delete, charging_stations::rotate_password, station_tariffs::read, messages::list, commands::give, commands::give_raw,
         evses::list,
         transactions::list, transactions::read,
         sessions::list, sessions::read, rulings::rule,

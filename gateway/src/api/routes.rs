@@ -5,8 +5,8 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_stations, circuits, commands, events, evses, location_access,
-    locations, messages, meter_keys, openapi, reports, rulings, sessions, strays, tariff_assignments,
-    tariffs, token_groups, tokens, transactions,
+    locations, messages, meter_keys, openapi, reports, rulings, sessions, station_tariffs, strays,
+    tariff_assignments, tariffs, token_groups, tokens, transactions,
 };
 
 /// An HTTP method the API uses.
@@ -94,6 +94,7 @@ routes! {
     PATCH  "/charging-stations/{id}"                             WRITE       charging_stations::change;
     DELETE "/charging-stations/{id}"                             WRITE       charging_stations::delete;
     POST   "/charging-stations/{id}/password"                    WRITE       charging_stations::rotate_password;
+    GET    "/charging-stations/{id}/tariffs"                     READ        station_tariffs::read;
     GET    "/charging-stations/{id}/messages"                    READ        messages::list;
     POST   "/charging-stations/{id}/commands"                    COMMAND     commands::give;
     POST   "/charging-stations/{id}/ocpp/{action}"               COMMAND     commands::give_raw;

@@ -15,6 +15,7 @@ use super::audit;
 use super::keys::Caller;
 use super::local_lists::ListSync;
 use super::refusal::Refusal;
+use super::station_tariffs::TariffSync;
 use super::stations;
 use crate::house::House;
 use crate::{clock, mask};
@@ -109,17 +110,19 @@ pub async fn give(
 
 /// One message is the desk's; what takes several is carried out here and has one outcome all the same.
 fn submit(house: &House, order: CommandOrder) -> DeskFuture {
-    let StationCommand::SyncLocalList { full } = order.command else { return house.desk.submit(order) };
-    let sync = ListSync {
-        store: house.store.clone(),
-        desk: Arc::clone(&house.desk),
-        tenant: order.tenant,
-        station: order.station,
-        full,
-        quiet: false,
-        deadline: order.deadline,
-    };
-    Box::pin(sync.carry_out())
+    let (store, desk) = (house.store.clone(), Arc::clone(&house.desk));
+    match order.command {
+        StationCommand::SyncLocalList { full } => {
+            let CommandOrder { tenant, station, deadline, .. } = order;
+            Box::pin(ListSync { store, desk, tenant, station, full, quiet: false, deadline }.carry_out())
+        }
+        StationCommand::SyncTariffs => {
+            let default = house.config.stations.default_tariff.clone();
+            let CommandOrder { tenant, station, deadline, .. } = order;
+            Box::pin(TariffSync { store, desk, tenant, station, default, quiet: false, deadline }.carry_out())
+        }
+        _ => desk.submit(order),
+    }
 }
 
 /// The command's name, as in the API.
@@ -142,6 +145,7 @@ pub const fn name(command: &StationCommand) -> &'static str {
         StationCommand::GetLocalListVersion => "get_local_list_version",
         StationCommand::SendLocalList { .. } => "send_local_list",
         StationCommand::SyncLocalList { .. } => "sync_local_list",
+        StationCommand::SyncTariffs => "sync_tariffs",
         StationCommand::DataTransfer { .. } => "data_transfer",
         StationCommand::Raw { .. } => "raw",
     }

@@ -17,5 +17,6 @@ mod refusals;
 mod rig;
 mod scenarios;
 mod signatures;
+mod station_tariffs;
 mod walk;
 mod ws;

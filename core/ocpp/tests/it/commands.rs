@@ -41,6 +41,7 @@ fn what_a_version_cannot_say_is_not_supported() {
         json!({ "command": "get_transaction_status", "transaction_id": null }),
         json!({ "command": "cost_updated", "transaction_id": "1", "total_cost": "1" }),
         json!({ "command": "sync_local_list", "full": false }),
+        json!({ "command": "sync_tariffs" }),
     ] {
         let told = write(Version::V16, &command);
         assert!(told.starts_with("not supported by 1.6: "), "{command}: {told}");
@@ -50,6 +51,9 @@ fn what_a_version_cannot_say_is_not_supported() {
         assert_eq!(told, format!("not supported by {}: variables are asked for by name", version.as_str()));
         let told = write(version, &json!({ "command": "sync_local_list", "full": true }));
         let reason = "a list is brought up to date message by message";
+        assert_eq!(told, format!("not supported by {}: {reason}", version.as_str()));
+        let told = write(version, &json!({ "command": "sync_tariffs" }));
+        let reason = "tariffs are brought up to date message by message";
         assert_eq!(told, format!("not supported by {}: {reason}", version.as_str()));
     }
 }

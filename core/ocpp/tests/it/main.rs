@@ -10,4 +10,5 @@ mod malformed;
 mod quirks;
 mod rpc;
 mod schema;
+mod tariffs;
 mod tree;

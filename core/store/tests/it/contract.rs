@@ -17,6 +17,7 @@ mod records;
 mod rivals;
 mod sessions;
 mod settlements;
+mod station_tariffs;
 mod stations;
 mod strays;
 mod tariffs;

@@ -38,6 +38,7 @@ fn every_command_comes_back_in_the_form_it_is_shown_in() {
                 "expires_at": "2026-03-01T08:00:00.000Z"},
             {"token_uid": "A2", "token_kind": "e_maid", "removed": true}]}),
         json!({"command": "sync_local_list", "full": true}),
+        json!({"command": "sync_tariffs"}),
         json!({"command": "data_transfer", "vendor": "v", "message": "m", "data": {"a": [1]}}),
         json!({"command": "raw", "action": "ClearCache", "payload": {}}),
     ] {

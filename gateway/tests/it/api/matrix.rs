@@ -87,6 +87,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/locations/{id}/circuits", "/locations/depot-1/circuits".to_owned()),
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
+        ("/charging-stations/{id}/tariffs", "/charging-stations/CS-1/tariffs".to_owned()),
         ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),
         ("/charging-stations/{id}/commands", "/charging-stations/CS-1/commands".to_owned()),
         ("/charging-stations/{id}/ocpp/{action}", "/charging-stations/CS-1/ocpp/ClearCache".to_owned()),

@@ -70,6 +70,7 @@ pub(in crate::translate) fn write(
             send_local_list(*version, *update, entries)
         }
         StationCommand::SyncLocalList { .. } => Err(lacks("a list is brought up to date message by message")),
+        StationCommand::SyncTariffs => Err(lacks("stations do not price by themselves")),
         StationCommand::GetBaseReport { .. } => Err(lacks("there is no report of all variables")),
         StationCommand::GetTransactionStatus { .. } => Err(lacks("there is no transaction status")),
         StationCommand::CostUpdated { .. } => Err(lacks("there is no cost message")),

@@ -82,6 +82,10 @@ pub(in crate::translate) fn write(
             let reason = "a list is brought up to date message by message";
             Err(CommandRefusal::not_supported(version, reason))
         }
+        StationCommand::SyncTariffs => {
+            let reason = "tariffs are brought up to date message by message";
+            Err(CommandRefusal::not_supported(version, reason))
+        }
         StationCommand::DataTransfer { vendor, message, data } => {
             data_transfer(to, vendor, message.as_deref(), data.as_deref())
         }

@@ -22,6 +22,7 @@ pub(in crate::translate) fn read(
         "GetVariables" => tolerant(payload).map_or_else(unreadable, get_variables),
         "SetVariables" => tolerant(payload).map_or_else(unreadable, set_variables),
         "GetTransactionStatus" => tolerant(payload).map_or_else(unreadable, transaction_status),
+        "ClearTariffs" => tolerant(payload).map_or_else(unreadable, clear_tariffs),
         "GetLocalListVersion" => of_list_version(payload, "versionNumber"),
         _ => of_status(payload),
     }
@@ -67,6 +68,12 @@ fn of_words<'a>(words: impl Iterator<Item = &'a str> + Clone) -> CommandAnswer {
         (None, Some(word)) => CommandAnswer { accepted: true, status: word.into(), variables: Vec::new() },
         (None, None) => unreadable(),
     }
+}
+
+/// Yes when none is left: also where there was none.
+fn clear_tariffs(response: v21::ClearTariffsResponse) -> CommandAnswer {
+    let words = response.clear_tariffs_result.iter().map(|result| result.status.as_str());
+    of_words(words.filter(|word| *word != "NoTariff").chain(["Accepted"]))
 }
 
 /// There is no word of status: whether messages wait is the answer.

@@ -1,0 +1,11 @@
+-- What each station that prices by itself was told of tariffs.
+CREATE TABLE station_tariffs (
+    tenant TEXT COLLATE "C" NOT NULL,
+    station TEXT COLLATE "C" NOT NULL,
+    -- Not looked at again by itself before then, unless the station starts anew.
+    due_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    document JSONB NOT NULL,
+    PRIMARY KEY (tenant, station)
+);
+CREATE INDEX stations_by_version ON stations (tenant, ocpp_version, id) WHERE online;

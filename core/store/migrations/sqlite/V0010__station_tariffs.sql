@@ -1,0 +1,11 @@
+-- What each station that prices by itself was told of tariffs.
+CREATE TABLE station_tariffs (
+    tenant TEXT NOT NULL,
+    station TEXT NOT NULL,
+    -- Not looked at again by itself before then, unless the station starts anew.
+    due_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (tenant, station)
+) STRICT;
+CREATE INDEX stations_by_version ON stations (tenant, ocpp_version, id) WHERE online;
