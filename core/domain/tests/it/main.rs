@@ -5,6 +5,7 @@ mod fold;
 mod generated;
 mod load;
 mod make;
+mod model;
 mod pricing;
 mod settlement;
 mod site;
