@@ -8,6 +8,7 @@ mod make;
 mod model;
 mod pricing;
 mod settlement;
+mod simulation;
 mod site;
 mod station;
 mod tidy;

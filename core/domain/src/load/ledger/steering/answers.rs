@@ -118,7 +118,6 @@ impl Seat {
             return;
         }
         self.release = None;
-        self.sample = None;
         self.target = None;
         let foreign = |grant: &Grant| grant.transaction.as_ref() != Some(&transaction);
         let open = account.is_some_and(|account| account.newest().is_some_and(foreign));
@@ -126,12 +125,23 @@ impl Seat {
             self.doubt = Doubt::Unissued;
         }
         self.transaction = Some(transaction);
+        self.forget_samples();
+    }
+
+    /// Another car: what the one before drew proves nothing about this one (G5).
+    fn forget_samples(&mut self) {
+        self.sample = None;
+        for guard in &mut self.guards {
+            guard.was_above = false;
+            guard.low_samples = 0;
+        }
     }
 
     fn on_ended(&mut self, now: Timestamp, transaction: TransactionId, account: Option<&Account>) {
         if self.transaction.as_ref() == Some(&transaction) {
             self.transaction = None;
             self.target = None;
+            self.forget_samples();
         }
         let newest = account.and_then(Account::newest);
         let in_force = newest.is_none_or(|newest| {
@@ -158,12 +168,20 @@ impl Seat {
         self.doubt = Doubt::None;
         let limit = account.and_then(|account| account.grants.iter().find(|grant| grant.seq == seq));
         if let Some(grant) = limit {
-            self.start_guard(now, seq, grant.limit);
+            self.start_guard(now, seq, grant.limit, account);
         }
     }
 
-    fn start_guard(&mut self, now: Timestamp, seq: GrantSeq, limit: Milliamps) {
-        let was_above = self.sample.is_some_and(|sample| sample >= limit.plus(CLEARLY));
+    fn start_guard(&mut self, now: Timestamp, seq: GrantSeq, limit: Milliamps, account: Option<&Account>) {
+        // Something older may still come into force: low samples would prove that one, and then it rises again. An owner that saw no
+        // guard end knows nothing.
+        let in_force = |old: &Grant| {
+            let known = self.guards.iter().filter(|guard| guard.seq < seq);
+            known.clone().any(|guard| guard.seq >= old.seq) && known.clone().all(|guard| now >= guard.over_at)
+        };
+        let older = |account: &Account| account.grants.iter().filter(|grant| grant.seq < seq).all(in_force);
+        let settled = account.is_some_and(older);
+        let was_above = settled && self.sample.is_some_and(|sample| sample >= limit.plus(CLEARLY));
         let over_at = now.plus_millis(self.conduct.guard_ms);
         self.guards.retain(|guard| guard.seq < seq);
         if self.guards.len() >= OPEN_MAX {
@@ -202,7 +220,7 @@ impl Seat {
         &mut self,
         now: Timestamp,
         slot: Slot,
-        grant: Option<Milliamps>,
+        grant: Option<(Milliamps, Timestamp)>,
         fallback: Option<Milliamps>,
         account: Option<&Account>,
     ) -> Option<Effect> {
@@ -214,10 +232,10 @@ impl Seat {
         let newest = account.and_then(Account::newest);
         if self.doubt == Doubt::Unread {
             match newest {
-                Some(newest) if grant == Some(newest.limit) => {
+                Some(newest) if newest.valid_to.is_some_and(|end| grant == Some((newest.limit, end))) => {
                     self.doubt = Doubt::None;
                     self.answered = self.answered.max(newest.seq);
-                    self.start_guard(now, newest.seq, newest.limit);
+                    self.start_guard(now, newest.seq, newest.limit, account);
                 }
                 Some(_) => self.doubt = Doubt::Unissued,
                 None => self.doubt = Doubt::None,

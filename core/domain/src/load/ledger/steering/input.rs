@@ -73,8 +73,9 @@ pub enum EvseInput {
     Fenced(GrantSeq),
     /// The station told what it has installed.
     ReadBack {
-        /// The profile of the running transaction; none where there is none, or where it cannot be told from another limit.
-        grant: Option<Milliamps>,
+        /// The profile of the running transaction with its end, which names the grant: a value alone may be that of an older one, while
+        /// what was accepted after it is still coming. None where there is none, or where only a composite of limits is told.
+        grant: Option<(Milliamps, Timestamp)>,
         /// Its fallback; none where there is none.
         fallback: Option<Milliamps>,
     },
