@@ -42,3 +42,9 @@ SEED ?= 1
 .PHONY: load-simulation
 load-simulation:
 	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --release -p ringmain-domain --test it no_seed_takes_a_site_over_its_limit -- --nocapture
+
+# The external benchmark of the load planner. SETS is the folder of the recorded sets, which may not be published; without it they are
+# told as SKIPPED. make bench-plan SETS=FOLDER ARGS="--write docs" puts table and plot into docs/charging.md.
+.PHONY: bench-plan
+bench-plan:
+	@scripts/bench-plan.sh $(if $(SETS),--sets "$(SETS)") $(ARGS)

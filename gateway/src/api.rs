@@ -38,6 +38,7 @@ mod messages;
 mod meter_keys;
 mod reports;
 mod sessions;
+mod strays;
 mod tariff_assignments;
 pub(crate) mod tariffs;
 mod token_groups;

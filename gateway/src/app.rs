@@ -27,6 +27,7 @@ use crate::house::House;
 use crate::live::LiveFeed;
 use crate::record::Recorder;
 
+pub mod certificates;
 pub mod listeners;
 mod local_lists;
 mod maintenance;

@@ -38,6 +38,8 @@ pub enum Command {
     },
     /// Price an OCPI bill record (2.1.1, 2.2.1 or 2.3.0) by its tariff; its own costs are not read.
     Price(PriceArgs),
+    /// Share a site's current with the planner alone: a replay on standard input and output, or one-shot problems from a file.
+    Plan(PlanArgs),
     /// Print the version.
     Version,
 }
@@ -70,6 +72,17 @@ pub struct PriceArgs {
     pub reservation_expired: bool,
 }
 
+/// What to plan; without a file, one JSON object a line on standard input, each answered by one (docs/charging.md).
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Answer the problems in this file instead.
+    #[arg(long, value_name = "FILE", conflicts_with = "trusted")]
+    pub snapshot: Option<PathBuf>,
+    /// Take the departures of a replay as answered for: such cars are served before the others. Not for what drivers state.
+    #[arg(long)]
+    pub trusted: bool,
+}
+
 /// How a node runs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
@@ -92,7 +105,7 @@ pub enum PkiCommand {
         /// Where the configuration comes from.
         #[command(flatten)]
         config: ConfigArgs,
-        /// A host name or address of the server; may be given several times. Default: localhost, 127.0.0.1, ::1.
+        /// A host name or address of the server; may be given several times. Default: those it has, at first localhost, 127.0.0.1, ::1.
         #[arg(long = "name", value_name = "NAME")]
         names: Vec<String>,
     },

@@ -88,7 +88,7 @@ pub struct Stations {
 }
 
 /// Tokens.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tokens {
     /// What happens to tokens nobody registered.
@@ -107,6 +107,8 @@ pub struct Billing {
     pub start_grace_s: u32,
     /// A transaction of which nothing was heard for so many seconds is closed and held for a person.
     pub abandoned_after_s: u32,
+    /// How often a station hears the running cost of a transaction by a call of ours, in seconds; 0 is never.
+    pub cost_updates_s: u32,
 }
 
 /// Certificates of the station listener; a development CA makes them when none are named.
@@ -119,6 +121,8 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// PEM bundle of the CAs that sign station certificates.
     pub client_ca: Option<PathBuf>,
+    /// PEM of their revocation lists.
+    pub client_crl: Option<PathBuf>,
     /// Whether stations show a certificate.
     pub client_certificate: ClientCertificate,
 }
@@ -185,7 +189,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "true, false",
         "registered stations without a password may connect: for trusted networks only",
     ),
-    ("stations.connections_max", "connections", "the most stations connected to each listener of this node"),
+    (
+        "stations.connections_max",
+        "1 to 1000000 connections",
+        "the most stations connected to one listener; less where the limit on open files is lower",
+    ),
     ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
     (
         "stations.strict_enabled",
@@ -214,12 +222,18 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "a transaction of which nothing was heard for so long is closed and held for a person",
     ),
     (
+        "billing.cost_updates_s",
+        "seconds, 0 to 86400, 0: never",
+        "how often a station hears the running cost of a transaction by CostUpdated; one that refuses is left alone until it connects again",
+    ),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",
     ),
     ("tls.key", "path", "its PEM key"),
     ("tls.client_ca", "path", "PEM bundle of the CAs that sign station certificates"),
+    ("tls.client_crl", "path", "PEM of their revocation lists"),
     ("tls.client_certificate", "off, optional, required", "whether stations show a certificate"),
     ("log.format", "text, json", "how log lines look"),
     ("log.level", "filter", "`error` to `trace`, or a filter such as `info,ringmain_gateway=debug`"),
@@ -291,16 +305,15 @@ impl Default for Stations {
     }
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self { unknown: UnknownTokens::default(), concurrent_max: 0 }
-    }
-}
-
 impl Default for Billing {
-    /// 10 s, a day, and a week.
+    /// 10 s, a day, a week, and never.
     fn default() -> Self {
-        Self { gap_grace_s: 10, start_grace_s: 24 * 3_600, abandoned_after_s: 7 * 24 * 3_600 }
+        Self {
+            gap_grace_s: 10,
+            start_grace_s: 24 * 3_600,
+            abandoned_after_s: 7 * 24 * 3_600,
+            cost_updates_s: 0,
+        }
     }
 }
 
@@ -393,6 +406,7 @@ impl Config {
             31_536_000,
             "3600 to 31536000 seconds",
         )?;
+        range("billing.cost_updates_s", billing.cost_updates_s, 0, 86_400, "0 to 86400 seconds")?;
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",
@@ -410,6 +424,8 @@ impl Config {
             1_000_000,
             "10 to 1000000 frames",
         )?;
+        let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
+        range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             let value = "set alone".to_owned();
             return Err(ConfigError::Range {
@@ -430,67 +446,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(toml: &str) -> Result<Config, String> {
-        read_with(toml, &[])
-    }
-
-    fn read_with(toml: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ringmain.toml");
-        std::fs::write(&file, toml).unwrap();
-        let variables =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Config::read_with(Some(&file), Some(variables)).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_defaults_are_legal() {
-        let config = read("").unwrap();
-        assert_eq!(config.listen.wss.0.as_deref(), Some("0.0.0.0:9443"));
-        assert_eq!(config.stations.unknown, UnknownStations::Quarantine);
-    }
-
-    #[test]
-    fn a_wrong_key_or_value_is_named() {
-        for (toml, expect) in [
-            ("[stations]\nunknwon = \"reject\"", "unknown field `unknwon`"),
-            ("[stations]\nunknown = \"maybe\"", "maybe"),
-            ("[listen]\nws = \"9000\"", "\"9000\" is no address"),
-            (
-                "[stations]\nheartbeat_interval_s = 5",
-                "stations.heartbeat_interval_s is 5, but must be 10 to 86400 seconds",
-            ),
-            ("[tls]\nkey = \"k.pem\"", "tls.certificate is set alone"),
-        ] {
-            let error = read(toml).unwrap_err();
-            assert!(error.contains(expect), "{toml}: {error}");
-        }
-    }
-
-    #[test]
-    fn variables_win_over_the_file_and_stay_as_they_are_written() {
-        let variables = [
-            ("RINGMAIN_STATIONS__HEARTBEAT_INTERVAL_S", "60"),
-            ("RINGMAIN_STATIONS__DEFAULT_TARIFF", "01"),
-            ("RINGMAIN_STATIONS__STRICT_ENABLED", "true"),
-            ("RINGMAIN_BOOTSTRAP_TOKEN", "1e5"),
-        ];
-        let config = read_with("[stations]\nheartbeat_interval_s = 300", &variables).unwrap();
-        assert_eq!(config.stations.heartbeat_interval_s, 60);
-        assert_eq!(config.stations.default_tariff.unwrap().as_str(), "01");
-        assert!(config.stations.strict_enabled);
-        assert_eq!(config.bootstrap_token.unwrap().reveal(), "1e5");
-        let error = read_with("", &[("RINGMAIN_STATIONS__UNKNWON", "reject")]).unwrap_err();
-        assert!(error.contains("unknwon"), "{error}");
-    }
-
-    #[test]
-    fn a_listener_can_be_off_and_a_secret_does_not_print() {
-        let config = read("[listen]\nws = \"off\"\n[store]\nurl = \"postgres://u:hunter2@h/d\"").unwrap();
-        assert_eq!(config.listen.ws, Address(None));
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
-}
+mod tests;

@@ -5,12 +5,14 @@
 //! `ringmain-ocpp` and `ringmain-domain`. *commit*: [`actors::journal`]. *site*: [`actors::site`] under [`actors::site_directory`].
 //! *push*: [`live`] for those who watch. The way back: [`desk`] takes commands, [`cluster`] knows which connection has a station.
 //! What a node does by the clock: [`chores`]. For people: [`api`], [`console`] over [`services`]; for machines: [`ops`], [`metrics`].
-//! Starting and leaving: [`config`], [`app`], [`drain`]. What all of them share is [`house`].
+//! Starting and leaving: [`config`], [`app`], [`drain`]. What all of them share is [`house`]. Without a node: [`allocator`], the
+//! planner alone on standard input and output.
 //!
 //! **Absent on purpose:** SQL, OCPI, prices, and tests of a protocol version outside the handshake. `main.rs` is the composition root
 //! and the only file that sees roaming.
 
 pub mod actors;
+pub mod allocator;
 pub mod api;
 pub mod app;
 pub mod canary;
@@ -30,6 +32,7 @@ pub mod listen;
 pub mod live;
 pub mod mask;
 pub mod metrics;
+pub mod open_files;
 pub mod ops;
 pub mod record;
 pub mod secret;

@@ -9,6 +9,7 @@
 //!
 //! Never here: who a station is (the door knows), OCPP, frames.
 
+mod handshakes;
 pub mod stream;
 
 use crate::handshake::{self, Refusal, RefusalReason, UpgradeRequest};
@@ -20,6 +21,7 @@ use actix_http::{HttpService, KeepAlive, Request, RequestHead, Response, StatusC
 use actix_server::Server;
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use futures_util::future::LocalBoxFuture;
+use handshakes::Handshakes;
 use ringmain_certs::identity::PeerCertificate;
 use ringmain_domain::telemetry;
 use socket2::{Domain, Protocol, Type};
@@ -34,7 +36,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 
 /// How long a refused peer has to hang up, and how many bytes of it are thrown away meanwhile: closing over unread
 /// bytes would reset the connection and take the answer with it.
@@ -56,7 +58,8 @@ pub struct ListenSettings {
     pub workers: usize,
     /// Sockets at once over all workers, handshakes counted. At the limit connections wait in the kernel.
     pub connections_max: usize,
-    /// TLS handshakes at once over all workers; the others wait their turn within `tls_handshake_limit`.
+    /// TLS handshakes at once over all workers, half of them for one network (/24, /48); the others wait their turn within
+    /// `tls_handshake_limit`.
     pub tls_handshakes_max: usize,
     /// From accept to the end of the TLS handshake. Source: dependencies.md section 2: 3 s are too short for 2G modems.
     pub tls_handshake_limit: Duration,
@@ -98,8 +101,8 @@ pub enum Verdict {
 struct Porch<D> {
     door: D,
     settings: ListenSettings,
-    tls: Option<TlsAcceptor>,
-    tls_handshakes: Arc<Semaphore>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    tls_handshakes: Arc<Handshakes>,
 }
 
 // === impl ListenSettings ===
@@ -147,8 +150,7 @@ pub fn bind<D: Door>(
     let listener = bind_socket(settings.address)?;
     let address = listener.local_addr()?;
     let name = if tls.is_some() { "wss" } else { "ws" };
-    let tls = tls.map(TlsAcceptor::from);
-    let tls_handshakes = Arc::new(Semaphore::new(settings.tls_handshakes_max));
+    let tls_handshakes = Arc::new(Handshakes::new(settings.tls_handshakes_max));
     let per_worker = settings.clone();
     let server = Server::build()
         .disable_signals()
@@ -230,8 +232,9 @@ where
     }
     let transport = match &porch.tls {
         None => Transport::Plain(tcp),
-        Some(acceptor) => {
-            match timeout(porch.settings.tls_handshake_limit, accept_tls(&porch, acceptor, tcp)).await {
+        Some(config) => {
+            let handshake = accept_tls(&porch.tls_handshakes, Arc::clone(config), tcp, peer);
+            match timeout(porch.settings.tls_handshake_limit, handshake).await {
                 Ok(Ok(stream)) => Transport::Tls(Box::new(stream)),
                 Ok(Err(error)) => return lost_in_tls("tls_failed", peer, &error),
                 Err(elapsed) => return lost_in_tls("tls_timeout", peer, &elapsed.into()),
@@ -249,13 +252,16 @@ where
     }
 }
 
-async fn accept_tls<D>(
-    porch: &Porch<D>,
-    acceptor: &TlsAcceptor,
+/// The turn comes with the client's hello: a peer that says nothing waits by itself and keeps nobody out.
+async fn accept_tls(
+    handshakes: &Handshakes,
+    config: Arc<rustls::ServerConfig>,
     tcp: TcpStream,
+    peer: SocketAddr,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
-    let _permit = porch.tls_handshakes.acquire().await.map_err(io::Error::other)?;
-    acceptor.accept(tcp).await
+    let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
+    let _turn = handshakes.turn(peer.ip()).await;
+    hello.into_stream(config).await
 }
 
 fn lost_in_tls(reason: &'static str, peer: SocketAddr, error: &io::Error) {

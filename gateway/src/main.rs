@@ -15,12 +15,15 @@ use ringmain_domain::access::AccessRole;
 use ringmain_domain::tariff::pricer::{CdrPricer as _, CdrPricing};
 use ringmain_domain::time::local::Zone;
 use ringmain_gateway::app;
-use ringmain_gateway::app::listeners::{self, Addresses, Running, pki_folder};
-use ringmain_gateway::cli::{Cli, Command, ConfigArgs, PkiCommand, PriceArgs, ServeArgs, TokenCommand};
+use ringmain_gateway::app::certificates::pki_folder;
+use ringmain_gateway::app::listeners::{self, Addresses, Running};
+use ringmain_gateway::cli::{
+    Cli, Command, ConfigArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
+};
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
-use ringmain_gateway::{clock, demo, drain, metrics};
+use ringmain_gateway::{allocator, clock, demo, drain, metrics};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
 use ringmain_store::store::Store;
@@ -58,6 +61,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Pki { command } => pki(command),
         Command::Token { command } => token(command).await,
         Command::Price(args) => price(&args),
+        Command::Plan(args) => plan(&args),
         Command::Version => {
             println!("ringmain {}", env!("CARGO_PKG_VERSION"));
             Ok(())
@@ -198,6 +202,22 @@ fn price(args: &PriceArgs) -> anyhow::Result<()> {
         reservation_expired: args.reservation_expired,
     })?;
     println!("{}", serde_json::to_string(&ringmain_gateway::api::priced(priced)).context("write the price")?);
+    Ok(())
+}
+
+fn plan(args: &PlanArgs) -> anyhow::Result<()> {
+    let Some(path) = &args.snapshot else {
+        return Ok(allocator::converse(std::io::stdin().lock(), std::io::stdout().lock(), args.trusted)?);
+    };
+    let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let answers = allocator::snapshot::answer(&text).with_context(|| path.display().to_string())?;
+    println!("{}", serde_json::to_string(&answers).context("write the answers")?);
+    let (exact, expected) = (answers.exact, answers.expected);
+    anyhow::ensure!(
+        exact == expected,
+        "{} of {expected} answers are not the expected ones",
+        expected - exact
+    );
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use ringmain_domain::outcome::Oddity;
 use ringmain_domain::telemetry::{self, Kind, METRICS};
 
 /// From a quarter of a millisecond to the time after which a station gives up.
@@ -31,6 +32,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
             Kind::Gauge => metrics::describe_gauge!(*name, *meaning),
             Kind::Histogram => metrics::describe_histogram!(*name, *meaning),
         }
+    }
+    // A counter that appears with its first event has not risen, to Prometheus: an alert on a single one needs its zero.
+    for oddity in Oddity::COSTING {
+        metrics::counter!(telemetry::DECISION_ODDITIES, "kind" => oddity.as_str()).absolute(0);
     }
     Ok(handle)
 }

@@ -3,6 +3,8 @@
 //! Frames go through a bounded channel to one task that writes them in batches. When the store is slow the newest are dropped and
 //! counted; nothing a station says waits for its own recording.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ringmain_domain::id::StationId;
@@ -16,8 +18,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::mask;
 
-/// Frames on their way to the store.
+/// Frames on their way to the store, and their texts together, in bytes.
 const QUEUE: usize = 8_192;
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 const BATCH: usize = 512;
 /// How long frames may gather before they are written.
 const GATHER: Duration = Duration::from_millis(200);
@@ -30,6 +33,8 @@ pub const FRAME_KEPT_BYTES: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub struct Recorder {
     queue: Option<mpsc::Sender<Item>>,
+    /// Bytes of the texts in the queue.
+    queued: Arc<AtomicUsize>,
 }
 
 /// What goes through the queue, in order.
@@ -40,14 +45,26 @@ enum Item {
     Flush(oneshot::Sender<()>),
 }
 
+// === impl Item ===
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Frame(message) => message.frame.len(),
+            Self::Flush(_) => 0,
+        }
+    }
+}
+
 // === impl Recorder ===
 
 impl Recorder {
     /// A recorder and the task that writes, which ends with the last recorder. Disabled: a recorder that keeps nothing.
     pub fn new(store: Store, enabled: bool) -> (Self, impl Future<Output = ()>) {
         let (queue, frames) = mpsc::channel(QUEUE);
-        let recorder = Self { queue: enabled.then_some(queue) };
-        (recorder, write(store, frames))
+        let queued = Arc::new(AtomicUsize::new(0));
+        let recorder = Self { queue: enabled.then_some(queue), queued: Arc::clone(&queued) };
+        (recorder, write(store, frames, queued))
     }
 
     /// A frame of a station; `frame` is `None` for a text that is none.
@@ -92,7 +109,10 @@ impl Recorder {
             message_id: id.into(),
             frame: kept(text),
         };
-        if queue.try_send(Item::Frame(message)).is_err() {
+        let bytes = message.frame.len();
+        let fits = self.queued.fetch_add(bytes, Ordering::Relaxed) + bytes <= QUEUE_BYTES;
+        if !fits || queue.try_send(Item::Frame(message)).is_err() {
+            self.queued.fetch_sub(bytes, Ordering::Relaxed);
             metrics::counter!(ringmain_domain::telemetry::FRAMES_UNRECORDED).increment(1);
         }
     }
@@ -149,7 +169,7 @@ fn kept(text: &str) -> Box<str> {
     masked.get(..end).unwrap_or(&masked).into()
 }
 
-async fn write(store: Store, mut queue: mpsc::Receiver<Item>) {
+async fn write(store: Store, mut queue: mpsc::Receiver<Item>, queued: Arc<AtomicUsize>) {
     let mut trim = tokio::time::interval(TRIM_EVERY);
     let mut items = Vec::with_capacity(BATCH);
     loop {
@@ -175,7 +195,9 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Item>) {
                 items.push(more);
             }
         }
+        let bytes = items.iter().map(Item::bytes).sum();
         keep_batch(&store, items.drain(..)).await;
+        queued.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

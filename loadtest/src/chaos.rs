@@ -18,6 +18,7 @@ use crate::crowd::{Crowd, DialerOf};
 use crate::dial::{Dialer, Endpoint};
 use crate::machine::Machine;
 use crate::oracle::operator::Operator;
+use crate::oracle::price::Price;
 use crate::oracle::{Verdict, Violation, judge};
 use crate::password::Passwords;
 use crate::plan::Plan;
@@ -51,6 +52,8 @@ const AIM: Duration = Duration::from_secs(1);
 const ANSWER_US: std::ops::Range<u64> = 0..8_000;
 /// API key of the administrator; the node lives as long as the run and listens on loopback alone.
 const TOKEN: &str = "rmk_of-the-money-run-and-of-nobody-else-0123456789";
+/// What charging costs in the run.
+const PRICE: Price = Price { fee_cents: 100, kwh_cents: 41 };
 /// The URL's host and port are never dialled: the connection goes to where the node is now.
 const URL: &str = "ws://127.0.0.1:9000/ocpp";
 /// Lines of a log that are violations.
@@ -165,6 +168,7 @@ impl Run<'_> {
         let (course, clock) = (self.course, Clock::start());
         say(&format!("chaos on {}: seed {}", course.store_name(), course.seed));
         self.ready().await?;
+        self.operator()?.put_price(PRICE).await?;
         let mut rounds = Vec::new();
         for number in 1..=course.rounds {
             let round = self.round(number, clock).await.with_context(|| format!("round {number}"))?;
@@ -265,9 +269,8 @@ impl Run<'_> {
     async fn verdict(&mut self, skip: &BTreeSet<Name>) -> anyhow::Result<Verdict> {
         let deadline = Instant::now() + SETTLE;
         let mut verdict = loop {
-            let address = (*self.node.state().borrow()).context("the node is down")?.http;
             let told = self.witness.told();
-            let verdict = judge(&Operator::new(address, TOKEN), &told, skip).await?;
+            let verdict = judge(&self.operator()?, &told, skip).await?;
             if verdict.is_clean() || Instant::now() >= deadline {
                 break verdict;
             }
@@ -275,6 +278,12 @@ impl Run<'_> {
         };
         self.accuse_panics(&mut verdict)?;
         Ok(verdict)
+    }
+
+    /// Asks the node where it is now.
+    fn operator(&self) -> anyhow::Result<Operator> {
+        let address = (*self.node.state().borrow()).context("the node is down")?.http;
+        Ok(Operator::new(address, TOKEN).priced(PRICE))
     }
 
     fn accuse_panics(&mut self, verdict: &mut Verdict) -> anyhow::Result<()> {

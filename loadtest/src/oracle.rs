@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::witness::{Name, Told};
 
 pub mod operator;
+pub mod price;
 
 mod acks;
 mod energy;
@@ -81,6 +82,22 @@ pub enum Violation {
         /// What the bill says.
         billed_wh: i64,
     },
+    /// The bill asks for another amount than its energy costs, or what is billed and credited for a transaction is not that amount.
+    #[error(
+        "{name}: {billed_wh} Wh cost {true_cents} cents, the bill says {billed_cents}, all records together {sum_cents}"
+    )]
+    WrongCost {
+        /// Which transaction.
+        name: Name,
+        /// The energy of the bill.
+        billed_wh: i64,
+        /// What it costs.
+        true_cents: i64,
+        /// What the bill that stands says.
+        billed_cents: i64,
+        /// What bills and credits make together.
+        sum_cents: i64,
+    },
     /// There is a transaction or a bill that no station knows of.
     #[error("{name}: {what}, and no station knows it")]
     Invented {
@@ -140,6 +157,8 @@ pub struct Verdict {
     pub true_wh: u64,
     /// Energy of all bill records that stand, Wh.
     pub billed_wh: i64,
+    /// What bills and credits ask for together, in cents; 0 where nothing was priced.
+    pub billed_cents: i64,
     /// Violations in all.
     pub violations_count: usize,
     /// The first of them.
@@ -198,7 +217,7 @@ pub async fn judge(operator: &Operator, told: &Told, skip: &BTreeSet<Name>) -> a
         acks::compare(name, account, stored).into_iter().for_each(|violation| verdict.accuse(violation));
     }
     let (transactions, cdrs) = (operator.transactions().await?, operator.cdrs().await?);
-    energy::compare(&told.accounts, &transactions, &cdrs, &mut verdict);
+    energy::compare(&told.accounts, &transactions, &cdrs, operator.price(), &mut verdict);
     Ok(verdict)
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{KeyPair, SanType};
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use x509_parser::extensions::GeneralName;
 
 use super::{DevCa, DevCaError, Issued, alternative_names, is_valid, new_key};
@@ -58,8 +59,8 @@ impl DevPki {
 
 /// Makes sure that the folder holds a CA and a server certificate that are good at `now`.
 ///
-/// `names` are host names and IP addresses, at most [`super::NAMES_MAX`]; with none of them
-/// `localhost`, `127.0.0.1` and `::1`. What is there and good stays byte for byte. The server's
+/// `names` are host names and IP addresses, at most [`super::NAMES_MAX`]; with none of them those
+/// of the certificate that is there, or `localhost`, `127.0.0.1` and `::1`. What is there and good stays byte for byte. The server's
 /// certificate is renewed when less than [`RENEW_SERVER_BEFORE`] is left, when the names differ
 /// (order does not matter), when it cannot be used, or when another CA signed it. The CA keeps
 /// its key and name when it is renewed.
@@ -67,10 +68,10 @@ impl DevPki {
 /// # Errors
 /// [`DevCaError`]; a CA that cannot be used is reported and never replaced.
 pub fn ensure(folder: &Path, names: &[String], now: SystemTime) -> Result<DevPki, DevCaError> {
-    let defaults = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let names = if names.is_empty() { &defaults[..] } else { names };
-    let wanted = alternative_names(names)?;
     let _lock = lock(folder)?;
+    let kept = if names.is_empty() { kept_names(folder) } else { names.to_vec() };
+    let names = &kept[..];
+    let wanted = alternative_names(names)?;
 
     let ca = match read_ca(folder)? {
         Some(ca) if ca.lives(now, RENEW_CA_BEFORE) => ca,
@@ -157,6 +158,14 @@ fn server_is_good(pki: &DevPki, ca: &DevCa, wanted: &[SanType], now: SystemTime)
             && ca.has_signed(certificate)
             && names_of(certificate) == Some(wanted.iter().map(text_of).collect())
     })
+}
+
+/// The names the server's certificate has, whoever gave them to it.
+fn kept_names(folder: &Path) -> Vec<String> {
+    let there = chain::read_file(&folder.join(SERVER_PEM)).ok();
+    let names = there.and_then(|pem| names_of(&CertificateDer::from_pem_slice(&pem).ok()?));
+    let names = names.filter(|names| !names.is_empty());
+    names.map_or_else(|| ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(), Vec::from_iter)
 }
 
 fn names_of(certificate: &CertificateDer<'_>) -> Option<BTreeSet<String>> {

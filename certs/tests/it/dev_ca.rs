@@ -82,6 +82,19 @@ fn server_certificate_is_renewed_when_less_than_30_days_are_left() {
 }
 
 #[test]
+fn names_once_given_stay_until_others_are_given() {
+    let rig = Rig::new();
+    ensure(rig.folder.path(), &names(&["csms.example.org", "192.0.2.1"]), rig.now).expect("names");
+    let named = facts_of(&rig.pki.server_chain_pem);
+    ensure(rig.folder.path(), &[], rig.now).expect("a start that names none");
+    assert_eq!(facts_of(&rig.pki.server_chain_pem).serial_hex, named.serial_hex);
+    ensure(rig.folder.path(), &[], rig.now + DAY * 61).expect("renewed in time");
+    let renewed = facts_of(&rig.pki.server_chain_pem);
+    assert_ne!(renewed.serial_hex, named.serial_hex);
+    assert_eq!(renewed.dns_names, ["csms.example.org"]);
+}
+
+#[test]
 fn server_certificate_is_renewed_when_names_change_or_the_clock_was_wrong() {
     let rig = Rig::new();
     let first = facts_of(&rig.pki.server_chain_pem);

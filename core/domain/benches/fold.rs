@@ -41,6 +41,7 @@ fn message(number: u32) -> TransactionFact {
         offline: false,
         remote_start_id: None,
         time_repaired: false,
+        adopted: false,
         samples: vec![register],
         ruling: None,
         content: format!("{number:032x}").into(),

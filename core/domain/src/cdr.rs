@@ -169,11 +169,16 @@ impl Cdr {
         }
     }
 
-    /// Do both bill the same stay? Prices do not count: they follow from the figures and the tariff of the time.
+    /// Would a new record say the same: who, where, from when to when, how much, and every line of the cost? `breakdown` is the session's
+    /// by the tariff it was billed with.
     #[must_use]
-    pub(crate) fn has_figures_of(&self, session: &Session) -> bool {
+    pub(crate) fn says_the_same(&self, session: &Session, breakdown: Option<&CostBreakdown>) -> bool {
+        let holder = |token: Option<&IdToken>| token.map(|token| (token.lookup_uid(), token.kind.clone()));
         (self.started_at, Some(self.ended_at), self.energy, self.charging_ms, self.parked_ms)
             == (session.started_at, session.ended_at, session.energy, session.charging_ms, session.parked_ms)
+            && (self.evse, self.connector) == (session.evse, session.connector)
+            && holder(self.token.as_ref()) == holder(session.token.as_ref())
+            && self.breakdown.as_ref() == breakdown
     }
 }
 

@@ -1,8 +1,19 @@
 //! How a site shares its current: the tree of circuits and, above it, who gets how much and why.
 //!
-//! The tree is the truth about copper: what a line of a circuit may carry, and which lines an EVSE hangs on. All of this is
-//! load management. The breaker protects. The [`ledger`] is the truth about promises: what every station may have in force.
+//! [`tree`] is the truth about copper, [`rows`] the same as inequalities. [`supply`] says what is given, [`demand`] what is
+//! wanted, [`policy`] how a site decides; [`plan::plan`] makes shares of them, each with its [`reason`]. A plan says where to
+//! go; how fast one may go there is the business of the [`ledger`], because stations apply late: it is the truth about promises.
+//!
+//! Never here: a clock, a message. The plan knows no grant. All of this is load management. The breaker protects.
 
+pub mod capacity;
+pub mod demand;
+mod fill;
 pub mod ledger;
+pub mod plan;
+pub mod policy;
+pub mod reason;
 pub mod rows;
+pub mod share_out;
+pub mod supply;
 pub mod tree;

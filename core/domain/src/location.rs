@@ -51,6 +51,9 @@ pub struct ChargingStation {
     pub tariff_id: Option<TariffId>,
     /// An operator works on it: it counts as under maintenance.
     pub maintenance: bool,
+    /// The most one of its EVSEs can give, in W: a session that took more waits for a person.
+    #[serde(default)]
+    pub max_power_w: Option<u32>,
     /// Its local authorization list is kept up to date by itself.
     #[serde(default)]
     pub local_list_enabled: bool,
@@ -92,6 +95,7 @@ impl ChargingStation {
             registration,
             tariff_id: None,
             maintenance: false,
+            max_power_w: None,
             local_list_enabled: false,
             vendor: None,
             model: None,

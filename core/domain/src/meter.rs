@@ -144,7 +144,8 @@ pub enum SignatureVerdict {
     Invalid,
     /// The record reads well, but no key is registered for its meter.
     UnknownKey,
-    /// The record names a format, curve or hash that we cannot verify; nothing is said about its truth.
+    /// The record names a format, curve or hash that we cannot verify, or came with more of them than are verified of one message;
+    /// nothing is said about its truth.
     Unsupported,
     /// The record is no signed value that can be read: cut off, of another format, or too long.
     Unreadable,

@@ -42,9 +42,19 @@ pub enum Oddity {
     ContradictingRepeat,
     /// A message about a transaction of another station.
     ForeignTransaction,
+    /// A message about a transaction that cannot be read: kept as it came, nothing of it is billed.
+    UnreadableMessage,
+    /// A reading that names no transaction, at an EVSE where one goes on.
+    ReadingWithoutTransaction,
+    /// More signed values in one message than are verified.
+    UnverifiedSignatures,
 }
 
 impl Oddity {
+    /// Those of which each may be money that nobody is billed: a person looks at every one.
+    pub const COSTING: [Self; 3] =
+        [Self::UnreadableMessage, Self::ContradictingRepeat, Self::ForeignTransaction];
+
     /// The name in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +66,9 @@ impl Oddity {
             Self::OverlappingTransaction => "overlapping_transaction",
             Self::ContradictingRepeat => "contradicting_repeat",
             Self::ForeignTransaction => "foreign_transaction",
+            Self::UnreadableMessage => "unreadable_message",
+            Self::ReadingWithoutTransaction => "reading_without_transaction",
+            Self::UnverifiedSignatures => "unverified_signatures",
         }
     }
 }

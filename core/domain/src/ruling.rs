@@ -2,8 +2,6 @@
 //!
 //! A station's word says what happened; a ruling says what follows where the station is silent, contradicts itself or is not believed.
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
 use crate::id::TransactionId;
@@ -26,7 +24,7 @@ pub enum Ruling {
         /// The other one.
         by: TransactionId,
     },
-    /// It began at the same EVSE and the same instant as one that was there before (reliability F04).
+    /// It stood at the same EVSE at the same time as one that was known before (reliability F04, F05).
     Overlaps {
         /// The one that was there before.
         with: TransactionId,
@@ -40,6 +38,8 @@ pub enum Ruling {
     },
     /// What is missing did not come in time: billed with what is there (reliability F07, F08).
     GraceOver,
+    /// A message that would have changed the bill came under the number of a stored one (reliability F10).
+    Contradicted,
     /// A person looked: billed as it stands.
     Approved {
         /// Who.
@@ -66,6 +66,7 @@ impl Ruling {
             Self::Abandoned => "abandoned",
             Self::Queued { .. } => "queued",
             Self::GraceOver => "grace_over",
+            Self::Contradicted => "contradicted",
             Self::Approved { .. } => "approved",
             Self::Voided { .. } => "voided",
         }
@@ -77,7 +78,7 @@ impl Ruling {
             Self::Superseded { at, .. } => at.as_millis(),
             Self::Queued { until } => until.as_millis(),
             Self::Approved { .. } | Self::Voided { .. } => at.as_millis(),
-            Self::Overlaps { .. } | Self::Abandoned | Self::GraceOver => 0,
+            Self::Overlaps { .. } | Self::Abandoned | Self::GraceOver | Self::Contradicted => 0,
         };
         MessageKey::Ruling { at, name: self.as_str().into() }
     }
@@ -105,6 +106,7 @@ impl Ruling {
             offline: false,
             remote_start_id: None,
             time_repaired: false,
+            adopted: false,
             samples: Vec::new(),
             ruling: Some(self),
             content,
@@ -112,20 +114,43 @@ impl Ruling {
     }
 }
 
-/// What follows for whom when a session becomes known at an EVSE where another one is open: only one vehicle stands there.
+/// Two stays at one EVSE may touch by so much: stations' clocks tick coarsely, and the next driver is quick.
+const TOUCH_MS: i64 = 60_000;
+
+/// What follows for whom when a session becomes known, or ends, at an EVSE where `other` is known: only one vehicle stands there.
 #[must_use]
-pub fn of_rivals(open: &Session, newcomer: &Session) -> Option<(TransactionId, Ruling)> {
-    match open.started_at.cmp(&newcomer.started_at) {
-        Ordering::Less => {
-            let (at, by) = (newcomer.started_at, newcomer.transaction.clone());
-            Some((open.transaction.clone(), Ruling::Superseded { at, by }))
+pub fn of_rivals(other: &Session, session: &Session) -> Option<(TransactionId, Ruling)> {
+    let overlaps =
+        || Some((session.transaction.clone(), Ruling::Overlaps { with: other.transaction.clone() }));
+    match (other.ended_at, session.ended_at) {
+        _ if other.started_at == session.started_at => overlaps(),
+        // It was never ended: it ended when this one began.
+        (None, _) if other.started_at < session.started_at => {
+            let (at, by) = (session.started_at, session.transaction.clone());
+            Some((other.transaction.clone(), Ruling::Superseded { at, by }))
         }
-        Ordering::Equal => {
-            Some((newcomer.transaction.clone(), Ruling::Overlaps { with: open.transaction.clone() }))
+        // An older one, out of a queue: its own end will follow.
+        (_, None) if session.started_at < other.started_at => None,
+        (ended, own_end) => {
+            let from = other.started_at.max(session.started_at);
+            let to = match (ended, own_end) {
+                (Some(one), Some(two)) => one.min(two),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => return None,
+            };
+            if to.millis_since(from) > TOUCH_MS { overlaps() } else { None }
         }
-        // The newcomer is an older one, out of a queue: its own end will follow.
-        Ordering::Greater => None,
     }
+}
+
+/// Does a message that was not kept, because another one has its number, show that a session that goes on is not what is stored of it? Its
+/// station may have begun to count anew. A repeat that differs in a stamp of time shows nothing; a second end of a session that ended is
+/// kept beside the first, which counts (reliability F10).
+#[must_use]
+pub fn of_contradiction(session: &Session, unkept: &TransactionFact) -> Option<Ruling> {
+    let ends = unkept.phase == TransactionPhase::Ended;
+    let more = unkept.register_wh() > session.meter_last_wh;
+    (session.ended_at.is_none() && (ends || more)).then_some(Ruling::Contradicted)
 }
 
 /// The rulings of a transaction, summed up: the result does not depend on the order in which they were made.
@@ -136,9 +161,10 @@ pub(crate) struct Rulings {
     pub(crate) overlaps: bool,
     pub(crate) abandoned: bool,
     pub(crate) grace_over: bool,
+    pub(crate) contradicted: bool,
     pub(crate) queued_until: Option<Timestamp>,
-    /// A person's last word: billed, or not.
-    pub(crate) verdict: Option<Verdict>,
+    /// A person's last word, and when: billed, or not.
+    pub(crate) verdict: Option<(Timestamp, Verdict)>,
 }
 
 /// A person's word.
@@ -161,6 +187,7 @@ impl Rulings {
                 Ruling::Overlaps { .. } => rulings.overlaps = true,
                 Ruling::Abandoned => rulings.abandoned = true,
                 Ruling::GraceOver => rulings.grace_over = true,
+                Ruling::Contradicted => rulings.contradicted = true,
                 Ruling::Queued { until } => rulings.queued_until = rulings.queued_until.max(Some(*until)),
                 Ruling::Approved { .. } => {
                     last_word = last_word.max(Some((fact.observed_at, Verdict::Approved)));
@@ -168,7 +195,7 @@ impl Rulings {
                 Ruling::Voided { .. } => last_word = last_word.max(Some((fact.observed_at, Verdict::Voided))),
             }
         }
-        rulings.verdict = last_word.map(|(_, verdict)| verdict);
+        rulings.verdict = last_word;
         rulings
     }
 }

@@ -14,12 +14,14 @@ use crate::ruling::{Rulings, Verdict};
 use crate::segment::{Activity, Segment};
 use crate::time::Timestamp;
 use crate::token::IdToken;
-use crate::transaction::TransactionFact;
+use crate::transaction::{STOP_AUTHORIZED, TransactionFact};
 use crate::unit::WattHours;
 
 mod meter;
 mod order;
 mod periods;
+mod plausible;
+mod running;
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,8 +58,14 @@ pub enum SessionFlag {
     StartMissing,
     /// The register went backwards, by more than a meter's tremble.
     MeterWentBackwards,
-    /// More energy than any vehicle takes in the time.
+    /// More energy than any vehicle takes, or than its EVSE can give, in the time.
     ImplausibleEnergy,
+    /// Longer than anybody stays: a clock that was not set, or an end that belongs to another transaction.
+    ImplausibleDuration,
+    /// The meter went on after the end, under this transaction: what it gained then is not billed.
+    EnergyAfterEnd,
+    /// Another message came under the number of a stored one, and it would have changed the bill.
+    Contradicted,
     /// No meter reading at all.
     NoMeterReading,
     /// Charged with a token we would not have accepted.
@@ -72,7 +80,7 @@ pub enum SessionFlag {
     Incomplete,
     /// Another transaction began at the EVSE before this one ended.
     ImplicitEnd,
-    /// Began at the same EVSE and instant as another one.
+    /// Another session stood at the EVSE at the same time.
     Overlap,
     /// The end was never reported.
     Abandoned,
@@ -88,6 +96,9 @@ impl SessionFlag {
             Self::StartMissing
             | Self::MeterWentBackwards
             | Self::ImplausibleEnergy
+            | Self::ImplausibleDuration
+            | Self::EnergyAfterEnd
+            | Self::Contradicted
             | Self::NoMeterReading
             | Self::ImplicitEnd
             | Self::Overlap
@@ -164,7 +175,13 @@ pub struct Session {
     /// The station said that more of it is in its queue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub queued: bool,
+    /// The station has named the number we gave it (1.6): a message without one is about another transaction.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub number_heard: bool,
 }
+
+/// Nobody stays longer: 45 days, in milliseconds.
+const LONGEST_STAY_MS: i64 = 45 * 86_400_000;
 
 /// What an ended session may still wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +212,8 @@ pub struct Folded {
     pub segments: Vec<Segment>,
     /// `None`: nothing is missing, or nobody waits for it any more.
     pub waits: Option<Waits>,
+    /// A person has ruled: no doubt of ours counts any more.
+    pub judged: bool,
 }
 
 /// Folds the facts of one transaction, in any order and with any repetition. `None` when the station said nothing.
@@ -213,14 +232,21 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     }
     let started = told.of_phase(TransactionPhase::Started);
     let ended = told.of_phase(TransactionPhase::Ended);
-    session.started_at = started.map_or(first.observed_at, |fact| fact.observed_at);
+    session.started_at = started
+        .map_or_else(|| ended.and_then(begun_at).unwrap_or(first.observed_at), |fact| fact.observed_at);
     session.stop_reason = ended.and_then(|fact| fact.stop_reason.clone());
     let ordered = told.refs();
     let readings = meter::Readings::of(&ordered);
     session.end(ended, &rulings, readings.last_at());
     readings.describe(&mut session);
     let limit = rulings.superseded_at.map(|at| at.max(session.started_at));
-    let segments = periods::segments(&session, &ordered, &readings, limit);
+    let periods::Cut { segments, beyond_end } = periods::segments(&session, &ordered, &readings, limit);
+    if limit.is_none() && beyond_end > meter::TREMBLE_WH {
+        session.flag(SessionFlag::EnergyAfterEnd);
+    }
+    if rulings.contradicted {
+        session.flag(SessionFlag::Contradicted);
+    }
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
     session.charging_ms = periods::millis(&segments, Activity::Charging);
     session.parked_ms = periods::millis(&segments, Activity::Idle);
@@ -232,16 +258,51 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     if told.missing > 0 {
         session.flag(SessionFlag::Incomplete);
     }
-    session.conclude(start_counts, rulings.verdict);
+    let verdict = rulings.verdict.filter(|(at, verdict)| {
+        *verdict == Verdict::Voided || still_as_approved(tenant, station, facts, *at, &session)
+    });
+    let verdict = verdict.map(|(_, verdict)| verdict);
+    session.conclude(start_counts, verdict);
     let missing =
         if started.is_none() { Some(Missing::Start) } else { (told.missing > 0).then_some(Missing::Between) };
-    let settled = rulings.grace_over || rulings.verdict.is_some();
+    let settled = rulings.grace_over || verdict.is_some();
     let waits = missing.zip(ended).filter(|_| !settled).map(|(missing, ended)| Waits {
         missing,
         since: ended.received_at,
         not_before: rulings.queued_until,
     });
-    Some(Folded { session, segments, waits })
+    Some(Folded { session, segments, waits, judged: verdict.is_some() })
+}
+
+/// Is a session what it was when a person approved it? Whoever did saw the figures and doubts of then; what came later and changed them
+/// was not looked at.
+fn still_as_approved(
+    tenant: &TenantId,
+    station: &StationId,
+    facts: &[TransactionFact],
+    approved_at: Timestamp,
+    session: &Session,
+) -> bool {
+    let came_later = |fact: &TransactionFact| fact.ruling.is_none() && fact.received_at > approved_at;
+    if !facts.iter().any(came_later) {
+        return true;
+    }
+    let seen: Vec<_> = facts.iter().filter(|fact| !came_later(fact)).cloned().collect();
+    let doubts = |session: &Session| -> Vec<SessionFlag> {
+        session.flags.iter().copied().filter(|flag| flag.needs_review()).collect()
+    };
+    fold(tenant, station, &seen).is_some_and(|before| {
+        let before = before.session;
+        (before.started_at, before.ended_at, before.energy)
+            == (session.started_at, session.ended_at, session.energy)
+            && doubts(&before) == doubts(session)
+    })
+}
+
+/// When the transaction began, by a reading in its end (reliability F07).
+fn begun_at(ended: &TransactionFact) -> Option<Timestamp> {
+    let begins = ended.samples.iter().filter(|sample| sample.context == SampleContext::TransactionBegin);
+    begins.map(|sample| sample.observed_at).min().filter(|at| *at <= ended.observed_at)
 }
 
 /// Can the end alone be billed? It carries the register at the start and the one at the end (reliability F07).
@@ -282,54 +343,13 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         tariff: None,
         settles_at: None,
         queued: false,
+        number_heard: false,
     }
 }
 
 // === impl Session ===
 
 impl Session {
-    /// A session that its first fact begins, before anything else is known.
-    #[must_use]
-    pub fn begin(tenant: &TenantId, station: &StationId, fact: &TransactionFact) -> Option<Self> {
-        fold(tenant, station, std::slice::from_ref(fact)).map(|folded| folded.session)
-    }
-
-    /// The session with one more fact of an open transaction that came in order. Running figures only: the fold has the last word.
-    #[must_use]
-    pub fn advance(mut self, fact: &TransactionFact) -> Self {
-        let was_at = self.meter_last_at.unwrap_or(self.started_at);
-        let was_wh = self.meter_last_wh;
-        self.learn(fact);
-        let readings = meter::Readings::of(&[fact]);
-        if let Some((at, wh)) = readings.last_register() {
-            let gained = was_wh.map_or(0, |before| wh.saturating_sub(before)).max(0);
-            self.energy = self.energy.plus(WattHours(gained));
-            let elapsed_ms = at.millis_since(was_at).max(0);
-            if gained > 0 {
-                self.charging_ms = self.charging_ms.saturating_add(elapsed_ms);
-            } else {
-                self.parked_ms = self.parked_ms.saturating_add(elapsed_ms);
-            }
-            self.meter_first_wh = self.meter_first_wh.or(Some(wh));
-            if at >= was_at || self.meter_last_wh.is_none() {
-                self.meter_last_wh = Some(wh);
-                self.meter_last_at = Some(at);
-            }
-        }
-        self
-    }
-
-    /// The running figures as stretches, for an estimate of the cost.
-    #[must_use]
-    pub fn rough_segments(&self) -> Vec<Segment> {
-        let turn = self.started_at.plus_millis(self.charging_ms);
-        let end = turn.plus_millis(self.parked_ms);
-        vec![
-            Segment::new(self.started_at, turn, self.energy, Activity::Charging),
-            Segment::new(turn, end, WattHours::ZERO, Activity::Idle),
-        ]
-    }
-
     /// Takes over what one fact says about who, where and how it stands.
     fn learn(&mut self, fact: &TransactionFact) {
         self.facts = self.facts.saturating_add(1);
@@ -338,7 +358,11 @@ impl Session {
         if self.token.is_none() {
             self.token.clone_from(&fact.token);
         }
-        self.authorization = fact.authorization.or(self.authorization);
+        // Who stops decides nothing about who charges.
+        if fact.phase != TransactionPhase::Ended && *fact.trigger != *STOP_AUTHORIZED {
+            self.authorization = fact.authorization.or(self.authorization);
+        }
+        self.number_heard |= fact.names_its_number();
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
         let verdicts = fact.samples.iter().filter_map(|sample| sample.signed.as_ref()?.verdict);
         if verdicts.into_iter().any(|verdict| verdict == SignatureVerdict::Invalid) {
@@ -391,8 +415,9 @@ impl Session {
         if self.authorization.is_some_and(|verdict| verdict != Authorization::Accepted) {
             self.flag(SessionFlag::NotAuthorized);
         }
-        if self.ended_at.is_none() {
-            return;
+        let Some(ended_at) = self.ended_at else { return };
+        if ended_at.millis_since(self.started_at) > LONGEST_STAY_MS {
+            self.flag(SessionFlag::ImplausibleDuration);
         }
         let refused = self.flags.contains(&SessionFlag::NotAuthorized) && self.energy == WattHours::ZERO;
         let doubtful =
@@ -411,12 +436,22 @@ impl Session {
     pub fn can_be_meant_by(&self, orphan: &TransactionFact) -> bool {
         let fits =
             |register: i64| self.meter_last_wh.or(self.meter_first_wh).is_none_or(|last| register >= last);
-        orphan.evse.is_none_or(|evse| self.evse == Some(evse))
+        !self.number_heard
+            && orphan.evse.is_none_or(|evse| self.evse == Some(evse))
             && orphan.token.as_ref().is_none_or(|token| {
                 self.token.as_ref().is_some_and(|own| own.lookup_uid() == token.lookup_uid())
             })
             && orphan.observed_at >= self.started_at
             && orphan.samples.iter().filter_map(crate::meter::Sample::billed_register_wh).all(fits)
+    }
+
+    /// Was it chosen, for the earlier picture of it, what holds for this one too? The tariff follows from start, EVSE and token, as they were
+    /// known when it was chosen.
+    #[must_use]
+    pub fn starts_like(&self, earlier: &Self) -> bool {
+        let holder =
+            |session: &Self| session.token.as_ref().map(|token| (token.lookup_uid(), token.kind.clone()));
+        self.started_at == earlier.started_at && self.evse == earlier.evse && holder(self) == holder(earlier)
     }
 
     /// Notes something unusual, once.

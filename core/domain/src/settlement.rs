@@ -57,7 +57,7 @@ pub fn settle(
     policy: &BillingPolicy,
     now: Timestamp,
 ) -> Settlement {
-    let Folded { mut session, segments, waits } = folded;
+    let Folded { mut session, segments, waits, judged: _ } = folded;
     let breakdown = prices.map(|prices| prices.price(&segments));
     session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());
     session.price(breakdown.as_ref());
@@ -76,11 +76,12 @@ pub fn settle(
     let mut cdrs = Vec::new();
     let mut revision = billed.map_or(0, |cdr| cdr.revision.saturating_add(1));
     if let Some(standing) = standing {
-        if standing.has_figures_of(&session) && session.status != SessionStatus::Invalid {
+        let same = standing.says_the_same(&session, breakdown.as_ref());
+        if same && session.status != SessionStatus::Invalid {
             session.price(standing.breakdown.as_ref());
             return Settlement { session, cdrs };
         }
-        if !standing.has_figures_of(&session) {
+        if !same {
             session.flag(SessionFlag::LateFacts);
         }
         if due.is_none() && session.status != SessionStatus::Invalid {

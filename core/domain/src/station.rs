@@ -18,6 +18,7 @@ use crate::transaction::NumberingSecret;
 
 mod boot;
 mod liveness;
+mod metering;
 mod status;
 mod transactions;
 
@@ -210,7 +211,8 @@ impl StationState {
             StationReport::DataTransfer(_) => {
                 Outcome::reply(StationReply::DataTransfer(DataTransferStatus::UnknownVendor))
             }
-            StationReport::Metering(_) | StationReport::Noted => Outcome::reply(StationReply::Received),
+            StationReport::Metering(report) => self.on_metering(&report),
+            StationReport::Noted => Outcome::reply(StationReply::Received),
         }
     }
 }

@@ -38,6 +38,8 @@ metrics! {
     FRAMES_UNRECORDED = "ringmain_frame_unrecorded_total", Counter, "frames that were not recorded because the store was slow";
     /// Calls answered.
     CALL_DURATION = "ringmain_call_duration_seconds", Histogram, "from a station's call to our answer, by action and outcome";
+    /// Frames out of turn.
+    CALL_OUT_OF_TURN = "ringmain_call_out_of_turn_total", Counter, "answers nobody waits for, repeated calls and message ids used twice, by kind";
     /// Tolerated quirks.
     REPORT_QUIRKS = "ringmain_report_quirks_total", Counter, "deviations from the standard that were accepted, by quirk";
     /// Facts decided.

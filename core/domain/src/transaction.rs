@@ -17,6 +17,9 @@ use crate::token::IdToken;
 /// billions of starts; four are as good as never.
 pub const NUMBER_CANDIDATES: usize = 4;
 
+/// The trigger of a message with which a driver stops (OCPP 2.0.1 part 2, TriggerReasonEnumType).
+pub const STOP_AUTHORIZED: &str = "StopAuthorized";
+
 /// One stored message about a transaction, as it counts for the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionFact {
@@ -60,6 +63,9 @@ pub struct TransactionFact {
     /// Some time in it could not be right; ours, or the message's, was taken.
     #[serde(default)]
     pub time_repaired: bool,
+    /// It named no transaction, and this is the only one it can be about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// Its samples.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Sample>,
@@ -68,6 +74,22 @@ pub struct TransactionFact {
     pub ruling: Option<Ruling>,
     /// A hash of what the station said, before anything was repaired: a repeat has the same, a contradiction another.
     pub content: Box<str>,
+}
+
+// === impl TransactionFact ===
+
+impl TransactionFact {
+    /// Does it show that the station knows the number we gave (1.6)?
+    #[must_use]
+    pub const fn names_its_number(&self) -> bool {
+        matches!(self.key, MessageKey::Stop | MessageKey::Meter { .. }) && !self.adopted
+    }
+
+    /// The highest reading of the register that is billed, in Wh.
+    #[must_use]
+    pub fn register_wh(&self) -> Option<i64> {
+        self.samples.iter().filter_map(Sample::billed_register_wh).max()
+    }
 }
 
 /// A start that asks for a number (1.6), and the numbers it may get.

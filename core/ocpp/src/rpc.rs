@@ -42,7 +42,6 @@ pub struct RpcState {
     inbound: Option<OpenInbound>,
     waiting: VecDeque<InboundCall<'static>>,
     answered: KeptAnswers,
-    counts: RpcCounts,
 }
 
 /// A call of ours on its way.
@@ -117,9 +116,9 @@ pub enum Received<'a> {
         /// Why, in the station's words.
         description: Cow<'a, str>,
     },
-    /// An answer to a call of ours that had timed out: dropped, counted.
+    /// An answer to a call of ours that had timed out: dropped.
     Late(MessageId),
-    /// An answer to no call of ours: dropped, counted.
+    /// An answer to no call of ours: dropped.
     Foreign(MessageId),
     /// More calls than may wait: close the socket (1008). The station has broken the rule of one open call for long enough.
     Overflow,
@@ -171,21 +170,6 @@ pub struct FaultConsequence {
     pub ended: Option<MessageId>,
 }
 
-/// Things that were dropped or odd since the connection began; they stop at their largest value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RpcCounts {
-    /// Answers after the time-out of their call.
-    pub late: u32,
-    /// Answers to no call.
-    pub foreign: u32,
-    /// Calls repeated letter by letter.
-    pub repeats: u32,
-    /// Calls under an id that had been used for another content.
-    pub reused_ids: u32,
-    /// Answers of ours that the station could not use.
-    pub rejected_results: u32,
-}
-
 #[derive(Debug)]
 struct OpenCall {
     id: MessageId,
@@ -197,7 +181,6 @@ struct OpenCall {
 struct OpenInbound {
     id: MessageId,
     content: u64,
-    received_at: Timestamp,
     keeps_answer: bool,
 }
 
@@ -217,7 +200,6 @@ impl RpcState {
             inbound: None,
             waiting: VecDeque::new(),
             answered: KeptAnswers::default(),
-            counts: RpcCounts::default(),
         }
     }
 
@@ -322,7 +304,6 @@ impl RpcState {
             return FaultConsequence { answer, ended: None };
         }
         let Some(open) = fault.id.as_ref().and_then(|id| self.take_open(id)) else {
-            self.counts.foreign = self.counts.foreign.saturating_add(1);
             return FaultConsequence { answer: None, ended: None };
         };
         let call_fault = CallFault::new(fault.code(), &fault.to_string());
@@ -362,35 +343,18 @@ impl RpcState {
         Some(call)
     }
 
-    /// Since when the open call of the station waits for its answer.
-    #[must_use]
-    pub fn inbound_since(&self) -> Option<Timestamp> {
-        self.inbound.as_ref().map(|open| open.received_at)
-    }
-
-    /// What was dropped or odd so far.
-    #[must_use]
-    pub const fn counts(&self) -> RpcCounts {
-        self.counts
-    }
-
     fn receive_call<'a>(&mut self, now: Timestamp, call: Call<'a>) -> Received<'a> {
         let content = content_of(&call.action, call.payload);
         let in_process = self.inbound.iter().any(|open| open.id == call.id && open.content == content)
             || self.waiting.iter().any(|w| w.id == call.id && content_of(&w.action, &w.payload) == content);
         if in_process {
-            self.counts.repeats = self.counts.repeats.saturating_add(1);
             return Received::RepeatInProcess;
         }
         let known = self.answered.find(&call.id, content);
         if let Known::Answered(text) = known {
-            self.counts.repeats = self.counts.repeats.saturating_add(1);
             return Received::Repeat(text);
         }
         let reused_id = known == Known::ReusedId;
-        if reused_id {
-            self.counts.reused_ids = self.counts.reused_ids.saturating_add(1);
-        }
         let call = inbound(call, now, reused_id);
         if self.inbound.is_none() && self.waiting.is_empty() {
             self.open_inbound(&call);
@@ -411,7 +375,6 @@ impl RpcState {
         if !self.answered.reject(&error.id) {
             return self.stray(error.id);
         }
-        self.counts.rejected_results = self.counts.rejected_results.saturating_add(1);
         Received::ResultRejected { id: error.id, code: error.code, description: error.description }
     }
 
@@ -428,10 +391,8 @@ impl RpcState {
     fn stray(&mut self, id: MessageId) -> Received<'static> {
         if let Some(position) = self.overdue.iter().position(|overdue| *overdue == id) {
             self.overdue.remove(position);
-            self.counts.late = self.counts.late.saturating_add(1);
             return Received::Late(id);
         }
-        self.counts.foreign = self.counts.foreign.saturating_add(1);
         Received::Foreign(id)
     }
 
@@ -439,7 +400,6 @@ impl RpcState {
         self.inbound = Some(OpenInbound {
             id: call.id.clone(),
             content: content_of(&call.action, &call.payload),
-            received_at: call.received_at,
             // An answer that tells the time must not be told again later: some stations use one id for all their heartbeats.
             keeps_answer: !matches!(&*call.action, "Heartbeat" | "BootNotification"),
         });

@@ -4,7 +4,7 @@
 //! writes everything in one transaction. Rows that rivals may want too are locked in one order by all: numbers, sessions, stations,
 //! connectors, variables, outbox. It never judges: sessions, costs and bills are what domain's pure functions say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, StationId, TariffId, TenantId, TransactionId};
@@ -40,8 +40,8 @@ pub struct Appended {
     pub transaction: Option<TransactionId>,
     /// The session as it is after the whole batch, also for repeats and contradictions; for facts of transactions.
     pub session: Option<Session>,
-    /// Rulings that follow from a session that became known, to be appended next. When they are lost, [`Store::overtaken_sessions`]
-    /// finds their reason again.
+    /// Rulings about other sessions that follow, to be appended next. When one is lost, [`Store::overtaken_sessions`] finds its reason
+    /// again.
     pub rulings: Vec<Fact>,
     /// The bill record, if this fact completed it.
     pub cdr: Option<CdrId>,
@@ -96,7 +96,6 @@ impl Batch {
         let mut told = transactions::told(&self.facts, &numbers)?;
         let places = places::of_facts(tx, &told).await?;
         let known = sessions::lock(tx, &told).await?;
-        let known_before: BTreeSet<SessionId> = known.sessions.keys().copied().collect();
         transactions::insert(tx, &mut told).await?;
         let projected =
             sessions::project(tx, &told, known, &places, self.default_tariff.as_ref(), &self.billing).await?;
@@ -116,8 +115,8 @@ impl Batch {
             result.session = projected.sessions.get(&one.session).cloned();
             result.cdr = projected.billed_by.get(&one.index).copied();
         }
-        let rivals = sessions::rivals(tx, &told, &known_before, &projected).await?;
-        for (index, ruling) in rivals {
+        transactions::insert_rulings(tx, &projected.rulings).await?;
+        for (index, ruling) in projected.follows.iter().cloned() {
             let Some(result) = results.get_mut(index) else { continue };
             result.rulings.push(ruling);
         }

@@ -5,8 +5,16 @@ use ringmain_domain::meter::MeterKeyRecord;
 
 use crate::engine::param::{Param, params};
 use crate::engine::select::Select;
+use crate::engine::{Statement, Texts};
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
+
+/// Keys of several meters, by their primary key.
+static KEYS: Texts = Texts {
+    one: "SELECT document FROM meter_keys WHERE tenant = $1 AND serial = $2",
+    all: "SELECT m.document FROM unnest($1::text[], $2::text[]) AS k(tenant, serial) \
+          JOIN meter_keys m ON m.tenant = k.tenant AND m.serial = k.serial",
+};
 
 impl Store {
     /// The key of a meter, if there is one.
@@ -21,6 +29,20 @@ impl Store {
         let sql = "SELECT document FROM meter_keys WHERE tenant = $1 AND serial = $2";
         let rows = self.engine().rows(sql, params![tenant, serial]).await?;
         rows.first().map(|row| row.json("document")).transpose()
+    }
+
+    /// The keys of several meters, in no order; one without a key is left out. Name each meter once.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn meter_keys_of(
+        &self,
+        tenant: &TenantId,
+        serials: impl IntoIterator<Item = &str>,
+    ) -> Result<Vec<MeterKeyRecord>, StoreError> {
+        let keys: Vec<_> = serials.into_iter().map(|serial| params![tenant, serial]).collect();
+        let rows = self.engine().read(vec![Statement::each(&KEYS, keys)]).await?;
+        rows.iter().flatten().map(|row| row.json("document")).collect()
     }
 
     /// Makes the key or replaces it; values that are stored already keep their verdict.

@@ -14,6 +14,9 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0003__access", include_str!("../migrations/sqlite/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/sqlite/V0004__billing.sql")),
     ("V0005__review", include_str!("../migrations/sqlite/V0005__review.sql")),
+    ("V0006__ratings", include_str!("../migrations/sqlite/V0006__ratings.sql")),
+    ("V0007__overlaps", include_str!("../migrations/sqlite/V0007__overlaps.sql")),
+    ("V0008__unreadable", include_str!("../migrations/sqlite/V0008__unreadable.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -21,6 +24,9 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0003__access", include_str!("../migrations/postgres/V0003__access.sql")),
     ("V0004__billing", include_str!("../migrations/postgres/V0004__billing.sql")),
     ("V0005__review", include_str!("../migrations/postgres/V0005__review.sql")),
+    ("V0006__ratings", include_str!("../migrations/postgres/V0006__ratings.sql")),
+    ("V0007__overlaps", include_str!("../migrations/postgres/V0007__overlaps.sql")),
+    ("V0008__unreadable", include_str!("../migrations/postgres/V0008__unreadable.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

@@ -16,6 +16,7 @@ use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
 pub mod lists;
+mod tariffs;
 
 /// A platform and where it stands with us.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn overtaken_sessions(&self, limit: u32) -> Result<Vec<Overtaken>, StoreError> {
         let next = "FROM sessions n WHERE n.tenant = o.tenant AND n.station = o.station AND n.evse = o.evse \
-             AND n.started_at > o.started_at ORDER BY n.started_at, n.id LIMIT 1";
+             AND (n.started_at > o.started_at OR (n.started_at = o.started_at AND n.id > o.id)) ORDER BY n.started_at, n.id LIMIT 1";
         let sql = format!(
             "SELECT document, next_transaction, next_at FROM (SELECT o.document, \
              (SELECT n.transaction_id {next}) AS next_transaction, (SELECT n.started_at {next}) AS next_at \

@@ -80,8 +80,8 @@ impl std::fmt::Debug for StationCredential {
 macro_rules! select_station {
     ($tail:literal) => {
         concat!(
-            "SELECT tenant, id, location_id, name, registration, tariff_id, maintenance, local_list_enabled, vendor, model, serial, \
-             firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, online FROM stations",
+            "SELECT tenant, id, location_id, name, registration, tariff_id, maintenance, max_power_w, local_list_enabled, vendor, \
+             model, serial, firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, online FROM stations",
             $tail
         )
     };
@@ -192,8 +192,8 @@ impl Store {
     pub async fn insert_station(&self, station: &ChargingStation) -> Result<bool, StoreError> {
         let sql = "INSERT INTO stations (tenant, id, location_id, name, registration, tariff_id, maintenance, vendor, \
              model, serial, firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, search, \
-             local_list_enabled) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+             local_list_enabled, max_power_w) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
              ON CONFLICT DO NOTHING RETURNING id";
         let params = params![
             &station.tenant,
@@ -214,18 +214,24 @@ impl Store {
             station.updated_at,
             search(station),
             station.local_list_enabled,
+            station.max_power_w,
         ];
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
 
-    /// Replaces what people decide about a station: location, name, registration, tariff, maintenance, local list, and when that was. What it said
-    /// of itself stays. `false`: there is no such station.
+    /// Replaces what people decide about a station: location, name, registration, tariff, maintenance, local list, rating, and when that was. What it said
+    /// of itself stays. `false`: there is no such station, or its record is not the one of `before` any more.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn update_station(&self, station: &ChargingStation) -> Result<bool, StoreError> {
+    pub async fn update_station(
+        &self,
+        station: &ChargingStation,
+        before: Timestamp,
+    ) -> Result<bool, StoreError> {
         let sql = "UPDATE stations SET location_id = $3, name = $4, registration = $5, tariff_id = $6, \
-             maintenance = $7, updated_at = $8, search = $9, local_list_enabled = $10 WHERE tenant = $1 AND id = $2 RETURNING id";
+             maintenance = $7, updated_at = $8, search = $9, local_list_enabled = $10, max_power_w = $11 \
+             WHERE tenant = $1 AND id = $2 AND updated_at = $12 RETURNING id";
         let params = params![
             &station.tenant,
             &station.id,
@@ -237,6 +243,8 @@ impl Store {
             station.updated_at,
             search(station),
             station.local_list_enabled,
+            station.max_power_w,
+            before,
         ];
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
@@ -378,6 +386,7 @@ fn station(row: &Row) -> Result<ChargingStation, StoreError> {
         registration: row.named("registration")?,
         tariff_id: row.named_or_null("tariff_id")?,
         maintenance: row.boolean("maintenance")?,
+        max_power_w: row.count_or_null("max_power_w")?,
         local_list_enabled: row.boolean("local_list_enabled")?,
         vendor: row.words("vendor")?,
         model: row.words("model")?,

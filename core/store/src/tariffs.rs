@@ -11,8 +11,13 @@ use crate::engine::select::Select;
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
+/// How many versions before an instant may count at it: one of them may have run out and given way to the one before.
+pub(crate) const VERSIONS_BEFORE: u32 = 8;
+/// The most versions that come into force later which are read.
+const VERSIONS_AFTER: u32 = 200;
+
 impl Store {
-    /// The tariff, if there is one.
+    /// The tariff as it was written last, if there is one: what is in force may be another version.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -60,6 +65,29 @@ impl Store {
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let version = |row: &Row| Ok((row.at("valid_from")?, row.json("document")?));
         page.page(&rows, version, |row| row.int("valid_from"))
+    }
+
+    /// The versions of a tariff by which something is priced that begins at an instant, each with the moment it comes into force: those
+    /// that may be in force then, and those that follow. In no order.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn tariff_versions_from(
+        &self,
+        tenant: &TenantId,
+        id: &TariffId,
+        at: Timestamp,
+    ) -> Result<Vec<(Timestamp, Tariff)>, StoreError> {
+        let versions = |narrowed: &str, tail: &str, most: u32| {
+            Select::new("SELECT valid_from, document FROM tariff_versions")
+                .filter("tenant = ? AND id = ?", params![tenant, id])
+                .filter(narrowed, params![at])
+                .tail(tail, params![most])
+        };
+        let before = versions("valid_from <= ?", "ORDER BY valid_from DESC LIMIT ?", VERSIONS_BEFORE);
+        let after = versions("valid_from > ?", "ORDER BY valid_from LIMIT ?", VERSIONS_AFTER);
+        let rows = self.engine().read(vec![before, after]).await?;
+        rows.iter().flatten().map(|row| Ok((row.at("valid_from")?, row.json("document")?))).collect()
     }
 
     /// Removes the tariff; `false`: there was none.

@@ -7,19 +7,19 @@ use crate::engine::param::{Param, params};
 use crate::engine::{Statement, Texts};
 use crate::store::{Store, StoreError};
 
-/// The most facts of one transaction that are read. Of more, starts and ends count first, for they carry the bill; then the earliest.
+/// The most facts of one transaction that are read. Of more, starts, ends and rulings count first, for they carry the bill; then the earliest.
 pub const MAX_FACTS: u32 = 20_000;
 
 /// Facts of (tenant, station, transaction), marked with a word of the caller's, at most so many.
 pub(crate) static FACTS: Texts = Texts {
     one: "SELECT CAST($4 AS TEXT) AS mark, document FROM transaction_events \
           WHERE tenant = $1 AND station = $2 AND transaction_id = $3 \
-          ORDER BY CASE phase WHEN 'updated' THEN 1 ELSE 0 END, message_key LIMIT $5",
+          ORDER BY CASE WHEN phase = 'updated' AND message_key NOT LIKE 'r%' THEN 1 ELSE 0 END, message_key LIMIT $5",
     all: "SELECT k.mark, e.document FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) \
           AS k(tenant, station, transaction_id, mark, most) CROSS JOIN LATERAL (SELECT t.document \
           FROM transaction_events t WHERE t.tenant = k.tenant AND t.station = k.station \
           AND t.transaction_id = k.transaction_id \
-          ORDER BY CASE t.phase WHEN 'updated' THEN 1 ELSE 0 END, t.message_key LIMIT k.most) AS e",
+          ORDER BY CASE WHEN t.phase = 'updated' AND t.message_key NOT LIKE 'r%' THEN 1 ELSE 0 END, t.message_key LIMIT k.most) AS e",
 };
 
 impl Store {

@@ -32,9 +32,16 @@ use crate::ws::socket::{Outbound, Socket};
 use crate::ws::{Incoming, WsFault};
 
 mod answering;
+mod costs;
 mod ordering;
+mod pace;
+
+use costs::Costs;
+use pace::Pace;
 
 const MAILBOX: usize = 32;
+/// When a changed record that could not be read is read again.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long an answer to a probe may take (reliability.md 7.2).
 pub const PROBE_WAIT: Duration = Duration::from_secs(3);
 
@@ -53,6 +60,8 @@ pub struct Connection {
     /// It showed a password or certificate that was checked or kept.
     proven: bool,
     orders: BTreeMap<CommandId, OpenOrder>,
+    costs: Costs,
+    pace: Pace,
     probes: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
     /// How many bytes had come in at the last tick: a large message that comes slowly is a sign of life too.
@@ -134,6 +143,8 @@ impl Connection {
                 listener,
                 proven,
                 orders: BTreeMap::new(),
+                pace: Pace::new(std::time::Instant::now()),
+                costs: Costs::every(node.config.billing.cost_updates_s),
                 probes: Vec::new(),
                 timer: None,
                 received: 0,
@@ -326,11 +337,12 @@ impl Handler<RecordChanged> for Connection {
     fn handle(&mut self, _: RecordChanged, ctx: &mut Self::Context) {
         let (store, id) = (self.node.store.clone(), self.state.id().clone());
         let read = async move { store.station_snapshot(&id).await }.into_actor(self);
-        ctx.spawn(read.map(|snapshot, connection, _| match snapshot {
+        ctx.spawn(read.map(|snapshot, connection, ctx| match snapshot {
             Ok(Some(snapshot)) => connection.take_over(snapshot),
             Ok(None) => connection.leave(Exit::Dismissed),
             Err(error) => {
-                tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read")
+                tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read");
+                ctx.notify_later(RecordChanged, READ_AGAIN_AFTER);
             }
         }));
     }

@@ -48,6 +48,13 @@ struct Limits {
     contacts: RateLimiter<IpAddr>,
 }
 
+/// A station that may connect.
+struct Admitted {
+    station: ChargingStation,
+    /// It showed a certificate, or a password that was checked or is the one it must show from now on.
+    proven: bool,
+}
+
 /// Why the door stays shut.
 enum Shut {
     Refused(Refusal),
@@ -95,12 +102,13 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        let station = self.admit(request).await.inspect_err(|shut| {
+        let version = Version::negotiate(request.protocols.iter().map(String::as_str));
+        let admitted = self.admit(request, version.is_some()).await.inspect_err(|shut| {
             if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
                 self.limits.failures.take(&who, Instant::now());
             }
         })?;
-        let Some(version) = Version::negotiate(request.protocols.iter().map(String::as_str)) else {
+        let (Some(version), Some(Admitted { station, proven })) = (version, admitted) else {
             tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
             return Ok(Verdict::CloseAfterUpgrade);
         };
@@ -112,6 +120,7 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S),
             ));
         };
+        let changes = self.node.routing.changes();
         let Some(snapshot) = self.node.store.station_snapshot(&request.identity).await? else {
             return Err(RefusalReason::StationUnknown.into());
         };
@@ -120,12 +129,16 @@ impl Doorkeeper {
             ListenerKind::Wss => "wss",
         };
         let dialect = Dialect::of(version);
-        let proven = request.certificate.is_some() || password_of(request).is_some();
         let birth = Birth { node: Arc::clone(&self.node), snapshot, dialect, epoch, site, listener, proven };
         let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
         let start = Box::new(move |socket| {
             let connection = Connection::start_with(birth, socket);
-            match node.routing.claim(&station, Route { epoch, connection, source }) {
+            let claimed = node.routing.claim(&station, Route { epoch, connection, source });
+            if node.routing.changes() != changes {
+                // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
+                node.routing.notify_changed(&station);
+            }
+            match claimed {
                 Ok(Some(replaced)) => drop(MemoryRouting::dismiss(&replaced.connection, Exit::Replaced)),
                 Ok(None) => {}
                 // A newer connection of this station was quicker.
@@ -135,11 +148,12 @@ impl Doorkeeper {
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
     }
 
-    /// The station behind the request, if it may connect.
-    async fn admit(&self, request: &UpgradeRequest) -> Result<ChargingStation, Shut> {
+    /// The station behind the request, if it may connect. A stranger that cannot speak with us anyway leaves no record: `None`.
+    async fn admit(&self, request: &UpgradeRequest, can_speak: bool) -> Result<Option<Admitted>, Shut> {
         match self.node.store.find_station(&request.identity).await? {
-            Some(station) => self.check_credentials(request, station).await,
-            None => self.meet(request).await,
+            Some(station) => self.check_credentials(request, station).await.map(Some),
+            None if can_speak => self.meet(request).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -147,30 +161,35 @@ impl Doorkeeper {
         &self,
         request: &UpgradeRequest,
         station: ChargingStation,
-    ) -> Result<ChargingStation, Shut> {
+    ) -> Result<Admitted, Shut> {
         if station.registration == Registration::Rejected {
             return Err(RefusalReason::StationBlocked.into());
         }
         if request.certificate.is_some() {
             check_certificate(request, station.serial.as_deref())?;
-            return Ok(station);
+            return Ok(Admitted { station, proven: true });
         }
         let stored = self.node.store.station_credential(&station.id).await?;
         match (stored, password_of(request)) {
             (Some(stored), Some(password)) if self.node.credentials.fits(&stored, password.as_bytes()) => {
-                Ok(station)
+                Ok(Admitted { station, proven: true })
             }
             (Some(_), Some(_)) => Err(RefusalReason::CredentialsWrong.into()),
             (Some(_), None) => Err(RefusalReason::CredentialsMissing.into()),
-            // A station in quarantine may wait without a password; one that takes part may not, unless that is configured.
-            (None, _) if station.registration == Registration::Pending => Ok(station),
-            (None, _) if self.node.config.stations.without_password_enabled => Ok(station),
+            // A station in quarantine may wait without a password; one that takes part may not, unless that is configured. What it
+            // shows is checked against nothing, so it proves nothing.
+            (None, _) if station.registration == Registration::Pending => {
+                Ok(Admitted { station, proven: false })
+            }
+            (None, _) if self.node.config.stations.without_password_enabled => {
+                Ok(Admitted { station, proven: false })
+            }
             (None, _) => Err(RefusalReason::CredentialsMissing.into()),
         }
     }
 
     /// First contact: by policy refused, kept waiting for an operator, or taken. The password it shows is the one it must show ever after.
-    async fn meet(&self, request: &UpgradeRequest) -> Result<ChargingStation, Shut> {
+    async fn meet(&self, request: &UpgradeRequest) -> Result<Admitted, Shut> {
         let registration = match self.node.config.stations.unknown {
             UnknownStations::Reject => return Err(RefusalReason::StationUnknown.into()),
             UnknownStations::Quarantine => Registration::Pending,
@@ -203,7 +222,7 @@ impl Doorkeeper {
             let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
             self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
         }
-        Ok(station)
+        Ok(Admitted { station, proven })
     }
 
     /// A second socket of one identity (DESIGN section 6): the same address is the same station come back; otherwise the old one is

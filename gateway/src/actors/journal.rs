@@ -2,7 +2,8 @@
 //!
 //! Parent: node. Children: none. Mailbox: 512; a sender waits for room, and one outstanding call per station bounds who can be waiting.
 //! While one commit runs the next batch gathers; there is no timer, so a lone fact is committed at once. Owns nothing but its queue.
-//! Never: decides, answers a station, or drops a fact somebody waits for.
+//! Never: decides, answers a station, or drops a fact somebody waits for. What nobody waits for is dropped only where too much of it
+//! waits, the oldest first.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -130,6 +131,23 @@ impl Journal {
     fn keep_for_later(&mut self, entry: Entry) {
         self.coalesced_rows += entry.rows();
         self.coalesced.push_back(entry);
+        self.drop_oldest();
+    }
+
+    /// The store is away: the same facts again in a moment, before everything newer.
+    fn take_back(&mut self, again: Vec<Entry>) {
+        for entry in again.into_iter().rev() {
+            if entry.ticket.is_some() && !entry.facts.is_empty() {
+                self.waiting.push_front(entry);
+            } else {
+                self.coalesced_rows += entry.rows();
+                self.coalesced.push_front(entry);
+            }
+        }
+        self.drop_oldest();
+    }
+
+    fn drop_oldest(&mut self) {
         while self.coalesced_rows > COALESCED_ROWS && self.coalesced.len() > 1 {
             let Some(oldest) = self.coalesced.pop_front() else { break };
             self.coalesced_rows -= oldest.rows();
@@ -160,10 +178,7 @@ impl Journal {
                 journal.commit_next(ctx);
                 return;
             }
-            // The store is away: the same facts again in a moment, before everything newer.
-            for entry in again.into_iter().rev() {
-                journal.waiting.push_front(entry);
-            }
+            journal.take_back(again);
             journal.committing = true;
             ctx.run_later(RETRY_AFTER, |journal, ctx| {
                 journal.committing = false;
@@ -274,14 +289,14 @@ async fn one_by_one(store: &Store, batch: Vec<Entry>) -> Committed {
 }
 
 /// Keeps what may still wait. A ticket that is too old fails, and its socket closes so that the station keeps the message; what nobody
-/// waits for is dropped at once: newer facts say more.
+/// waits for was answered long ago and is told once only, so it stays until the store is back or too many wait.
 fn hold(batch: Vec<Entry>) -> Vec<Entry> {
     let mut young = Vec::new();
     for entry in batch {
         match entry.ticket {
             Some(_) if entry.since.elapsed() < HOLD => young.push(entry),
             Some(ticket) => drop(ticket.send(Err(NotCommitted::StoreAway))),
-            None => metrics::counter!(telemetry::COMMIT_LOST).increment(1),
+            None => young.push(entry),
         }
     }
     young

@@ -1,6 +1,5 @@
 //! `cdrs`: frozen bill records.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use ringmain_domain::cdr::{Cdr, CdrKind};
 use ringmain_domain::id::{
@@ -20,8 +19,7 @@ use super::problem::{Problem, ProblemBody};
 use super::sessions::StatusBody;
 use super::transactions::SignedBody;
 use crate::house::House;
-use crate::services::cdr_export::{self, ExportError};
-use crate::services::refusal::Refusal;
+use crate::services::cdr_export;
 use crate::services::sessions::flag_name;
 use crate::services::tokens::kind_name;
 
@@ -32,11 +30,7 @@ const MS_PER_SECOND: i64 = 1000;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct CdrsQuery {
-    /// Items on the page, 1 to 1,000; 100 when absent.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
+pub(super) struct FilterQuery {
     /// At this station.
     #[param(value_type = Option<String>)]
     charging_station_id: Option<StationId>,
@@ -55,27 +49,18 @@ pub(super) struct CdrsQuery {
     kind: Option<KindBody>,
 }
 
-/// Which bill records of an export: all that fit, without pages.
+/// Which page of which bill records.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct CsvQuery {
-    /// At this station.
-    #[param(value_type = Option<String>)]
-    charging_station_id: Option<StationId>,
-    /// At this location.
-    #[param(value_type = Option<String>)]
-    location_id: Option<LocationId>,
-    /// Of this token.
-    #[param(value_type = Option<String>)]
-    token_uid: Option<TokenUid>,
-    /// Made at this instant or later.
-    created_at_from: Option<Instant>,
-    /// Made before this instant.
-    created_at_to: Option<Instant>,
-    /// Of this kind.
-    #[param(inline)]
-    kind: Option<KindBody>,
+pub(super) struct ListQuery {
+    /// Items on the page, 1 to 1,000; 100 when absent.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    #[serde(flatten)]
+    #[param(ignore)]
+    filter: FilterQuery,
 }
 
 /// What a bill record does.
@@ -187,57 +172,29 @@ pub(super) struct LineBody {
 }
 
 /// Bill records, newest first.
-#[utoipa::path(get, path = "/api/v1/cdrs", tag = "cdrs", params(CdrsQuery),
+#[utoipa::path(get, path = "/api/v1/cdrs", tag = "cdrs", params(ListQuery, FilterQuery),
     responses((status = 200, body = ListBody<CdrBody>)))]
 pub(super) async fn list(
     house: web::Data<House>,
     Authorized(caller): Authorized,
-    Query(query): Query<CdrsQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let request = paging::request(LIST, query.limit, query.cursor.as_deref())?;
-    let filter = CdrFilter {
-        station: query.charging_station_id,
-        location_id: query.location_id,
-        token: query.token_uid,
-        from: query.created_at_from.map(|at| at.0),
-        to: query.created_at_to.map(|at| at.0),
-        kind: query.kind.map(Into::into),
-    };
-    let page = house.store.cdrs(&caller.tenant, &filter, &request).await?;
+    let page = house.store.cdrs(&caller.tenant, &query.filter.into(), &request).await?;
     Ok(HttpResponse::Ok().json(paging::body(LIST, page, CdrBody::from)))
 }
 
 /// All bill records that fit as CSV (RFC 4180, UTF-8), newest first, with the names of the columns in the first line. Instants are RFC 3339,
 /// amounts decimal numbers. A cell that a spreadsheet would take for a formula has an apostrophe before it. A text that breaks off
 /// without the end of its last chunk is not whole.
-#[utoipa::path(get, path = "/api/v1/cdrs.csv", tag = "cdrs", params(CsvQuery),
+#[utoipa::path(get, path = "/api/v1/cdrs.csv", tag = "cdrs", params(FilterQuery),
     responses((status = 200, body = String, content_type = "text/csv")))]
 pub(super) async fn export(
     house: web::Data<House>,
     Authorized(caller): Authorized,
-    Query(query): Query<CsvQuery>,
+    Query(query): Query<FilterQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let filter = CdrFilter {
-        station: query.charging_station_id,
-        location_id: query.location_id,
-        token: query.token_uid,
-        from: query.created_at_from.map(|at| at.0),
-        to: query.created_at_to.map(|at| at.0),
-        kind: query.kind.map(Into::into),
-    };
-    let text = match cdr_export::csv(&house.store, &caller.tenant, filter).await {
-        Ok(text) => text,
-        Err(ExportError::Store(cause)) => return Err(Refusal::from(cause).into()),
-        Err(ExportError::Csv(cause)) => {
-            tracing::error!(%cause, "a row could not be written");
-            return Ok(HttpResponse::InternalServerError().finish());
-        }
-    };
-    let file = format!("attachment; filename=\"{}\"", cdr_export::FILE_NAME);
-    Ok(HttpResponse::Ok()
-        .content_type(cdr_export::MEDIA_TYPE)
-        .insert_header((header::CONTENT_DISPOSITION, file))
-        .streaming(text))
+    Ok(cdr_export::download(&house.store, &caller.tenant, query.into()).await?)
 }
 
 /// One bill record.
@@ -251,6 +208,19 @@ pub(super) async fn read(
     let found = house.store.cdr(&caller.tenant, id).await?;
     let cdr = found.ok_or_else(|| Problem::absent("CDR", id))?;
     Ok(HttpResponse::Ok().json(CdrBody::from(cdr)))
+}
+
+impl From<FilterQuery> for CdrFilter {
+    fn from(query: FilterQuery) -> Self {
+        Self {
+            station: query.charging_station_id,
+            location_id: query.location_id,
+            token: query.token_uid,
+            from: query.created_at_from.map(|at| at.0),
+            to: query.created_at_to.map(|at| at.0),
+            kind: query.kind.map(Into::into),
+        }
+    }
 }
 
 impl From<CdrKind> for KindBody {

@@ -67,6 +67,8 @@ pub(super) struct StationBody {
     tariff_id: Option<TariffId>,
     registration: RegistrationBody,
     maintenance: bool,
+    /// The most one of its EVSEs can give, in W: a session that took more waits for a person.
+    max_power_w: Option<u32>,
     /// Its local authorization list is kept up to date by itself.
     local_list_enabled: bool,
     online: bool,
@@ -107,6 +109,9 @@ pub(super) struct CreateStationRequest {
     password: Option<String>,
     /// `accepted` when absent.
     registration: Option<RegistrationBody>,
+    /// The most one of its EVSEs can give, in W.
+    #[schema(minimum = 1_000, maximum = 20_000_000)]
+    max_power_w: Option<u32>,
     /// Keep its local authorization list up to date by itself.
     #[serde(default)]
     local_list_enabled: bool,
@@ -127,6 +132,9 @@ pub(super) struct ChangeStationRequest {
     tariff_id: Option<Option<TariffId>>,
     registration: Option<RegistrationBody>,
     maintenance: Option<bool>,
+    #[serde(default, deserialize_with = "patch")]
+    #[schema(value_type = Option<u32>)]
+    max_power_w: Option<Option<u32>>,
     local_list_enabled: Option<bool>,
 }
 
@@ -172,6 +180,7 @@ pub(super) async fn create(
         name: body.name.map(Into::into),
         tariff_id: body.tariff_id,
         registration: body.registration.unwrap_or(RegistrationBody::Accepted).into(),
+        max_power_w: body.max_power_w,
         local_list_enabled: body.local_list_enabled,
         password: body.password.map(|password| Secret::new(&password)),
     };
@@ -213,6 +222,7 @@ pub(super) async fn change(
         tariff_id: body.tariff_id,
         registration: body.registration.map(Into::into),
         maintenance: body.maintenance,
+        max_power_w: body.max_power_w,
         local_list_enabled: body.local_list_enabled,
     };
     let row = service::change(&house, &caller, &id, change).await?;
@@ -263,6 +273,7 @@ impl StationBody {
             tariff_id: station.tariff_id,
             registration: station.registration.into(),
             maintenance: station.maintenance,
+            max_power_w: station.max_power_w,
             local_list_enabled: station.local_list_enabled,
             online: row.online,
             state: state_of_station(row).into(),

@@ -17,7 +17,7 @@ use super::extract::read_body;
 use super::problem::{self, Kind, Problem};
 use crate::clock;
 use crate::house::House;
-use crate::services::doorway::Doorway;
+use crate::services::doorway::{AnswerSlot, Doorway};
 use crate::services::keys::Caller;
 
 /// The request header.
@@ -62,20 +62,36 @@ pub(super) async fn answer_once(
     };
     let hash = request_hash(caller, &request, &body);
     request.set_payload(Payload::from(body));
-    let slot = (caller.tenant.clone(), key);
-    if !doorway.begin_answer(&slot) {
+    let Some(slot) = doorway.begin_answer(&caller.tenant, &key) else {
         return Ok(refuse(request, &in_progress()));
-    }
-    let verdict = judge(&house, &slot.0, &slot.1, &hash).await;
-    match verdict {
-        Ok(Verdict::CarryOut) => carry_out(house, doorway, slot, request, next).await,
-        Ok(Verdict::Replay(stored)) => {
-            doorway.end_answer(&slot);
-            Ok(request.into_response(replay(stored)))
+    };
+    answer_in(slot, house, hash, request, next).await
+}
+
+/// Looks the key up and carries the request out in a task of its own: a caller that goes away does not stop it half way.
+async fn answer_in(
+    slot: AnswerSlot,
+    house: web::Data<House>,
+    hash: Vec<u8>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let kept = request.request().clone();
+    let task = actix_web::rt::spawn(async move {
+        match judge(&house, slot.tenant(), slot.key(), &hash).await {
+            Ok(Verdict::CarryOut) => {
+                let response = answer(request, next).await?;
+                store_answer(&house, &slot, response).await
+            }
+            Ok(Verdict::Replay(stored)) => Ok(request.into_response(replay(stored))),
+            Ok(Verdict::Refuse(problem)) | Err(problem) => Ok(refuse(request, &problem)),
         }
-        Ok(Verdict::Refuse(problem)) | Err(problem) => {
-            doorway.end_answer(&slot);
-            Ok(refuse(request, &problem))
+    });
+    match task.await {
+        Ok(answered) => answered,
+        Err(_panicked) => {
+            let problem = Problem::new(Kind::Internal, "the request was not carried out to its end");
+            Ok(ServiceResponse::new(kept, actix_web::ResponseError::error_response(&problem)))
         }
     }
 }
@@ -97,36 +113,9 @@ async fn judge(house: &House, tenant: &TenantId, key: &str, hash: &[u8]) -> Resu
     })
 }
 
-/// Carries the request out in a task of its own: a caller that goes away does not stop it half way.
-async fn carry_out(
-    house: web::Data<House>,
-    doorway: web::Data<Doorway>,
-    slot: (TenantId, String),
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let kept = request.request().clone();
-    let task = actix_web::rt::spawn(async move {
-        let answered = answer(request, next).await;
-        let stored = match answered {
-            Ok(response) => store_answer(&house, &slot, response).await,
-            Err(error) => Err(error),
-        };
-        doorway.end_answer(&slot);
-        stored
-    });
-    match task.await {
-        Ok(answered) => answered,
-        Err(_panicked) => {
-            let problem = Problem::new(Kind::Internal, "the request was not carried out to its end");
-            Ok(ServiceResponse::new(kept, actix_web::ResponseError::error_response(&problem)))
-        }
-    }
-}
-
 async fn store_answer(
     house: &House,
-    slot: &(TenantId, String),
+    slot: &AnswerSlot,
     response: ServiceResponse<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let instead = response.response().extensions().get::<StoredInstead>().cloned();
@@ -139,7 +128,7 @@ async fn store_answer(
     let text =
         instead.map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), |StoredInstead(text)| text);
     let status = head.status().as_u16();
-    if let Err(cause) = house.store.finish_idempotent(&slot.0, &slot.1, status, &text).await {
+    if let Err(cause) = house.store.finish_idempotent(slot.tenant(), slot.key(), status, &text).await {
         // The change is made and the caller learns it; only a repeat of it would be told "in progress".
         tracing::warn!(cause = %cause, "answer to a request with an idempotency key not stored");
     }

@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
     api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
-    messages, meter_keys, reports, rulings, sessions, tariff_assignments, tariffs, token_groups, tokens,
-    transactions,
+    messages, meter_keys, reports, rulings, sessions, strays, tariff_assignments, tariffs, token_groups,
+    tokens, transactions,
 };
 
 const SCHEME: &str = "api_key";
@@ -30,6 +30,7 @@ const SCHEME: &str = "api_key";
         evses::list,
         transactions::list, transactions::read,
         sessions::list, sessions::read, rulings::rule,
+        strays::orphans, strays::contradictions, strays::unreadable,
         cdrs::list, cdrs::export, cdrs::read,
         tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete, tariffs::versions,
         tariff_assignments::list, tariff_assignments::create, tariff_assignments::read, tariff_assignments::put,

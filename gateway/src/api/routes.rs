@@ -5,8 +5,8 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
-    messages, meter_keys, openapi, reports, rulings, sessions, tariff_assignments, tariffs, token_groups,
-    tokens, transactions,
+    messages, meter_keys, openapi, reports, rulings, sessions, strays, tariff_assignments, tariffs,
+    token_groups, tokens, transactions,
 };
 
 /// An HTTP method the API uses.
@@ -103,6 +103,10 @@ routes! {
     GET    "/sessions"                                           READ        sessions::list;
     GET    "/sessions/{id}"                                      READ        sessions::read;
     POST   "/sessions/{id}/rulings"                              WRITE       rulings::rule;
+
+    GET    "/strays/orphans"                                     READ        strays::orphans;
+    GET    "/strays/contradictions"                              READ        strays::contradictions;
+    GET    "/strays/unreadable"                                  READ        strays::unreadable;
 
     GET    "/cdrs"                                               READ        cdrs::list;
     GET    "/cdrs.csv"                                           READ        cdrs::export;

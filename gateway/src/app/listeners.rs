@@ -1,26 +1,22 @@
 //! Opens a node's listeners: stations on ws and wss, people and programs on http, watchers on ops.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use actix_server::{Server, ServerHandle};
 use actix_web::web;
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use ringmain_certs::chain::CertificateFiles;
-use ringmain_certs::dev_ca::folder;
-use ringmain_certs::server::{ClientAuth, ServerSettings, ServerTls};
-use ringmain_certs::verifier::ClientCa;
 use serde::Serialize;
 
+use super::certificates::Certificates;
 use super::{Node, doorkeeper};
-use crate::config::{Address, ClientCertificate, Config};
+use crate::config::Address;
 use crate::house::House;
 use crate::listen::{self, ListenSettings};
 use crate::services::doorway::Doorway;
-use crate::{api, console, ops};
+use crate::{api, console, open_files, ops};
 
 /// Threads of the http listener: people and partners, not stations.
 const HTTP_WORKERS: usize = 2;
@@ -91,10 +87,10 @@ pub fn open(
 
 fn open_stations(node: &Arc<Node>, running: &mut Running) -> anyhow::Result<()> {
     let config = &node.config;
-    let settings = |address| ListenSettings {
-        connections_max: config.stations.connections_max,
-        ..ListenSettings::new(address)
-    };
+    let open_files = open_files::raise();
+    let connections_max = open_files::for_stations(config.stations.connections_max, open_files);
+    tracing::info!(open_files, connections_max, "limits of this process");
+    let settings = |address| ListenSettings { connections_max, ..ListenSettings::new(address) };
     if let Some(address) = resolve("listen.ws", &config.listen.ws)? {
         let (server, bound) = listen::bind(&settings(address), None, doorkeeper(node))
             .with_context(|| format!("listen.ws: listen on {address}"))?;
@@ -102,51 +98,15 @@ fn open_stations(node: &Arc<Node>, running: &mut Running) -> anyhow::Result<()> 
         running.stations.push(spawn(server));
     }
     if let Some(address) = resolve("listen.wss", &config.listen.wss)? {
-        let (tls, ca) = tls(config)?;
-        let (server, bound) = listen::bind(&settings(address), Some(tls.config()), doorkeeper(node))
+        let (certificates, ca) = Certificates::load(config)?;
+        let (server, bound) = listen::bind(&settings(address), Some(certificates.config()), doorkeeper(node))
             .with_context(|| format!("listen.wss: listen on {address}"))?;
+        node.chores.start(certificates.keep_fresh());
         running.addresses.wss = Some(bound);
         running.addresses.ca = ca;
         running.stations.push(spawn(server));
     }
     Ok(())
-}
-
-/// TLS from the configured files, or from a development CA in the data folder.
-fn tls(config: &Config) -> anyhow::Result<(ServerTls, Option<PathBuf>)> {
-    let named = config.tls.certificate.clone().zip(config.tls.key.clone());
-    let (files, dev_ca) = match named {
-        Some((chain_pem, key_pem)) => (CertificateFiles { chain_pem, key_pem }, None),
-        None => {
-            let pki = folder::ensure(&pki_folder(&config.data_dir), &[], SystemTime::now())
-                .context("make development certificates")?;
-            (pki.server(), Some(pki.ca_pem))
-        }
-    };
-    let mut settings = ServerSettings::new(files);
-    let client_ca = config.tls.client_ca.clone().or_else(|| dev_ca.clone());
-    settings.client_auth = match (config.tls.client_certificate, client_ca) {
-        (ClientCertificate::Off, _) | (ClientCertificate::Optional, None) => ClientAuth::Off,
-        (ClientCertificate::Optional, Some(ca)) => {
-            ClientAuth::Optional(ClientCa { ca_pem: ca, crl_pem: None })
-        }
-        (ClientCertificate::Required, Some(ca)) => {
-            ClientAuth::Required(ClientCa { ca_pem: ca, crl_pem: None })
-        }
-        (ClientCertificate::Required, None) => {
-            anyhow::bail!(
-                "tls.client_certificate is required, so tls.client_ca must name the CAs of the stations"
-            )
-        }
-    };
-    let tls = ServerTls::load(settings).context("tls: load the certificates of the station listener")?;
-    Ok((tls, dev_ca))
-}
-
-/// Where the development CA lives.
-#[must_use]
-pub fn pki_folder(data_dir: &Path) -> PathBuf {
-    data_dir.join("pki")
 }
 
 fn http_server(

@@ -47,10 +47,13 @@ pub(super) async fn run(node: Arc<Node>, desk: Arc<dyn CommandDesk>) {
 async fn settle_due(node: &Node, desk: &dyn CommandDesk) -> Result<(), StoreError> {
     let due = node.store.due_settlements(clock::now(), PAGE).await?;
     let rulings = due.iter().map(|session| wait_is_over(node, desk, session));
-    for (session, ruling) in due.iter().zip(futures_util::future::join_all(rulings).await) {
-        rule(node, session, ruling).await?;
+    let rulings = futures_util::future::join_all(rulings).await;
+    let mut result = Ok(());
+    // One that the store refuses must not hold up the others.
+    for (session, ruling) in due.iter().zip(rulings) {
+        result = rule(node, session, ruling).await.and(result);
     }
-    Ok(())
+    result
 }
 
 /// Nothing more is waited for, unless the station says that messages are in its queue (OCPP 2.0.1 part 2, E14). It is asked once.
@@ -77,15 +80,16 @@ async fn wait_is_over(node: &Node, desk: &dyn CommandDesk, session: &Session) ->
 
 /// Open sessions that are over: another one began at their EVSE, or nobody spoke of them for too long.
 async fn sweep(node: &Node) -> Result<(), StoreError> {
+    let mut result = Ok(());
     for overtaken in node.store.overtaken_sessions(PAGE).await? {
         let ruling = Ruling::Superseded { at: overtaken.at, by: overtaken.by.clone() };
-        rule(node, &overtaken.session, ruling).await?;
+        result = rule(node, &overtaken.session, ruling).await.and(result);
     }
     let silent_s = i64::from(node.config.billing.abandoned_after_s);
     for session in node.store.silent_sessions(clock::now().plus_secs(-silent_s), PAGE).await? {
-        rule(node, &session, Ruling::Abandoned).await?;
+        result = rule(node, &session, Ruling::Abandoned).await.and(result);
     }
-    Ok(())
+    result
 }
 
 /// Commits a ruling, and lets the site know.

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
+use actix::prelude::SendError;
 use ringmain_domain::id::{Epoch, StationId};
 
 use crate::actors::connection::{Connection, Execute, RecordChanged};
@@ -25,6 +27,7 @@ pub struct Route {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryRouting {
     routes: Arc<RwLock<HashMap<StationId, Route>>>,
+    changes: Arc<AtomicU64>,
 }
 
 // === impl MemoryRouting ===
@@ -77,12 +80,21 @@ impl MemoryRouting {
         routes.values().map(|route| route.connection.clone()).collect()
     }
 
-    /// Tells a station's connection that its record changed; a full mailbox is tried again by the next change or reconnect.
+    /// How many records changed so far. Whoever reads a record before its station has a route looks here before and after.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// Tells a station's connection that its record changed; where its mailbox is full, once there is room. Called on an arbiter.
     pub fn notify_changed(&self, station: &StationId) {
-        if let Some(route) = self.find(station)
-            && route.connection.try_send(RecordChanged).is_err()
-        {
-            tracing::debug!(station.id = %station, "the connection is too busy to hear of a changed record");
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        let Some(route) = self.find(station) else { return };
+        if let Err(SendError::Full(notice)) = route.connection.try_send(RecordChanged) {
+            actix::spawn(async move {
+                // A connection that ended meanwhile needs no notice.
+                route.connection.send(notice).await.ok();
+            });
         }
     }
 
@@ -95,7 +107,6 @@ impl MemoryRouting {
         station: &StationId,
         order: Execute,
     ) -> Result<(), ringmain_domain::command::CommandOutcome> {
-        use actix::prelude::SendError;
         use ringmain_domain::command::CommandOutcome;
         let route = self.find(station).ok_or(CommandOutcome::Offline)?;
         route.connection.try_send(order).map_err(|error| match error {

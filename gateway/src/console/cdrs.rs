@@ -1,6 +1,5 @@
 //! The list of bill records, with filters, and the same list as a CSV file.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use ringmain_domain::cdr::{Cdr, CdrKind};
@@ -14,7 +13,7 @@ use super::guard::Visitor;
 use super::page::{Nav, PageError, Shell, ok};
 use super::stations::{Choice, Places};
 use crate::house::House;
-use crate::services::cdr_export::{self, ExportError};
+use crate::services::cdr_export;
 use crate::services::doorway::Doorway;
 
 /// Bill records on a page.
@@ -115,19 +114,7 @@ pub(super) async fn csv(
 ) -> Result<HttpResponse, PageError> {
     let nonsense = || PageError::Absent("no bill can fit this filter".to_owned());
     let filter = query.filter(&visitor.zone).ok_or_else(nonsense)?;
-    let text = match cdr_export::csv(&house.store, &visitor.caller.tenant, filter).await {
-        Ok(text) => text,
-        Err(ExportError::Store(cause)) => return Err(cause.into()),
-        Err(ExportError::Csv(cause)) => {
-            tracing::error!(%cause, "a row could not be written");
-            return Err(PageError::Fault);
-        }
-    };
-    let file = format!("attachment; filename=\"{}\"", cdr_export::FILE_NAME);
-    Ok(HttpResponse::Ok()
-        .content_type(cdr_export::MEDIA_TYPE)
-        .insert_header((header::CONTENT_DISPOSITION, file))
-        .streaming(text))
+    Ok(cdr_export::download(&house.store, &visitor.caller.tenant, filter).await?)
 }
 
 // === impl ListQuery ===

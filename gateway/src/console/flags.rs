@@ -28,6 +28,18 @@ pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
             "Implausible energy",
             "More energy than any vehicle takes in the time: look for a jump in the register, often a wrong unit or a reading of another meter.",
         ),
+        SessionFlag::ImplausibleDuration => (
+            "Implausible duration",
+            "Longer than anybody stays: look whether the station's clock was set when it began, or whether start and end belong together.",
+        ),
+        SessionFlag::EnergyAfterEnd => (
+            "Energy after the end",
+            "The meter went on under this transaction after its end, which is not billed: look whether the station ended it twice.",
+        ),
+        SessionFlag::Contradicted => (
+            "Contradicted",
+            "A message came under the number of a stored one and would have changed the bill: the station may have begun to count anew. Compare them below.",
+        ),
         SessionFlag::NoMeterReading => (
             "No meter reading",
             "The station sent no two registers to count energy between, so none can be billed: read the meter, or void the session.",

@@ -6,7 +6,7 @@ use ringmain_domain::id::SessionId;
 use ringmain_domain::session::Session;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::page::PageRequest;
-use ringmain_store::strays::{Contradiction, Orphan};
+use ringmain_store::strays::{Contradiction, Orphan, Unreadable};
 use serde::Deserialize;
 
 use super::flags::{FlagWords, all_in_words};
@@ -54,6 +54,7 @@ struct ReviewPage {
     next: Option<String>,
     orphans: Strays,
     contradictions: Strays,
+    unreadable: Unreadables,
 }
 
 /// A session that waits.
@@ -92,6 +93,23 @@ struct Stray {
     readings: String,
 }
 
+/// Billing messages that cannot be read.
+struct Unreadables {
+    count: String,
+    /// There are more than are shown.
+    more: bool,
+    lines: Vec<UnreadableLine>,
+}
+
+struct UnreadableLine {
+    at: When,
+    station: String,
+    station_href: String,
+    action: String,
+    payload: String,
+    is_cut: bool,
+}
+
 /// The page.
 pub(super) async fn show(
     house: web::Data<House>,
@@ -106,6 +124,7 @@ pub(super) async fn show(
     let few = PageRequest::first(STRAYS_SHOWN);
     let orphans = house.store.orphans(tenant, &few).await?;
     let contradictions = house.store.contradictions(tenant, &few).await?;
+    let unreadable = house.store.unreadable(tenant, &few).await?;
     let shell = visitor.shell(&doorway, Nav::Review);
     let page = ReviewPage {
         waiting: waiting(shell.reviews),
@@ -122,6 +141,11 @@ pub(super) async fn show(
             count: counted(counts.contradictions),
             more: contradictions.next.is_some(),
             lines: contradictions.items.iter().map(|one| Stray::of_contradiction(one, &visitor)).collect(),
+        },
+        unreadable: Unreadables {
+            count: counted(counts.unreadable),
+            more: unreadable.next.is_some(),
+            lines: unreadable.items.into_iter().map(|one| UnreadableLine::of(one, zone)).collect(),
         },
     };
     Ok(ok(&page))
@@ -201,6 +225,21 @@ impl Stray {
             href: Some(format!("/sessions/{session}")),
             what,
             readings,
+        }
+    }
+}
+
+// === impl UnreadableLine ===
+
+impl UnreadableLine {
+    fn of(message: Unreadable, zone: &Zone) -> Self {
+        Self {
+            at: zone.exact(message.received_at),
+            station_href: format!("/charging-stations/{}", path_segment(message.station.as_str())),
+            station: message.station.to_string(),
+            action: message.action.into(),
+            payload: message.payload.into(),
+            is_cut: message.is_cut,
         }
     }
 }

@@ -42,6 +42,7 @@ struct StationPage {
     feed_url: String,
     facts: Vec<(&'static str, String)>,
     maintenance: bool,
+    max_power_w: Option<u32>,
     evses: Vec<String>,
     tokens: Vec<Choice>,
     locations: Vec<Choice>,
@@ -164,6 +165,7 @@ pub(super) async fn page(
         path,
         facts: facts(station, &visitor.zone),
         maintenance: station.maintenance,
+        max_power_w: station.max_power_w,
         evses: evses::of(&row).iter().map(|evse| evse.evse.to_string()).collect(),
         tokens: offered.collect(),
         locations: places.choices(location),
@@ -205,6 +207,7 @@ fn facts(station: &ChargingStation, zone: &Zone) -> Vec<(&'static str, String)> 
         ("Firmware", text(&station.firmware)),
         ("Protocol", station.ocpp_version.as_deref().map(version_in_words)),
         ("Tariff", station.tariff_id.as_ref().map(ToString::to_string)),
+        ("Power of an EVSE", station.max_power_w.map(|watts| power(i64::from(watts)))),
         ("Last boot", at(station.booted_at)),
         ("First known", at(Some(station.created_at))),
     ];

@@ -42,12 +42,13 @@ pub(super) struct RegistrationForm {
     registration: String,
 }
 
-/// Name, location, tariff, or maintenance alone.
+/// Name, location, tariff, rating, or maintenance alone.
 #[derive(Debug, Deserialize)]
 pub(super) struct RecordForm {
     name: Option<String>,
     location_id: Option<String>,
     tariff_id: Option<String>,
+    max_power_w: Option<String>,
     maintenance: Option<String>,
 }
 
@@ -127,7 +128,15 @@ pub(super) async fn change(
         given(&form.tariff_id).map(|text| text.map(|text| TariffId::new(&text)).transpose()).transpose();
     let (Ok(location_id), Ok(tariff_id)) = (location, tariff) else { return Err(PageError::BadForm) };
     let name = given(&form.name).map(|text| text.map(Into::into));
-    let change = StationChange { location_id, name, tariff_id, maintenance, ..StationChange::default() };
+    let max_power_w =
+        given(&form.max_power_w).map(|text| text.map(|text| text.parse()).transpose()).transpose();
+    let Ok(max_power_w) = max_power_w else {
+        let trouble = vec!["Power of an EVSE: a whole number of watts is needed".to_owned()];
+        return station::page(&house, &doorway, &visitor, &id, StatusCode::UNPROCESSABLE_ENTITY, trouble)
+            .await;
+    };
+    let change =
+        StationChange { location_id, name, tariff_id, max_power_w, maintenance, ..StationChange::default() };
     match change_station(&house, &visitor.caller, &id, change).await {
         Ok(_row) => Ok(visitor.go(&doorway, &page_of(&id), notice)),
         Err(Refusal::Invalid(flaws)) => {

@@ -53,20 +53,6 @@ impl Stream {
             Transport::Tls(stream) => stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref),
         }
     }
-
-    /// The negotiated version and cipher suite as text for the log, such as `TLSv1_3 TLS13_AES_128_GCM_SHA256`.
-    #[must_use]
-    pub fn tls_parameters(&self) -> Option<String> {
-        match &self.transport {
-            Transport::Plain(_) => None,
-            Transport::Tls(stream) => {
-                let session = stream.get_ref().1;
-                let version = session.protocol_version()?;
-                let suite = session.negotiated_cipher_suite()?.suite();
-                Some(format!("{version:?} {suite:?}"))
-            }
-        }
-    }
 }
 
 impl AsyncRead for Stream {

@@ -4,8 +4,10 @@
 //! A cell that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers. Never: a float, or a number in the
 //! reader's own notation.
 
+use actix_web::HttpResponse;
+use actix_web::http::header;
 use actix_web::web::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::TenantId;
 use ringmain_domain::meter::SignatureVerdict;
@@ -17,9 +19,9 @@ use super::sessions::flag_name;
 use super::tokens::kind_name;
 
 /// The name under which a browser saves it.
-pub const FILE_NAME: &str = "bills.csv";
+const FILE_NAME: &str = "bills.csv";
 /// What it is, for HTTP.
-pub const MEDIA_TYPE: &str = "text/csv; charset=utf-8; header=present";
+const MEDIA_TYPE: &str = "text/csv; charset=utf-8; header=present";
 
 /// The columns, in their order. New ones are added at the end, so that a program that counts goes on.
 pub const COLUMNS: [&str; 25] = [
@@ -80,18 +82,23 @@ enum Left {
     Nothing,
 }
 
-/// All bill records that fit, the newest first. The first page is read before this answers, so that a store that is away can still be told.
+/// All bill records that fit, the newest first, as an answer that is a file. The first page is read before this answers, so that a store
+/// that is away can still be told.
 ///
 /// # Errors
 /// The store's.
-pub async fn csv(
+pub async fn download(
     store: &Store,
     tenant: &TenantId,
     filter: CdrFilter,
-) -> Result<impl Stream<Item = Result<Bytes, ExportError>> + use<>, ExportError> {
+) -> Result<HttpResponse, StoreError> {
     let first = store.cdrs(tenant, &filter, &PageRequest::first(MAX_LIMIT)).await?;
     let export = Export { store: store.clone(), tenant: tenant.clone(), filter, left: Left::First(first) };
-    Ok(stream::unfold(export, Export::next))
+    let file = format!("attachment; filename=\"{FILE_NAME}\"");
+    Ok(HttpResponse::Ok()
+        .content_type(MEDIA_TYPE)
+        .insert_header((header::CONTENT_DISPOSITION, file))
+        .streaming(stream::unfold(export, Export::next)))
 }
 
 // === impl Export ===

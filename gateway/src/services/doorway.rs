@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ringmain_domain::id::TenantId;
@@ -42,7 +42,17 @@ pub struct Doorway {
     pub failed_sign_ins: RateLimiter<IpAddr>,
     /// Who is signed in to the console.
     pub sign_ins: SignIns,
-    answering: Mutex<BTreeSet<(TenantId, String)>>,
+    answering: Answering,
+}
+
+/// Requests with an idempotency key that this node is answering: tenant and key.
+type Answering = Arc<Mutex<BTreeSet<(TenantId, String)>>>;
+
+/// A request with an idempotency key is being answered, until this is dropped: whatever becomes of its task, the key is free again.
+#[derive(Debug)]
+pub struct AnswerSlot {
+    answering: Answering,
+    key: (TenantId, String),
 }
 
 impl Default for Limits {
@@ -59,6 +69,28 @@ impl Default for Limits {
     }
 }
 
+// === impl AnswerSlot ===
+
+impl AnswerSlot {
+    /// Whose key.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.key.0
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key.1
+    }
+}
+
+impl Drop for AnswerSlot {
+    fn drop(&mut self) {
+        self.answering.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
 // === impl Doorway ===
 
 impl Doorway {
@@ -70,17 +102,14 @@ impl Doorway {
             requests: RateLimiter::new(limits.burst_requests, limits.requests_per_second),
             failed_sign_ins: RateLimiter::new(limits.burst_sign_ins, limits.sign_ins_per_second),
             sign_ins: SignIns::new(limits.sign_ins),
-            answering: Mutex::new(BTreeSet::new()),
+            answering: Answering::default(),
         }
     }
 
-    /// Notes that this node answers a request with an idempotency key. False: it is answering one already.
-    pub fn begin_answer(&self, key: &(TenantId, String)) -> bool {
-        self.answering.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
-    }
-
-    /// The request is answered.
-    pub fn end_answer(&self, key: &(TenantId, String)) {
-        self.answering.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// Notes that this node answers a request with an idempotency key, until the slot is dropped. `None`: it is answering one already.
+    pub fn begin_answer(&self, tenant: &TenantId, key: &str) -> Option<AnswerSlot> {
+        let key = (tenant.clone(), key.to_owned());
+        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        answering.insert(key.clone()).then(|| AnswerSlot { answering: Arc::clone(&self.answering), key })
     }
 }

@@ -1,9 +1,11 @@
 //! Public keys of meters, and what signatures are worth by them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ringmain_certs::ocmf::key::MeterKey;
-use ringmain_certs::ocmf::{Record, verify};
+use ringmain_certs::ocmf::{ReadError, Record};
 use ringmain_domain::id::TenantId;
-use ringmain_domain::meter::{MeterKeyRecord, SignedValue};
+use ringmain_domain::meter::{MeterKeyRecord, SignatureVerdict};
 use ringmain_domain::report::{StationReport, TransactionReport};
 use ringmain_store::store::{Store, StoreError};
 use serde_json::json;
@@ -16,6 +18,8 @@ use crate::house::House;
 
 /// The most characters of a meter's serial number (OCMF 1.4.1, MS).
 const SERIAL_MAX_CHARS: usize = 100;
+/// The most signed values that are verified of one message: a day of them, one every quarter of an hour. Real messages bring two.
+const VERIFIED_MAX: usize = 100;
 
 /// Registers a meter's key or replaces it.
 ///
@@ -49,7 +53,10 @@ pub async fn remove(house: &House, caller: &Caller, serial: &str) -> Result<(), 
     Ok(())
 }
 
-/// Judges the signed values of a report by the keys that are registered now.
+/// Judges the signed values of a report by the keys that are registered now: of too many, the first and the last, which a bill stands on.
+/// Reading and verifying are seconds of work for a message as large as a frame may be, so the connection's own thread does neither.
+///
+/// Says how many were left out.
 ///
 /// # Errors
 /// The store's: then nothing is judged, and nothing may be decided either.
@@ -57,18 +64,46 @@ pub async fn judge(
     store: &Store,
     tenant: &TenantId,
     report: &mut TransactionReport,
-) -> Result<(), StoreError> {
-    for sample in &mut report.samples {
-        let Some(signed) = sample.signed.as_deref_mut() else { continue };
-        let registered = match serial(signed) {
-            Some(serial) => store.meter_key(tenant, &serial).await?,
-            None => None,
-        };
-        // A key that was registered was readable then.
-        let key = registered.and_then(|record| MeterKey::read(&record.public_key).ok());
-        signed.verdict = Some(verify(signed, key.as_ref()).verdict);
+) -> Result<usize, StoreError> {
+    let mut signed: Vec<_> =
+        report.samples.iter_mut().filter_map(|sample| sample.signed.as_deref_mut()).collect();
+    let surplus = signed.len().saturating_sub(VERIFIED_MAX);
+    if surplus > 0 {
+        for left_out in signed.drain(VERIFIED_MAX / 2..VERIFIED_MAX / 2 + surplus) {
+            left_out.verdict = Some(SignatureVerdict::Unsupported);
+        }
     }
-    Ok(())
+    let texts: Vec<_> = signed.iter().map(|signed| signed.data.clone()).collect();
+    let read = move || texts.iter().map(|text| Record::read(text)).collect::<Vec<_>>();
+    let Some(records) = elsewhere(read).await else { return Ok(surplus) };
+    let serials: BTreeSet<&str> =
+        records.iter().flatten().map(serial).filter(|serial| !serial.is_empty()).collect();
+    let registered = store.meter_keys_of(tenant, serials).await?;
+    let Some(verdicts) = elsewhere(move || verdicts(&records, &registered)).await else { return Ok(surplus) };
+    for (signed, verdict) in signed.into_iter().zip(verdicts) {
+        signed.verdict = Some(verdict);
+    }
+    Ok(surplus)
+}
+
+/// What signatures are worth. The key that came along decides nothing, so no time is spent on it.
+fn verdicts(records: &[Result<Record, ReadError>], registered: &[MeterKeyRecord]) -> Vec<SignatureVerdict> {
+    // A key that was registered was readable then.
+    let keys: BTreeMap<&str, MeterKey> = registered
+        .iter()
+        .filter_map(|record| Some((&*record.serial, MeterKey::read(&record.public_key).ok()?)))
+        .collect();
+    let verdict = |record: &Result<Record, ReadError>| match record {
+        Ok(record) => record.verify(keys.get(serial(record)), "").verdict,
+        Err(_) => SignatureVerdict::Unreadable,
+    };
+    records.iter().map(verdict).collect()
+}
+
+/// Work for another thread. `None`: it has no result, because the node stops or the work panicked; then nobody looked.
+async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.inspect_err(|error| tracing::error!(%error, "signed values were not judged")).ok()
 }
 
 /// The report's transaction, if it carries signed values.
@@ -81,7 +116,6 @@ pub fn signed(report: &mut StationReport) -> Option<&mut TransactionReport> {
     }
 }
 
-fn serial(signed: &SignedValue) -> Option<String> {
-    let record = Record::read(&signed.data).ok()?;
-    Some(record.payload().serial().to_owned()).filter(|serial| !serial.is_empty())
+fn serial(record: &Record) -> &str {
+    record.payload().serial()
 }

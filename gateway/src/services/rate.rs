@@ -16,10 +16,37 @@ pub struct RateLimiter<K> {
     buckets: Mutex<HashMap<K, Bucket>>,
 }
 
+/// What one key has left. Some callers keep their own: a connection of its peer.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+pub struct Bucket {
     left: f64,
     at: Instant,
+}
+
+// === impl Bucket ===
+
+impl Bucket {
+    /// A full one.
+    #[must_use]
+    pub fn new(burst: u32, now: Instant) -> Self {
+        Self { left: f64::from(burst), at: now }
+    }
+
+    /// Takes one, if there is one left; it fills up by `per_second` to `burst`.
+    pub fn take(&mut self, burst: f64, per_second: f64, now: Instant) -> bool {
+        self.left = self.left(burst, per_second, now);
+        self.at = now;
+        if self.left < 1.0 {
+            return false;
+        }
+        self.left -= 1.0;
+        true
+    }
+
+    fn left(&self, burst: f64, per_second: f64, now: Instant) -> f64 {
+        let refilled = now.saturating_duration_since(self.at).as_secs_f64() * per_second;
+        (self.left + refilled).min(burst)
+    }
 }
 
 // === impl RateLimiter ===
@@ -38,13 +65,7 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
             self.make_room(&mut buckets, now);
         }
         let bucket = buckets.entry(key.clone()).or_insert(Bucket { left: self.burst, at: now });
-        bucket.left = self.left(bucket, now);
-        bucket.at = now;
-        if bucket.left < 1.0 {
-            return false;
-        }
-        bucket.left -= 1.0;
-        true
+        bucket.take(self.burst, self.per_second, now)
     }
 
     /// Is there one left? Takes none.
@@ -54,8 +75,7 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
     }
 
     fn left(&self, bucket: &Bucket, now: Instant) -> f64 {
-        let refilled = now.saturating_duration_since(bucket.at).as_secs_f64() * self.per_second;
-        (bucket.left + refilled).min(self.burst)
+        bucket.left(self.burst, self.per_second, now)
     }
 
     /// A full bucket is as good as none. If all are in use, the one idle longest goes.

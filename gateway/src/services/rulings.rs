@@ -73,6 +73,7 @@ fn ruling_note(ruling: &Ruling) -> &str {
         | Ruling::Overlaps { .. }
         | Ruling::Abandoned
         | Ruling::Queued { .. }
+        | Ruling::Contradicted
         | Ruling::GraceOver => "",
     }
 }

@@ -26,6 +26,12 @@ const PASSWORD_MAX_CHARS: usize = 40;
 const SCAN_STEP: u32 = 200;
 const SCANS_MAX: usize = 50;
 
+/// How often a change is put on a record that others change in the same moment.
+const CHANGES_TRIED: usize = 5;
+/// What an EVSE may be rated at, in W: from a lamp post to a ship.
+const POWER_MIN_W: u32 = 1_000;
+const POWER_MAX_W: u32 = 20_000_000;
+
 /// A station to register.
 #[derive(Debug, Clone)]
 pub struct NewStation {
@@ -39,6 +45,8 @@ pub struct NewStation {
     pub tariff_id: Option<TariffId>,
     /// May it take part?
     pub registration: Registration,
+    /// The most one of its EVSEs can give, in W.
+    pub max_power_w: Option<u32>,
     /// Keep its local authorization list up to date by itself?
     pub local_list_enabled: bool,
     /// Its password; one is made up when absent.
@@ -67,6 +75,8 @@ pub struct StationChange {
     pub registration: Option<Registration>,
     /// Does an operator work on it?
     pub maintenance: Option<bool>,
+    /// The most one of its EVSEs can give, in W.
+    pub max_power_w: Option<Option<u32>>,
     /// Keep its local authorization list up to date by itself?
     pub local_list_enabled: Option<bool>,
 }
@@ -100,6 +110,7 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
     if let Some(password) = &new.password {
         check_password(&mut flaws, password.reveal());
     }
+    check_power(&mut flaws, new.max_power_w);
     check_references(house, caller, &mut flaws, new.location_id.as_ref(), new.tariff_id.as_ref()).await?;
     Refusal::unless_sound(flaws)?;
     let (password, made_up) = match new.password {
@@ -114,6 +125,7 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
         location_id: new.location_id,
         name: new.name,
         tariff_id: new.tariff_id,
+        max_power_w: new.max_power_w,
         local_list_enabled: new.local_list_enabled,
         ..ChargingStation::unknown(caller.tenant.clone(), new.id, new.registration, now)
     };
@@ -126,7 +138,7 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
     put_password(house, &station, &password).await?;
     let detail = json!({
         "location_id": station.location_id, "name": station.name, "tariff_id": station.tariff_id,
-        "registration": station.registration, "local_list_enabled": station.local_list_enabled,
+        "registration": station.registration, "max_power_w": station.max_power_w, "local_list_enabled": station.local_list_enabled,
     });
     audit::record(house, caller, "charging_station.created", &subject(&station.id), &detail).await?;
     house.station_changed(&station.id);
@@ -143,22 +155,39 @@ pub async fn change(
     id: &StationId,
     change: StationChange,
 ) -> Result<StationRow, Refusal> {
-    let mut station = own(house, caller, id).await?;
+    own(house, caller, id).await?;
     let mut flaws = Vec::new();
     if let Some(Some(name)) = &change.name {
         check_text(&mut flaws, "/name", name, NAME_MAX_CHARS);
     }
     let (location, tariff) = (change.location_id.clone().flatten(), change.tariff_id.clone().flatten());
+    check_power(&mut flaws, change.max_power_w.flatten());
     check_references(house, caller, &mut flaws, location.as_ref(), tariff.as_ref()).await?;
     Refusal::unless_sound(flaws)?;
-    let detail = apply(&mut station, change);
-    station.updated_at = clock::now();
-    if !house.store.update_station(&station).await? {
-        return Err(absent(id));
-    }
+    let detail = write_change(house, caller, id, &change).await?;
     audit::record(house, caller, "charging_station.changed", &subject(id), &detail).await?;
     house.station_changed(id);
     row(house, caller, id).await
+}
+
+/// Puts a change on the record as it is now: what somebody else changed in the same moment stays.
+async fn write_change(
+    house: &House,
+    caller: &Caller,
+    id: &StationId,
+    change: &StationChange,
+) -> Result<Value, Refusal> {
+    for _ in 0..CHANGES_TRIED {
+        let mut station = own(house, caller, id).await?;
+        let before = station.updated_at;
+        let detail = apply(&mut station, change.clone());
+        // Never the same moment twice, or the next change would not see this one.
+        station.updated_at = clock::now().max(before.plus_millis(1));
+        if house.store.update_station(&station, before).await? {
+            return Ok(detail);
+        }
+    }
+    Err(Refusal::conflict("the record is being changed by others all the time: send this again".to_owned()))
 }
 
 /// Gives a station a new password. Its present connection goes on; its next one needs the new password.
@@ -257,6 +286,10 @@ fn apply(station: &mut ChargingStation, change: StationChange) -> Value {
         note("maintenance", json!(station.maintenance), json!(maintenance));
         station.maintenance = maintenance;
     }
+    if let Some(max_power_w) = change.max_power_w {
+        note("max_power_w", json!(station.max_power_w), json!(max_power_w));
+        station.max_power_w = max_power_w;
+    }
     if let Some(enabled) = change.local_list_enabled {
         note("local_list_enabled", json!(station.local_list_enabled), json!(enabled));
         station.local_list_enabled = enabled;
@@ -282,6 +315,13 @@ async fn check_references(
         flaws.push(Flaw::new("/tariff_id", format!("there is no tariff {:?}", id.as_str())));
     }
     Ok(())
+}
+
+fn check_power(flaws: &mut Vec<Flaw>, max_power_w: Option<u32>) {
+    if let Some(watts) = max_power_w.filter(|watts| !(POWER_MIN_W..=POWER_MAX_W).contains(watts)) {
+        let range = format!("must be {POWER_MIN_W} to {POWER_MAX_W} W, this is {watts}");
+        flaws.push(Flaw::new("/max_power_w", range));
+    }
 }
 
 fn check_password(flaws: &mut Vec<Flaw>, password: &str) {

@@ -1,4 +1,5 @@
-//! Tariffs: create, replace, remove. A session is priced by the tariff as it is when the session ends.
+//! Tariffs: create, replace, remove. Which tariff a session is priced by is chosen at its start and stays; of its versions, each part of
+//! the session is priced by the one in force when that energy flowed or that time went by.
 
 use ringmain_domain::id::TariffId;
 use ringmain_domain::segment::{Activity, Segment, Span};
@@ -146,7 +147,7 @@ pub fn price_cdr(pricer: &dyn CdrPricer, documents: &Documents<'_>) -> Result<Cd
         .map_err(|cause| Refusal::flaw(format!("/{}{}", cause.document.as_str(), cause.place), cause.detail))
 }
 
-/// What an imagined session would cost.
+/// What an imagined session would cost: by the versions in force while it lasts, as a real one.
 ///
 /// # Errors
 /// Absent; flaws; the store's.
@@ -158,9 +159,12 @@ pub async fn simulate(
     imagined: &Imagined,
 ) -> Result<CostBreakdown, Refusal> {
     let segments = imagined.segments()?;
-    let found = house.store.tariff(&caller.tenant, id).await?;
-    let tariff = found.ok_or_else(|| Refusal::absent("tariff", id))?;
-    Ok(price(&Timeline::single(&tariff), zone, &Usage::of(&segments)))
+    let absent = || Refusal::absent("tariff", id);
+    house.store.tariff(&caller.tenant, id).await?.ok_or_else(absent)?;
+    let versions = house.store.tariff_versions_from(&caller.tenant, id, imagined.started_at).await?;
+    let versions = versions.iter().map(|(from, tariff)| (*from, tariff));
+    let timeline = Timeline::new(versions).ok_or_else(absent)?;
+    Ok(price(&timeline, zone, &Usage::of(&segments)))
 }
 
 impl Imagined {

@@ -46,6 +46,7 @@ fn start(station: &str, key: &str, number: i32) -> Fact {
         offline: false,
         remote_start_id: None,
         time_repaired: false,
+        adopted: false,
         samples: Vec::new(),
         ruling: None,
         content: key.into(),

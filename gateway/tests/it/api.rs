@@ -21,5 +21,6 @@ mod matrix;
 mod openapi;
 pub(crate) mod rig;
 mod sessions;
+mod strays;
 mod tariffs;
 mod tokens;

@@ -105,8 +105,8 @@ async fn charge_twice(python: &Path, node: &Node, protocol: &str) {
     assert_eq!((sessions.len(), &sessions[1]["stop_reason"]), (2, &json!("Remote")), "{protocol}");
 }
 
-/// The interpreter with the library; made by the script when it is not there yet.
-async fn python() -> PathBuf {
+/// The interpreter with the packages of the tests; made by the script when it is not there yet.
+pub(crate) async fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let made = Command::new(root.join("scripts/python-env.sh")).status().await.unwrap();
     assert!(made.success(), "scripts/python-env.sh: {made}");

@@ -58,6 +58,7 @@ async fn all<F: Future<Output = Option<TestStore>>>(store: impl Fn() -> F) {
     let mut shared = Node::start_with(shared, SETTINGS).await;
     shared.expect_complaint("a message came again with other content");
     shared.expect_complaint("a station names another station's transaction");
+    shared.expect_complaint("a billing message cannot be read");
     let shared = Rc::new(shared);
     let failures: RefCell<Vec<String>> = RefCell::default();
     let cases = cases();

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::process::{Recipe, command};
 use crate::dial::{ByteStream, Transport};
+use crate::oracle::price::Price;
 
 /// What the ready file says.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -70,6 +71,7 @@ impl Ground {
                 }
                 node.env("RINGMAIN_BOOTSTRAP_TOKEN", &self.token)
                     .env("RINGMAIN_STATIONS__UNKNOWN", "accept")
+                    .env("RINGMAIN_STATIONS__DEFAULT_TARIFF", Price::TARIFF)
                     .env("RINGMAIN_TOKENS__UNKNOWN", "accept")
                     .env("RINGMAIN_LOG__FORMAT", "json")
                     .env("RUST_BACKTRACE", "1");

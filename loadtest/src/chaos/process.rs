@@ -1,6 +1,6 @@
 //! A process under test: started, killed without warning, and started again at once, as its supervisor would.
 //!
-//! One task per process. Whoever needs what the process offers follows [`Supervised::state`]; while it is down that is `None`. Never
+//! One task per process. Whoever needs what the process offers follows `Supervised::state`; while it is down that is `None`. Never
 //! asks a process to end in order: only `kill -9` is of interest here.
 
 use std::fs::File;

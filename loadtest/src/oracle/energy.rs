@@ -1,8 +1,9 @@
-//! Every transaction that ended is closed and billed once, to the watt-hour; nothing else is billed.
+//! Every transaction that ended is closed and billed once, to the watt-hour and the cent; nothing else is billed.
 
 use std::collections::BTreeMap;
 
 use super::operator::{StoredCdr, StoredTransaction};
+use super::price::Price;
 use super::{Verdict, Violation, by_name};
 use crate::witness::{Account, Name};
 
@@ -14,6 +15,7 @@ pub(super) fn compare(
     accounts: &BTreeMap<Name, Account>,
     transactions: &[StoredTransaction],
     cdrs: &[StoredCdr],
+    price: Option<Price>,
     verdict: &mut Verdict,
 ) {
     verdict.cdrs = cdrs.len();
@@ -30,7 +32,7 @@ pub(super) fn compare(
             verdict.accuse(Violation::NotClosed { name: name.clone(), status });
         }
         let records = billed.get(name).map(Vec::as_slice).unwrap_or_default();
-        bill(name, truth.energy_wh, records, verdict);
+        bill(name, truth.energy_wh, records, price, verdict);
     }
     let known = |name: &Name| accounts.contains_key(name);
     for name in stored.keys().filter(|name| !known(name)) {
@@ -42,7 +44,7 @@ pub(super) fn compare(
 }
 
 /// One transaction and its bill records.
-fn bill(name: &Name, true_wh: u64, records: &[&StoredCdr], verdict: &mut Verdict) {
+fn bill(name: &Name, true_wh: u64, records: &[&StoredCdr], price: Option<Price>, verdict: &mut Verdict) {
     let credits = records.iter().filter(|cdr| cdr.is_credit).count();
     let standing = records.len().saturating_sub(2 * credits);
     match standing {
@@ -57,6 +59,20 @@ fn bill(name: &Name, true_wh: u64, records: &[&StoredCdr], verdict: &mut Verdict
     if i64::try_from(true_wh) != Ok(newest.energy_wh) {
         let billed_wh = newest.energy_wh;
         verdict.accuse(Violation::WrongEnergy { name: name.clone(), true_wh, billed_wh });
+    }
+    let Some(price) = price else { return };
+    let (billed_wh, billed_cents) = (newest.energy_wh, newest.cost_cents.unwrap_or_default());
+    let sum_cents: i64 = records.iter().filter_map(|cdr| cdr.cost_cents).sum();
+    let true_cents = price.of(billed_wh);
+    verdict.billed_cents += sum_cents;
+    if (billed_cents, sum_cents) != (true_cents, true_cents) {
+        verdict.accuse(Violation::WrongCost {
+            name: name.clone(),
+            billed_wh,
+            true_cents,
+            billed_cents,
+            sum_cents,
+        });
     }
 }
 
@@ -85,15 +101,23 @@ mod tests {
         Account { messages: Vec::new(), truth: Some(truth) }
     }
 
+    const PRICE: Price = Price { fee_cents: 100, kwh_cents: 1_000 };
+
+    /// A cent for each Wh, and a euro.
     fn cdr(transaction: &str, revision: u64, energy_wh: i64, is_credit: bool) -> StoredCdr {
-        StoredCdr { name: name(transaction), revision, energy_wh, is_credit }
+        let cost_cents = Some((100 + energy_wh) * if is_credit { -1 } else { 1 });
+        StoredCdr { name: name(transaction), revision, energy_wh, cost_cents, is_credit }
+    }
+
+    fn at(cost_cents: i64, cdr: StoredCdr) -> StoredCdr {
+        StoredCdr { cost_cents: Some(cost_cents), ..cdr }
     }
 
     fn found(status: &str, cdrs: &[StoredCdr]) -> Vec<String> {
         let accounts = BTreeMap::from([(name("7"), account(50))]);
         let transactions = [StoredTransaction { name: name("7"), status: status.to_owned() }];
         let mut verdict = Verdict::default();
-        compare(&accounts, &transactions, cdrs, &mut verdict);
+        compare(&accounts, &transactions, cdrs, Some(PRICE), &mut verdict);
         verdict.violations.iter().map(|violation| format!("{violation:?}")).collect()
     }
 
@@ -113,8 +137,18 @@ mod tests {
         let cases = [
             ("active", vec![], ["NotClosed", "NotBilled"].as_slice()),
             ("completed", vec![cdr("7", 0, 51, false)], &["WrongEnergy"]),
-            ("completed", vec![cdr("7", 0, 50, false), cdr("7", 0, 50, false)], &["BilledTwice"]),
-            ("completed", vec![cdr("7", 0, 50, false), cdr("7", 1, 50, true)], &["NotBilled"]),
+            ("completed", vec![at(149, cdr("7", 0, 50, false))], &["WrongCost"]),
+            (
+                "completed",
+                vec![cdr("7", 0, 40, false), at(-139, cdr("7", 1, 40, true)), cdr("7", 2, 50, false)],
+                &["WrongCost"],
+            ),
+            (
+                "completed",
+                vec![cdr("7", 0, 50, false), cdr("7", 0, 50, false)],
+                &["BilledTwice", "WrongCost"],
+            ),
+            ("completed", vec![cdr("7", 0, 50, false), cdr("7", 1, 50, true)], &["NotBilled", "WrongCost"]),
             ("completed", vec![cdr("7", 0, 50, false), cdr("8", 0, 50, false)], &["Invented"]),
         ];
         for (status, cdrs, expected) in cases {

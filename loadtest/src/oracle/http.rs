@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as the oracle needs: one GET a connection, the answer whole.
+//! As much HTTP/1.1 as the oracle needs: one request a connection, the answer whole.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,14 +24,28 @@ pub(super) struct Answer {
 ///
 /// # Errors
 /// Nobody listens, the answer does not end in time, or it is no HTTP.
-pub(super) async fn get(address: SocketAddr, target: &str, token: &str) -> anyhow::Result<Answer> {
-    timeout(PATIENCE, ask(address, target, token)).await.context("the answer does not end")?
+pub(super) async fn send(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    token: &str,
+    body: &str,
+) -> anyhow::Result<Answer> {
+    timeout(PATIENCE, ask(address, method, target, token, body)).await.context("the answer does not end")?
 }
 
-async fn ask(address: SocketAddr, target: &str, token: &str) -> anyhow::Result<Answer> {
+async fn ask(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    token: &str,
+    body: &str,
+) -> anyhow::Result<Answer> {
     let mut stream = TcpStream::connect(address).await.context("connect")?;
     let head = format!(
-        "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(head.as_bytes()).await.context("ask")?;
     let mut raw = Vec::new();

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use super::http;
+use super::price::{self, Price};
 use crate::clock::Utc;
 use crate::dial::percent_encoded;
 use crate::witness::{Name, Phase};
@@ -22,6 +23,7 @@ const PAGES_MAX: usize = 10_000;
 pub struct Operator {
     address: SocketAddr,
     token: String,
+    price: Option<Price>,
 }
 
 /// A transaction as the API lists it.
@@ -46,6 +48,8 @@ pub(super) struct StoredCdr {
     pub(super) name: Name,
     pub(super) revision: u64,
     pub(super) energy_wh: i64,
+    /// What it costs, in cents; `None`: nothing, no tariff applied.
+    pub(super) cost_cents: Option<i64>,
     /// It takes another one back.
     pub(super) is_credit: bool,
 }
@@ -62,7 +66,35 @@ impl Operator {
     /// An operator who asks the API at `address` with the API key `token`.
     #[must_use]
     pub fn new(address: SocketAddr, token: &str) -> Self {
-        Self { address, token: token.to_owned() }
+        Self { address, token: token.to_owned(), price: None }
+    }
+
+    /// The same operator, whose stations all charge at this price: bills are held to it.
+    #[must_use]
+    pub fn priced(self, price: Price) -> Self {
+        Self { price: Some(price), ..self }
+    }
+
+    /// What bills are held to.
+    pub(super) const fn price(&self) -> Option<Price> {
+        self.price
+    }
+
+    /// Makes the tariff of the price known to the node.
+    ///
+    /// # Errors
+    /// The API does not take it.
+    pub async fn put_price(&self, price: Price) -> anyhow::Result<()> {
+        let target = format!("/api/v1/tariffs/{}", Price::TARIFF);
+        let answer = http::send(self.address, "PUT", &target, &self.token, &price.tariff()).await;
+        let answer = answer.with_context(|| format!("put {target}"))?;
+        ensure!(
+            (200..300).contains(&answer.status),
+            "{target} is answered with {}: {}",
+            answer.status,
+            answer.body
+        );
+        Ok(())
     }
 
     /// All transactions.
@@ -117,7 +149,7 @@ impl Operator {
     async fn page(&self, path: &str, cursor: Option<&str>) -> anyhow::Result<Option<Value>> {
         let cursor = cursor.map(|cursor| format!("&cursor={}", percent_encoded(cursor))).unwrap_or_default();
         let target = format!("{path}?limit={PAGE}{cursor}");
-        let answer = http::get(self.address, &target, &self.token).await;
+        let answer = http::send(self.address, "GET", &target, &self.token, "").await;
         let answer = answer.with_context(|| format!("ask {target}"))?;
         if answer.status == 404 {
             return Ok(None);
@@ -193,7 +225,9 @@ impl StoredCdr {
         let revision = item.get("revision").and_then(Value::as_u64).context("revision is missing")?;
         let energy_wh = item.get("energy_wh").and_then(Value::as_i64).context("energy_wh is missing")?;
         let is_credit = item.get("credits_cdr_id").is_some_and(|credited| !credited.is_null());
-        Ok(Self { name, revision, energy_wh, is_credit })
+        let cost = item.get("cost").and_then(|cost| cost.get("excl_tax")).and_then(Value::as_str);
+        let cost_cents = cost.map(price::cents).transpose()?;
+        Ok(Self { name, revision, energy_wh, cost_cents, is_credit })
     }
 }
 

@@ -41,7 +41,7 @@ meter_interval_s = 1
 backoff_s = 1
 "#;
 
-/// A CSMS on a thread of its own, and how many connections it has accepted.
+/// A CSMS on a thread of its own, and how many stations know that they are accepted: they have said something after their boot.
 struct Server {
     url: String,
     accepted: Arc<AtomicUsize>,
@@ -98,9 +98,13 @@ async fn serve<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
         return;
     }
     let mut conn = upgrade(Version::V201, stream).await;
-    accepted.fetch_add(1, Ordering::SeqCst);
+    let mut is_known = false;
     authorized.lock().unwrap().push(conn.door.authorization.clone());
     while let Some(call) = conn.next_or_end().await {
+        if !is_known && call.action != "BootNotification" {
+            is_known = true;
+            accepted.fetch_add(1, Ordering::SeqCst);
+        }
         if !conn.try_answer_well(&call).await {
             break;
         }

@@ -193,6 +193,7 @@ async fn charge(rig: &Rig, uid: &str) {
         offline: false,
         remote_start_id: None,
         time_repaired: false,
+        adopted: false,
         samples: vec![Sample::import_register(at(secs), wh, SampleContext::Periodic)],
         ruling: None,
         content: sequence.to_string().into(),

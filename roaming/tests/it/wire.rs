@@ -71,6 +71,7 @@ fn session() -> Session {
         tariff: None,
         settles_at: None,
         queued: false,
+        number_heard: false,
     }
 }
 

@@ -284,6 +284,11 @@ impl<'t> Rows<'t> {
         self.tree.layout().rows()
     }
 
+    /// The number of a circuit's row: 0 to 2 its lines, 3 its power, then its phasor rows.
+    pub(super) fn number(&self, circuit: usize, offset: usize) -> Option<usize> {
+        self.tree.layout().first.get(circuit).map(|first| first + offset)
+    }
+
     /// A row by its number.
     #[must_use]
     pub fn row(&self, number: usize) -> Option<&'t Row> {

@@ -15,13 +15,13 @@ const SHORTEST_GAP_MS: i64 = 60_000;
 const MS_PER_HOUR: i64 = 3_600_000;
 
 /// A register that falls by no more than this trembles; it is neither energy nor a reason to look.
-const TREMBLE_WH: i64 = 10;
+pub(super) const TREMBLE_WH: i64 = 10;
 
 /// The meter's story in a set of facts.
 pub(super) struct Readings {
     /// Readings of the import register by time: (when, Wh).
     registers: Vec<(Timestamp, i64)>,
-    /// Energies of intervals by their end: (when, Wh); used only where there is no register.
+    /// Energies of intervals by their end: (when, Wh); used only where there are no two readings of a register.
     intervals: Vec<(Timestamp, i64)>,
     /// The current of the most loaded phase by time: (when, mA).
     currents: Vec<(Timestamp, i64)>,
@@ -135,9 +135,10 @@ impl Readings {
         self.soc_permille.map(|(_, permille)| permille)
     }
 
-    /// Energy gained between neighbouring readings: (from, to, Wh), by time. A register that falls gains nothing (reliability F18).
+    /// Energy gained between neighbouring readings: (from, to, Wh), by time. A register that falls gains nothing (reliability F18); where it
+    /// only trembled, what it regains afterwards is no energy either. One reading of a register tells nothing beside intervals.
     pub(super) fn gains(&self, started_at: Timestamp) -> Vec<(Timestamp, Timestamp, i64)> {
-        if self.registers.is_empty() {
+        if self.by_intervals() {
             let mut from = started_at;
             return self
                 .intervals
@@ -149,19 +150,31 @@ impl Readings {
                 })
                 .collect();
         }
+        let mut high = self.registers.first().map_or(0, |(_, wh)| *wh);
         self.registers
             .iter()
             .zip(self.registers.iter().skip(1))
-            .map(|((from, before), (to, after))| (*from, *to, after.saturating_sub(*before).max(0)))
+            .map(|((from, _), (to, register))| {
+                let gained = register.saturating_sub(high).max(0);
+                if !(0..=TREMBLE_WH).contains(&high.saturating_sub(*register)) {
+                    high = *register;
+                }
+                (*from, *to, gained)
+            })
             .collect()
+    }
+
+    fn by_intervals(&self) -> bool {
+        self.registers.len() < 2 && !self.intervals.is_empty()
     }
 
     /// Are there readings to tell the energy of a stay from?
     fn cover(&self, from: Timestamp, to: Timestamp) -> bool {
         match self.registers.as_slice() {
-            [] => !self.intervals.is_empty(),
+            _ if self.by_intervals() => true,
+            [] => false,
             // The reading of the end was that of the start, and counted once: nothing flowed in no time.
-            [(at, _)] => (*at == from && *at == to) || !self.intervals.is_empty(),
+            [(at, _)] => *at == from && *at == to,
             [_, _, ..] => true,
         }
     }

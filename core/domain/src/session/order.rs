@@ -49,7 +49,15 @@ impl<'a> Told<'a> {
 fn straighten(facts: &mut [Cow<'_, TransactionFact>]) -> bool {
     let mut straightened = false;
     let mut reached = None;
-    for fact in facts {
+    for index in 0..facts.len() {
+        let (before, rest) = facts.split_at_mut(index);
+        let Some(fact) = rest.first_mut() else { break };
+        let ends = fact.phase == TransactionPhase::Ended;
+        if ends && fact.key == MessageKey::Stop && !was_set_back(before, fact) {
+            // Meter values of 1.6 stand in their own time's order; those after the stop are late, and move nothing.
+            reached =
+                before.first().filter(|first| first.key == MessageKey::Start).map(|first| first.observed_at);
+        }
         let behind_ms = reached.map_or(0, |reached| fact.observed_at.millis_since(reached));
         if behind_ms < 0 {
             straightened = true;
@@ -59,13 +67,20 @@ fn straighten(facts: &mut [Cow<'_, TransactionFact>]) -> bool {
                 sample.observed_at = sample.observed_at.plus_millis(behind_ms.saturating_neg());
             }
         }
-        // Meter values of 1.6 stand in their own time's order; what comes after the end is late, not a clock.
-        if fact.phase == TransactionPhase::Ended {
+        // What comes after the end is late, not a clock.
+        if ends {
             return straightened;
         }
         reached = Some(fact.observed_at);
     }
     straightened
+}
+
+/// Was the clock set back before the stop? Then a meter value that is later by the clock shows less than the stop does.
+fn was_set_back(before: &[Cow<'_, TransactionFact>], stop: &TransactionFact) -> bool {
+    let later = before.iter().filter(|fact| fact.observed_at > stop.observed_at);
+    stop.register_wh()
+        .is_some_and(|end| later.filter_map(|fact| fact.register_wh()).any(|register| register < end))
 }
 
 fn missing(facts: &[Cow<'_, TransactionFact>]) -> u32 {

@@ -1,7 +1,7 @@
 //! Cuts a session into stretches: in which did energy flow, and how much?
 //!
 //! Where the station says what it does (2.x charging states), its word splits the time; where it does not (1.6), energy between two
-//! readings means charging. Energy between two readings is shared out over the charging parts of the gap by time, to the Wh.
+//! readings means charging, unless it is so little that it is standby. Energy between two readings is shared out over the charging parts of the gap by time, to the Wh.
 
 use super::Session;
 use super::meter::Readings;
@@ -12,22 +12,44 @@ use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
 const MS_PER_HOUR: i64 = 3_600_000;
+/// Less than this, in W, is no charging: electronics stay awake, batteries are balanced. The energy is billed all the same.
+const STANDBY_W: i64 = 100;
+/// A reading may be taken so long after the end and still be about it, in milliseconds.
+const READ_LATE_MS: i64 = 60_000;
+
+/// A session cut into stretches.
+pub(super) struct Cut {
+    pub(super) segments: Vec<Segment>,
+    /// What the meter gained after the end or the limit, in Wh; it is in no stretch.
+    pub(super) beyond_end: i64,
+}
 
 /// All stretches from start to end (or to the last thing known), in order, without gaps; neighbours of one kind are joined when neither
 /// holds energy.
 ///
-/// `limit` is where another transaction took the EVSE: what the meter gained after it is the other one's and never billed here.
+/// `limit` is where another transaction took the EVSE: what the meter gained after it is the other one's and never billed here. The same
+/// holds for what it gained after the end, but for a reading that is taken a moment late.
 pub(super) fn segments(
     session: &Session,
     ordered: &[&TransactionFact],
     readings: &Readings,
     limit: Option<Timestamp>,
-) -> Vec<Segment> {
+) -> Cut {
     let start = session.started_at;
     let mut gains = readings.gains(start);
-    if let Some(limit) = limit {
-        gains.retain_mut(|gain| cut_off(gain, limit));
+    let gained = |gains: &[(Timestamp, Timestamp, i64)]| {
+        gains.iter().fold(0_i64, |sum, gain| sum.saturating_add(gain.2))
+    };
+    let before = gained(&gains);
+    match (limit, session.ended_at) {
+        (Some(limit), _) => gains.retain_mut(|gain| cut_off(gain, limit)),
+        (None, Some(end)) => {
+            let read_late = end.plus_millis(READ_LATE_MS);
+            gains.retain_mut(|gain| gain.1 <= read_late || cut_off(gain, end));
+        }
+        (None, None) => {}
     }
+    let beyond_end = before.saturating_sub(gained(&gains));
     let states = states(ordered);
     let last_known =
         gains.last().map_or(start, |gain| gain.1).max(states.last().map_or(start, |state| state.0));
@@ -45,7 +67,12 @@ pub(super) fn segments(
     for segment in &mut segments {
         segment.current_ma = readings.current_ma(segment.from, segment.to);
     }
-    join(segments)
+    Cut { segments: join(segments), beyond_end }
+}
+
+/// Does a vehicle charge that takes so many Wh in so many milliseconds?
+pub(super) fn is_charging(wh: i64, millis: i64) -> bool {
+    wh > 0 && mean_power(wh, millis).is_none_or(|power| power.max >= STANDBY_W)
 }
 
 /// Keeps of a gain what lies before the limit, by time; `false`: nothing does.
@@ -82,7 +109,11 @@ fn cut(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, wh: i64, sta
     if from == to && wh == 0 {
         return;
     }
-    let parts = if states.is_empty() { vec![(from, to, wh > 0)] } else { parts(from, to, states) };
+    let parts = if states.is_empty() {
+        vec![(from, to, is_charging(wh, to.millis_since(from)))]
+    } else {
+        parts(from, to, states)
+    };
     let charging_ms: i64 = parts.iter().filter(|part| part.2).map(|part| part.1.millis_since(part.0)).sum();
     // The station says it did not charge, and yet the meter gained: the meter is billed, spread over the whole gap.
     let spread_over_all = charging_ms == 0;
@@ -97,7 +128,8 @@ fn cut(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, wh: i64, sta
             energy = due.saturating_sub(given);
             given = due;
         }
-        let activity = if *charging || energy > 0 { Activity::Charging } else { Activity::Idle };
+        let charges = *charging || is_charging(energy, part_to.millis_since(*part_from));
+        let activity = if charges { Activity::Charging } else { Activity::Idle };
         let mut segment = Segment::new(*part_from, *part_to, WattHours(energy), activity);
         segment.power_w = mean_power(energy, segment.millis());
         segments.push(segment);

@@ -11,13 +11,12 @@ use crate::report::{TransactionPhase, TransactionRef, TransactionReport};
 use crate::snapshot::OpenTransaction;
 use crate::time::Timestamp;
 use crate::token::IdToken;
-use crate::transaction::{Numbering, TransactionFact, content_hash};
+use crate::transaction::{Numbering, STOP_AUTHORIZED, TransactionFact, content_hash};
 
-/// 2000-01-01T00:00:00Z: a clock before it was never set (reliability F16).
-const EARLIEST: Timestamp = Timestamp::from_millis(946_684_800_000);
+/// 2015-01-01T00:00:00Z, before any station we speak with was made: a clock before it was never set, and starts in 1970, 2000 or 2010
+/// (reliability F16).
+const EARLIEST: Timestamp = Timestamp::from_millis(1_420_070_400_000);
 const LATEST_AHEAD_MS: i64 = 48 * 3_600_000;
-/// The trigger of a message with which a driver stops (OCPP 2.0.1 part 2, TriggerReasonEnumType).
-const STOP_AUTHORIZED: &str = "StopAuthorized";
 
 impl StationState {
     pub(super) fn on_authorize(
@@ -184,6 +183,7 @@ fn fact_of(
         offline: report.offline,
         remote_start_id: report.remote_start_id,
         time_repaired: repaired,
+        adopted: false,
         samples,
         ruling: None,
         content,

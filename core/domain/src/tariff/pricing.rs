@@ -1,8 +1,8 @@
 //! Session and tariff to a cost in which every cent has a line that says which tariff element made it.
 //!
 //! The rules are those of OCPI (2.2.1 mod_tariffs and mod_cdrs), in docs/billing.md in words. A session is cut wherever another price may
-//! apply ([`cuts`]), every piece takes the first element that prices a dimension and whose restrictions hold ([`rule`]), pieces of one
-//! element join to a line ([`tally`]), steps round once per session, limits hold at the end ([`limit`]).
+//! apply (`cuts`), every piece takes the first element that prices a dimension and whose restrictions hold (`rule`), pieces of one
+//! element join to a line (`tally`), steps round once per session, limits hold at the end (`limit`).
 //!
 //! Energy counts in millionths of a kWh and time in milliseconds, exactly; whole watt hours and seconds come from the step. Each line is
 //! exact to [`LINE_DIGITS`] decimals; only the totals are rounded to the currency's coins, once, half away from zero.

@@ -1,5 +1,11 @@
 //! Site load: the tree, its rows and the plan.
 
+mod memory;
+mod plan;
+mod promises;
+mod properties;
 mod rows;
 mod site;
+mod snapshots;
+mod supply;
 mod tree;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod fold;
+mod fold_edges;
 mod generated;
 mod load;
 mod make;

@@ -97,6 +97,7 @@ pub(crate) fn fact(report: &TransactionReport) -> TransactionFact {
         offline: report.offline,
         remote_start_id: report.remote_start_id,
         time_repaired: false,
+        adopted: false,
         samples: report.samples.clone(),
         ruling: None,
         content: content_hash(report),

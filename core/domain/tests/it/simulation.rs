@@ -7,14 +7,20 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use world::{Faults, Planted, World};
+use faults::{Faults, Planted, TALLIED};
+use world::World;
 
-pub(crate) mod draw;
+mod draw;
+mod faults;
+mod field;
 mod owner;
-pub(crate) mod plan;
-pub(crate) mod station;
+mod plan;
+mod planning;
+mod promises;
+mod station;
 mod transitions;
-pub(crate) mod world;
+mod unguarded;
+mod world;
 
 /// What happened in all runs together.
 type Tally = BTreeMap<&'static str, u64>;
@@ -65,7 +71,7 @@ fn no_seed_takes_a_site_over_its_limit() {
     );
     assert!(failed.is_empty(), "replay with SEEDS=1 SEED=<one of {failed:?}>");
     if seeds >= 100 {
-        for wanted in world::TALLIED {
+        for wanted in TALLIED {
             assert!(
                 tally.get(wanted).is_some_and(|count| *count > 0),
                 "{wanted} never happened: nothing is proven"

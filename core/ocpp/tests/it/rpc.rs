@@ -121,7 +121,6 @@ fn a_call_ends_by_its_time_and_says_whether_it_was_sent() {
     assert_eq!(rpc.next_outbound(at(31_003)).unwrap().id, id("c"));
     assert_eq!(rpc.next_deadline(), Some(at(61_003)));
     assert_eq!(receive(&mut rpc, Version::V201, 31_004, r#"[4,"zz","GenericError","",{}]"#), "foreign zz");
-    assert_eq!((rpc.counts().late, rpc.counts().foreign), (1, 2));
 }
 
 #[test]
@@ -170,7 +169,6 @@ fn a_repeat_gets_the_stored_answer_and_another_content_is_processed() {
     rpc.answer(&id("1"), &raw(r#"{"transactionId":8}"#)).unwrap();
     assert_eq!(receive(&mut rpc, version, 4, start), r#"repeat [3,"1",{"transactionId":7}]"#);
     assert_eq!(receive(&mut rpc, version, 5, other), r#"repeat [3,"1",{"transactionId":8}]"#);
-    assert_eq!((rpc.counts().repeats, rpc.counts().reused_ids), (4, 1));
 }
 
 #[test]
@@ -249,15 +247,10 @@ fn calls_that_come_too_early_wait_in_order_and_the_fifth_means_close() {
             (next.id, next.payload.get().to_owned()),
             (id(&(n + 1).to_string()), format!(r#"{{"n":{}}}"#, n + 1))
         );
-        assert_eq!(
-            (next.received_at, rpc.inbound_since()),
-            (at(10), Some(at(10))),
-            "its time is that of its arrival"
-        );
+        assert_eq!(next.received_at, at(10), "its time is that of its arrival");
     }
     rpc.answer(&id("4"), &raw("{}")).unwrap();
     assert!(rpc.next_inbound().is_none());
-    assert_eq!(rpc.inbound_since(), None);
 }
 
 #[test]
@@ -319,7 +312,6 @@ fn a_rejected_result_marks_its_call_and_is_not_repeated() {
         "processed again, not answered as before"
     );
     assert_eq!(receive(&mut rpc, version, 3, r#"[5,"9","FormatViolation","",{}]"#), "foreign 9");
-    assert_eq!((rpc.counts().rejected_results, rpc.counts().foreign), (1, 1));
 }
 
 #[test]
@@ -336,7 +328,6 @@ fn an_answer_that_cannot_be_read_ends_its_call() {
         assert_eq!(told, format!("FaultConsequence {{ answer: {answer}, ended: Some(MessageId(\"a\")) }}"));
         let told = receive(&mut rpc, version, 1, r#"[3,"a",null]"#);
         assert_eq!(told, "FaultConsequence { answer: None, ended: None }");
-        assert_eq!(rpc.counts().foreign, 1);
     }
     let mut rpc = state(Version::V16);
     let told = receive(&mut rpc, Version::V16, 0, r#"[2,"7","Heartbeat",[]]"#);

@@ -15,15 +15,17 @@ use crate::store::StoreError;
 pub(super) struct Known {
     pub(super) location_id: Option<LocationId>,
     pub(super) tariff_id: Option<TariffId>,
+    /// The most one of its EVSEs can give, in W.
+    pub(super) max_power_w: Option<u32>,
     /// The location's.
     pub(super) time_zone: Option<Box<str>>,
 }
 
 static STATIONS: Texts = Texts {
-    one: "SELECT s.tenant, s.id, s.location_id, s.tariff_id, json_extract(l.document, '$.time_zone') AS time_zone \
+    one: "SELECT s.tenant, s.id, s.location_id, s.tariff_id, s.max_power_w, json_extract(l.document, '$.time_zone') AS time_zone \
           FROM stations s LEFT JOIN locations l ON l.tenant = s.tenant AND l.id = s.location_id \
           WHERE s.tenant = $1 AND s.id = $2",
-    all: "SELECT s.tenant, s.id, s.location_id, s.tariff_id, l.document ->> 'time_zone' AS time_zone \
+    all: "SELECT s.tenant, s.id, s.location_id, s.tariff_id, s.max_power_w, l.document ->> 'time_zone' AS time_zone \
           FROM unnest($1::text[], $2::text[]) AS k(tenant, id) JOIN stations s ON s.tenant = k.tenant AND s.id = k.id \
           LEFT JOIN locations l ON l.tenant = s.tenant AND l.id = s.location_id",
 };
@@ -36,6 +38,7 @@ pub(super) async fn of_facts(tx: &mut Tx, told: &[Told]) -> Result<BTreeMap<Plac
         let known = Known {
             location_id: row.named_or_null("location_id")?,
             tariff_id: row.named_or_null("tariff_id")?,
+            max_power_w: row.count_or_null("max_power_w")?,
             time_zone: row.words("time_zone")?,
         };
         places.insert((row.named("tenant")?, row.named("id")?), known);

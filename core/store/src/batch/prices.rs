@@ -61,22 +61,28 @@ pub(super) struct PriceList {
 // === impl PriceList ===
 
 impl PriceList {
-    /// For sessions that go on (the tariff of their start stays) and for those that were folded anew (it is chosen again, by what is
-    /// known of their start now).
+    /// For sessions that go on (the tariff of their start stays) and for those that were folded anew, with what was known of them before:
+    /// the tariff is chosen when a session becomes known and stays, unless its start, EVSE or token turn out to be others.
     pub(super) async fn of(
         tx: &mut Tx,
         going_on: &[&Session],
-        folded: &[&Session],
+        folded: &[(&Session, Option<&Session>)],
         places: &BTreeMap<Place, Known>,
         default: Option<&TariffId>,
     ) -> Result<Self, StoreError> {
         let mut list = Self::default();
-        for session in going_on {
+        let keeps = |(session, before): &(&Session, Option<&Session>)| {
+            before.is_some_and(|before| session.starts_like(before))
+        };
+        let (kept, chosen): (Vec<_>, Vec<_>) = folded.iter().copied().partition(keeps);
+        let kept = kept.into_iter().filter_map(|(_, before)| before);
+        for session in going_on.iter().copied().chain(kept) {
             let chosen = session.tariff.clone().map(|tariff| (session.tenant.clone(), tariff));
             list.chosen.extend(chosen.map(|chosen| (session.id, chosen)));
         }
-        let (groups, assignments) = found(tx, folded, places).await?;
-        for session in folded {
+        let chosen: Vec<_> = chosen.into_iter().map(|(session, _)| session).collect();
+        let (groups, assignments) = found(tx, &chosen, places).await?;
+        for session in chosen {
             let place = place(session);
             let known = places.get(&place);
             let group = session.token.as_ref().and_then(|token| {
@@ -95,7 +101,8 @@ impl PriceList {
             let tariff = assigned.map(|assignment| &assignment.tariff).or(own).or(default).cloned();
             list.chosen.extend(tariff.map(|tariff| (session.id, (session.tenant.clone(), tariff))));
         }
-        let all = going_on.iter().chain(folded);
+        let folded: Vec<_> = folded.iter().map(|(session, _)| *session).collect();
+        let all = going_on.iter().chain(&folded);
         for session in all.clone() {
             let zone = places.get(&place(session)).and_then(|known| known.time_zone.as_deref());
             // A zone this build does not know was refused when the location was written.

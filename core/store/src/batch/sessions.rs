@@ -3,14 +3,14 @@
 //! A session that goes on is advanced; one that starts, ends or is corrected is folded anew from all its facts. Sessions are
 //! locked before their facts are read, so that of two nodes the second sees what the first has stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
-use ringmain_domain::ruling::of_rivals;
-use ringmain_domain::session::{Session, SessionStatus, fold};
+use ringmain_domain::ruling::{of_contradiction, of_rivals};
+use ringmain_domain::session::{Folded, Session, SessionStatus, fold};
 use ringmain_domain::settlement::{BillingPolicy, Settlement, estimate, settle};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
@@ -38,9 +38,16 @@ pub(super) struct Projected {
     folded: Vec<(SessionId, Timestamp)>,
     /// Records to freeze.
     pub(super) cdrs: Vec<Cdr>,
+    /// Rulings about sessions of the batch that are to be stored with it.
+    pub(super) rulings: Vec<Told>,
+    /// Rulings about other sessions, to be appended next, by the place of the fact they follow from.
+    pub(super) follows: Vec<(usize, Fact)>,
     /// Which fact of the batch completed which record.
     pub(super) billed_by: BTreeMap<usize, CdrId>,
 }
+
+/// The most other sessions at one EVSE that are looked at.
+const RIVALS_MAX: u32 = 8;
 
 static LOCK: Texts = Texts {
     one: "SELECT id, location_id, document FROM sessions WHERE tenant = $1 AND id = $2",
@@ -61,14 +68,16 @@ static BILLED: Texts = Texts {
           ORDER BY revision DESC LIMIT 1) AS c",
 };
 
-/// Open sessions at an EVSE that did not start after another one.
-static OPEN_AT: Texts = Texts {
-    one: "SELECT $5 AS newcomer, document FROM sessions WHERE tenant = $1 AND station = $2 AND evse = $3 \
-          AND status = 'active' AND started_at <= $4 AND id <> $5",
-    all: "SELECT k.id AS newcomer, s.document \
-          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[]) AS k(tenant, station, evse, at, id) \
-          JOIN sessions s ON s.tenant = k.tenant AND s.station = k.station AND s.evse = k.evse \
-          AND s.status = 'active' AND s.started_at <= k.at AND s.id <> k.id",
+/// Sessions at an EVSE (tenant, station, evse) from an instant until another that are not the one given, at most so many.
+static OVERLAPPING: Texts = Texts {
+    one: "SELECT $6 AS session, document FROM sessions WHERE tenant = $1 AND station = $2 AND evse = $3 \
+          AND coalesce(ended_at, 9223372036854775807) >= $4 AND started_at <= $5 AND id <> $6 AND status <> 'invalid' \
+          ORDER BY started_at, id LIMIT $7",
+    all: "SELECT k.id AS session, s.document FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+          $6::uuid[], $7::bigint[]) AS k(tenant, station, evse, since, until, id, most) CROSS JOIN LATERAL \
+          (SELECT document FROM sessions o WHERE o.tenant = k.tenant AND o.station = k.station AND o.evse = k.evse \
+          AND coalesce(o.ended_at, 9223372036854775807) >= k.since AND o.started_at <= k.until AND o.id <> k.id \
+          AND o.status <> 'invalid' ORDER BY o.started_at, o.id LIMIT k.most) AS s",
 };
 
 static WRITE: Texts = Texts {
@@ -147,6 +156,7 @@ pub(super) async fn project(
         fresh.entry(one.session).or_default().push(one);
     }
     if fresh.is_empty() {
+        projected.look_at_contradictions(told, &[]);
         return Ok(projected);
     }
     let (running, folded): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -154,60 +164,68 @@ pub(super) async fn project(
     let running: Vec<_> =
         running.into_iter().filter_map(|(id, facts)| projected.advance(id, facts)).collect();
     let (facts, mut billed) = read_all(tx, &folded).await?;
-    let mut ended = Vec::with_capacity(folded.len());
-    for (id, new) in folded {
-        let facts = facts.get(&id).map_or(&[][..], Vec::as_slice);
-        let folded = new.first().and_then(|one| fold(&one.tenant, &one.station, facts));
-        if let Some(folded) = folded {
-            ended.push((folded, new, facts));
-        } else if new.iter().any(|one| one.fact.ruling.is_none()) {
-            return Err(StoreError::corrupt("stored facts are not there"));
-        }
-    }
+    let mut anew = fold_anew(folded, facts, places)?;
+    let overlapping = overlapping(tx, &anew).await?;
+    projected.look_at_contradictions(told, &anew);
+    projected.look_at_rivals(&mut anew, &overlapping);
     let going_on: Vec<_> = running.iter().map(|(session, _)| session).collect();
-    let anew: Vec<_> = ended.iter().map(|(folded, _, _)| &folded.session).collect();
-    let prices = PriceList::of(tx, &going_on, &anew, places, default_tariff).await?;
+    let starts: Vec<_> = anew
+        .iter()
+        .map(|one| (&one.folded.session, projected.sessions.get(&one.folded.session.id)))
+        .collect();
+    let prices = PriceList::of(tx, &going_on, &starts, places, default_tariff).await?;
     for (session, at) in running {
         let priced = prices.of_session(&session);
         projected.keep(estimate(session, priced.as_ref()), at);
     }
-    for (folded, new, facts) in ended {
+    for Anew { folded, new, facts, .. } in anew {
         let priced = prices.of_session(&folded.session);
         let billed = billed.remove(&folded.session.id);
-        let settled = settle(folded, facts, priced.as_ref(), billed.as_ref(), policy, latest(&new));
+        let settled = settle(folded, &facts, priced.as_ref(), billed.as_ref(), policy, latest(&new));
         projected.take_over(settled, &new);
     }
     Ok(projected)
 }
 
-/// What follows for sessions at an EVSE where another one becomes known, by the place of the fact that made it known.
-pub(super) async fn rivals(
-    tx: &mut Tx,
-    told: &[Told],
-    known_before: &BTreeSet<SessionId>,
-    projected: &Projected,
-) -> Result<Vec<(usize, Fact)>, StoreError> {
-    let mut newcomers: BTreeMap<SessionId, (&Told, &Session)> = BTreeMap::new();
-    for one in told.iter().filter(|one| !known_before.contains(&one.session)) {
-        let session = projected.sessions.get(&one.session).filter(|s| s.evse.is_some_and(|evse| evse.0 > 0));
-        if let Some(session) = session {
-            newcomers.entry(one.session).or_insert((one, session));
+/// A session that is folded from all its facts.
+struct Anew<'a> {
+    folded: Folded,
+    new: Vec<&'a Told>,
+    facts: Vec<TransactionFact>,
+    max_power_w: Option<u32>,
+}
+
+fn fold_anew<'a>(
+    folded: BTreeMap<SessionId, Vec<&'a Told>>,
+    mut facts: BTreeMap<SessionId, Vec<TransactionFact>>,
+    places: &BTreeMap<Place, Known>,
+) -> Result<Vec<Anew<'a>>, StoreError> {
+    let mut all = Vec::with_capacity(folded.len());
+    for (id, new) in folded {
+        let Some(one) = new.first() else { continue };
+        let facts = facts.remove(&id).unwrap_or_default();
+        let known = places.get(&(one.tenant.clone(), one.station.clone()));
+        let max_power_w = known.and_then(|known| known.max_power_w);
+        if let Some(folded) = fold(&one.tenant, &one.station, &facts) {
+            all.push(Anew { folded: folded.held_to(max_power_w), new, facts, max_power_w });
+        } else if new.iter().any(|one| one.fact.ruling.is_none()) {
+            return Err(StoreError::corrupt("stored facts are not there"));
         }
     }
-    let keys = newcomers.values().map(|(one, session)| {
-        params![&one.tenant, &one.station, session.evse, session.started_at, session.id]
+    Ok(all)
+}
+
+/// Which others stood at the EVSEs of these sessions at the same time.
+async fn overlapping(tx: &mut Tx, anew: &[Anew<'_>]) -> Result<Vec<(SessionId, Session)>, StoreError> {
+    let keys = anew.iter().filter_map(|one| {
+        let session = &one.folded.session;
+        let evse = session.evse.filter(|evse| evse.0 > 0)?;
+        let until = session.ended_at.unwrap_or(Timestamp::from_millis(i64::MAX));
+        let (tenant, station) = (&session.tenant, &session.station);
+        Some(params![tenant, station, evse, session.started_at, until, session.id, RIVALS_MAX])
     });
-    let mut rulings = Vec::new();
-    for row in tx.run(Statement::each(&OPEN_AT, keys.collect())).await? {
-        let open: Session = row.json("document")?;
-        let Some((one, newcomer)) = newcomers.get(&SessionId(row.uuid("newcomer")?)) else { continue };
-        if let Some((transaction, ruling)) = of_rivals(&open, newcomer) {
-            let event = DomainEvent::Transaction(ruling.into_fact(transaction, one.received_at));
-            let (tenant, station) = (one.tenant.clone(), one.station.clone());
-            rulings.push((one.index, Fact { tenant, station, received_at: one.received_at, event }));
-        }
-    }
-    Ok(rulings)
+    let rows = tx.run(Statement::each(&OVERLAPPING, keys.collect())).await?;
+    rows.iter().map(|row| Ok((SessionId(row.uuid("session")?), row.json("document")?))).collect()
 }
 
 fn goes_on(session: Option<&Session>, facts: &[&Told]) -> bool {
@@ -265,6 +283,45 @@ impl Projected {
         Some((session, latest(&facts)))
     }
 
+    /// Rulings that follow from messages that were not kept; handed to whoever appended.
+    fn look_at_contradictions(&mut self, told: &[Told], anew: &[Anew<'_>]) {
+        for one in told.iter().filter(|one| one.standing == Standing::Conflict) {
+            let folded =
+                anew.iter().map(|anew| &anew.folded.session).find(|session| session.id == one.session);
+            let session = folded.or_else(|| self.sessions.get(&one.session));
+            if let Some(ruling) = session.and_then(|session| of_contradiction(session, &one.fact)) {
+                let ruling = ruling.into_fact(one.fact.transaction.clone(), one.received_at);
+                self.follows.push(ruled(one, ruling));
+            }
+        }
+    }
+
+    /// Rulings that follow from others at the same EVSE. Those about the session itself count at once, before it is billed; those about
+    /// others are handed to whoever appended.
+    fn look_at_rivals(&mut self, anew: &mut [Anew<'_>], overlapping: &[(SessionId, Session)]) {
+        for (id, other) in overlapping {
+            let Some(anew) = anew.iter_mut().find(|anew| anew.folded.session.id == *id) else { continue };
+            let Some(one) = anew.new.last() else { continue };
+            let Some((transaction, ruling)) = of_rivals(other, &anew.folded.session) else { continue };
+            let fact = ruling.into_fact(transaction, one.received_at);
+            if fact.transaction != anew.folded.session.transaction {
+                self.follows.push(ruled(one, fact));
+            } else if !anew.facts.iter().any(|known| known.key == fact.key) {
+                let told = Told {
+                    key: fact.key.stored(),
+                    fact: fact.clone(),
+                    standing: Standing::Fresh,
+                    ..(*one).clone()
+                };
+                self.rulings.push(told);
+                anew.facts.push(fact);
+                if let Some(folded) = fold(&one.tenant, &one.station, &anew.facts) {
+                    anew.folded = folded.held_to(anew.max_power_w);
+                }
+            }
+        }
+    }
+
     fn take_over(&mut self, settled: Settlement, new: &[&Told]) {
         if let Some(cdr) = settled.cdrs.last() {
             // The end completes the bill; when it came before, the last fact that was missing does.
@@ -280,6 +337,15 @@ impl Projected {
         self.sessions.insert(session.id, session.clone());
         self.changed.push((session, at));
     }
+}
+
+/// A ruling to append next, and the place of the fact it follows from.
+fn ruled(one: &Told, ruling: TransactionFact) -> (usize, Fact) {
+    let (tenant, station) = (one.tenant.clone(), one.station.clone());
+    (
+        one.index,
+        Fact { tenant, station, received_at: one.received_at, event: DomainEvent::Transaction(ruling) },
+    )
 }
 
 fn latest(facts: &[&Told]) -> Timestamp {

@@ -23,10 +23,10 @@ static OWNERS: Texts = Texts {
 };
 
 static OPEN: Texts = Texts {
-    one: "SELECT document FROM sessions WHERE tenant = $1 AND station = $2 AND status = 'active' LIMIT 2",
+    one: "SELECT document FROM sessions WHERE tenant = $1 AND station = $2 AND status = 'active' LIMIT 64",
     all: "SELECT s.document FROM unnest($1::text[], $2::text[]) AS k(tenant, station) CROSS JOIN LATERAL \
           (SELECT document FROM sessions WHERE sessions.tenant = k.tenant AND sessions.station = k.station \
-          AND sessions.status = 'active' LIMIT 2) AS s",
+          AND sessions.status = 'active' LIMIT 64) AS s",
 };
 
 /// Puts strays where they belong. A message with another station's number becomes an orphan with a security event at the end of
@@ -81,8 +81,8 @@ fn number(fact: &Fact) -> Option<i64> {
     }
 }
 
-/// A station that never heard the number of its transaction says -1 (1.6 errata 3.18): of its one open transaction, if it has just one
-/// and the message fits (reliability F12).
+/// A station that never heard the number of its transaction says -1 (1.6 errata 3.18): of the one open transaction whose number it has never
+/// named and that the message fits, if there is just one (reliability F12).
 async fn adopt(tx: &mut Tx, facts: &mut [Fact]) -> Result<(), StoreError> {
     let stations: BTreeMap<Place, Vec<Param>> = facts
         .iter()
@@ -97,10 +97,11 @@ async fn adopt(tx: &mut Tx, facts: &mut [Fact]) -> Result<(), StoreError> {
     for fact in facts {
         let DomainEvent::OrphanReported { fact: orphan, .. } = &fact.event else { continue };
         let place = (fact.tenant.clone(), fact.station.clone());
-        if let Some([session]) = open.get(&place).map(Vec::as_slice)
-            && session.can_be_meant_by(orphan)
-        {
-            let adopted = TransactionFact { transaction: session.transaction.clone(), ..orphan.clone() };
+        let mut meant =
+            open.get(&place).into_iter().flatten().filter(|session| session.can_be_meant_by(orphan));
+        if let (Some(session), None) = (meant.next(), meant.next()) {
+            let transaction = session.transaction.clone();
+            let adopted = TransactionFact { transaction, adopted: true, ..orphan.clone() };
             fact.event = DomainEvent::Transaction(adopted);
         }
     }

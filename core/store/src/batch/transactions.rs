@@ -23,7 +23,7 @@ pub(super) enum Standing {
 }
 
 /// A fact of a transaction, numbered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Told {
     /// Its place in the batch.
     pub(super) index: usize,
@@ -120,6 +120,13 @@ pub(super) async fn insert(tx: &mut Tx, told: &mut [Told]) -> Result<(), StoreEr
         let content = contents.get(&(one.session, one.key.clone()));
         one.standing = if content == Some(&one.fact.content) { Standing::Repeat } else { Standing::Conflict };
     }
+    Ok(())
+}
+
+/// Stores rulings that follow from the batch itself.
+pub(super) async fn insert_rulings(tx: &mut Tx, rulings: &[Told]) -> Result<(), StoreError> {
+    let rows: Result<Vec<_>, StoreError> = rulings.iter().map(Told::row).collect();
+    tx.run(Statement::each(&INSERT, rows?)).await?;
     Ok(())
 }
 

@@ -73,6 +73,14 @@ impl Row {
         self.int(column).map(Timestamp::from_millis)
     }
 
+    /// A count that may be absent.
+    pub(crate) fn count_or_null(&self, column: &str) -> Result<Option<u32>, StoreError> {
+        let number = self.int_or_null(column)?;
+        number
+            .map(|number| u32::try_from(number).map_err(|_out_of_range| Self::wrong(column, "count")))
+            .transpose()
+    }
+
     pub(crate) fn at_or_null(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.int_or_null(column)?.map(Timestamp::from_millis))
     }

@@ -1,4 +1,4 @@
-//! What partners may see: locations and tariffs are for all of them, sessions and bill records only for the one that acts for the token's
+//! What partners may see: locations and tariffs (`super::tariffs`) are for all of them, sessions and bill records only for the one that acts for the token's
 //! party.
 //!
 //! A token without a party is our own drivers': nobody else sees what was charged with it. Whoever reads these lists may come back with
@@ -11,7 +11,7 @@ use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId, 
 use ringmain_domain::location::{ConnectorStatus, Location};
 use ringmain_domain::party::{Party, Role};
 use ringmain_domain::session::Session;
-use ringmain_domain::tariff::Tariff;
+use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::engine::{Statement, Texts};
 use crate::page::{Page, PageRequest};
+use crate::partners::tariffs::{Prices, anyones_assignments};
 use crate::store::{Store, StoreError};
 
 /// A part of a list by the last change of its items.
@@ -59,9 +60,9 @@ pub struct PublishedConnector {
     pub online: bool,
     /// Does energy flow in an open session on the EVSE? `None` without one.
     pub energy_flows: Option<bool>,
-    /// The tariff of sessions here, the default one included.
+    /// What a driver pays whom we know nothing of: the tariff assigned here, else the station's own, else the default one.
     pub tariff_id: Option<TariffId>,
-    /// When its status or its station was last changed.
+    /// When its status, its station or the assignment of its tariff was last changed. That an assignment was removed does not show.
     pub changed_at: Timestamp,
 }
 
@@ -91,12 +92,21 @@ pub struct PartnerCdr {
     pub owner: Party,
 }
 
-/// Was location `l` changed at `?` or later? Asks for what [`PublishedLocation`] shows, no more and no less. Indexes:
-/// `stations_by_location`, the connectors' primary key.
+/// Was location `l` changed at `?` or later? Asks for what [`PublishedLocation`] shows; of assignments also for those that another one
+/// outranks there. Indexes: `stations_by_location`, the primary keys of connectors and assignments.
 // CROSS JOIN here and below: without figures of its own SQLite would begin with the largest table.
 const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stations s CROSS JOIN connectors c \
      WHERE s.tenant = l.tenant AND s.location_id = l.id AND c.tenant = s.tenant AND c.station = s.id \
-     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ?)))";
+     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ?)) \
+     OR EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = l.tenant AND a.token_group IS NULL \
+     AND (a.location_id IS NULL OR a.location_id = l.id) AND (a.station IS NULL OR EXISTS (SELECT 1 FROM stations s \
+     WHERE s.tenant = a.tenant AND s.id = a.station AND s.location_id = l.id)) AND (a.updated_at >= ? \
+     OR CAST(a.document ->> 'valid_from' AS BIGINT) BETWEEN ? AND ? \
+     OR CAST(a.document ->> 'valid_until' AS BIGINT) BETWEEN ? AND ?)))";
+
+fn changed_since(at: Timestamp, now: Timestamp) -> Vec<Param> {
+    params![at, at, at, at, at, now, at, now]
+}
 
 macro_rules! connectors {
     ($from:literal, $where:literal) => {
@@ -152,6 +162,7 @@ impl Store {
     pub async fn published_locations(
         &self,
         tenant: &TenantId,
+        now: Timestamp,
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<PublishedLocation>, StoreError> {
@@ -159,10 +170,10 @@ impl Store {
             .filter("l.tenant = ?", params![tenant])
             .filter_some("l.id > ?", page.key::<String>()?);
         if let Some(from) = window.from {
-            select = select.filter(LOCATION_CHANGED, params![from, from, from]);
+            select = select.filter(LOCATION_CHANGED, changed_since(from, now));
         }
         if let Some(to) = window.to {
-            select = select.filter(&format!("NOT {LOCATION_CHANGED}"), params![to, to, to]);
+            select = select.filter(&format!("NOT {LOCATION_CHANGED}"), changed_since(to, now));
         }
         let select = select.tail("ORDER BY l.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
@@ -171,7 +182,7 @@ impl Store {
             |row| row.json::<Location>("document"),
             |row| row.text("id").map(str::to_owned),
         )?;
-        Ok(Page { items: self.published(items).await?, next })
+        Ok(Page { items: self.published(tenant, now, items).await?, next })
     }
 
     /// One location as partners see it.
@@ -181,30 +192,11 @@ impl Store {
     pub async fn published_location(
         &self,
         tenant: &TenantId,
+        now: Timestamp,
         id: &LocationId,
     ) -> Result<Option<PublishedLocation>, StoreError> {
         let found = self.location(tenant, id).await?;
-        Ok(self.published(found.into_iter().collect()).await?.pop())
-    }
-
-    /// A tenant's tariffs, by id.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn published_tariffs(
-        &self,
-        tenant: &TenantId,
-        window: &Window,
-        page: &PageRequest,
-    ) -> Result<Page<Tariff>, StoreError> {
-        let select = Select::new("SELECT id, document FROM tariffs")
-            .filter("tenant = ?", params![tenant])
-            .filter_some("id > ?", page.key::<String>()?)
-            .filter_some("updated_at >= ?", window.from)
-            .filter_some("updated_at < ?", window.to)
-            .tail("ORDER BY id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
-        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, |row| row.json("document"), |row| row.text("id").map(str::to_owned))
+        Ok(self.published(tenant, now, found.into_iter().collect()).await?.pop())
     }
 
     /// The sessions of tokens whose party a partner acts for as eMSP, the one that was changed first comes first: one that changes while
@@ -262,22 +254,34 @@ impl Store {
         page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
     }
 
-    /// Adds the connectors to locations.
-    async fn published(&self, locations: Vec<Location>) -> Result<Vec<PublishedLocation>, StoreError> {
+    /// Adds the connectors to locations of a tenant.
+    async fn published(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        locations: Vec<Location>,
+    ) -> Result<Vec<PublishedLocation>, StoreError> {
         let keys: Vec<Vec<Param>> = locations.iter().map(|l| params![&l.tenant, &l.id]).collect();
-        let rows = self.engine().read(vec![Statement::each(&CONNECTORS, keys)]).await?;
-        let default_tariff = self.settings().default_tariff.as_ref();
-        let mut at: HashMap<LocationId, Vec<PublishedConnector>> = HashMap::new();
-        for row in rows.iter().flatten() {
-            at.entry(row.named("location_id")?).or_default().push(connector(row, default_tariff)?);
+        let statements = vec![Statement::each(&CONNECTORS, keys), anyones_assignments(tenant)];
+        let mut answers = self.engine().read(statements).await?.into_iter();
+        let mut rows: HashMap<LocationId, Vec<Row>> = HashMap::new();
+        for row in answers.next().unwrap_or_default() {
+            rows.entry(row.named("location_id")?).or_default().push(row);
         }
+        let assignments = answers.next().unwrap_or_default();
+        let assignments: Vec<TariffAssignment> =
+            assignments.iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
+        let default = self.settings().default_tariff.as_ref();
         let published = locations.into_iter().map(|location| {
-            let mut connectors = at.remove(&location.id).unwrap_or_default();
+            let prices = Prices::at(&location.id, now, &assignments, default);
+            let rows = rows.remove(&location.id).unwrap_or_default();
+            let mut connectors: Vec<_> =
+                rows.iter().map(|row| connector(row, &prices)).collect::<Result<_, _>>()?;
             connectors
                 .sort_by(|a, b| (&a.station, a.evse, a.connector).cmp(&(&b.station, b.evse, b.connector)));
-            PublishedLocation { location, connectors }
+            Ok(PublishedLocation { location, connectors })
         });
-        Ok(published.collect())
+        published.collect()
     }
 }
 
@@ -307,16 +311,19 @@ fn owner(row: &Row) -> Result<Party, StoreError> {
     })
 }
 
-fn connector(row: &Row, default_tariff: Option<&TariffId>) -> Result<PublishedConnector, StoreError> {
+fn connector(row: &Row, prices: &Prices<'_>) -> Result<PublishedConnector, StoreError> {
+    let station: StationId = row.named("station")?;
+    let evse = EvseId(row.number("evse")?);
+    let (tariff_id, assigned_at) = prices.of(&station, evse, row.named_or_null("tariff_id")?);
     Ok(PublishedConnector {
-        station: row.named("station")?,
-        evse: EvseId(row.number("evse")?),
         connector: ConnectorId(row.number("connector")?),
         status: row.named("status")?,
         maintenance: row.boolean("maintenance")?,
         online: row.boolean("online")?,
         energy_flows: row.int_or_null("energy_flows")?.map(|flows| flows != 0),
-        tariff_id: row.named_or_null("tariff_id")?.or_else(|| default_tariff.cloned()),
-        changed_at: row.at("since")?.max(row.at("updated_at")?),
+        changed_at: row.at("since")?.max(row.at("updated_at")?).max(assigned_at.unwrap_or_default()),
+        tariff_id,
+        evse,
+        station,
     })
 }

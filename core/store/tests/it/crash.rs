@@ -9,7 +9,7 @@ use ringmain_domain::session::{SessionStatus, fold};
 use ringmain_store::store::{Store, StoreError, StoreSettings};
 use uuid::Uuid;
 
-use crate::make::{all_pages, at, message, station_id, tenant, transaction_id, whole_transaction};
+use crate::make::{all_pages, at, message, station_id, tenant, transaction_id, whole_transaction_apart};
 use crate::rig::Rig;
 
 /// Makes this binary the process that is killed, and names the store.
@@ -27,11 +27,11 @@ async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {
     const TRANSACTIONS: u32 = 60;
     let name = concat!(module_path!(), "::f33_connections_that_break_in_a_commit_lose_and_double_nothing");
     let Some(rig) = crate::rig::postgres(name).await else { return };
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let (acknowledged, mut progress) = tokio::sync::watch::channel(0_u32);
     let append = async {
         let mut troubles = 0_u32;
         for number in 0..TRANSACTIONS {
-            for fact in whole_transaction("CS-1", &format!("t{number}")) {
+            for fact in whole_transaction_apart("CS-1", &format!("t{number}")) {
                 while let Err(error) = rig.store.append(std::slice::from_ref(&fact)).await {
                     assert!(
                         matches!(error, StoreError::Unavailable { .. } | StoreError::Unknown { .. }),
@@ -39,15 +39,17 @@ async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {
                     );
                     troubles += 1;
                 }
+                acknowledged.send_modify(|count| *count += 1);
             }
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(acknowledged);
         troubles
     };
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
          WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
+    // A break for each acknowledgement, somewhere in the next append: without that bound nothing might ever be acknowledged.
     let trouble = async {
-        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        while progress.changed().await.is_ok() {
             rig.execute(others).await;
         }
     };
@@ -80,7 +82,7 @@ async fn victim() {
 
 /// Tells each acknowledgement: the transaction, how many of its facts are stored, and its bill at the end.
 async fn append_one(store: &Store, transaction: &str) {
-    for (index, fact) in whole_transaction("CS-1", transaction).into_iter().enumerate() {
+    for (index, fact) in whole_transaction_apart("CS-1", transaction).into_iter().enumerate() {
         let result = store.append(&[fact]).await.unwrap().remove(0);
         assert!(result.fresh);
         let bill = result.cdr.map_or_else(|| "-".to_owned(), |cdr| cdr.to_string());
@@ -175,7 +177,7 @@ async fn everything_fits_together(store: &Store) {
 /// Stations repeat what was not acknowledged; at the end every transaction is billed once.
 async fn the_interrupted_go_on(store: &Store, transactions: impl Iterator<Item = &String>) {
     for transaction in transactions {
-        store.append(&whole_transaction("CS-1", transaction)).await.unwrap();
+        store.append(&whole_transaction_apart("CS-1", transaction)).await.unwrap();
         let id = SessionId::derive(&tenant(), &station_id("CS-1"), &transaction_id(transaction));
         let session = store.session(&tenant(), id).await.unwrap().unwrap();
         assert_eq!((session.status, session.energy.0), (SessionStatus::Completed, 10_000));

@@ -32,5 +32,6 @@ mod crash;
 mod make;
 mod migrations;
 mod partners;
+mod published_prices;
 mod rig;
 mod tenancy;

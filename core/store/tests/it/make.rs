@@ -3,13 +3,14 @@
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{
-    ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
+    AssignmentId, ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
 };
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::{ChargingState, MessageKey, TransactionPhase};
+use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{IdToken, Token, TokenKind};
@@ -98,6 +99,25 @@ pub(crate) fn tariff(id: &str, prices: &[(Dimension, &str)]) -> Tariff {
     Tariff::new(tenant(), tariff_id(id), id, Currency::new("EUR").unwrap(), elements, at(0))
 }
 
+/// An assignment of the tariff of its name, to everybody everywhere unless changed.
+pub(crate) fn assignment(id: &str, change: impl FnOnce(&mut TariffAssignment)) -> TariffAssignment {
+    let mut assignment = TariffAssignment {
+        tenant: tenant(),
+        id: AssignmentId::new(id).unwrap(),
+        tariff: tariff_id(id),
+        location: None,
+        station: None,
+        evse: None,
+        token_group: None,
+        token_kind: None,
+        valid_from: None,
+        valid_until: None,
+        updated_at: at(0),
+    };
+    change(&mut assignment);
+    assignment
+}
+
 pub(crate) fn fact(station: &str, millis: i64, event: DomainEvent) -> Fact {
     Fact { tenant: tenant(), station: station_id(station), received_at: at(millis), event }
 }
@@ -130,6 +150,7 @@ pub(crate) fn message(station: &'static str, transaction: &str, sequence: u32, m
             offline: false,
             remote_start_id: None,
             time_repaired: false,
+            adopted: false,
             samples: Vec::new(),
             ruling: None,
             content: format!("{transaction}/{sequence}").into(),
@@ -196,6 +217,18 @@ impl Message {
 
 /// An hour at a station: half of it charging 10 kWh, half of it parked.
 pub(crate) fn whole_transaction(station: &'static str, transaction: &str) -> Vec<Fact> {
+    whole_transaction_at(1, station, transaction)
+}
+
+/// The same at an EVSE of its own, so that others may go on beside it.
+pub(crate) fn whole_transaction_apart(station: &'static str, transaction: &str) -> Vec<Fact> {
+    whole_transaction_at(own_evse(transaction), station, transaction)
+}
+
+fn whole_transaction_at(evse: u32, station: &'static str, transaction: &str) -> Vec<Fact> {
+    let message = |station, transaction, sequence, millis| {
+        message(station, transaction, sequence, millis).evse(Some(evse))
+    };
     vec![
         message(station, transaction, 0, 0)
             .token("Card1")
@@ -209,6 +242,14 @@ pub(crate) fn whole_transaction(station: &'static str, transaction: &str) -> Vec
             .fact(),
         message(station, transaction, 3, 60 * MINUTE).register(11_000).ended().fact(),
     ]
+}
+
+/// An EVSE that hardly any other transaction has.
+pub(crate) fn own_evse(transaction: &str) -> u32 {
+    let mixed = transaction
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    mixed.max(2)
 }
 
 pub(crate) fn status(station: &str, millis: i64, evse: u32, connector: u32, status: ConnectorStatus) -> Fact {

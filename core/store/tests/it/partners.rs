@@ -5,6 +5,7 @@ use ringmain_domain::id::TariffId;
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::tariff::Dimension;
+use ringmain_domain::time::Timestamp;
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::lists::Window;
 use ringmain_store::partners::{Exchange, Invitation, PartnerRole, PartnerState, Peer, PeerToken};
@@ -12,8 +13,8 @@ use ringmain_store::store::{StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::make::{
-    MINUTE, all_pages, at, fact, location, location_id, message, other_tenant, station, status, tariff,
-    tariff_id, tenant, token, whole_transaction,
+    MINUTE, T0, all_pages, at, fact, location, location_id, message, other_tenant, station, status, tariff,
+    tariff_id, tenant, token, whole_transaction, whole_transaction_apart,
 };
 use crate::rig::Rig;
 
@@ -32,6 +33,9 @@ on_both_engines!(
     sessions_and_bills_go_only_to_the_tokens_party,
     sessions_and_bills_come_in_pages_the_oldest_change_first,
 );
+
+/// When partners look.
+const NOW: Timestamp = Timestamp::from_millis(T0 + 60 * MINUTE);
 
 fn role(party_id: &str, role: &str) -> PartnerRole {
     PartnerRole {
@@ -191,7 +195,7 @@ async fn partners_are_listed_by_tenant(rig: &Rig) {
 }
 
 /// A location with one station, whose connectors are (EVSE, connector).
-async fn place(rig: &Rig, place: &str, name: &'static str, connectors: &[(u32, u32)]) {
+pub(crate) async fn place(rig: &Rig, place: &str, name: &'static str, connectors: &[(u32, u32)]) {
     rig.store.put_location(&location(place)).await.unwrap();
     let mut one = station(name);
     one.location_id = Some(location_id(place));
@@ -228,7 +232,7 @@ async fn a_location_is_published_with_its_connectors(rig: &Rig) {
         .await;
 
     let page =
-        store.published_locations(&tenant(), &Window::default(), &PageRequest::first(9)).await.unwrap();
+        store.published_locations(&tenant(), NOW, &Window::default(), &PageRequest::first(9)).await.unwrap();
     let seen: Vec<Vec<_>> = page
         .items
         .iter()
@@ -242,12 +246,14 @@ async fn a_location_is_published_with_its_connectors(rig: &Rig) {
     assert_eq!(first.tariff_id.as_ref().map(TariffId::as_str), Some("D"));
     assert_eq!(first.changed_at, at(10));
 
-    let one = store.published_location(&tenant(), &location_id("L2")).await.unwrap().unwrap();
+    let one = store.published_location(&tenant(), NOW, &location_id("L2")).await.unwrap().unwrap();
     assert_eq!(one, page.items[1]);
-    assert_eq!(store.published_location(&other_tenant(), &location_id("L2")).await.unwrap(), None);
-    assert_eq!(store.published_location(&tenant(), &location_id("L3")).await.unwrap(), None);
-    let theirs =
-        store.published_locations(&other_tenant(), &Window::default(), &PageRequest::first(9)).await.unwrap();
+    assert_eq!(store.published_location(&other_tenant(), NOW, &location_id("L2")).await.unwrap(), None);
+    assert_eq!(store.published_location(&tenant(), NOW, &location_id("L3")).await.unwrap(), None);
+    let theirs = store
+        .published_locations(&other_tenant(), NOW, &Window::default(), &PageRequest::first(9))
+        .await
+        .unwrap();
     assert!(theirs.items.is_empty());
 }
 
@@ -264,7 +270,8 @@ async fn locations_are_cut_by_their_last_change(rig: &Rig) {
     rig.store.append(&facts).await.unwrap();
     let check = async |window: Window, expect: &[&str]| {
         let found =
-            all_pages(1, async |page| rig.store.published_locations(&tenant(), &window, &page).await).await;
+            all_pages(1, async |page| rig.store.published_locations(&tenant(), NOW, &window, &page).await)
+                .await;
         let found: Vec<_> = found.iter().map(|l| l.location.id.as_str()).collect();
         assert_eq!(found, expect, "{window:?}");
     };
@@ -279,11 +286,12 @@ async fn locations_are_cut_by_their_last_change(rig: &Rig) {
     check(window(None, Some(101)), &["L1", "L2"]).await;
     check(window(Some(1), Some(200)), &["L2"]).await;
     let skipping = Window { skip: 1, ..window(Some(1), None) };
-    let page = rig.store.published_locations(&tenant(), &skipping, &PageRequest::first(9)).await.unwrap();
+    let page =
+        rig.store.published_locations(&tenant(), NOW, &skipping, &PageRequest::first(9)).await.unwrap();
     assert_eq!(page.items[0].location.id.as_str(), "L3");
     assert_eq!(page.items.len(), 1);
     let strange = PageRequest { after: Some("strange".into()), limit: 1 };
-    let refused = rig.store.published_locations(&tenant(), &Window::default(), &strange).await;
+    let refused = rig.store.published_locations(&tenant(), NOW, &Window::default(), &strange).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
 }
 
@@ -294,20 +302,22 @@ async fn tariffs_are_cut_by_their_last_change(rig: &Rig) {
         rig.store.put_tariff(&one).await.unwrap();
     }
     let check = async |window: Window, expect: &[&str]| {
-        let found = rig.store.published_tariffs(&tenant(), &window, &PageRequest::first(9)).await.unwrap();
+        let found =
+            rig.store.published_tariffs(&tenant(), NOW, &window, &PageRequest::first(9)).await.unwrap();
         assert_eq!(found.items.iter().map(|t| t.id.as_str()).collect::<Vec<_>>(), expect, "{window:?}");
     };
     check(window(None, None), &["T1", "T2", "T3"]).await;
     check(window(Some(20), None), &["T2", "T3"]).await;
     check(window(None, Some(20)), &["T1"]).await;
     check(Window { skip: 2, ..Window::default() }, &["T3"]).await;
-    let all =
-        all_pages(2, async |page| rig.store.published_tariffs(&tenant(), &Window::default(), &page).await)
-            .await;
+    let all = all_pages(2, async |page| {
+        rig.store.published_tariffs(&tenant(), NOW, &Window::default(), &page).await
+    })
+    .await;
     assert_eq!(all.len(), 3);
     let theirs = rig
         .store
-        .published_tariffs(&other_tenant(), &Window::default(), &PageRequest::first(9))
+        .published_tariffs(&other_tenant(), NOW, &Window::default(), &PageRequest::first(9))
         .await
         .unwrap();
     assert!(theirs.items.is_empty());
@@ -369,7 +379,7 @@ async fn sessions_and_bills_come_in_pages_the_oldest_change_first(rig: &Rig) {
     let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
     give(rig, "CARD1", "ABC").await;
     for transaction in ["t1", "t2", "t3", "t4", "t5"] {
-        rig.store.append(&whole_transaction("CS-1", transaction)).await.unwrap();
+        rig.store.append(&whole_transaction_apart("CS-1", transaction)).await.unwrap();
     }
     let whole = Window::default();
     let sessions =

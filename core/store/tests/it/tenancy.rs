@@ -85,5 +85,5 @@ async fn what_happens_to_one_is_hidden_from_the_other(rig: &Rig) {
     assert_eq!(facts.len(), 4);
     let mut wish = station("CS-1");
     wish.tenant = theirs;
-    assert!(!store.update_station(&wish).await.unwrap());
+    assert!(!store.update_station(&wish, wish.updated_at).await.unwrap());
 }

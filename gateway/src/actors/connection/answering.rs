@@ -38,9 +38,14 @@ impl Connection {
     pub(super) fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
         let now = clock::now();
         let version = self.dialect.version();
+        if !self.state.is_accepted() && !self.pace.stranger_may(Instant::now()) {
+            self.leave(Exit::Abuse);
+            return;
+        }
         let frame = match frame::parse(text, version) {
             Ok(frame) => frame,
             Err(fault) => {
+                self.out_of_turn("unreadable");
                 metrics::counter!(telemetry::FRAME_FAULTS, "code" => fault.code().as_str()).increment(1);
                 self.node.recorder.inbound(self.state.id(), now, None, text);
                 tracing::debug!(station.id = %self.state.id(), %fault, "a text is no frame");
@@ -64,20 +69,35 @@ impl Connection {
         match self.rpc.receive(now, frame) {
             Received::Call(call) => self.begin(&call, true, ctx),
             Received::Send(call) => self.begin(&call, false, ctx),
-            Received::Repeat(answer) => self.send(&answer),
+            Received::Repeat(answer) => {
+                self.out_of_turn("repeat");
+                self.send(&answer);
+            }
             Received::Result { id, action, payload } => self.order_answered(&id, &action, payload),
             Received::Error { id, code, description, .. } => self.order_failed(&id, code, &description),
             Received::ResultRejected { id, code, description } => {
+                self.out_of_turn("rejected_result");
                 tracing::warn!(
-                    station.id = %self.state.id(), message = id.as_str(), code = code.as_str(), %description,
+                    station.id = %self.state.id(), message.id = id.as_str(), code = code.as_str(), %description,
                     "the station cannot use our answer"
                 );
             }
-            Received::Waiting | Received::RepeatInProcess | Received::Late(_) | Received::Foreign(_) => {}
+            Received::Waiting => {}
+            Received::RepeatInProcess => self.out_of_turn("repeat"),
+            Received::Late(_) => self.out_of_turn("late"),
+            Received::Foreign(_) => self.out_of_turn("foreign"),
             Received::Overflow => self.leave(Exit::Abuse),
         }
         self.pump(now);
         self.arm(ctx);
+    }
+
+    /// Something that no answer of ours paces: counted, and too much of it ends the connection.
+    fn out_of_turn(&mut self, kind: &'static str) {
+        metrics::counter!(telemetry::CALL_OUT_OF_TURN, "kind" => kind).increment(1);
+        if !self.pace.out_of_turn_may(Instant::now()) {
+            self.leave(Exit::Abuse);
+        }
     }
 
     /// Reads a call and, when it presents a token, looks the token up before the decision.
@@ -90,8 +110,11 @@ impl Connection {
         };
         if !answered && !action.is_send() {
             // A SEND has no answer to wait for, so nothing paces it: only the one action that is meant to be sent is taken.
-            metrics::counter!(telemetry::FRAME_FAULTS, "code" => "unexpected_send").increment(1);
+            self.out_of_turn("unexpected_send");
             return;
+        }
+        if call.reused_id {
+            metrics::counter!(telemetry::CALL_OUT_OF_TURN, "kind" => "reused_id").increment(1);
         }
         let open = OpenCall { id: call.id.clone(), action, since, answered, durable: false };
         let strict = self.node.config.stations.strict_enabled;
@@ -114,12 +137,17 @@ impl Connection {
         let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
         let judged = async move {
             match meter_keys::signed(&mut report) {
-                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|()| report),
-                None => Ok(report),
+                Some(signed) => meter_keys::judge(&store, &tenant, signed).await.map(|left| (report, left)),
+                None => Ok((report, 0)),
             }
         };
         ctx.spawn(judged.into_actor(self).map(|judged, connection, ctx| match judged {
-            Ok(report) => connection.look_up_token(open, report, ctx),
+            Ok((report, unverified)) => {
+                if unverified > 0 {
+                    connection.perform(vec![Effect::Count(Oddity::UnverifiedSignatures)]);
+                }
+                connection.look_up_token(open, report, ctx);
+            }
             Err(error) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "a meter's key cannot be looked up");
                 connection.leave(Exit::StoreLost);
@@ -157,6 +185,10 @@ impl Connection {
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
             count_authorization(event);
+            if matches!(event, DomainEvent::UnreadableKept(_)) {
+                self.perform(vec![Effect::Count(Oddity::UnreadableMessage)]);
+                tracing::warn!(station.id = %self.state.id(), "a billing message cannot be read; it is kept for a person");
+            }
         }
         self.perform(outcome.effects);
         let reply = outcome.reply.unwrap_or(StationReply::Received);
@@ -179,12 +211,13 @@ impl Connection {
     ) {
         let facts = self.facts(events, clock::now());
         let proposed = facts.iter().map(|fact| proposed_number(&fact.event)).collect::<Vec<_>>();
-        let goes_on = facts.iter().any(|fact| is_update(&fact.event));
+        let phase = facts.iter().find_map(|fact| phase(&fact.event));
         let committed = self.journal.send(Append { facts, site: Some(self.site.clone()) }).into_actor(self);
         ctx.spawn(committed.map(move |ticket, connection, ctx| match ticket {
             Ok(Ok(appended)) => {
-                let reply = connection.complete(reply, &proposed, goes_on, &appended);
+                let reply = connection.complete(reply, &proposed, phase, &appended);
                 connection.answer(&open, &reply, ctx);
+                connection.tell_costs(&appended, ctx);
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "not committed, so not answered");
@@ -194,12 +227,13 @@ impl Connection {
         }));
     }
 
-    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended.
+    /// Puts into the reply what only the commit could tell: the number a start got, the cost of a session that ended, and of a start that
+    /// comes again the decision its session stands under (reliability F01, F02): the token may have been blocked since.
     fn complete(
         &mut self,
         reply: StationReply,
         proposed: &[Option<TransactionId>],
-        goes_on: bool,
+        phase: Option<TransactionPhase>,
         appended: &[Appended],
     ) -> StationReply {
         self.tell_of(appended);
@@ -216,8 +250,15 @@ impl Connection {
                 let cost = session.cost.map(|cost| cost.incl_tax);
                 if session.ended_at.is_some() {
                     reply.total_cost = cost;
-                } else if goes_on {
+                } else if phase == Some(TransactionPhase::Updated) {
                     reply.running_cost = cost;
+                }
+                let is_repeat = !appended.fresh && !appended.conflict;
+                if is_repeat
+                    && phase == Some(TransactionPhase::Started)
+                    && let (Some(verdict), Some(said)) = (&mut reply.verdict, session.authorization)
+                {
+                    verdict.authorization = said;
                 }
             }
         }
@@ -338,9 +379,12 @@ fn count_authorization(event: &DomainEvent) {
     }
 }
 
-/// Does a transaction go on with it? Then the answer may tell the cost so far.
-fn is_update(event: &DomainEvent) -> bool {
-    matches!(event, DomainEvent::Transaction(fact) if fact.phase == TransactionPhase::Updated)
+/// Where in its transaction it stands: an update's answer may tell the cost so far, a start's is remembered.
+fn phase(event: &DomainEvent) -> Option<TransactionPhase> {
+    match event {
+        DomainEvent::Transaction(fact) => Some(fact.phase),
+        _ => None,
+    }
 }
 
 /// The number proposed for a start that asks for one.

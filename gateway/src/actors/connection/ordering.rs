@@ -19,7 +19,12 @@ impl Handler<Execute> for Connection {
     type Result = ();
 
     fn handle(&mut self, message: Execute, ctx: &mut Self::Context) {
-        let Execute { order, done } = message;
+        self.execute(message, ctx);
+    }
+}
+
+impl Connection {
+    pub(super) fn execute(&mut self, Execute { order, done }: Execute, ctx: &mut Context<Self>) {
         let now = clock::now();
         if self.exit.is_some() {
             end(done, CommandResult::bare(CommandOutcome::Superseded));
@@ -33,9 +38,7 @@ impl Handler<Execute> for Connection {
         self.pump(now);
         self.arm(ctx);
     }
-}
 
-impl Connection {
     fn take_order(
         &mut self,
         order: &ringmain_domain::command::CommandOrder,

@@ -219,6 +219,7 @@ mod tests {
             offline: false,
             remote_start_id: None,
             time_repaired: false,
+            adopted: false,
             samples,
             ruling: None,
             content: "".into(),

@@ -92,12 +92,16 @@ fn ruling_in_words(ruling: &Ruling) -> (&'static str, String, Vec<String>) {
             ("Ended by us", format!("transaction {by} began at the same EVSE, so this one was over"))
         }
         Ruling::Overlaps { with } => {
-            ("Held back by us", format!("transaction {with} began at the same EVSE and instant"))
+            ("Held back by us", format!("transaction {with} stood at the same EVSE at the same time"))
         }
         Ruling::Abandoned => ("Ended by us", "nothing was heard of it for too long".to_owned()),
         Ruling::Queued { .. } => {
             ("Bill postponed", "the station says that messages of it are in its queue".to_owned())
         }
+        Ruling::Contradicted => (
+            "Held back by us",
+            "a message that would have changed the bill came under the number of another one".to_owned(),
+        ),
         Ruling::GraceOver => {
             ("Waiting ended", "what is missing did not come in time: settled with what is there".to_owned())
         }

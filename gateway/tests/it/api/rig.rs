@@ -415,6 +415,7 @@ fn fact(
         offline: false,
         remote_start_id: None,
         time_repaired: false,
+        adopted: false,
         samples: vec![Sample::import_register(at, register_wh, context)],
         ruling: None,
         content: format!("{transaction}-{sequence}").into(),

@@ -181,3 +181,28 @@ async fn a_session_can_be_imagined() {
     assert_eq!(reply.pointers(), ["/energy_wh"]);
     rig.post("/tariffs/none/simulate", session).await.assert_problem(404, "not-found");
 }
+
+#[actix_web::test]
+async fn an_imagined_session_is_priced_by_the_versions_in_force_while_it_lasts() {
+    let rig = Rig::start().await;
+    let version = |price: &str, from: Option<&str>| {
+        let components = json!([{"dimension": "energy", "price": price}]);
+        let mut body = json!({"name": "x", "currency": "EUR", "elements": [{"components": components}]});
+        if let Some(from) = from {
+            body["valid_from"] = json!(from);
+        }
+        body
+    };
+    assert_eq!(rig.send("PUT", "/tariffs/T", Some(version("0.40", None))).await.status, 201);
+    let next = version("0.60", Some("2099-03-01T00:00:00Z"));
+    assert_eq!(rig.send("PUT", "/tariffs/T", Some(next)).await.status, 200);
+    let cost = async |start: &str| {
+        let session = json!({"started_at": start, "charging_min": 60, "idle_min": 0, "energy_wh": 10000});
+        let reply = rig.post("/tariffs/T/simulate", session).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["total"]["excl_tax"].clone()
+    };
+    assert_eq!(cost("2098-03-02T08:00:00Z").await, "4.00");
+    assert_eq!(cost("2099-02-28T23:30:00Z").await, "5.00", "half before, half after");
+    assert_eq!(cost("2099-03-01T00:00:00Z").await, "6.00");
+}

@@ -5,6 +5,7 @@ use ringmain_domain::event::DomainEvent;
 use ringmain_domain::id::{SessionId, TransactionId};
 use ringmain_domain::location::ChargingStation;
 use ringmain_domain::meter::{SignatureVerdict, SignedValue};
+use ringmain_domain::report::UnreadableMessage;
 
 use serde_json::json;
 
@@ -65,6 +66,9 @@ async fn a_session_that_waits_is_reviewed_and_the_next_one_follows() {
     let (rig, station) = house().await;
     rig.add_doubtful_session(&station, "T1", 120).await;
     rig.add_doubtful_session(&station, "T0", 0).await;
+    let message =
+        UnreadableMessage { action: "StopTransaction".into(), payload: "{\"meterStop\":\"<b>\"}".into() };
+    rig.append(&station, vec![DomainEvent::UnreadableKept(message)]).await;
     let browser = Browser::sign_in(&rig, AccessRole::Operator).await;
     let page = browser.page("/review").await;
     check_page(&page);
@@ -74,6 +78,10 @@ async fn a_session_that_waits_is_reviewed_and_the_next_one_follows() {
         "read the meter, or void the session",
         "Would cost",
         ">2</span>",
+        "Billing messages that cannot be read",
+        "1 kept",
+        "StopTransaction</td>",
+        "meterStop&#34;:&#34;&#60;b&#62;",
     ] {
         assert!(page.contains(text), "{text}: {page}");
     }

@@ -144,22 +144,49 @@ async fn tls_handshake_that_never_ends_is_cut() {
     assert!(within(half.read_to_end(&mut rest)).await.is_err() || rest.is_empty());
 }
 
+/// The first bytes of a client that then says nothing more.
+fn hello(tls: &TlsRig) -> Vec<u8> {
+    let settings = ClientSettings { offer: Offer::Both, identity: None, sessions: 0 };
+    let config = tls.trust.client(settings).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+fn one_at_a_time(settings: &mut ListenSettings) {
+    // One worker takes connections in their order.
+    settings.workers = 1;
+    settings.tls_handshakes_max = 1;
+}
+
 #[actix_rt::test]
 async fn handshakes_beyond_the_limit_wait_their_turn() {
-    let tls = TlsRig::new(|settings| {
-        // One worker takes connections in their order.
-        settings.workers = 1;
-        settings.tls_handshakes_max = 1;
-    });
-    let silent = tls.rig.connect().await;
+    let tls = TlsRig::new(one_at_a_time);
+    let mut unfinished = tls.rig.connect().await;
+    unfinished.write_all(&hello(&tls)).await.unwrap();
+    // The server's part of the handshake: it has the only turn now.
+    within(unfinished.read_u8()).await.unwrap();
     let client = tls.connect(Offer::Both, None);
     tokio::pin!(client);
     let waited = tokio::time::timeout(Duration::from_millis(300), &mut client).await;
-    assert!(waited.is_err(), "the only permit is taken");
-    drop(silent);
+    assert!(waited.is_err(), "the only turn is taken");
+    drop(unfinished);
     let mut stream = client.await.unwrap();
     stream.write_all(request("/ocpp/CS-1", OFFER).as_bytes()).await.unwrap();
     assert_eq!(answer(&mut stream).await.status, 101);
+}
+
+/// Whoever connects and says nothing holds no turn.
+#[actix_rt::test]
+async fn a_silent_peer_keeps_nobody_out() {
+    let tls = TlsRig::new(one_at_a_time);
+    let silent = tls.rig.connect().await;
+    let mut stream = within(tls.connect(Offer::Both, None)).await.unwrap();
+    stream.write_all(request("/ocpp/CS-1", OFFER).as_bytes()).await.unwrap();
+    assert_eq!(answer(&mut stream).await.status, 101);
+    drop(silent);
 }
 
 #[actix_rt::test]

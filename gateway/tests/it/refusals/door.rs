@@ -144,7 +144,8 @@ async fn too_many_wrong_passwords_are_told_to_wait() {
     let guess = from(ELSEWHERE, "wrong-and-long-enough");
     let mut refused = Vec::new();
     while !refused.contains(&429) && refused.len() < 50 {
-        refused.extend(Station::introduce(&scene.node.addresses, &guess).await.err());
+        let status = Station::introduce(&scene.node.addresses, &guess).await.err();
+        refused.push(status.expect("a wrong password is never let in"));
     }
     let (last, before) = refused.split_last().unwrap();
     assert_eq!(*last, 429);
@@ -172,6 +173,22 @@ async fn a_station_that_never_showed_a_password_is_not_let_in_by_approval() {
     assert_eq!(station.closed().await, Some(1008));
     station.close().await;
     assert_eq!(scene.knock("NEW-1", None).await, Some(401));
+    scene.end().await;
+}
+
+/// A password that was checked against nothing proves nothing: somebody else's would do.
+#[tokio::test]
+async fn a_password_nobody_kept_is_no_proof_at_approval() {
+    let scene = Scene::new().await;
+    let silent = Introduction { password: None, ..Introduction::of("NEW-1", "ocpp2.0.1", "") };
+    Station::introduce(&scene.node.addresses, &silent).await.unwrap().close().await;
+    let other = Introduction::of("NEW-1", "ocpp2.0.1", "any-password-will-do");
+    let mut station = Station::introduce(&scene.node.addresses, &other).await.unwrap();
+    assert_eq!(station.boot().await["status"], "Pending");
+    let accepted = json!({"registration": "accepted"});
+    scene.node.api().change("PATCH", "/charging-stations/NEW-1", &accepted).await;
+    assert_eq!(station.closed().await, Some(1008));
+    station.close().await;
     scene.end().await;
 }
 
@@ -230,18 +247,19 @@ async fn a_second_socket_from_elsewhere_takes_the_place_of_a_dead_one() {
 async fn without_a_common_protocol_the_upgrade_is_made_and_closed() {
     let scene = Scene::new().await;
     scene.node.api().register("CS-1").await;
-    for (offer, expect) in [
-        ("", None),
-        ("Sec-WebSocket-Protocol: ocpp1.5\r\n", None),
-        ("Sec-WebSocket-Protocol: ocpp2.0, mqtt\r\n", None),
-        ("Sec-WebSocket-Protocol: OCPP1.6\r\n", None),
-        ("Sec-WebSocket-Protocol: ocpp9.9, ocpp2.0.1, ocpp1.6\r\n", Some("ocpp2.0.1")),
-        ("Sec-WebSocket-Protocol: ocpp1.6\r\nSec-WebSocket-Protocol: ocpp2.1\r\n", Some("ocpp1.6")),
+    for (identity, offer, expect) in [
+        ("CS-1", "", None),
+        ("CS-1", "Sec-WebSocket-Protocol: ocpp1.5\r\n", None),
+        ("STRANGER", "Sec-WebSocket-Protocol: ocpp1.5\r\n", None),
+        ("CS-1", "Sec-WebSocket-Protocol: ocpp2.0, mqtt\r\n", None),
+        ("CS-1", "Sec-WebSocket-Protocol: OCPP1.6\r\n", None),
+        ("CS-1", "Sec-WebSocket-Protocol: ocpp9.9, ocpp2.0.1, ocpp1.6\r\n", Some("ocpp2.0.1")),
+        ("CS-1", "Sec-WebSocket-Protocol: ocpp1.6\r\nSec-WebSocket-Protocol: ocpp2.1\r\n", Some("ocpp1.6")),
     ] {
         let mut stream = TcpStream::connect(scene.node.addresses.ws).await.unwrap();
-        let credentials = STANDARD.encode(format!("CS-1:{}", password_of("CS-1")));
+        let credentials = STANDARD.encode(format!("{identity}:{}", password_of(identity)));
         let request = format!(
-            "GET /ocpp/CS-1 HTTP/1.1\r\nHost: house\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET /ocpp/{identity} HTTP/1.1\r\nHost: house\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Authorization: Basic {credentials}\r\n{offer}\r\n"
         );
@@ -260,5 +278,7 @@ async fn without_a_common_protocol_the_upgrade_is_made_and_closed() {
             assert_eq!((frame[0], u16::from_be_bytes([frame[2], frame[3]])), (0x88, 1002), "{offer:?}");
         }
     }
+    let stranger = scene.node.api().send("GET", "/charging-stations/STRANGER", &[], None).await;
+    assert_eq!(stranger.status, 404, "whoever cannot speak with us leaves no record");
     scene.end().await;
 }

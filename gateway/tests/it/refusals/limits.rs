@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::{PROTOCOLS, Scene};
-use crate::rig::station::{Incoming, Station};
+use crate::rig::station::{Incoming, Introduction, Station};
 
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
@@ -109,5 +109,50 @@ async fn more_calls_than_may_wait_close() {
     }
     let mut again = Station::connect(&scene.node.addresses, "CS-ocpp2.0.1", "ocpp2.0.1").await;
     again.is_well().await;
+    scene.end().await;
+}
+
+/// What nothing paces has a rate of its own: 100 at once, then 10 in a second.
+#[tokio::test]
+async fn too_much_out_of_turn_closes() {
+    let scene = Scene::new().await;
+    for (text, protocol) in [(r#"[3,"unasked",{}]"#, "ocpp2.0.1"), ("hello", "ocpp1.6")] {
+        let mut station = scene.booted(protocol).await;
+        let mut sent = 0;
+        for number in 1..=99 {
+            station.send(text).await;
+            sent = number;
+        }
+        station.is_well().await;
+        // More than a hundred only where they took so long that the allowance grew again.
+        let closed = async {
+            for _ in sent..1_000 {
+                station.send_message(Message::text(text)).await;
+            }
+            station.closed().await
+        };
+        assert_eq!(closed.await, Some(1008), "{text}");
+    }
+    scene.end().await;
+}
+
+/// Until a station is accepted, everything it says counts.
+#[tokio::test]
+async fn a_station_in_quarantine_that_talks_too_much_is_cut_off() {
+    let scene = Scene::new().await;
+    let introduction = Introduction::of("NEW-1", "ocpp2.0.1", "chosen-by-the-station");
+    let mut station = Station::introduce(&scene.node.addresses, &introduction).await.unwrap();
+    assert_eq!(station.boot().await["status"], "Pending");
+    let mut answered = 0;
+    let closed = loop {
+        station.send_message(Message::text(r#"[2,"1","Heartbeat",{}]"#)).await;
+        match station.next().await {
+            Incoming::Frame(_) => answered += 1,
+            Incoming::Closed(code) => break code,
+        }
+        assert!(answered < 1_000, "never cut off");
+    };
+    assert_eq!(closed, Some(1008));
+    assert!(answered >= 99, "{answered}");
     scene.end().await;
 }

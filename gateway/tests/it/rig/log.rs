@@ -38,13 +38,15 @@ impl Log {
         self.lines.lock().unwrap().iter().any(|line| line.contains(text))
     }
 
-    /// Lines of WARN and ERROR, and lines that are no JSON (a panic's), but for those that hold one of the `expected` texts.
+    /// Lines of WARN and ERROR whose message begins with none of the `expected` texts, and lines that are no JSON (a panic's) and hold none.
     pub(crate) fn complaints(&self, expected: &[&str]) -> Vec<String> {
         let is_complaint = |line: &String| {
             let event: Option<Value> = serde_json::from_str(line).ok();
             let level = event.as_ref().and_then(|event| event.get("level")).and_then(Value::as_str);
-            !matches!(level, Some("INFO" | "DEBUG" | "TRACE"))
-                && !expected.iter().any(|text| line.contains(text))
+            let message = event.as_ref().and_then(|event| event.get("message")).and_then(Value::as_str);
+            let is_expected =
+                |text: &&str| message.map_or(line.contains(text), |message| message.starts_with(text));
+            !matches!(level, Some("INFO" | "DEBUG" | "TRACE")) && !expected.iter().any(is_expected)
         };
         self.lines().into_iter().filter(is_complaint).collect()
     }

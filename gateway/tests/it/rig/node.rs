@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::api::Api;
 use super::log::Log;
 use super::metrics::Page;
-use super::stores::TestStore;
+use super::stores::{Hold, TestStore};
 use super::{eventually, http};
 
 /// The administrator's token of every node under test.
@@ -68,6 +68,11 @@ impl Node {
 
     pub(crate) fn api(&self) -> Api {
         Api::new(self.addresses.http)
+    }
+
+    /// Nothing is committed while this is held.
+    pub(crate) async fn hold_store(&self) -> Hold {
+        self.store.hold(self.folder.path()).await
     }
 
     /// The node's store a second time, to read what is committed.

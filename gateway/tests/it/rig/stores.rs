@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ringmain_store::store::{Store, StoreSettings};
 use tokio_postgres::NoTls;
 
+use super::DEADLINE;
+
 /// The variable that `scripts/with-services.sh` sets.
 const POSTGRES: &str = "RINGMAIN_TEST_POSTGRES";
 
@@ -19,6 +21,12 @@ pub(crate) enum TestStore {
 pub(crate) struct Outage {
     admin: String,
     name: String,
+}
+
+/// Keeps everybody from writing to a test's store while others may still read it.
+pub(crate) enum Hold {
+    Sqlite(rusqlite::Connection),
+    Postgres { client: tokio_postgres::Client, connection: tokio::task::JoinHandle<()> },
 }
 
 /// A database of this test alone; dropped with it.
@@ -64,9 +72,48 @@ impl TestStore {
         }
     }
 
+    /// From here on nothing is committed.
+    pub(crate) async fn hold(&self, data_dir: &Path) -> Hold {
+        match self {
+            Self::Sqlite => {
+                let file = rusqlite::Connection::open(data_dir.join("ringmain.sqlite")).unwrap();
+                file.busy_timeout(DEADLINE).unwrap();
+                file.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Hold::Sqlite(file)
+            }
+            Self::Postgres(database) => {
+                let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+                let connection = tokio::spawn(async move { drop(connection.await) });
+                // One table that every commit of facts writes: two could be taken in another order than the node takes them.
+                let lock = "BEGIN; LOCK TABLE events IN EXCLUSIVE MODE";
+                client.batch_execute(lock).await.unwrap();
+                Hold::Postgres { client, connection }
+            }
+        }
+    }
+
     /// The same store a second time, to read what is committed.
     pub(crate) async fn open(&self, data_dir: &Path) -> Store {
         Store::open(&self.url(data_dir), StoreSettings::default()).await.unwrap()
+    }
+}
+
+// === impl Hold ===
+
+impl Hold {
+    /// Lets go, once whoever waited is gone: what a dead node had under way is not committed after it.
+    pub(crate) async fn release(self) {
+        match self {
+            Self::Sqlite(file) => file.execute_batch("ROLLBACK").unwrap(),
+            Self::Postgres { client, connection } => {
+                let waiting = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
+                client.batch_execute(waiting).await.unwrap();
+                client.batch_execute("ROLLBACK").await.unwrap();
+                drop(client);
+                connection.await.unwrap();
+            }
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) enum Step {
     Command {
         id: String,
         body: Value,
+        deadline_s: u32,
     },
     Ocpp {
         id: String,
@@ -76,10 +77,14 @@ pub(super) enum Expectation {
     One { noun: String, id: String, transaction: String, body: Value },
     Station { id: String, body: Value },
     Message { id: String, body: Value },
+    Unreadable { id: String, body: Value },
+    Fact { id: String, transaction: String, body: Value },
     Outcome { word: String, body: Value },
     Closed(u16),
 }
 
+/// How long an order may take unless its line says otherwise.
+const COMMAND_DEADLINE_S: u32 = 30;
 const PROTOCOLS: [&str; 3] = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"];
 
 // === impl Scenario ===
@@ -136,8 +141,12 @@ fn step(line: &str) -> Option<Step> {
         "@kill" => rest.is_empty().then_some(Step::Kill),
         "@restart" => rest.is_empty().then_some(Step::Restart),
         "@command" => {
-            let (id, body) = rest.split_once(' ')?;
-            Some(Step::Command { id: id.to_owned(), body: pattern::try_parse(body)? })
+            let (id, rest) = rest.split_once(' ')?;
+            let (body, deadline_s) = match rest.rsplit_once(" within ") {
+                Some((body, seconds)) => (body, seconds.strip_suffix(" s")?.parse().ok()?),
+                None => (rest, COMMAND_DEADLINE_S),
+            };
+            Some(Step::Command { id: id.to_owned(), body: pattern::try_parse(body)?, deadline_s })
         }
         "@ocpp" => {
             let (id, rest) = rest.split_once(' ')?;
@@ -192,23 +201,23 @@ fn expectation(rest: &str) -> Option<Expectation> {
             let count = count.parse().ok()?;
             Some(Expectation::Count { noun: noun.to_owned(), id: id.to_owned(), count })
         }
-        "session" | "cdr" => {
+        "session" | "cdr" | "fact" => {
             let (id, rest) = rest.split_once(' ')?;
             let (transaction, body) = rest.split_once(' ')?;
-            Some(Expectation::One {
-                noun: noun.to_owned(),
-                id: id.to_owned(),
-                transaction: transaction.to_owned(),
-                body: pattern::try_parse(body)?,
+            let (id, transaction, body) = (id.to_owned(), transaction.to_owned(), pattern::try_parse(body)?);
+            Some(if noun == "fact" {
+                Expectation::Fact { id, transaction, body }
+            } else {
+                Expectation::One { noun: noun.to_owned(), id, transaction, body }
             })
         }
-        "station" | "message" => {
+        "station" | "message" | "unreadable" => {
             let (id, body) = rest.split_once(' ')?;
             let (id, body) = (id.to_owned(), pattern::try_parse(body)?);
-            Some(if noun == "station" {
-                Expectation::Station { id, body }
-            } else {
-                Expectation::Message { id, body }
+            Some(match noun {
+                "station" => Expectation::Station { id, body },
+                "message" => Expectation::Message { id, body },
+                _ => Expectation::Unreadable { id, body },
             })
         }
         "outcome" => {

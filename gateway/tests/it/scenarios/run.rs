@@ -121,9 +121,10 @@ impl Run {
                 pattern::check(wanted, &frame, Members::Exactly, &mut self.kept)
                     .unwrap_or_else(|why| panic!("{why}"));
             }
-            Step::Command { id, body } => {
+            Step::Command { id, body, deadline_s } => {
                 let (api, id, body) = (self.api(), self.identity(id), pattern::fill(body, &self.kept));
-                self.order(async move { api.command(&id, &body).await });
+                let deadline_s = *deadline_s;
+                self.order(async move { api.command_within(&id, &body, deadline_s).await });
             }
             Step::Ocpp { id, action, payload } => {
                 let (api, id, action) = (self.api(), self.identity(id), action.clone());
@@ -217,7 +218,9 @@ impl Run {
             | Expectation::Count { .. }
             | Expectation::One { .. }
             | Expectation::Station { .. }
-            | Expectation::Message { .. } => {
+            | Expectation::Message { .. }
+            | Expectation::Unreadable { .. }
+            | Expectation::Fact { .. } => {
                 let mut last = String::new();
                 let holds = eventually!(format!("{expectation:?}: {last}"), {
                     match self.holds(expectation).await {
@@ -262,13 +265,14 @@ impl Run {
                 let found = api.station(&self.identity(id)).await;
                 pattern::check(body, &found, Members::AtLeast, &mut kept).map(|()| kept)
             }
-            Expectation::Message { id, body } => {
-                let messages = api.messages(&self.identity(id)).await;
-                let fits = |message: &Value| {
-                    let mut kept = kept.clone();
-                    pattern::check(body, message, Members::AtLeast, &mut kept).ok().map(|()| kept)
-                };
-                messages.iter().find_map(fits).ok_or_else(|| format!("none of {} frames", messages.len()))
+            Expectation::Message { id, body } => one_of(&api.messages(&self.identity(id)).await, body, &kept),
+            Expectation::Unreadable { id, body } => {
+                let mut found = api.list("/strays/unreadable?limit=1000").await;
+                found.retain(|message| message["charging_station_id"] == *self.identity(id));
+                one_of(&found, body, &kept)
+            }
+            Expectation::Fact { id, transaction, body } => {
+                one_of(&api.facts(&self.identity(id), &self.transaction(transaction)).await, body, &kept)
             }
             Expectation::Outcome { .. } | Expectation::Closed(_) => unreachable!("not asked of the API"),
         }
@@ -305,4 +309,13 @@ impl Run {
     fn api(&self) -> Api {
         self.house.node().api()
     }
+}
+
+/// What is kept when one of these has at least the wanted members.
+fn one_of(found: &[Value], wanted: &Value, kept: &Kept) -> Result<Kept, String> {
+    let fits = |one: &Value| {
+        let mut kept = kept.clone();
+        pattern::check(wanted, one, Members::AtLeast, &mut kept).ok().map(|()| kept)
+    };
+    found.iter().find_map(fits).ok_or_else(|| format!("none of {}", found.len()))
 }

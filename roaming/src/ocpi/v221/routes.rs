@@ -116,7 +116,7 @@ fn check_time(caller: &Caller, step: Step) -> Result<(), Refusal> {
 async fn locations(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
     let Registered(partner) = caller;
     let list = ListRequest::read(request.query_string())?;
-    let page = hub.store.published_locations(&partner.tenant, &list.window(), &list.page()).await;
+    let page = hub.store.published_locations(&partner.tenant, now(), &list.window(), &list.page()).await;
     let url = list_url(&partner, "locations");
     Ok(list.respond(&url, page.map_err(of_list)?, |published| to_wire::location(&partner.ours, &published)))
 }
@@ -124,7 +124,7 @@ async fn locations(caller: Registered, hub: web::Data<Hub>, request: HttpRequest
 async fn tariffs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
     let Registered(partner) = caller;
     let list = ListRequest::read(request.query_string())?;
-    let page = hub.store.published_tariffs(&partner.tenant, &list.window(), &list.page()).await;
+    let page = hub.store.published_tariffs(&partner.tenant, now(), &list.window(), &list.page()).await;
     let url = list_url(&partner, "tariffs");
     Ok(list.respond(&url, page.map_err(of_list)?, |tariff| to_wire::tariff::tariff(&partner.ours, &tariff)))
 }
@@ -158,7 +158,7 @@ fn of_list(error: StoreError) -> Refusal {
 async fn location(caller: Registered, hub: web::Data<Hub>, path: web::Path<String>) -> Answer {
     let Registered(partner) = caller;
     let id = LocationId::new(&path).map_err(|_no_id| Refusal::unknown_location())?;
-    let found = hub.store.published_location(&partner.tenant, &id).await?;
+    let found = hub.store.published_location(&partner.tenant, now(), &id).await?;
     let published = found.ok_or_else(Refusal::unknown_location)?;
     Ok(envelope::success(to_wire::location(&partner.ours, &published)))
 }
@@ -184,7 +184,7 @@ async fn connector(
 /// Peers echo ids in lower or upper case.
 async fn find_evse(caller: &Registered, hub: &Hub, location: &str, uid: &str) -> Result<Evse, Refusal> {
     let id = LocationId::new(location).map_err(|_no_id| Refusal::unknown_location())?;
-    let found = hub.store.published_location(&caller.0.tenant, &id).await?;
+    let found = hub.store.published_location(&caller.0.tenant, now(), &id).await?;
     let published = found.ok_or_else(Refusal::unknown_location)?;
     let is_it = |evse: &Evse| evse.uid.to_string().eq_ignore_ascii_case(uid);
     evses(&published).into_iter().find(is_it).ok_or_else(Refusal::unknown_location)

@@ -45,6 +45,46 @@ impl Sums {
         let (re, im) = self.phasors.get(row).copied().unwrap_or((0, 0));
         linear.saturating_add(magnitude(re, im))
     }
+
+    /// What is reserved in a phasor row, in micro-units; of other rows, the whole sum.
+    pub(in crate::load) fn reserve(&self, row: usize) -> i64 {
+        self.linear.get(row).copied().unwrap_or(0)
+    }
+
+    /// The phasor of a row, in 1e-9 of a microampere.
+    pub(in crate::load) fn phasor(&self, row: usize) -> (i128, i128) {
+        self.phasors.get(row).copied().unwrap_or((0, 0))
+    }
+
+    /// The first row of an EVSE that would not hold with so much more on its lines. A row that is over already does not refuse
+    /// who adds nothing to it.
+    pub(in crate::load) fn first_over(
+        &self,
+        uses: &[RowUse],
+        lines: [i64; 3],
+        limits: &[i64],
+    ) -> Option<usize> {
+        let over = |row_use: &&RowUse| {
+            let Some(limit) = limits.get(row_use.row).filter(|limit| **limit != UNLIMITED) else {
+                return false;
+            };
+            match row_use.coefficient {
+                Coefficient::Line(_) | Coefficient::Power { .. } => {
+                    let more = linear(row_use.coefficient, lines);
+                    more > 0
+                        && self.linear.get(row_use.row).is_some_and(|sum| sum.saturating_add(more) > *limit)
+                }
+                Coefficient::Phasor { .. } => {
+                    let (re, im) = self.phasor(row_use.row);
+                    let more = phasor(row_use.coefficient, lines);
+                    let grown = magnitude(re.saturating_add(more.0), im.saturating_add(more.1));
+                    let reserve = self.linear.get(row_use.row).copied().unwrap_or(0);
+                    grown > magnitude(re, im) && grown.saturating_add(reserve) > *limit
+                }
+            }
+        };
+        uses.iter().find(over).map(|row_use| row_use.row)
+    }
 }
 
 /// What currents add to a line or power row.
@@ -54,7 +94,7 @@ fn linear(coefficient: Coefficient, lines: [i64; 3]) -> i64 {
         Coefficient::Power { voltage_v, connection } => {
             let amps = match connection {
                 Connection::Neutral => lines.iter().fold(0_i64, |sum, line| sum.saturating_add(*line)),
-                Connection::LineToLine => lines.into_iter().max().unwrap_or(0),
+                Connection::LineToLine => largest(lines),
             };
             amps.saturating_mul(i64::from(voltage_v))
         }
@@ -62,10 +102,15 @@ fn linear(coefficient: Coefficient, lines: [i64; 3]) -> i64 {
     }
 }
 
+/// The value of the line with most of it; of a share that is given back, the most negative one.
+fn largest(lines: [i64; 3]) -> i64 {
+    lines.into_iter().max_by_key(|value| value.unsigned_abs()).unwrap_or(0)
+}
+
 /// What currents add to a phasor row: the largest of the lines counts.
 fn phasor(coefficient: Coefficient, lines: [i64; 3]) -> (i128, i128) {
     let Coefficient::Phasor { re_nano, im_nano } = coefficient else { return (0, 0) };
-    let amps = i128::from(lines.into_iter().max().unwrap_or(0));
+    let amps = i128::from(largest(lines));
     (amps.saturating_mul(i128::from(re_nano)), amps.saturating_mul(i128::from(im_nano)))
 }
 

@@ -6,8 +6,10 @@ use ringmain_domain::load::ledger::steering::input::{Alarm, Arrival, Effect, Evs
 use ringmain_domain::load::ledger::{Change, Slot, Verdict};
 use ringmain_domain::time::Timestamp;
 
+use super::faults::Planted;
 use super::station::Order;
-use super::world::{Control, Event, Planted, World};
+use super::unguarded::Control;
+use super::world::{Event, World};
 
 /// One process that believes it owns the site.
 pub(crate) struct Owner {

@@ -6,8 +6,10 @@ use fastrand::Rng;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::unit::Milliamps;
 
+use super::faults::{Faults, Planted};
 use super::station::Station;
-use super::world::{Control, Faults, Planted, Watch, World};
+use super::unguarded::{Control, Watch};
+use super::world::World;
 use super::{draw, number};
 
 const SOCKETS: usize = 40;

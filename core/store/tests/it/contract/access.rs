@@ -242,7 +242,7 @@ async fn a_station_is_due_when_who_may_charge_has_changed(rig: &Rig) {
     for id in ["CS-1", "CS-2"] {
         let mut flagged = station(id);
         flagged.local_list_enabled = true;
-        assert!(store.update_station(&flagged).await.unwrap());
+        assert!(store.update_station(&flagged, flagged.updated_at).await.unwrap());
         assert!(store.find_station(&flagged.id).await.unwrap().unwrap().local_list_enabled);
     }
     assert!(store.wants_local_lists(&tenant).await.unwrap());

@@ -305,7 +305,7 @@ mod late {
         let all = whole_transaction("CS-1", "tx");
         let cdr = rig.store.append(&all).await.unwrap()[3].cdr.unwrap();
         let frozen = rig.store.cdr(&tenant(), cdr).await.unwrap().unwrap();
-        // The same figures again, a little more precise: no change of the bill.
+        // More precise, and every line of the bill stays: nobody is bothered with another one.
         let harmless = message("CS-1", "tx", 4, 10 * MINUTE).register(4_000).fact();
         let result = rig.store.append(&[harmless]).await.unwrap().remove(0);
         assert!(result.fresh && result.cdr.is_none());

@@ -6,7 +6,7 @@ use ringmain_domain::session::SessionStatus;
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_store::store::{StoreError, StoreSettings};
 
-use crate::make::{MINUTE, message, station_id, tenant, transaction_id};
+use crate::make::{MINUTE, message, own_evse, station_id, tenant, transaction_id};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -22,7 +22,7 @@ on_both_engines!(
 );
 
 fn start(station: &'static str, key: &str, millis: i64, candidates: [i32; 4]) -> Fact {
-    message(station, "x", 0, millis).register(100).numbered(key, candidates).fact()
+    message(station, "x", 0, millis).evse(Some(own_evse(key))).register(100).numbered(key, candidates).fact()
 }
 
 async fn given(rig: &Rig, fact: Fact) -> String {

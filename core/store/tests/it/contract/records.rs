@@ -43,7 +43,7 @@ async fn a_location_stays_while_stations_stand_there(rig: &Rig) {
     assert!(store.insert_station(&one).await.unwrap());
     assert!(matches!(store.delete_location(&tenant, &id).await, Err(StoreError::Conflict { .. })));
     one.location_id = None;
-    assert!(store.update_station(&one).await.unwrap());
+    assert!(store.update_station(&one, one.updated_at).await.unwrap());
     assert!(store.delete_location(&tenant, &id).await.unwrap());
 }
 
@@ -119,7 +119,7 @@ async fn a_tariff_stays_while_stations_use_it(rig: &Rig) {
     store.insert_station(&one).await.unwrap();
     assert!(matches!(store.delete_tariff(&tenant, &id).await, Err(StoreError::Conflict { .. })));
     one.tariff_id = None;
-    store.update_station(&one).await.unwrap();
+    assert!(store.update_station(&one, one.updated_at).await.unwrap());
     assert!(store.delete_tariff(&tenant, &id).await.unwrap());
     assert!(!store.delete_tariff(&tenant, &id).await.unwrap());
 }

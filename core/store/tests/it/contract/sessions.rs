@@ -6,7 +6,9 @@ use ringmain_store::cdrs::CdrFilter;
 use ringmain_store::page::PageRequest;
 use ringmain_store::sessions::SessionFilter;
 
-use crate::make::{MINUTE, all_pages, at, location_id, message, station, station_id, tenant, token_uid};
+use crate::make::{
+    MINUTE, all_pages, at, location_id, message, own_evse, station, station_id, tenant, token_uid,
+};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -19,9 +21,11 @@ on_both_engines!(
 
 /// A session of one minute that starts at a minute of the day.
 fn session(station: &'static str, name: &str, minute: i64, token: &str, ended: bool) -> Vec<Fact> {
-    let mut facts = vec![message(station, name, 0, minute * MINUTE).token(token).register(0).fact()];
+    let evse = Some(own_evse(name));
+    let mut facts =
+        vec![message(station, name, 0, minute * MINUTE).evse(evse).token(token).register(0).fact()];
     if ended {
-        facts.push(message(station, name, 1, (minute + 1) * MINUTE).register(100).ended().fact());
+        facts.push(message(station, name, 1, (minute + 1) * MINUTE).evse(evse).register(100).ended().fact());
     }
     facts
 }
@@ -80,7 +84,7 @@ async fn a_session_stays_where_it_was(rig: &Rig) {
     fill(rig).await;
     let mut moved = station("CS-1");
     moved.location_id = Some(location_id("L2"));
-    rig.store.update_station(&moved).await.unwrap();
+    assert!(rig.store.update_station(&moved, moved.updated_at).await.unwrap());
     let end = message("CS-1", "c", 1, 40 * MINUTE).register(100).ended().fact();
     rig.store.append(&[end]).await.unwrap();
     let at = |id: &str| SessionFilter { location_id: Some(location_id(id)), ..SessionFilter::default() };

@@ -18,6 +18,8 @@ on_both_engines!(
     f05_an_open_session_that_was_overtaken_is_found,
     f05_a_newcomer_at_an_evse_tells_what_follows_for_the_older,
     f04_of_two_starts_at_one_instant_the_second_is_flagged,
+    f05_a_session_that_overlaps_a_billed_one_is_held_before_it_is_billed,
+    f10_a_station_that_counts_anew_is_noticed,
     f22_a_session_nobody_speaks_of_is_found,
     a_ruling_about_nothing_is_kept_and_makes_no_session,
     a_voided_bill_is_credited_once,
@@ -118,10 +120,56 @@ async fn f04_of_two_starts_at_one_instant_the_second_is_flagged(rig: &Rig) {
     let facts =
         [message("CS-1", "tx", 0, 0).register(0).fact(), message("CS-1", "ty", 0, 0).register(5).fact()];
     rig.store.append(&facts[..1]).await.unwrap();
-    let rulings = rig.store.append(&facts[1..]).await.unwrap().remove(0).rulings;
-    let flagged = rig.store.append(&rulings).await.unwrap().remove(0).session.unwrap();
+    let appended = rig.store.append(&facts[1..]).await.unwrap().remove(0);
+    assert_eq!(appended.rulings, [], "what is about itself counts at once");
+    let flagged = appended.session.unwrap();
     assert_eq!((flagged.transaction.as_str(), flagged.status), ("ty", SessionStatus::Active));
     assert_eq!(flagged.flags, [SessionFlag::Overlap]);
+}
+
+async fn f05_a_session_that_overlaps_a_billed_one_is_held_before_it_is_billed(rig: &Rig) {
+    rig.store.append(&whole_transaction("CS-1", "tx")).await.unwrap();
+    let queued = [
+        message("CS-1", "ty", 0, 30 * MINUTE).register(2_000).fact(),
+        message("CS-1", "ty", 1, 90 * MINUTE).register(9_000).ended().fact(),
+    ];
+    let ended = rig.store.append(&queued).await.unwrap().pop().unwrap();
+    let session = ended.session.unwrap();
+    assert_eq!(
+        (session.status, &session.flags[..]),
+        (SessionStatus::UnderReview, &[SessionFlag::Overlap][..])
+    );
+    assert_eq!(ended.cdr, None);
+    let facts = rig.store.transaction_facts(&tenant(), &session.station, &session.transaction).await.unwrap();
+    assert_eq!(facts.len(), 3, "the reason is kept: {facts:?}");
+    // Elsewhere, or after it, nobody is in anybody's way.
+    let beside = [
+        message("CS-1", "tz", 0, 0).evse(Some(2)).register(0).fact(),
+        message("CS-1", "tz", 1, 60 * MINUTE).evse(Some(2)).register(9_000).ended().fact(),
+    ];
+    assert!(rig.store.append(&beside).await.unwrap()[1].cdr.is_some());
+}
+
+async fn f10_a_station_that_counts_anew_is_noticed(rig: &Rig) {
+    let told =
+        |sequence, minute, register: i64| message("CS-1", "tx", sequence, minute * MINUTE).register(register);
+    rig.store
+        .append(&[told(0, 0, 0).fact(), told(1, 10, 1_000).fact(), told(2, 20, 2_000).fact()])
+        .await
+        .unwrap();
+    let stamped = told(1, 11, 1_000).content("another stamp").fact();
+    let harmless = rig.store.append(&[stamped]).await.unwrap().remove(0);
+    assert!(harmless.conflict && harmless.rulings.is_empty());
+    let anew = told(1, 40, 4_000).content("after a reboot").ended().fact();
+    let odd = rig.store.append(&[anew]).await.unwrap().remove(0);
+    assert!(odd.conflict);
+    let flagged = rig.store.append(&odd.rulings).await.unwrap().remove(0).session.unwrap();
+    assert_eq!(
+        (flagged.status, &flagged.flags[..]),
+        (SessionStatus::Active, &[SessionFlag::Contradicted][..])
+    );
+    let ended = rig.store.append(&[told(3, 60, 6_000).ended().fact()]).await.unwrap().remove(0);
+    assert_eq!((ended.session.unwrap().status, ended.cdr), (SessionStatus::UnderReview, None));
 }
 
 async fn f22_a_session_nobody_speaks_of_is_found(rig: &Rig) {

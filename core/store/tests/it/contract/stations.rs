@@ -62,7 +62,9 @@ async fn people_change_only_what_is_theirs(rig: &Rig) {
     wish.updated_at = at(9);
     wish.created_at = at(8);
     wish.vendor = Some("Nobody".into());
-    assert!(store.update_station(&wish).await.unwrap());
+    let before = store.find_station(&one.id).await.unwrap().unwrap().updated_at;
+    assert!(!store.update_station(&wish, before.plus_millis(-1)).await.unwrap(), "somebody was quicker");
+    assert!(store.update_station(&wish, before).await.unwrap());
     let expect = ringmain_domain::location::ChargingStation {
         vendor: Some("Maker".into()),
         last_seen_at: Some(at(3)),
@@ -70,7 +72,7 @@ async fn people_change_only_what_is_theirs(rig: &Rig) {
         ..wish
     };
     assert_eq!(store.find_station(&one.id).await.unwrap(), Some(expect));
-    assert!(!store.update_station(&station("CS-2")).await.unwrap());
+    assert!(!store.update_station(&station("CS-2"), at(0)).await.unwrap());
 }
 
 async fn a_station_goes_but_its_past_stays(rig: &Rig) {

@@ -1,6 +1,7 @@
 //! What waits for a person: sessions under review, messages without a transaction, repeats that contradict.
 
 use ringmain_domain::event::{DomainEvent, Fact};
+use ringmain_domain::report::UnreadableMessage;
 use ringmain_domain::ruling::Ruling;
 use ringmain_store::page::PageRequest;
 use ringmain_store::strays::StrayCounts;
@@ -14,6 +15,7 @@ on_both_engines!(
     sessions_under_review_come_oldest_first_and_are_counted,
     orphans_are_listed_the_latest_first,
     contradictions_are_listed_beside_what_counts,
+    unreadable_messages_are_listed_the_latest_first,
 );
 
 /// A session without any reading: a person must look.
@@ -63,7 +65,7 @@ async fn orphans_are_listed_the_latest_first(rig: &Rig) {
     assert_eq!(&*found[3].fact.content, "a");
     assert!(rig.store.orphans(&other_tenant(), &PageRequest::first(9)).await.unwrap().items.is_empty());
     let counts = rig.store.count_strays(&tenant(), 3).await.unwrap();
-    assert_eq!(counts, StrayCounts { orphans: 3, contradictions: 0 }, "counted up to 3");
+    assert_eq!(counts, StrayCounts { orphans: 3, ..StrayCounts::default() }, "counted up to 3");
     assert_eq!(rig.store.count_strays(&other_tenant(), 3).await.unwrap(), StrayCounts::default());
 }
 
@@ -87,8 +89,36 @@ async fn contradictions_are_listed_beside_what_counts(rig: &Rig) {
     assert_eq!((of("tx").await, of("ty").await), (vec!["x".into(), "y".into()], vec!["z".into()]));
     assert!(of("tz").await.is_empty());
     let counts = rig.store.count_strays(&tenant(), 100).await.unwrap();
-    assert_eq!(counts, StrayCounts { orphans: 0, contradictions: 3 });
+    assert_eq!(counts, StrayCounts { contradictions: 3, ..StrayCounts::default() });
     assert!(
         rig.store.contradictions(&other_tenant(), &PageRequest::first(9)).await.unwrap().items.is_empty()
     );
+}
+
+async fn unreadable_messages_are_listed_the_latest_first(rig: &Rig) {
+    let unreadable = |station: &str, minute: i64, payload: &str| {
+        let message = UnreadableMessage { action: "StopTransaction".into(), payload: payload.into() };
+        fact(station, minute * MINUTE, DomainEvent::UnreadableKept(message))
+    };
+    let long = "\u{20ac}".repeat(20_000);
+    let facts = [
+        unreadable("CS-1", 1, r#"{"transactionId":"seven"}"#),
+        unreadable("CS-2", 3, "{}"),
+        unreadable("CS-1", 2, &long),
+        unreadable("CS-1", 3, "{}"),
+        unreadable("CS-1", 3, "[]"),
+        fact("CS-1", 4 * MINUTE, DomainEvent::StationSeen),
+    ];
+    rig.store.append(&facts).await.unwrap();
+    let found = all_pages(2, async |page| rig.store.unreadable(&tenant(), &page).await).await;
+    let stations: Vec<_> = found.iter().map(|one| one.station.as_str()).collect();
+    assert_eq!(stations, ["CS-2", "CS-1", "CS-1", "CS-1", "CS-1"]);
+    assert_eq!((&*found[1].payload, &*found[2].payload), ("[]", "{}"));
+    assert_eq!((found[3].payload.chars().count(), found[3].is_cut), (4_096, true));
+    let first = &found[4];
+    assert_eq!((&*first.action, &*first.payload), ("StopTransaction", r#"{"transactionId":"seven"}"#));
+    assert_eq!((first.is_cut, first.received_at), (false, at(MINUTE)));
+    assert!(rig.store.unreadable(&other_tenant(), &PageRequest::first(9)).await.unwrap().items.is_empty());
+    let counts = rig.store.count_strays(&tenant(), 100).await.unwrap();
+    assert_eq!(counts, StrayCounts { unreadable: 5, ..StrayCounts::default() });
 }

@@ -7,8 +7,8 @@ use ringmain_store::page::PageRequest;
 use ringmain_store::store::StoreError;
 
 use crate::make::{
-    MINUTE, all_pages, at, location, location_id, message, other_tenant, station, station_id, tariff,
-    tariff_id, tenant, token, token_uid, whole_transaction,
+    MINUTE, all_pages, assignment, at, location, location_id, message, other_tenant, station, station_id,
+    tariff, tariff_id, tenant, token, token_uid, whole_transaction,
 };
 use crate::rig::Rig;
 
@@ -20,7 +20,56 @@ on_both_engines!(
     an_assignment_is_found_replaced_and_removed,
     an_assignment_needs_its_tariff,
     the_locations_clock_counts,
+    the_tariff_of_a_session_stays_what_it_was_when_it_began,
+    a_token_that_comes_to_light_late_changes_the_tariff,
 );
+
+async fn the_tariff_of_a_session_stays_what_it_was_when_it_began(rig: &Rig) {
+    station_with(rig, "T").await;
+    rig.store.put_tariff(&energy("T", "0.40", -60 * MINUTE)).await.unwrap();
+    rig.store.put_tariff(&energy("DEAR", "0.80", -60 * MINUTE)).await.unwrap();
+    let all = whole_transaction("CS-1", "tx");
+    rig.store.append(&all[..2]).await.unwrap();
+    let mut changed = rig.store.find_station(&station_id("CS-1")).await.unwrap().unwrap();
+    let before = changed.updated_at;
+    changed.tariff_id = Some(tariff_id("DEAR"));
+    assert!(rig.store.update_station(&changed, before).await.unwrap());
+    let ended = rig.store.append(&all[2..]).await.unwrap().pop().unwrap().session.unwrap();
+    assert_eq!(
+        (ended.cost.unwrap().excl_tax.to_string().as_str(), ended.tariff),
+        ("4.00", Some(tariff_id("T")))
+    );
+    let next = whole_transaction("CS-1", "next");
+    let ended = rig.store.append(&next).await.unwrap().pop().unwrap().session.unwrap();
+    assert_eq!(ended.cost.unwrap().excl_tax.to_string(), "8.00", "from the next session on");
+}
+
+/// The message that names the driver is missing when it is billed, and comes after it: the bill is made anew, with the driver and his price.
+async fn a_token_that_comes_to_light_late_changes_the_tariff(rig: &Rig) {
+    station_with(rig, "T").await;
+    rig.store.put_tariff(&energy("T", "0.40", -60 * MINUTE)).await.unwrap();
+    rig.store.put_tariff(&energy("MEMBER", "0.20", -60 * MINUTE)).await.unwrap();
+    let mut member = token("CARD1");
+    member.group = Some(token_uid("MEMBERS"));
+    rig.store.put_token(&member).await.unwrap();
+    let assignment = assignment("MEMBER", |assignment| assignment.token_group = member.group.clone());
+    rig.store.put_tariff_assignment(&assignment).await.unwrap();
+    let mut all = whole_transaction("CS-1", "tx");
+    let ringmain_domain::event::DomainEvent::Transaction(start) = &mut all[0].event else { panic!("a fact") };
+    let holder = start.token.take();
+    let first = rig.store.append(&all).await.unwrap().pop().unwrap().session.unwrap();
+    assert_eq!((first.cost.unwrap().excl_tax.to_string().as_str(), first.token), ("4.00", None));
+    let mut late = message("CS-1", "tx", 4, 5 * MINUTE).into_told();
+    late.token = holder;
+    let late = ringmain_domain::event::Fact {
+        event: ringmain_domain::event::DomainEvent::Transaction(late),
+        ..all[0].clone()
+    };
+    let corrected = rig.store.append(&[late]).await.unwrap().remove(0).session.unwrap();
+    assert_eq!(corrected.cost.unwrap().excl_tax.to_string(), "2.00");
+    let bill = rig.store.cdr_of(&tenant(), corrected.id).await.unwrap().unwrap();
+    assert_eq!((bill.revision, bill.token.is_some()), (2, true));
+}
 
 fn energy(id: &str, price: &str, from: i64) -> ringmain_domain::tariff::Tariff {
     let mut tariff = tariff(id, &[(Dimension::Energy, price)]);
@@ -78,24 +127,6 @@ async fn versions_are_listed_and_outlive_their_tariff(rig: &Rig) {
     assert!(theirs.unwrap().items.is_empty());
     assert!(rig.store.delete_tariff(&tenant(), &tariff_id("T")).await.unwrap());
     assert_eq!(all_pages(9, list).await.len(), 3);
-}
-
-fn assignment(id: &str, change: impl FnOnce(&mut TariffAssignment)) -> TariffAssignment {
-    let mut assignment = TariffAssignment {
-        tenant: tenant(),
-        id: AssignmentId::new(id).unwrap(),
-        tariff: tariff_id(id),
-        location: None,
-        station: None,
-        evse: None,
-        token_group: None,
-        token_kind: None,
-        valid_from: None,
-        valid_until: None,
-        updated_at: at(0),
-    };
-    change(&mut assignment);
-    assignment
 }
 
 async fn the_most_specific_assignment_prices_a_session(rig: &Rig) {

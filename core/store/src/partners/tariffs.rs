@@ -1,0 +1,138 @@
+//! Prices as partners see them: of each tariff the version in force, and which tariff a driver pays whom we know nothing of.
+//!
+//! Never the tariff as it was written last: that may be next month's. The choices are domain's, the same that bill.
+
+use std::collections::BTreeMap;
+
+use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId, TenantId};
+use ringmain_domain::tariff::Tariff;
+use ringmain_domain::tariff::assignment::{Start, TariffAssignment, choose};
+use ringmain_domain::tariff::timeline::Timeline;
+use ringmain_domain::time::Timestamp;
+
+use crate::engine::param::{Param, params};
+use crate::engine::select::Select;
+use crate::engine::{Statement, Texts};
+use crate::page::{Page, PageRequest};
+use crate::partners::lists::Window;
+use crate::store::{Store, StoreError};
+use crate::tariffs::VERSIONS_BEFORE;
+
+/// Did what is in force of tariff `t` become so at `?` or later? A version begins or runs out; before the first one begins, it shows
+/// already. By the versions' primary key.
+const CHANGED: &str = "(EXISTS (SELECT 1 FROM tariff_versions v WHERE v.tenant = t.tenant AND v.id = t.id \
+     AND (v.valid_from BETWEEN ? AND ? OR CAST(v.document ->> 'valid_until' AS BIGINT) BETWEEN ? AND ?)) \
+     OR t.updated_at >= ? AND NOT EXISTS (SELECT 1 FROM tariff_versions v WHERE v.tenant = t.tenant AND v.id = t.id \
+     AND v.valid_from <= ?))";
+
+/// The versions that may be in force at an instant; when none has begun, the first.
+static VERSIONS: Texts = Texts {
+    one: "SELECT id, valid_from, document FROM tariff_versions WHERE tenant = $1 AND id = $2 \
+          AND (valid_from <= $3 OR valid_from = (SELECT min(f.valid_from) FROM tariff_versions f \
+          WHERE f.tenant = $1 AND f.id = $2)) ORDER BY valid_from DESC LIMIT $4",
+    all: "SELECT v.id, v.valid_from, v.document FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) \
+          AS k(tenant, id, at, most) CROSS JOIN LATERAL (SELECT w.id, w.valid_from, w.document FROM tariff_versions w \
+          WHERE w.tenant = k.tenant AND w.id = k.id \
+          AND (w.valid_from <= k.at OR w.valid_from = (SELECT min(f.valid_from) FROM tariff_versions f \
+          WHERE f.tenant = k.tenant AND f.id = k.id)) ORDER BY w.valid_from DESC LIMIT k.most) AS v",
+};
+
+/// What is paid at a location by a driver whom we know nothing of: no group, no kind of token.
+pub(super) struct Prices<'a> {
+    location: &'a LocationId,
+    now: Timestamp,
+    assignments: Vec<&'a TariffAssignment>,
+    default: Option<&'a TariffId>,
+}
+
+impl Store {
+    /// A tenant's tariffs as they are in force, by id. `updated_at` says since when: a version that comes into force is a change.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn published_tariffs(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        window: &Window,
+        page: &PageRequest,
+    ) -> Result<Page<Tariff>, StoreError> {
+        let changed_since = |at: Timestamp| params![at, now, at, now, at, now];
+        let mut select = Select::new("SELECT t.id, t.document FROM tariffs t")
+            .filter("t.tenant = ?", params![tenant])
+            .filter_some("t.id > ?", page.key::<String>()?);
+        if let Some(from) = window.from {
+            select = select.filter(CHANGED, changed_since(from));
+        }
+        if let Some(to) = window.to {
+            select = select.filter(&format!("NOT {CHANGED}"), changed_since(to));
+        }
+        let select = select.tail("ORDER BY t.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
+        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        let mut page: Page<Tariff> =
+            page.page(&rows, |row| row.json("document"), |row| row.text("id").map(str::to_owned))?;
+        let keys: Vec<Vec<Param>> =
+            page.items.iter().map(|tariff| params![tenant, &tariff.id, now, VERSIONS_BEFORE]).collect();
+        let mut versions: BTreeMap<TariffId, Vec<(Timestamp, Tariff)>> = BTreeMap::new();
+        for row in self.engine().read(vec![Statement::each(&VERSIONS, keys)]).await?.iter().flatten() {
+            let version = (row.at("valid_from")?, row.json("document")?);
+            versions.entry(row.named("id")?).or_default().push(version);
+        }
+        for tariff in &mut page.items {
+            if let Some(published) = versions.get(&tariff.id).and_then(|versions| in_force(versions, now)) {
+                *tariff = published;
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// The version in force, with the moment since when it is.
+fn in_force(versions: &[(Timestamp, Tariff)], now: Timestamp) -> Option<Tariff> {
+    let version = Timeline::new(versions.iter().map(|(from, tariff)| (*from, tariff)))?.at(now);
+    let turns = versions.iter().flat_map(|(from, tariff)| [Some(*from), tariff.valid_until]).flatten();
+    let since = turns.filter(|turn| *turn <= now).max();
+    Some(Tariff { updated_at: since.unwrap_or(version.tariff.updated_at), ..version.tariff.clone() })
+}
+
+/// The assignments of a tenant that ask for no group of tokens. By their primary key; a tenant has at most 2,000.
+pub(super) fn anyones_assignments(tenant: &TenantId) -> Statement {
+    let sql = "SELECT document FROM tariff_assignments WHERE tenant = $1 AND token_group IS NULL";
+    Statement::once(sql, params![tenant])
+}
+
+// === impl Prices ===
+
+impl<'a> Prices<'a> {
+    /// Of a location, from the assignments of its tenant.
+    pub(super) fn at(
+        location: &'a LocationId,
+        now: Timestamp,
+        assignments: &'a [TariffAssignment],
+        default: Option<&'a TariffId>,
+    ) -> Self {
+        let here = |a: &&TariffAssignment| a.location.as_ref().is_none_or(|place| place == location);
+        Self { location, now, assignments: assignments.iter().filter(here).collect(), default }
+    }
+
+    /// The tariff at an EVSE of a station that has one of its own or not; and since when it is assigned there, if it is.
+    pub(super) fn of(
+        &self,
+        station: &StationId,
+        evse: EvseId,
+        own: Option<TariffId>,
+    ) -> (Option<TariffId>, Option<Timestamp>) {
+        let start = Start {
+            location: Some(self.location),
+            station,
+            evse: Some(evse),
+            token_group: None,
+            token_kind: None,
+            at: self.now,
+        };
+        match choose(self.assignments.iter().copied(), &start) {
+            Some(chosen) => (Some(chosen.tariff.clone()), Some(chosen.updated_at).max(chosen.valid_from)),
+            None => (own.or_else(|| self.default.cloned()), None),
+        }
+    }
+}
