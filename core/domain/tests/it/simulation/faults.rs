@@ -24,6 +24,12 @@ pub(crate) enum Planted {
     IdleCountsNothing,
     RaiseBeforeLower,
     ReleaseAtEnd,
+    /// The connection sends whatever comes.
+    NoFence,
+    /// The store opens grants without a look at the rows.
+    Unchecked,
+    /// No older grant is ever closed: safe, and of no use.
+    NeverCloses,
 }
 
 /// What may go wrong.

@@ -1,6 +1,7 @@
 //! The field: cars that come and go, stations that fall silent, come back and start anew.
 
 use ringmain_domain::id::{Epoch, TransactionId};
+use ringmain_domain::load::demand::Memory;
 use ringmain_domain::load::ledger::account::Fallback;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::ledger::fence::Fence;
@@ -10,9 +11,8 @@ use ringmain_domain::load::ledger::{Change, Slot};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
 
-use super::draw::RATED;
+use super::draw::{MINIMUM, RATED, STEP};
 use super::faults::Planted;
-use super::plan::{MINIMUM, STEP};
 use super::world::{Event, World};
 
 impl World {
@@ -21,6 +21,8 @@ impl World {
         let transaction = TransactionId::new(&self.transactions.to_string()).unwrap();
         let station = &mut self.stations[slot];
         station.transaction = Some(transaction.clone());
+        station.arrived_at = Timestamp::from_millis(self.now);
+        station.memory = Memory::default();
         self.sent[slot] = station.fallback;
         self.unconfirmed[slot] = false;
         station.car = Milliamps(*self.rng.choice([10_000, 16_000, 32_000].iter()).unwrap());
@@ -45,6 +47,7 @@ impl World {
     }
 
     pub(crate) fn flush(&mut self, slot: Slot) {
+        self.plan_soon();
         for (transaction, started) in std::mem::take(&mut self.stations[slot].queue) {
             for owner in 0..self.owners.len() {
                 let input = if started {
@@ -83,7 +86,11 @@ impl World {
     }
 
     pub(crate) fn go_offline(&mut self, slot: Slot) {
+        if self.faults.online_mean_ms.is_none() {
+            return;
+        }
         self.changed(slot);
+        self.plan_soon();
         self.count("outage");
         let station = &mut self.stations[slot];
         station.offline_since = Some(self.now);

@@ -3,7 +3,7 @@
 use ringmain_domain::id::Epoch;
 use ringmain_domain::load::ledger::steering::SteeringState;
 use ringmain_domain::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput, Input, StoreAnswer};
-use ringmain_domain::load::ledger::{Change, Slot, Verdict};
+use ringmain_domain::load::ledger::{Change, Refusal, Slot, Verdict};
 use ringmain_domain::time::Timestamp;
 
 use super::faults::Planted;
@@ -220,6 +220,9 @@ impl World {
                 Change::SetDeaf { .. } => "set deaf",
             });
         }
+        if self.ledger.accounts[slot].ceiling() < before {
+            self.plan_soon();
+        }
         self.check(slot);
         let answer = match verdict {
             Some(_) | None if unknown => {
@@ -237,7 +240,12 @@ impl World {
 
     fn transact(&mut self, owner: usize, change: &Change) -> Verdict {
         let epoch = self.owners[owner].epoch;
-        let verdict = self.ledger.transact(&self.rows, epoch, change);
+        let unchecked = self.planted == Planted::Unchecked;
+        let rows = if unchecked { &[][..] } else { &self.rows };
+        if self.planted == Planted::NeverCloses && matches!(change, Change::Close { .. }) {
+            return Verdict::Refused(Refusal::Unknown);
+        }
+        let verdict = self.ledger.transact(rows, epoch, change);
         // As if a lower were in force when it is decided.
         if let (Verdict::Written { opened: Some(grant) }, Planted::RaiseBeforeLower, Change::Open(proposal)) =
             (&verdict, self.planted, change)
@@ -261,6 +269,7 @@ impl World {
         let Some(present) = station.connection else { return };
         if let Order::Profile { seq, .. } = order
             && !station.fence.pass(connection.unwrap_or_default(), seq)
+            && self.planted != Planted::NoFence
         {
             self.count("fenced");
             self.at(now, Event::Hear(owner, Input::Evse(slot, EvseInput::Fenced(seq))));

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use ringmain_domain::id::{Epoch, GrantSeq, TransactionId};
+use ringmain_domain::load::demand::Memory;
 use ringmain_domain::load::ledger::fence::Fence;
+use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
 
 /// What a station is like. The owner knows only what a measurement could have told it.
@@ -46,6 +48,9 @@ pub(crate) struct Station {
     pub(crate) profile: Option<Profile>,
     coming: VecDeque<(i64, Order)>,
     pub(crate) transaction: Option<TransactionId>,
+    pub(crate) arrived_at: Timestamp,
+    /// What the plan remembers of the session.
+    pub(crate) memory: Memory,
     /// What the car wants; nothing when there is none.
     pub(crate) car: Milliamps,
     pub(crate) connection: Option<Epoch>,
@@ -70,6 +75,8 @@ impl Station {
             profile: None,
             coming: VecDeque::new(),
             transaction: None,
+            arrived_at: Timestamp::default(),
+            memory: Memory::default(),
             car: Milliamps::ZERO,
             connection: Some(Epoch(1)),
             offline_since: None,

@@ -3,7 +3,6 @@
 //! the experiment can fail: they share out what connected cars draw and forget the others. A car stays two hours in the mean.
 
 use fastrand::Rng;
-use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::unit::Milliamps;
 
 use super::faults::{Faults, Planted};
@@ -36,9 +35,9 @@ fn experiment(control: Control, faults: Faults, fallback: Milliamps, runs: u64) 
     let mut watch = Watch::default();
     for seed in 1..=runs {
         let mut rng = Rng::with_seed(seed);
-        let rows = vec![Row { limit: 400_000, users: (0..SOCKETS).map(|slot| (slot, 1)).collect() }];
+        let tree = draw::row_of_sockets(SOCKETS, Milliamps(400_000), fallback);
         let stations = (0..SOCKETS).map(|_| Station::new(draw::nature(&mut rng, false), fallback)).collect();
-        let mut world = World::new(rng, rows, stations, faults, Planted::Nothing);
+        let mut world = World::new(rng, tree, stations, faults, Planted::Nothing);
         world.watch(control);
         world.run(HOURS * 3_600_000);
         watch.add(&world.watch);

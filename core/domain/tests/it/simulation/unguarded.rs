@@ -4,7 +4,6 @@ use ringmain_domain::id::GrantSeq;
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::unit::Milliamps;
 
-use super::plan::{MINIMUM, STEP};
 use super::station::Order;
 use super::world::{Event, World};
 
@@ -51,7 +50,8 @@ impl World {
         let now = self.now;
         let drawn: i64 = self.stations.iter().map(|station| station.draws(now).0).sum();
         let wanted: i64 = self.stations.iter().map(|station| station.car.0).sum();
-        let limit = self.rows[0].limit;
+        // One line: the first row, whose unit is the microampere.
+        let limit = self.rows[0].limit / 1_000;
         self.watch.over_s += i64::from(drawn > limit);
         self.watch.excess_ma_max = self.watch.excess_ma_max.max(drawn - limit);
         self.watch.drawn += drawn.min(limit);
@@ -60,22 +60,11 @@ impl World {
     }
 
     /// Without a ledger: the plan shares the limit among the cars that are connected, and its targets are sent.
-    pub(crate) fn send_without_ledger(&mut self, wants: &[Option<Milliamps>]) {
-        let online = |slot: &usize| wants[*slot].is_some() && self.stations[*slot].connection.is_some();
-        let cars: Vec<Slot> = (0..wants.len()).filter(online).collect();
-        let mut targets = vec![MINIMUM; wants.len()];
-        let mut left = self.rows[0].limit - MINIMUM.0 * i64::try_from(cars.len()).unwrap();
-        let mut active = cars.clone();
-        while !active.is_empty() {
-            active.retain(|slot| {
-                let more = wants[*slot].is_some_and(|cap| targets[*slot].plus(STEP) <= cap) && left >= STEP.0;
-                if more {
-                    targets[*slot] = targets[*slot].plus(STEP);
-                    left -= STEP.0;
-                }
-                more
-            });
-        }
+    pub(crate) fn send_without_ledger(&mut self, targets: &[Milliamps]) {
+        let online = |slot: &Slot| {
+            self.stations[*slot].transaction.is_some() && self.stations[*slot].connection.is_some()
+        };
+        let cars: Vec<Slot> = (0..targets.len()).filter(online).collect();
         for slot in cars {
             let waits = self.watch.control == Control::LowerFirst
                 && targets[slot] > self.sent[slot]

@@ -9,13 +9,14 @@ use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{EvseInput, Input};
 use ringmain_domain::load::ledger::{Change, Ledger, Slot};
-use ringmain_domain::load::tree::SiteTree;
+use ringmain_domain::load::tree::{Limit, SiteTree};
 use ringmain_domain::unit::Milliamps;
 
 use super::draw::{self, RATED};
 use super::faults::{Faults, Planted};
 use super::owner::Owner;
-use super::plan;
+use super::planning::Granted;
+use super::promises::Promise;
 use super::station::{Order, Station};
 use super::unguarded::Watch;
 
@@ -50,12 +51,15 @@ pub(crate) struct World {
     pub(crate) now: i64,
     pub(crate) faults: Faults,
     pub(crate) planted: Planted,
-    pub(crate) tree: Option<SiteTree>,
+    pub(crate) tree: SiteTree,
+    /// What each circuit may carry now.
+    pub(crate) cuts: Vec<Limit>,
     pub(crate) rows: Vec<Row>,
     pub(crate) uses: Vec<Vec<(usize, i64)>>,
-    /// A row that was over its limit when the limit fell, or when a station turned out to be other than promised: back under it is on
-    /// the way, and until then nothing may rise.
-    pub(crate) excused: Vec<bool>,
+    /// Rows that are over their limit for a reason, with the least that was promised since.
+    pub(crate) excused: Vec<Option<i64>>,
+    /// Each broken promise, the first time.
+    pub(crate) broken: BTreeMap<Promise, String>,
     pub(crate) ledger: Ledger,
     pub(crate) stations: Vec<Station>,
     pub(crate) owners: Vec<Owner>,
@@ -65,8 +69,10 @@ pub(crate) struct World {
     pub(crate) next_epoch: i64,
     pub(crate) transactions: u64,
     pub(crate) tally: BTreeMap<&'static str, u64>,
-    pub(crate) settled_granted: i64,
-    pub(crate) settled_possible: i64,
+    /// While nothing changes, and always.
+    pub(crate) settled: Granted,
+    pub(crate) always: Granted,
+    pub(crate) plan_at: i64,
     /// The last time anything changed what the plan gives.
     pub(crate) unsettled_at: i64,
     pub(crate) targets: Vec<Milliamps>,
@@ -83,11 +89,9 @@ impl World {
     pub(crate) fn random(mut rng: Rng, evses: usize, faults: Faults, planted: Planted) -> Self {
         let fallback = if rng.bool() { Milliamps(6_000) } else { Milliamps::ZERO };
         let tree = draw::tree(&mut rng, evses, fallback);
-        let rows = draw::rows(&tree, 1_000);
         let stations =
             (0..evses).map(|_| Station::new(draw::nature(&mut rng, faults.odd), fallback)).collect();
-        let mut world = Self::new(rng, rows, stations, faults, planted);
-        world.tree = Some(tree);
+        let mut world = Self::new(rng, tree, stations, faults, planted);
         if faults.odd {
             world.after(400_000, Event::CutLimit);
             world.after(300_000, Event::NewOwner);
@@ -97,7 +101,7 @@ impl World {
 
     pub(crate) fn new(
         rng: Rng,
-        rows: Vec<Row>,
+        tree: SiteTree,
         stations: Vec<Station>,
         faults: Faults,
         planted: Planted,
@@ -108,7 +112,9 @@ impl World {
             Account::with_fallback(RATED, counted)
         };
         let ledger = Ledger { owner: Epoch(0), accounts: stations.iter().map(account).collect() };
-        let uses = plan::uses(&rows, stations.len());
+        let cuts = draw::cuts(&tree, 1_000);
+        let rows = draw::rows(&tree, &cuts);
+        let uses = draw::uses(&rows, stations.len());
         let evses = stations.len();
         let early_close = !faults.odd || evses.is_multiple_of(2);
         let mut world = Self {
@@ -116,8 +122,10 @@ impl World {
             now: 0,
             faults,
             planted,
-            tree: None,
-            excused: vec![false; rows.len()],
+            excused: vec![None; rows.len()],
+            broken: BTreeMap::new(),
+            tree,
+            cuts,
             rows,
             uses,
             ledger,
@@ -129,8 +137,9 @@ impl World {
             next_epoch: 1,
             transactions: 0,
             tally: BTreeMap::new(),
-            settled_granted: 0,
-            settled_possible: 0,
+            settled: Granted::default(),
+            always: Granted::default(),
+            plan_at: i64::MAX,
             unsettled_at: 0,
             targets: vec![Milliamps::ZERO; evses],
             early_close,
@@ -146,7 +155,7 @@ impl World {
             world.at(soon % 10_000, Event::Sample(slot));
             world.schedule_outage(slot);
         }
-        world.at(1_000, Event::Plan);
+        world.plan_soon();
         world
     }
 
@@ -178,7 +187,8 @@ impl World {
 
     pub(crate) fn run(&mut self, until: i64) {
         while let Some(Reverse((at, number))) = self.queue.pop() {
-            if at > until {
+            // What the stations were allowed is the last promise to break.
+            if at > until || self.broken.contains_key(&Promise::AllowedWithinLimit) {
                 break;
             }
             self.now = at;
