@@ -118,8 +118,8 @@ fn without_faults_what_fits_is_granted() {
 }
 
 #[test]
-fn a_ledger_that_never_closes_leaves_current_idle() {
-    let (settled, _) = without_faults(Planted::NeverCloses);
+fn a_guard_without_end_leaves_current_idle() {
+    let (settled, _) = without_faults(Planted::EndlessGuard);
     assert!(settled.permille() < 990, "{settled:?}");
 }
 

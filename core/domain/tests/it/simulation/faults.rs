@@ -28,8 +28,8 @@ pub(crate) enum Planted {
     NoFence,
     /// The store opens grants without a look at the rows.
     Unchecked,
-    /// No older grant is ever closed: safe, and of no use.
-    NeverCloses,
+    /// Guards last an hour: safe, and of no use.
+    EndlessGuard,
 }
 
 /// What may go wrong.

@@ -3,7 +3,7 @@
 use ringmain_domain::id::{Epoch, TransactionId};
 use ringmain_domain::load::demand::Memory;
 use ringmain_domain::load::ledger::account::Fallback;
-use ringmain_domain::load::ledger::conduct::Conduct;
+use ringmain_domain::load::ledger::conduct::{Conduct, GUARD_DEFAULT_MS};
 use ringmain_domain::load::ledger::fence::Fence;
 use ringmain_domain::load::ledger::steering::input::{Arrival, EvseInput, Input};
 use ringmain_domain::load::ledger::steering::{Outlet, Pace};
@@ -148,6 +148,7 @@ impl World {
             ping_ms: nature.offline_end_ms.map(|_| 30_000),
             keeps_profile: nature.keeps_profile,
             ttl_ms: if self.faults.odd { 120_000 } else { 900_000 },
+            guard_ms: if self.planted == Planted::EndlessGuard { 3_600_000 } else { GUARD_DEFAULT_MS },
             ..Conduct::default()
         }
     }

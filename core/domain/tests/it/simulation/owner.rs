@@ -3,7 +3,7 @@
 use ringmain_domain::id::Epoch;
 use ringmain_domain::load::ledger::steering::SteeringState;
 use ringmain_domain::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput, Input, StoreAnswer};
-use ringmain_domain::load::ledger::{Change, Refusal, Slot, Verdict};
+use ringmain_domain::load::ledger::{Change, Slot, Verdict};
 use ringmain_domain::time::Timestamp;
 
 use super::faults::Planted;
@@ -242,9 +242,6 @@ impl World {
         let epoch = self.owners[owner].epoch;
         let unchecked = self.planted == Planted::Unchecked;
         let rows = if unchecked { &[][..] } else { &self.rows };
-        if self.planted == Planted::NeverCloses && matches!(change, Change::Close { .. }) {
-            return Verdict::Refused(Refusal::Unknown);
-        }
         let verdict = self.ledger.transact(rows, epoch, change);
         // As if a lower were in force when it is decided.
         if let (Verdict::Written { opened: Some(grant) }, Planted::RaiseBeforeLower, Change::Open(proposal)) =

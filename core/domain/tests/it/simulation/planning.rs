@@ -69,7 +69,7 @@ impl World {
             let Some(state) = self.owners[owner].state.as_ref() else { continue };
             let supply = self.supply(state);
             let targets = self.targets(&supply, |_, _| true);
-            if owner + 1 == self.owners.len() {
+            if owner + 1 == self.owners.len() && !self.faults.odd {
                 self.measure(&targets);
             }
             self.hear(owner, Input::Plan(targets));
@@ -120,25 +120,25 @@ impl World {
         }
         let now = self.now;
         let allowed: Vec<_> = self.stations.iter().map(|station| station.allowed(now)).collect();
-        let mut counted: Vec<_> = self
-            .stations
-            .iter()
-            .zip(&allowed)
-            .map(|(station, allowed)| station.fallback.max(*allowed))
-            .collect();
-        let mut idle = 0;
-        let mut active: Vec<Slot> =
-            (0..counted.len()).filter(|slot| self.stations[*slot].transaction.is_some()).collect();
+        let counted =
+            self.stations.iter().zip(&allowed).map(|(station, allowed)| station.fallback.max(*allowed));
+        let mut counted: Vec<_> = counted.collect();
+        let mut slack: Vec<i64> = self.rows.iter().map(|row| row.slack(&counted)).collect();
         let mut share = allowed.clone();
+        let mut idle = 0;
+        let charging = |slot: &Slot| self.stations[*slot].transaction.is_some();
+        let mut active: Vec<Slot> = (0..counted.len()).filter(charging).collect();
         while !active.is_empty() {
             active.retain(|slot| {
                 let more = if share[*slot] < MINIMUM { MINIMUM } else { share[*slot].plus(STEP) };
-                let rise = more.minus(counted[*slot]).max(Milliamps::ZERO);
-                let fits = self.uses[*slot]
-                    .iter()
-                    .all(|(row, coefficient)| self.rows[*row].slack(&counted) >= rise.0 * coefficient);
+                let rise = more.minus(counted[*slot]).max(Milliamps::ZERO).0;
+                let fits =
+                    self.uses[*slot].iter().all(|(row, coefficient)| slack[*row] >= rise * coefficient);
                 if more > self.stations[*slot].car || !fits {
                     return false;
+                }
+                for (row, coefficient) in &self.uses[*slot] {
+                    slack[*row] -= rise * coefficient;
                 }
                 idle += more.minus(share[*slot]).0;
                 share[*slot] = more;
