@@ -29,6 +29,16 @@ load:
 	cargo build --release -p ringmain-loadtest
 	target/release/ringmain-loadtest run --plan $(PLAN) --url $(URL) $(if $(CA),--ca $(CA)) $(ARGS)
 
+# A station's queue of 10,000 events, flushed beside a witness, on both stores. Some minutes.
+.PHONY: long-queue
+long-queue:
+	RINGMAIN_TEST_QUEUE_EVENTS=10000 scripts/with-services.sh cargo test -p ringmain-gateway --test it f32_ -- --show-output
+
+# Plants a bug of each kind and runs the fault cases: each must be caught. Some minutes.
+.PHONY: prove-tests
+prove-tests:
+	@scripts/prove-tests.sh
+
 # The money run: 200 stations, 20 rounds of 60 s, the node killed all the time, on SQLite and on a PostgreSQL that is killed too.
 # About an hour; reports in target/chaos. make chaos ARGS="--rounds 3 --seed 7"
 .PHONY: chaos

@@ -117,7 +117,7 @@ shell_scripts() {
   if command -v shellcheck >/dev/null; then
     shellcheck .ci/run scripts/*.sh || return 1
   fi
-  scripts/with-services-test.sh
+  scripts/prove-tests.sh --check && scripts/with-services-test.sh
 }
 
 # === the order ===

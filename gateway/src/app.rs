@@ -124,6 +124,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         heartbeat_interval_s: config.stations.heartbeat_interval_s,
         boot_retry_s: config.stations.boot_retry_s,
         tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
+        bill_unnamed_readings: config.billing.unnamed_readings_enabled,
         numbering: NumberingSecret::new(&secret),
     });
     let credentials = Credentials::open(&config.data_dir)?;

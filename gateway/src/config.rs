@@ -109,6 +109,10 @@ pub struct Billing {
     pub abandoned_after_s: u32,
     /// How often a station hears the running cost of a transaction by a call of ours, in seconds; 0 is never.
     pub cost_updates_s: u32,
+    /// Countries (ISO 3166-1 alpha-3, with commas between) where a session that its meter did not sign waits for a person.
+    pub signed_values_required_in: String,
+    /// Bill readings that name no transaction with the one that goes on at their connector (1.6).
+    pub unnamed_readings_enabled: bool,
 }
 
 /// Certificates of the station listener; a development CA makes them when none are named.
@@ -227,6 +231,16 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "how often a station hears the running cost of a transaction by CostUpdated; one that refuses is left alone until it connects again",
     ),
     (
+        "billing.signed_values_required_in",
+        "ISO 3166-1 alpha-3 codes with commas between",
+        "countries where a session waits for a person unless its meter signed it whole, with the key registered for it",
+    ),
+    (
+        "billing.unnamed_readings_enabled",
+        "true, false",
+        "bill readings of OCPP 1.6 that name no transaction with the only one that goes on at their connector; else they are kept beside it",
+    ),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",
@@ -306,13 +320,15 @@ impl Default for Stations {
 }
 
 impl Default for Billing {
-    /// 10 s, a day, a week, and never.
+    /// 10 s, a day, a week; the rest is off.
     fn default() -> Self {
         Self {
             gap_grace_s: 10,
             start_grace_s: 24 * 3_600,
             abandoned_after_s: 7 * 24 * 3_600,
             cost_updates_s: 0,
+            signed_values_required_in: String::new(),
+            unnamed_readings_enabled: false,
         }
     }
 }
@@ -349,6 +365,12 @@ impl From<Address> for String {
     }
 }
 
+impl Billing {
+    fn signed_countries(&self) -> impl Iterator<Item = &str> {
+        self.signed_values_required_in.split(',').map(str::trim).filter(|code| !code.is_empty())
+    }
+}
+
 impl Config {
     /// Reads `file` (which must exist when it is named) and `RINGMAIN_*` variables, `__` between section and key.
     ///
@@ -381,6 +403,7 @@ impl Config {
         StoreSettings {
             default_tariff: self.stations.default_tariff.clone(),
             billing: BillingPolicy { gap_grace_s, start_grace_s },
+            signed_values_required_in: self.billing.signed_countries().map(Into::into).collect(),
             message_retention_per_station: self.messages.keep_per_station,
         }
     }
@@ -407,6 +430,12 @@ impl Config {
             "3600 to 31536000 seconds",
         )?;
         range("billing.cost_updates_s", billing.cost_updates_s, 0, 86_400, "0 to 86400 seconds")?;
+        let is_country = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        if let Some(odd) = billing.signed_countries().find(|code| !is_country(code)) {
+            let range = "ISO 3166-1 alpha-3 codes in capitals with commas between, such as DEU,AUT";
+            let key = "billing.signed_values_required_in";
+            return Err(ConfigError::Range { key, value: odd.to_owned(), range });
+        }
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cdr_export;
+pub mod circuits;
 pub mod commands;
 pub mod doorway;
 pub mod evses;

@@ -1,12 +1,10 @@
 //! A meter's public key, in the many spellings in which registers, type plates and messages carry it.
 //!
-//! Place on the walk: none; the operator's key register and [`super::Record::verify`] use it. Source of the spellings:
+//! Place on the walk: none; the operator's key register and [`super::verify_record`] use it. Source of the spellings:
 //! the Open Charge Alliance's application note "Signed Meter Values in OCPP", OCPP 2.1 J02.FR.23, OCMF 1.4.1 table 23,
 //! and what transparency files hold. Never: whether the key belongs to a meter; that is the register's word.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use ringmain_domain::ocmf::read_base64;
 use thiserror::Error;
 use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, Oid};
 use x509_parser::prelude::FromDer;
@@ -19,12 +17,6 @@ pub const KEY_BYTES_MAX: usize = 4096;
 
 /// How many spellings may be wrapped in each other: base64 over `oca:` over base64 is the worst that is sent.
 const WRAPPINGS_MAX: usize = 4;
-
-const BASE64: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, BASE64);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, BASE64);
 
 /// A public key of a meter: a point, and its curve when the spelling names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,11 +135,6 @@ impl MeterKey {
         };
         Ok(Self { curve: None, point: point.into() })
     }
-}
-
-/// Base64 of either alphabet, padded or not; `None` for other text. White space must be gone.
-pub(super) fn read_base64(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
 }
 
 /// One layer of spelling off.

@@ -1,6 +1,6 @@
 //! One ECDSA signature over one text, on the curves that OCMF names.
 //!
-//! Place on the walk: none; [`super::Record::verify`] asks here. P-256, P-384 and secp256k1 are aws-lc-rs, the two
+//! Place on the walk: none; [`super::verify_record`] asks here. P-256, P-384 and secp256k1 are aws-lc-rs, the two
 //! brainpool curves RustCrypto's (aws-lc-rs has none). The 192-bit curves are known by name and not verified: no kept
 //! library offers them all, and a key of that strength is no evidence for long.
 //! Never: a private key, and nothing secret; every value here is public.

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ringmain_domain::ocmf::Record;
 
-use super::Record;
 use super::key::MeterKey;
 use super::signature::Curve;
 
@@ -56,7 +56,7 @@ pub fn transparency_xml(values: &[XmlValue<'_>], public_key: Option<&MeterKey>) 
             value.context.as_str(),
         );
         if let Some(key) = public_key {
-            let curve = value.record.curve().unwrap_or(Curve::Secp256r1);
+            let curve = Curve::of_method(value.record.method()).unwrap_or(Curve::Secp256r1);
             _ = writeln!(xml, "    <publicKey encoding=\"hex\">{}</publicKey>", key.to_spki_hex(curve));
         }
         xml.push_str("  </value>\n");

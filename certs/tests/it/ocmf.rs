@@ -1,7 +1,6 @@
 //! Signed meter values: every curve, every spelling of a key, and every way for a record to be no record.
 #![expect(clippy::string_slice, reason = "the texts that are cut here are ASCII")]
 
-mod transaction;
 mod vectors;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -14,10 +13,11 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use proptest::prelude::*;
 use ringmain_certs::ocmf::key::{KEY_BYTES_MAX, KeyError, MeterKey};
 use ringmain_certs::ocmf::signature::Curve;
-use ringmain_certs::ocmf::transaction::check as check_transaction;
 use ringmain_certs::ocmf::xml::{XmlContext, XmlValue, transparency_xml};
-use ringmain_certs::ocmf::{PresentedKey, RECORD_BYTES_MAX, ReadError, Reason, Record, Verification, verify};
+use ringmain_certs::ocmf::{PresentedKey, Reason, Verification, verify, verify_record};
 use ringmain_domain::meter::{SignatureVerdict, SignedValue};
+use ringmain_domain::ocmf::transaction::check as check_transaction;
+use ringmain_domain::ocmf::{RECORD_BYTES_MAX, ReadError, Record};
 
 use vectors::{PAYLOAD, SIGNED};
 
@@ -127,7 +127,11 @@ fn every_way_to_send_a_record_reads_alike() {
     for way in ways {
         let record = Record::read(&way).expect("a record");
         assert_eq!(record.signed(), spaced);
-        assert_eq!(record.verify(Some(&meter.public()), "").verdict, SignatureVerdict::Valid, "{way}");
+        assert_eq!(
+            verify_record(&record, Some(&meter.public()), "").verdict,
+            SignatureVerdict::Valid,
+            "{way}"
+        );
     }
     // The same payload written again, as a JSON library would, is another text.
     let rewritten = text.replace(spaced, &spaced.replace([' ', '\r', '\n', '\t'], ""));
@@ -385,7 +389,7 @@ proptest! {
         let document = serde_json::json!({"PG": payload, "MS": text, "RD": [reading]}).to_string();
         for payload in [payload, document] {
             if let Ok(record) = Record::read(&unsigned(&payload)) {
-                _ = record.verify(None, &text);
+                _ = verify_record(&record, None, &text);
                 _ = check_transaction(&[&record]);
             }
         }

@@ -42,6 +42,7 @@ fn message(number: u32) -> TransactionFact {
         remote_start_id: None,
         time_repaired: false,
         adopted: false,
+        aside: false,
         samples: vec![register],
         ruling: None,
         content: format!("{number:032x}").into(),

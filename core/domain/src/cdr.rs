@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CdrId, ConnectorId, EvseId, SessionId, StationId, TenantId, TransactionId};
 use crate::invariant::check_invariant;
 use crate::meter::{SignatureVerdict, SignedValue};
+use crate::ocmf::transaction::MeteredTransaction;
 use crate::segment::Segment;
 use crate::session::{Session, SessionFlag};
 use crate::tariff::pricing::breakdown::CostBreakdown;
@@ -62,9 +63,12 @@ pub struct Cdr {
     /// Signed meter values as the station sent them, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed_values: Vec<SignedValue>,
-    /// What they are worth together: the least of their verdicts; `None`: there are none, or nobody looked.
+    /// What they are worth together: the least of their verdicts; `None`: there are none. As it was when the bill was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureVerdict>,
+    /// What they say together: the energy to the digit, and all that speaks against it; `None`: none of them is OCMF, or there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<MeteredTransaction>,
     /// When it was made, by our clock.
     pub created_at: Timestamp,
 }
@@ -116,7 +120,6 @@ impl Cdr {
         (revision, created_at): (u32, Timestamp),
     ) -> Self {
         check_invariant!(EnergyNeverNegative, session.energy >= WattHours::ZERO);
-        let signed_values = signed_values(facts);
         Self {
             id: CdrId::derive(session.id, revision),
             session_id: session.id,
@@ -138,8 +141,9 @@ impl Cdr {
             breakdown,
             credits: None,
             flags: session.flags.clone(),
-            signature: least(&signed_values),
-            signed_values,
+            signature: session.signature,
+            metered: session.metered.clone(),
+            signed_values: signed_values(facts),
             created_at,
         }
     }
@@ -197,21 +201,10 @@ fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
     segments
 }
 
-/// The verdict that says least for the values: one that is invalid spoils them all.
-fn least(signed_values: &[SignedValue]) -> Option<SignatureVerdict> {
-    let doubt = |verdict: &SignatureVerdict| match verdict {
-        SignatureVerdict::Valid => 0,
-        SignatureVerdict::UnknownKey => 1,
-        SignatureVerdict::Unsupported => 2,
-        SignatureVerdict::Unreadable => 3,
-        SignatureVerdict::Invalid => 4,
-    };
-    signed_values.iter().filter_map(|signed| signed.verdict).max_by_key(doubt)
-}
-
 fn signed_values(facts: &[TransactionFact]) -> Vec<SignedValue> {
     let mut signed: Vec<_> = facts
         .iter()
+        .filter(|fact| !fact.aside)
         .flat_map(|fact| &fact.samples)
         .filter_map(|sample| sample.signed.as_ref().map(|signed| (sample.observed_at, signed)))
         .collect();

@@ -1,6 +1,7 @@
 //! Nouns and decisions of Ringmain: pure values in, values out.
 //!
 //! **Code map.** Names of things: [`id`], [`mod@unit`], [`money`], [`time`]. Who and where: [`party`], [`location`], [`token`], [`access`].
+//! What meters sign: [`ocmf`].
 //! What a station says and hears: [`report`], [`reply`], [`command`]. What is kept: [`event`], [`transaction`], [`session`] with its
 //! [`segment`]s and [`ruling`]s, [`cdr`], [`snapshot`]. What it costs: [`tariff`], [`settlement`]. Who decides: [`authorize`] with [`local_list`], [`station`] (one connection), [`site`] (one site), each an
 //! `apply(now, input)` that returns an [`outcome::Outcome`]. How a site's current is shared: [`load`]. What must never break: [`invariant`]. Names for operators: [`telemetry`].
@@ -26,6 +27,7 @@ pub mod local_list;
 pub mod location;
 pub mod meter;
 pub mod money;
+pub mod ocmf;
 pub mod outcome;
 pub mod party;
 pub mod reply;

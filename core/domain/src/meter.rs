@@ -163,6 +163,18 @@ impl SignatureVerdict {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// How little it says for a value: of several that belong together the one with the most doubt counts.
+    #[must_use]
+    pub const fn doubt(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::UnknownKey => 1,
+            Self::Unsupported => 2,
+            Self::Unreadable => 3,
+            Self::Invalid => 4,
+        }
+    }
 }
 
 /// One measured value.

@@ -203,6 +203,8 @@ pub struct MeteringReport {
     pub evse: EvseId,
     /// At most [`crate::meter::MAX_SAMPLES`].
     pub samples: Vec<Sample>,
+    /// The message's key, in a dialect whose stations leave a transaction's id out though they may mean it (1.6); `None`: they do not.
+    pub key: Option<MessageKey>,
 }
 
 /// A change of a variable that the station found worth telling.
@@ -302,6 +304,37 @@ impl StationReport {
             | Self::DataTransfer(_)
             | Self::Unreadable(_)
             | Self::Noted => None,
+        }
+    }
+}
+
+// === impl TransactionReport ===
+
+impl TransactionReport {
+    /// Readings of a transaction that goes on, and nothing else (1.6 MeterValues).
+    #[must_use]
+    pub fn of_readings(
+        transaction: TransactionRef,
+        key: MessageKey,
+        (evse, connector): (Option<EvseId>, Option<ConnectorId>),
+        observed_at: Timestamp,
+        samples: Vec<Sample>,
+    ) -> Self {
+        Self {
+            transaction,
+            key,
+            phase: TransactionPhase::Updated,
+            evse,
+            connector,
+            token: None,
+            observed_at,
+            trigger: "MeterValues".into(),
+            charging_state: None,
+            stop_reason: None,
+            offline: false,
+            remote_start_id: None,
+            reservation_id: None,
+            samples,
         }
     }
 }

@@ -107,6 +107,7 @@ impl Ruling {
             remote_start_id: None,
             time_repaired: false,
             adopted: false,
+            aside: false,
             samples: Vec::new(),
             ruling: Some(self),
             content,

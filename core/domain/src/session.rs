@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, SessionId, StationId, TariffId, TenantId, TransactionId};
-use crate::meter::{SampleContext, SignatureVerdict};
+use crate::meter::{Sample, SampleContext, SignatureVerdict};
 use crate::money::{Currency, Price};
+use crate::ocmf::transaction::MeteredTransaction;
 use crate::report::TransactionPhase;
 use crate::ruling::{Rulings, Verdict};
 use crate::segment::{Activity, Segment};
@@ -18,9 +19,10 @@ use crate::transaction::{STOP_AUTHORIZED, TransactionFact};
 use crate::unit::WattHours;
 
 mod meter;
+mod metered;
 mod order;
 mod periods;
-mod plausible;
+pub mod plausible;
 mod running;
 
 /// Where a session stands.
@@ -86,6 +88,12 @@ pub enum SessionFlag {
     Abandoned,
     /// A signed meter value was not made by its meter, or was changed on its way.
     SignatureInvalid,
+    /// The energy that the meter signed is another one.
+    SignedEnergyDiffers,
+    /// The signed values do not make a whole, faultless transaction.
+    SignedValuesFaulty,
+    /// Nothing may be billed here that its meter did not sign, and it did not.
+    ProofMissing,
 }
 
 impl SessionFlag {
@@ -103,10 +111,15 @@ impl SessionFlag {
             | Self::ImplicitEnd
             | Self::Overlap
             | Self::Abandoned
-            | Self::SignatureInvalid => true,
-            Self::NotAuthorized | Self::Offline | Self::TimeRepaired | Self::LateFacts | Self::Incomplete => {
-                false
-            }
+            | Self::SignatureInvalid
+            | Self::SignedEnergyDiffers
+            | Self::ProofMissing => true,
+            Self::NotAuthorized
+            | Self::Offline
+            | Self::TimeRepaired
+            | Self::LateFacts
+            | Self::Incomplete
+            | Self::SignedValuesFaulty => false,
         }
     }
 }
@@ -178,6 +191,12 @@ pub struct Session {
     /// The station has named the number we gave it (1.6): a message without one is about another transaction.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub number_heard: bool,
+    /// What its signed meter values say together, once it is over; `None`: none of them can be read, or there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<MeteredTransaction>,
+    /// What its signatures are worth together: the least of their verdicts; `None`: there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureVerdict>,
 }
 
 /// Nobody stays longer: 45 days, in milliseconds.
@@ -214,6 +233,8 @@ pub struct Folded {
     pub waits: Option<Waits>,
     /// A person has ruled: no doubt of ours counts any more.
     pub judged: bool,
+    /// Nothing is billed at its place that a meter did not sign.
+    needs_proof: bool,
 }
 
 /// Folds the facts of one transaction, in any order and with any repetition. `None` when the station said nothing.
@@ -250,6 +271,9 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
     session.charging_ms = periods::millis(&segments, Activity::Charging);
     session.parked_ms = periods::millis(&segments, Activity::Idle);
+    if let Some(ended_at) = session.ended_at {
+        session.compare(metered::of(&ordered, session.started_at, ended_at));
+    }
 
     let start_counts = started.is_some() || (rulings.grace_over && ended.is_some_and(tells_both_registers));
     if started.is_none() {
@@ -271,7 +295,7 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         since: ended.received_at,
         not_before: rulings.queued_until,
     });
-    Some(Folded { session, segments, waits, judged: verdict.is_some() })
+    Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false })
 }
 
 /// Is a session what it was when a person approved it? Whoever did saw the figures and doubts of then; what came later and changed them
@@ -344,6 +368,8 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         settles_at: None,
         queued: false,
         number_heard: false,
+        metered: None,
+        signature: None,
     }
 }
 
@@ -364,8 +390,12 @@ impl Session {
         }
         self.number_heard |= fact.names_its_number();
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
-        let verdicts = fact.samples.iter().filter_map(|sample| sample.signed.as_ref()?.verdict);
-        if verdicts.into_iter().any(|verdict| verdict == SignatureVerdict::Invalid) {
+        // Of a value that nobody looked at nothing can be said.
+        let verdict =
+            |sample: &Sample| Some(sample.signed.as_ref()?.verdict.unwrap_or(SignatureVerdict::Unsupported));
+        let verdicts = fact.samples.iter().filter_map(verdict);
+        self.signature = verdicts.chain(self.signature).max_by_key(|verdict| verdict.doubt());
+        if self.signature == Some(SignatureVerdict::Invalid) {
             self.flag(SessionFlag::SignatureInvalid);
         }
         if fact.offline {

@@ -50,15 +50,20 @@ pub struct Settlement {
 /// new record follows; a session that became doubtful keeps its bill and waits for a person. Nothing is ever billed twice.
 #[must_use]
 pub fn settle(
-    folded: Folded,
+    mut folded: Folded,
     facts: &[TransactionFact],
     prices: Option<&Prices<'_>>,
     billed: Option<&Cdr>,
     policy: &BillingPolicy,
     now: Timestamp,
 ) -> Settlement {
-    let Folded { mut session, segments, waits, judged: _ } = folded;
-    let breakdown = prices.map(|prices| prices.price(&segments));
+    let breakdown = prices.map(|prices| prices.price(&folded.segments));
+    // What costs nothing needs no proof.
+    if let Some(breakdown) = breakdown.as_ref().filter(|breakdown| !breakdown.total.incl_tax.is_zero()) {
+        let by_clock = prices.is_some_and(|prices| prices.tariffs.looks_at_clock());
+        folded.prove(by_clock || breakdown.hangs_on_time());
+    }
+    let Folded { mut session, segments, waits, .. } = folded;
     session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());
     session.price(breakdown.as_ref());
     // What was credited stands no more: the session is as good as unbilled.

@@ -4,6 +4,7 @@ use crate::id::{ConnectorId, EvseId, StationId, TenantId, TransactionId};
 use crate::location::{ChargingStation, Connector};
 use crate::reply::Registration;
 use crate::session::Session;
+use crate::time::Timestamp;
 
 /// Everything the store knows that a [`crate::station::StationState`] starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct OpenTransaction {
     pub evse: Option<EvseId>,
     /// Which connector, once known.
     pub connector: Option<ConnectorId>,
+    /// When it began, by the station's clock.
+    pub since: Timestamp,
 }
 
 impl StationSnapshot {

@@ -36,6 +36,8 @@ pub struct StationPolicy {
     pub boot_retry_s: u32,
     /// What holds for all tokens.
     pub tokens: TokenPolicy,
+    /// Readings that name no transaction are billed with the one that goes on at their EVSE, instead of only kept beside it.
+    pub bill_unnamed_readings: bool,
     /// Derives transaction numbers.
     pub numbering: NumberingSecret,
 }
@@ -105,6 +107,7 @@ impl StationState {
                 transaction: session.transaction.clone(),
                 evse: session.evse,
                 connector: session.connector,
+                since: session.started_at,
             };
             (session.transaction.clone(), open)
         });
@@ -211,7 +214,7 @@ impl StationState {
             StationReport::DataTransfer(_) => {
                 Outcome::reply(StationReply::DataTransfer(DataTransferStatus::UnknownVendor))
             }
-            StationReport::Metering(report) => self.on_metering(&report),
+            StationReport::Metering(report) => self.on_metering(now, report),
             StationReport::Noted => Outcome::reply(StationReply::Received),
         }
     }

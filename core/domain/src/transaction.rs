@@ -66,6 +66,9 @@ pub struct TransactionFact {
     /// It named no transaction, and this is the only one it can be about.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// It is kept beside the transaction and prices nothing (reliability F30).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
     /// Its samples.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<Sample>,
@@ -179,6 +182,10 @@ pub fn samples_hash(samples: &[Sample]) -> u64 {
             serde_json::to_vec(&(&sample.measurand, sample.phase, sample.location, sample.context))
                 .unwrap_or_default(),
         );
+        // A value that comes in its signed form alone has no figure to tell it from others.
+        if let Some(signed) = sample.signed.as_ref().filter(|_| sample.value == 0) {
+            hash.update(signed.data.as_bytes());
+        }
     }
     hash.finalize().iter().take(8).fold(0, |acc, byte| (acc << 8) | u64::from(*byte))
 }

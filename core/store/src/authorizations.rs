@@ -5,9 +5,10 @@ use ringmain_domain::authorize::{Authorization, Charge, MAX_CHARGES, TokenStandi
 use ringmain_domain::id::{EvseId, LocationId, StationId, TenantId, TokenUid};
 use ringmain_domain::time::Timestamp;
 
+use crate::engine::Statement;
 use crate::engine::param::{Param, params};
 use crate::engine::row::Row;
-use crate::engine::{Statement, Tx};
+use crate::locations::keep_beside;
 use crate::store::{Store, StoreError};
 use crate::tokens::upper;
 
@@ -107,10 +108,12 @@ impl Store {
         rules: &[AccessRule],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO location_access (tenant, location_id, updated_at, document) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (tenant, location_id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
         let mut row = params![tenant, location, now];
         row.push(Param::json(&rules)?);
-        let id = params![tenant, location];
-        self.engine().write(move |tx| Box::pin(put_access(tx, id, row))).await
+        let (id, put) = (params![tenant, location], Statement::once(sql, row));
+        self.engine().write(move |tx| Box::pin(keep_beside(tx, id, put))).await
     }
 
     /// What was decided about presented tokens from one instant to before another, by location and decision. At most [`MAX_ROWS`] rows;
@@ -143,18 +146,6 @@ impl Store {
         }
         Ok(counts.into_values().take(usize::try_from(MAX_ROWS).unwrap_or(usize::MAX)).collect())
     }
-}
-
-/// A location that goes at the same instant takes its rules along: both lock its row.
-async fn put_access(tx: &mut Tx, id: Vec<Param>, row: Vec<Param>) -> Result<bool, StoreError> {
-    let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
-    if tx.run(Statement::once(lock, id)).await?.is_empty() {
-        return Ok(false);
-    }
-    let put = "INSERT INTO location_access (tenant, location_id, updated_at, document) VALUES ($1, $2, $3, $4) \
-         ON CONFLICT (tenant, location_id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
-    tx.run(Statement::once(put, row)).await?;
-    Ok(true)
 }
 
 fn charge(row: &Row) -> Result<Charge, StoreError> {

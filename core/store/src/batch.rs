@@ -5,6 +5,7 @@
 //! connectors, variables, outbox. It never judges: sessions, costs and bills are what domain's pure functions say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, StationId, TariffId, TenantId, TransactionId};
@@ -72,6 +73,7 @@ impl Store {
             facts: facts.to_vec(),
             default_tariff: settings.default_tariff.clone(),
             billing: settings.billing,
+            proof_in: settings.signed_values_required_in.clone(),
         };
         self.engine().write(move |tx| Box::pin(batch.commit(tx))).await
     }
@@ -83,6 +85,7 @@ struct Batch {
     facts: Vec<Fact>,
     default_tariff: Option<TariffId>,
     billing: BillingPolicy,
+    proof_in: Arc<[Box<str>]>,
 }
 
 // === impl Batch ===
@@ -94,7 +97,7 @@ impl Batch {
         let mut results = vec![Appended::default(); self.facts.len()];
         let numbers = numbers::assign(tx, &self.facts).await?;
         let mut told = transactions::told(&self.facts, &numbers)?;
-        let places = places::of_facts(tx, &told).await?;
+        let places = places::of_facts(tx, &told, &self.proof_in).await?;
         let known = sessions::lock(tx, &told).await?;
         transactions::insert(tx, &mut told).await?;
         let projected =

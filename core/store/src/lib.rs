@@ -15,6 +15,7 @@ pub mod audit;
 pub mod authorizations;
 pub mod batch;
 pub mod cdrs;
+pub mod circuits;
 pub mod commands;
 mod engine;
 pub mod idempotency;

@@ -36,12 +36,12 @@ impl Store {
         self.engine().change(sql, params).await.map(drop)
     }
 
-    /// Removes the location with its access rules; `false`: there was none.
+    /// Removes the location with its access rules and its tree of circuits; `false`: there was none.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] while stations stand there, else as [`StoreError`] says.
     pub async fn delete_location(&self, tenant: &TenantId, id: &LocationId) -> Result<bool, StoreError> {
-        let key = [params![tenant, id], params![tenant, id]];
+        let key = std::array::from_fn(|_| params![tenant, id]);
         if self.engine().write(move |tx| Box::pin(delete(tx, key))).await? {
             return Ok(true);
         }
@@ -69,7 +69,18 @@ impl Store {
     }
 }
 
-async fn delete(tx: &mut Tx, [location, access]: [Vec<Param>; 2]) -> Result<bool, StoreError> {
+/// Keeps a row beside a location; `false`: there is no such location. One that goes at the same instant takes the row along: both lock
+/// the location's.
+pub(crate) async fn keep_beside(tx: &mut Tx, id: Vec<Param>, row: Statement) -> Result<bool, StoreError> {
+    let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
+    if tx.run(Statement::once(lock, id)).await?.is_empty() {
+        return Ok(false);
+    }
+    tx.run(row).await?;
+    Ok(true)
+}
+
+async fn delete(tx: &mut Tx, [location, access, circuits]: [Vec<Param>; 3]) -> Result<bool, StoreError> {
     let sql = "DELETE FROM locations WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
          (SELECT 1 FROM stations WHERE stations.tenant = $1 AND stations.location_id = $2) RETURNING id";
     if tx.run(Statement::once(sql, location)).await?.is_empty() {
@@ -77,5 +88,7 @@ async fn delete(tx: &mut Tx, [location, access]: [Vec<Param>; 2]) -> Result<bool
     }
     let rules = "DELETE FROM location_access WHERE tenant = $1 AND location_id = $2";
     tx.run(Statement::once(rules, access)).await?;
+    let tree = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2";
+    tx.run(Statement::once(tree, circuits)).await?;
     Ok(true)
 }

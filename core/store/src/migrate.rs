@@ -17,6 +17,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0006__ratings", include_str!("../migrations/sqlite/V0006__ratings.sql")),
     ("V0007__overlaps", include_str!("../migrations/sqlite/V0007__overlaps.sql")),
     ("V0008__unreadable", include_str!("../migrations/sqlite/V0008__unreadable.sql")),
+    ("V0009__circuits", include_str!("../migrations/sqlite/V0009__circuits.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -27,6 +28,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0006__ratings", include_str!("../migrations/postgres/V0006__ratings.sql")),
     ("V0007__overlaps", include_str!("../migrations/postgres/V0007__overlaps.sql")),
     ("V0008__unreadable", include_str!("../migrations/postgres/V0008__unreadable.sql")),
+    ("V0009__circuits", include_str!("../migrations/postgres/V0009__circuits.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

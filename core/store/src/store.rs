@@ -34,14 +34,21 @@ pub struct StoreSettings {
     pub default_tariff: Option<TariffId>,
     /// How long a bill waits for what is missing.
     pub billing: BillingPolicy,
+    /// Countries (ISO 3166-1 alpha-3) of whose locations nothing is billed unseen that a meter did not sign.
+    pub signed_values_required_in: Arc<[Box<str>]>,
     /// How many recorded frames of each station [`Store::trim_messages`] keeps.
     pub message_retention_per_station: u32,
 }
 
 impl Default for StoreSettings {
-    /// No default tariff, the usual graces, 1,000 frames of each station.
+    /// No default tariff, the usual graces, no country that demands proof, 1,000 frames of each station.
     fn default() -> Self {
-        Self { default_tariff: None, billing: BillingPolicy::default(), message_retention_per_station: 1_000 }
+        Self {
+            default_tariff: None,
+            billing: BillingPolicy::default(),
+            signed_values_required_in: Arc::default(),
+            message_retention_per_station: 1_000,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Authorized;
 use super::extract::{Path, Query};
 use super::fields::{Amount, CostBody, Instant};
+use super::metered::MeteredBody;
 use super::paging::{self, ListBody};
 use super::problem::{Problem, ProblemBody};
 use super::sessions::StatusBody;
@@ -120,6 +121,8 @@ pub(super) struct CdrBody {
     /// What the signed values are worth together: `valid`, `unknown_key`, `unsupported`, `unreadable` or `invalid`; null without any.
     #[schema(example = "valid")]
     signature: Option<&'static str>,
+    /// What they say together; null without any that can be read.
+    metered: Option<MeteredBody>,
     /// Signed meter values, bit for bit as the station sent them.
     signed_values: Vec<SignedBody>,
     created_at: Instant,
@@ -273,6 +276,7 @@ impl From<Cdr> for CdrBody {
             credits_cdr_id: cdr.credits,
             flags: cdr.flags.into_iter().map(flag_name).collect(),
             signature: cdr.signature.map(SignatureVerdict::as_str),
+            metered: cdr.metered.map(MeteredBody::from),
             signed_values: cdr.signed_values.into_iter().map(SignedBody::from).collect(),
             created_at: cdr.created_at.into(),
         }

@@ -15,9 +15,16 @@ use crate::services::refusal::Flaw;
 /// The largest body of a request, in bytes.
 pub const BODY_MAX_BYTES: usize = 256 * 1024;
 
+/// The largest body where whole drawings are sent, in bytes.
+pub const LARGE_BODY_MAX_BYTES: usize = 1024 * 1024;
+
 /// A JSON body. Unknown fields, wrong types and missing fields are told with their place.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
+
+/// The same of at most [`LARGE_BODY_MAX_BYTES`].
+#[derive(Debug)]
+pub struct LargeBody<T>(pub T);
 
 /// The query's parameters.
 #[derive(Debug)]
@@ -32,16 +39,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let declared = declares_json(request);
-        let payload = payload.take();
-        Box::pin(async move {
-            let bytes = read_body(payload).await?;
-            if !declared {
-                let detail = "set the header Content-Type: application/json";
-                return Err(Problem::new(Kind::UnsupportedMediaType, detail));
-            }
-            parse(&bytes).map(Self)
-        })
+        let body = json_body(request, payload, BODY_MAX_BYTES);
+        Box::pin(async move { body.await.map(Self) })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for LargeBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = json_body(request, payload, LARGE_BODY_MAX_BYTES);
+        Box::pin(async move { body.await.map(Self) })
     }
 }
 
@@ -71,17 +80,38 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     }
 }
 
+fn json_body<T: DeserializeOwned + 'static>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    max_bytes: usize,
+) -> impl Future<Output = Result<T, Problem>> + use<T> {
+    let declared = declares_json(request);
+    let payload = payload.take();
+    async move {
+        let bytes = read_at_most(payload, max_bytes).await?;
+        if !declared {
+            let detail = "set the header Content-Type: application/json";
+            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+        }
+        parse(&bytes)
+    }
+}
+
 /// Reads a whole body, at most [`BODY_MAX_BYTES`].
 ///
 /// # Errors
 /// Too large, or the client went away.
-pub async fn read_body(mut payload: Payload) -> Result<web::Bytes, Problem> {
+pub async fn read_body(payload: Payload) -> Result<web::Bytes, Problem> {
+    read_at_most(payload, BODY_MAX_BYTES).await
+}
+
+async fn read_at_most(mut payload: Payload, max_bytes: usize) -> Result<web::Bytes, Problem> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk =
             chunk.map_err(|cause| Problem::new(Kind::BadRequest, format!("the body broke off: {cause}")))?;
-        if bytes.len().saturating_add(chunk.len()) > BODY_MAX_BYTES {
-            return Err(Problem::new(Kind::TooLarge, format!("a body may have {BODY_MAX_BYTES} bytes")));
+        if bytes.len().saturating_add(chunk.len()) > max_bytes {
+            return Err(Problem::new(Kind::TooLarge, format!("a body may have {max_bytes} bytes")));
         }
         bytes.extend_from_slice(&chunk);
     }

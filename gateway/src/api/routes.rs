@@ -4,9 +4,9 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, commands, events, evses, location_access, locations,
-    messages, meter_keys, openapi, reports, rulings, sessions, strays, tariff_assignments, tariffs,
-    token_groups, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, circuits, commands, events, evses, location_access,
+    locations, messages, meter_keys, openapi, reports, rulings, sessions, strays, tariff_assignments,
+    tariffs, token_groups, tokens, transactions,
 };
 
 /// An HTTP method the API uses.
@@ -84,6 +84,9 @@ routes! {
     DELETE "/locations/{id}"                                     WRITE       locations::delete;
     GET    "/locations/{id}/access"                              READ        location_access::read;
     PUT    "/locations/{id}/access"                              WRITE       location_access::put;
+    GET    "/locations/{id}/circuits"                            READ        circuits::read;
+    PUT    "/locations/{id}/circuits"                            WRITE       circuits::put;
+    DELETE "/locations/{id}/circuits"                            WRITE       circuits::delete;
 
     GET    "/charging-stations"                                  READ        charging_stations::list;
     POST   "/charging-stations"                                  WRITE       charging_stations::create;

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::Authorized;
 use super::extract::{Path, Query};
 use super::fields::{CostBody, Instant};
+use super::metered::MeteredBody;
 use super::paging::{self, ListBody};
 use super::problem::{Problem, ProblemBody};
 use crate::house::House;
@@ -110,6 +111,8 @@ pub(super) struct SessionBody {
     tariff_id: Option<TariffId>,
     /// Over, but something is missing that may still come: it is billed then at the latest.
     settles_at: Option<Instant>,
+    /// What its signed values say together, once it is over; null without any that can be read.
+    metered: Option<MeteredBody>,
     /// So far, or in the end; null when no tariff applies.
     cost: Option<CostBody>,
 }
@@ -178,6 +181,7 @@ impl From<Session> for SessionBody {
             flags: session.flags.into_iter().map(flag_name).collect(),
             tariff_id: session.tariff,
             settles_at: session.settles_at.map(Into::into),
+            metered: session.metered.map(MeteredBody::from),
             cost: session.currency.zip(session.cost).map(|(currency, cost)| CostBody::new(currency, cost)),
         }
     }

@@ -112,6 +112,10 @@ pub(super) struct FactBody {
     remote_start_id: Option<i32>,
     /// Some time in it could not be right; ours, or the message's, was taken.
     time_repaired: bool,
+    /// It named no transaction, and this is the only one it can be about.
+    adopted: bool,
+    /// It is kept beside the transaction and prices nothing.
+    aside: bool,
     samples: Vec<SampleBody>,
     /// Set when it is not the station's word but a ruling: what was ruled, and by whom.
     #[schema(value_type = Option<Object>)]
@@ -249,6 +253,8 @@ impl From<TransactionFact> for FactBody {
             offline: fact.offline,
             remote_start_id: fact.remote_start_id,
             time_repaired: fact.time_repaired,
+            adopted: fact.adopted,
+            aside: fact.aside,
             samples: fact.samples.into_iter().map(SampleBody::from).collect(),
             ruling: fact.ruling.map(name),
         }

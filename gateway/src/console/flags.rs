@@ -14,6 +14,7 @@ pub(super) struct FlagWords {
 }
 
 /// The words of a flag.
+#[expect(clippy::too_many_lines, reason = "a table: one entry for each flag")]
 pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
     let (name, sentence) = match flag {
         SessionFlag::StartMissing => (
@@ -79,6 +80,18 @@ pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
         SessionFlag::SignatureInvalid => (
             "Signature wrong",
             "A signed value does not fit the key registered for its meter: check the key of this meter before anybody pays by these figures.",
+        ),
+        SessionFlag::SignedEnergyDiffers => (
+            "Meter signed another energy",
+            "The energy of the signed values is not the one that was reported: compare both below; the driver can check the signed one.",
+        ),
+        SessionFlag::SignedValuesFaulty => (
+            "Signed values incomplete",
+            "The signed values do not make a whole transaction, so nobody can prove the energy by them; what is wrong is said below.",
+        ),
+        SessionFlag::ProofMissing => (
+            "Not proven by its meter",
+            "In this country a bill needs signed values of its meter, whole and with a key registered for it; of this session they are missing.",
         ),
     };
     FlagWords { name, sentence, reason: flag.needs_review() }

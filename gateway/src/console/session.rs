@@ -63,6 +63,8 @@ struct Live {
     decision: Option<Decision>,
     cost: Option<String>,
     signature: Option<State>,
+    /// What the signed values say together, in words.
+    metered: Vec<String>,
     signed: Vec<signed::Line>,
     /// Where the signed values can be fetched, and in which form.
     downloads: Vec<(String, &'static str)>,
@@ -181,6 +183,7 @@ impl Live {
             decision: None,
             cost: money(session.currency, session.cost),
             signature: cdrs.iter().rev().find_map(|cdr| cdr.signature).map(State::of_signature),
+            metered: session.metered.as_ref().map(signed::in_words).unwrap_or_default(),
             signed: values.iter().map(|value| signed::Line::of(value, zone)).collect(),
             downloads: forms
                 .into_iter()

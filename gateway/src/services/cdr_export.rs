@@ -24,7 +24,7 @@ const FILE_NAME: &str = "bills.csv";
 const MEDIA_TYPE: &str = "text/csv; charset=utf-8; header=present";
 
 /// The columns, in their order. New ones are added at the end, so that a program that counts goes on.
-pub const COLUMNS: [&str; 25] = [
+pub const COLUMNS: [&str; 26] = [
     "id",
     "session_id",
     "revision",
@@ -50,6 +50,7 @@ pub const COLUMNS: [&str; 25] = [
     "incl_tax",
     "flags",
     "signature",
+    "signed_energy_wh",
 ];
 
 const MS_PER_SECOND: i64 = 1000;
@@ -171,6 +172,7 @@ fn row(cdr: &Cdr) -> [String; COLUMNS.len()] {
         text(breakdown.map(|breakdown| breakdown.total.incl_tax)),
         flags.join(" "),
         text(cdr.signature.map(SignatureVerdict::as_str)),
+        text(cdr.metered.as_ref().and_then(|metered| metered.energy_wh)),
     ]
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_certs::ocmf::key::MeterKey;
-use ringmain_certs::ocmf::{ReadError, Record};
+use ringmain_certs::ocmf::verify_record;
 use ringmain_domain::id::TenantId;
-use ringmain_domain::meter::{MeterKeyRecord, SignatureVerdict};
-use ringmain_domain::report::{StationReport, TransactionReport};
+use ringmain_domain::meter::{MeterKeyRecord, Sample, SignatureVerdict};
+use ringmain_domain::ocmf::{ReadError, Record};
+use ringmain_domain::report::StationReport;
 use ringmain_store::store::{Store, StoreError};
 use serde_json::json;
 
@@ -60,13 +61,8 @@ pub async fn remove(house: &House, caller: &Caller, serial: &str) -> Result<(), 
 ///
 /// # Errors
 /// The store's: then nothing is judged, and nothing may be decided either.
-pub async fn judge(
-    store: &Store,
-    tenant: &TenantId,
-    report: &mut TransactionReport,
-) -> Result<usize, StoreError> {
-    let mut signed: Vec<_> =
-        report.samples.iter_mut().filter_map(|sample| sample.signed.as_deref_mut()).collect();
+pub async fn judge(store: &Store, tenant: &TenantId, samples: &mut [Sample]) -> Result<usize, StoreError> {
+    let mut signed: Vec<_> = samples.iter_mut().filter_map(|sample| sample.signed.as_deref_mut()).collect();
     let surplus = signed.len().saturating_sub(VERIFIED_MAX);
     if surplus > 0 {
         for left_out in signed.drain(VERIFIED_MAX / 2..VERIFIED_MAX / 2 + surplus) {
@@ -94,7 +90,7 @@ fn verdicts(records: &[Result<Record, ReadError>], registered: &[MeterKeyRecord]
         .filter_map(|record| Some((&*record.serial, MeterKey::read(&record.public_key).ok()?)))
         .collect();
     let verdict = |record: &Result<Record, ReadError>| match record {
-        Ok(record) => record.verify(keys.get(serial(record)), "").verdict,
+        Ok(record) => verify_record(record, keys.get(serial(record)), "").verdict,
         Err(_) => SignatureVerdict::Unreadable,
     };
     records.iter().map(verdict).collect()
@@ -106,14 +102,14 @@ async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     done.inspect_err(|error| tracing::error!(%error, "signed values were not judged")).ok()
 }
 
-/// The report's transaction, if it carries signed values.
-pub fn signed(report: &mut StationReport) -> Option<&mut TransactionReport> {
-    match report {
-        StationReport::Transaction(report) if report.samples.iter().any(|sample| sample.signed.is_some()) => {
-            Some(report)
-        }
-        _ => None,
-    }
+/// The report's samples, if some are signed.
+pub fn signed(report: &mut StationReport) -> Option<&mut [Sample]> {
+    let samples = match report {
+        StationReport::Transaction(report) => &mut report.samples,
+        StationReport::Metering(report) => &mut report.samples,
+        _ => return None,
+    };
+    samples.iter().any(|sample| sample.signed.is_some()).then_some(samples)
 }
 
 fn serial(record: &Record) -> &str {

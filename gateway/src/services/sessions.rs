@@ -22,5 +22,8 @@ pub const fn flag_name(flag: SessionFlag) -> &'static str {
         SessionFlag::Overlap => "overlap",
         SessionFlag::Abandoned => "abandoned",
         SessionFlag::SignatureInvalid => "signature_invalid",
+        SessionFlag::SignedEnergyDiffers => "signed_energy_differs",
+        SessionFlag::SignedValuesFaulty => "signed_values_faulty",
+        SessionFlag::ProofMissing => "proof_missing",
     }
 }

@@ -47,6 +47,7 @@ fn start(station: &str, key: &str, number: i32) -> Fact {
         remote_start_id: None,
         time_repaired: false,
         adopted: false,
+        aside: false,
         samples: Vec::new(),
         ruling: None,
         content: key.into(),

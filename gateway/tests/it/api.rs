@@ -10,6 +10,7 @@
 mod access;
 mod cdrs_csv;
 mod charging_stations;
+mod circuits;
 pub(crate) mod client;
 mod commands;
 mod events;

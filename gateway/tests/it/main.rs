@@ -6,6 +6,7 @@ mod chaos;
 mod console;
 mod costs;
 mod crash;
+mod failover;
 mod faults;
 mod generated;
 mod listen;

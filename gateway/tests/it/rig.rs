@@ -18,6 +18,7 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod schemas;
+pub(crate) mod standby;
 pub(crate) mod station;
 pub(crate) mod stores;
 

@@ -18,7 +18,7 @@ use tokio::process::Command;
 use super::process::{Recipe, Supervised, command};
 
 /// Debian's server.
-const BIN: &str = "/usr/lib/postgresql/15/bin";
+pub const BIN: &str = "/usr/lib/postgresql/15/bin";
 /// How long the first start may take.
 const START: Duration = Duration::from_secs(60);
 /// Where its port is looked for.
@@ -126,13 +126,19 @@ fn client(program: &str, folder: &Path, port: u16) -> Command {
 }
 
 /// A port that is free now, below those the kernel hands out by itself: it is still free after the next kill.
-fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// None of those that were tried is free.
+pub fn free_port() -> anyhow::Result<u16> {
     let mut drawn = std::iter::repeat_with(|| fastrand::u16(PORTS)).take(PORT_ATTEMPTS);
     drawn.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port is free")
 }
 
-/// User and group to run the server as when we are root.
-fn other_user() -> anyhow::Result<Option<(u32, u32)>> {
+/// User and group to run the server as when we are root; else `None`.
+///
+/// # Errors
+/// We are root, and there is no such user.
+pub fn other_user() -> anyhow::Result<Option<(u32, u32)>> {
     let status = fs::read_to_string("/proc/self/status").context("read who we are")?;
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
     if uid != Some("0") {

@@ -194,6 +194,7 @@ async fn charge(rig: &Rig, uid: &str) {
         remote_start_id: None,
         time_repaired: false,
         adopted: false,
+        aside: false,
         samples: vec![Sample::import_register(at(secs), wh, SampleContext::Periodic)],
         ruling: None,
         content: sequence.to_string().into(),

@@ -72,6 +72,8 @@ fn session() -> Session {
         settles_at: None,
         queued: false,
         number_heard: false,
+        metered: None,
+        signature: None,
     }
 }
 
@@ -186,6 +188,7 @@ fn written(priced: bool, credit: bool) -> Value {
         segments: segments.to_vec(),
         credits: None,
         flags: Vec::new(),
+        metered: None,
         signature: None,
         signed_values: vec![signed("OCMF|{}|{}"), signed("OCMF|{1}|{}")],
         created_at: at(5_402),

@@ -21,7 +21,7 @@ impl<'a> Told<'a> {
     /// The station's order: by its own count where it has one (2.x), else start, meter values by time, stop. A repeat counts once; of
     /// two contradicting messages under one key the one with the smaller hash counts, on every node and in every order of arrival.
     pub(super) fn of(facts: &'a [TransactionFact]) -> Self {
-        let said = facts.iter().filter(|fact| fact.ruling.is_none());
+        let said = facts.iter().filter(|fact| fact.ruling.is_none() && !fact.aside);
         let mut ordered: Vec<_> = said.map(|fact| (fact.key.stored(), &fact.content, fact)).collect();
         ordered.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         ordered.dedup_by(|later, earlier| later.0 == earlier.0);

@@ -16,6 +16,9 @@ impl Session {
     /// The session with one more fact of an open transaction that came in order. Running figures only: the fold has the last word.
     #[must_use]
     pub fn advance(mut self, fact: &TransactionFact) -> Self {
+        if fact.aside {
+            return self;
+        }
         let was_at = self.meter_last_at.unwrap_or(self.started_at);
         let was_wh = self.meter_last_wh;
         self.learn(fact);

@@ -116,6 +116,7 @@ impl StationState {
             transaction: fact.transaction.clone(),
             evse: fact.evse,
             connector: fact.connector,
+            since: fact.observed_at,
         };
         self.open.insert(fact.transaction.clone(), open);
         if overlaps { outcome.effect(Effect::Count(Oddity::OverlappingTransaction)) } else { outcome }
@@ -137,7 +138,7 @@ fn purpose(report: &TransactionReport, numbering: Option<&Numbering>) -> Purpose
 }
 
 /// The instant, if a clock that is set could show it.
-fn plausible(now: Timestamp, at: Timestamp) -> Option<Timestamp> {
+pub(super) fn plausible(now: Timestamp, at: Timestamp) -> Option<Timestamp> {
     (at >= EARLIEST && at <= now.plus_millis(LATEST_AHEAD_MS)).then_some(at)
 }
 
@@ -146,7 +147,7 @@ fn first_candidate(numbering: &Numbering) -> Option<TransactionId> {
 }
 
 /// The report as a fact; `true` when a time had to be repaired.
-fn fact_of(
+pub(super) fn fact_of(
     now: Timestamp,
     report: TransactionReport,
     transaction: TransactionId,
@@ -184,6 +185,7 @@ fn fact_of(
         remote_start_id: report.remote_start_id,
         time_repaired: repaired,
         adopted: false,
+        aside: false,
         samples,
         ruling: None,
         content,

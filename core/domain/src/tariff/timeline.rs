@@ -1,6 +1,7 @@
 //! Which version of a tariff is in force when. A change of prices in the middle of a session counts from the moment it takes effect.
 
 use super::Tariff;
+use super::restriction::Restrictions;
 use crate::time::Timestamp;
 
 /// The versions of a tariff, in the order in which they come into force. Never empty.
@@ -54,6 +55,17 @@ impl<'a> Timeline<'a> {
     #[must_use]
     pub const fn first(&self) -> TariffVersion<'a> {
         self.first
+    }
+
+    /// Does what something costs hang on the time of day, the date or the session's age?
+    #[must_use]
+    pub fn looks_at_clock(&self) -> bool {
+        let by_time = |restrictions: &Restrictions| {
+            let by_age = restrictions.min_duration_s.or(restrictions.max_duration_s).is_some();
+            restrictions.is_local() || by_age
+        };
+        self.versions()
+            .any(|version| version.tariff.elements.iter().any(|element| by_time(&element.restrictions)))
     }
 
     pub(super) fn versions(&self) -> impl Iterator<Item = TariffVersion<'a>> {

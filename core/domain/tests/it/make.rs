@@ -38,6 +38,7 @@ pub(crate) fn policy() -> Arc<StationPolicy> {
         heartbeat_interval_s: 300,
         boot_retry_s: 30,
         tokens: TokenPolicy { unknown: UnknownTokens::Reject, concurrent_max: 1 },
+        bill_unnamed_readings: false,
         numbering: NumberingSecret::new(b"a secret of the tests"),
     })
 }
@@ -98,6 +99,7 @@ pub(crate) fn fact(report: &TransactionReport) -> TransactionFact {
         remote_start_id: report.remote_start_id,
         time_repaired: false,
         adopted: false,
+        aside: false,
         samples: report.samples.clone(),
         ruling: None,
         content: content_hash(report),

@@ -7,6 +7,7 @@ use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::ruling::Ruling;
+use ringmain_domain::session::plausible::Demands;
 use ringmain_domain::session::{SessionFlag, SessionStatus, fold};
 use ringmain_domain::settlement::{BillingPolicy, Prices, Settlement, settle};
 use ringmain_domain::tariff::restriction::Restrictions;
@@ -184,7 +185,7 @@ fn f19_more_than_the_evse_can_give_waits_for_a_person() {
     // 9 kWh in an hour, the most in half of it 5 kWh: 10 kW.
     let held = |max_power_w| {
         let folded = fold(&TenantId::default_tenant(), &station_id(), &whole()).unwrap();
-        folded.held_to(max_power_w).session.status
+        folded.held_to(Demands { max_power_w, proof: false }).session.status
     };
     assert_eq!(held(None), SessionStatus::Completed);
     assert_eq!(held(Some(10_000)), SessionStatus::Completed);
@@ -192,7 +193,9 @@ fn f19_more_than_the_evse_can_give_waits_for_a_person() {
     assert_eq!(held(Some(8_700)), SessionStatus::UnderReview);
     let mut facts = whole();
     facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "checked".into() }, 61));
-    let folded = fold(&TenantId::default_tenant(), &station_id(), &facts).unwrap().held_to(Some(1_000));
+    let folded = fold(&TenantId::default_tenant(), &station_id(), &facts)
+        .unwrap()
+        .held_to(Demands { max_power_w: Some(1_000), proof: false });
     assert_eq!(folded.session.status, SessionStatus::Completed, "a person has ruled");
     assert_eq!(folded.session.flags, [SessionFlag::ImplausibleEnergy]);
 }

@@ -10,6 +10,7 @@ use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::ruling::{of_contradiction, of_rivals};
+use ringmain_domain::session::plausible::Demands;
 use ringmain_domain::session::{Folded, Session, SessionStatus, fold};
 use ringmain_domain::settlement::{BillingPolicy, Settlement, estimate, settle};
 use ringmain_domain::time::Timestamp;
@@ -192,7 +193,7 @@ struct Anew<'a> {
     folded: Folded,
     new: Vec<&'a Told>,
     facts: Vec<TransactionFact>,
-    max_power_w: Option<u32>,
+    demands: Demands,
 }
 
 fn fold_anew<'a>(
@@ -205,9 +206,9 @@ fn fold_anew<'a>(
         let Some(one) = new.first() else { continue };
         let facts = facts.remove(&id).unwrap_or_default();
         let known = places.get(&(one.tenant.clone(), one.station.clone()));
-        let max_power_w = known.and_then(|known| known.max_power_w);
+        let demands = known.map(|known| known.demands).unwrap_or_default();
         if let Some(folded) = fold(&one.tenant, &one.station, &facts) {
-            all.push(Anew { folded: folded.held_to(max_power_w), new, facts, max_power_w });
+            all.push(Anew { folded: folded.held_to(demands), new, facts, demands });
         } else if new.iter().any(|one| one.fact.ruling.is_none()) {
             return Err(StoreError::corrupt("stored facts are not there"));
         }
@@ -316,7 +317,7 @@ impl Projected {
                 self.rulings.push(told);
                 anew.facts.push(fact);
                 if let Some(folded) = fold(&one.tenant, &one.station, &anew.facts) {
-                    anew.folded = folded.held_to(anew.max_power_w);
+                    anew.folded = folded.held_to(anew.demands);
                 }
             }
         }

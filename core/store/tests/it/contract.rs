@@ -3,6 +3,7 @@
 mod access;
 mod append;
 mod bounds;
+mod circuits;
 mod commands;
 mod installation;
 mod messages;

@@ -20,7 +20,7 @@ const LANES: usize = 4;
 
 on_both_engines!(what_was_acknowledged_is_there_after_a_kill);
 
-/// F33, F35: connections break at any moment, also while they commit; what is appended until it is acknowledged is stored and billed
+/// F33: connections break at any moment, also while they commit; what is appended until it is acknowledged is stored and billed
 /// once. On PostgreSQL: an embedded store has no connection that could break.
 #[tokio::test]
 async fn f33_connections_that_break_in_a_commit_lose_and_double_nothing() {

@@ -151,6 +151,7 @@ pub(crate) fn message(station: &'static str, transaction: &str, sequence: u32, m
             remote_start_id: None,
             time_repaired: false,
             adopted: false,
+            aside: false,
             samples: Vec::new(),
             ruling: None,
             content: format!("{transaction}/{sequence}").into(),

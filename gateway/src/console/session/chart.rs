@@ -220,6 +220,7 @@ mod tests {
             remote_start_id: None,
             time_repaired: false,
             adopted: false,
+            aside: false,
             samples,
             ruling: None,
             content: "".into(),

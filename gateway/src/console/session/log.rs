@@ -64,6 +64,12 @@ impl Line {
         if fact.time_repaired {
             notes.push("its clock could not be right".to_owned());
         }
+        if fact.adopted {
+            notes.push("it names no transaction, and this is the only one it can be about".to_owned());
+        }
+        if fact.aside {
+            notes.push("kept beside the bill".to_owned());
+        }
         let (what, readings) = said(fact);
         Self { at, kind: if contradicts { "conflict" } else { "fact" }, what, notes, readings }
     }

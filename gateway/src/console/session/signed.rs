@@ -2,12 +2,13 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use ringmain_certs::ocmf::Record;
 use ringmain_certs::ocmf::key::MeterKey;
-use ringmain_certs::ocmf::payload::ReadingReason;
 use ringmain_certs::ocmf::xml::{XmlContext, XmlValue, transparency_xml};
 use ringmain_domain::id::{SessionId, TenantId};
 use ringmain_domain::meter::SignedValue;
+use ringmain_domain::ocmf::Record;
+use ringmain_domain::ocmf::payload::ReadingReason;
+use ringmain_domain::ocmf::transaction::MeteredTransaction;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_store::store::{Store, StoreError};
@@ -76,6 +77,12 @@ pub(super) fn of(facts: &[TransactionFact]) -> Vec<(Timestamp, &SignedValue)> {
 /// Can the transparency software read any of them?
 pub(super) fn has_ocmf(values: &[(Timestamp, &SignedValue)]) -> bool {
     values.iter().any(|(_, value)| Record::read(&value.data).is_ok())
+}
+
+/// What they say together: the energy that the meter signed, then each thing that speaks against it.
+pub(super) fn in_words(metered: &MeteredTransaction) -> Vec<String> {
+    let energy = metered.energy_wh.map(|exact| format!("the meter signed {exact} Wh"));
+    energy.into_iter().chain(metered.problems.iter().map(ToString::to_string)).collect()
 }
 
 fn in_json(values: &[(Timestamp, &SignedValue)]) -> String {

@@ -83,6 +83,7 @@ async fn a_row_says_what_the_record_says() {
         ("excl_tax", "6.00"),
         ("incl_tax", "7.14"),
         ("signature", ""),
+        ("signed_energy_wh", ""),
     ] {
         assert_eq!(table.column(column), [expect], "{column}");
     }

@@ -65,6 +65,8 @@ async fn every_route_asks_for_a_key_and_every_role_may_only_what_it_may() {
 async fn another_tenant_sees_nothing_of_ours() {
     let rig = Rig::start().await;
     rig.add_location("depot-1").await;
+    let tree = json!({"circuits": [{"id": "grid", "limit": {"power_w": 50_000}}], "evses": []});
+    assert_eq!(rig.send("PUT", "/locations/depot-1/circuits", Some(tree)).await.status, 200);
     rig.add_tariff("std").await;
     let station = rig.add_station("CS-1", 1).await;
     rig.add_session(&station, "T1", 0, true).await;
@@ -82,6 +84,7 @@ async fn another_tenant_sees_nothing_of_ours() {
     let paths = [
         ("/locations/{id}", "/locations/depot-1".to_owned()),
         ("/locations/{id}/access", "/locations/depot-1/access".to_owned()),
+        ("/locations/{id}/circuits", "/locations/depot-1/circuits".to_owned()),
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
         ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),

@@ -416,6 +416,7 @@ fn fact(
         remote_start_id: None,
         time_repaired: false,
         adopted: false,
+        aside: false,
         samples: vec![Sample::import_register(at, register_wh, context)],
         ruling: None,
         content: format!("{transaction}-{sequence}").into(),

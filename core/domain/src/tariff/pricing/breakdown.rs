@@ -131,6 +131,18 @@ impl CostBreakdown {
         };
         self.lines.iter().filter(|line| line.kind == kind).fold(None, add)
     }
+
+    /// Does it bill time, or by more than one version of the tariff?
+    #[must_use]
+    pub fn hangs_on_time(&self) -> bool {
+        let of_time = |line: &CostLine| {
+            let is_time = matches!(line.kind, LineKind::Usage(Dimension::Time | Dimension::ParkingTime));
+            is_time && !line.incl_tax.is_zero()
+        };
+        let mut versions: Vec<_> = self.lines.iter().filter_map(|line| line.tariff_from).collect();
+        versions.dedup();
+        versions.len() > 1 || self.lines.iter().any(of_time)
+    }
 }
 
 // === impl LineKind ===

@@ -192,7 +192,6 @@ impl World {
                 break;
             }
             self.now = at;
-            if number > 595_000 && number < 595_030 { eprintln!("DBG {at} {number} {:?}", self.events.get(&number).map(|e| format!("{e:?}").chars().take(260).collect::<String>())); }
             if let Some(event) = self.events.remove(&number) {
                 self.step(event);
             }

@@ -187,27 +187,20 @@ fn meter_values(
     let mut samples = Samples::default();
     add_samples(&mut samples, &request.meter_value, "/meterValue", quirks);
     let samples = samples.finish(quirks);
-    let Some(transaction_id) = request.transaction_id else {
-        return Ok(StationReport::Metering(MeteringReport { evse, samples }));
-    };
     let instants = || request.meter_value.iter().map(|value| wire::instant(value.timestamp));
     let first_at = instants().next().map_or(0, |instant| instant.as_millis());
-    Ok(StationReport::Transaction(TransactionReport {
-        transaction: transaction(transaction_id, quirks),
-        key: MessageKey::Meter { first_at, content: samples_hash(&samples) },
-        phase: TransactionPhase::Updated,
-        evse: Some(evse),
-        connector: Some(connector),
-        token: None,
-        observed_at: instants().max().unwrap_or(tolerance.received_at),
-        trigger: "MeterValues".into(),
-        charging_state: None,
-        stop_reason: None,
-        offline: false,
-        remote_start_id: None,
-        reservation_id: None,
+    let key = MessageKey::Meter { first_at, content: samples_hash(&samples) };
+    let Some(transaction_id) = request.transaction_id else {
+        return Ok(StationReport::Metering(MeteringReport { evse, samples, key: Some(key) }));
+    };
+    let report = TransactionReport::of_readings(
+        transaction(transaction_id, quirks),
+        key,
+        (Some(evse), Some(connector)),
+        instants().max().unwrap_or(tolerance.received_at),
         samples,
-    }))
+    );
+    Ok(StationReport::Transaction(report))
 }
 
 fn add_samples(samples: &mut Samples, values: &[v16::MeterValue], path: &str, quirks: &mut Quirks) {

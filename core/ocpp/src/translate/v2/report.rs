@@ -70,7 +70,7 @@ fn read_as_v21(
             let request: v21::MeterValuesRequest = wire::read(payload, tolerance, quirks)?;
             let evse = place::evse(request.evse_id, "/evseId")?;
             let samples = samples_of(&request.meter_value, quirks);
-            Ok(StationReport::Metering(MeteringReport { evse, samples }))
+            Ok(StationReport::Metering(MeteringReport { evse, samples, key: None }))
         }
         Action::NotifyEvent => notify_event(wire::read(payload, tolerance, quirks)?),
         Action::NotifyReport => notify_report(wire::read(payload, tolerance, quirks)?),

@@ -1,12 +1,22 @@
 //! A transaction out of its records: what speaks against billing it, and its energy.
 
-use ringmain_certs::ocmf::Record;
-use ringmain_certs::ocmf::payload::{Reading, ReadingReason, TimeSync};
-use ringmain_certs::ocmf::transaction::{MeteredTransaction, Problem, check};
+use ringmain_domain::ocmf::payload::{Reading, ReadingReason, TimeSync};
+use ringmain_domain::ocmf::transaction::{MeteredTransaction, Problem, check};
+use ringmain_domain::ocmf::{FIELD_BYTES_MAX, READINGS_MAX, ReadError, Record};
 use ringmain_domain::time::Timestamp;
 
-use super::unsigned;
-use super::vectors::PAYLOAD;
+/// A begin and an end in one record; the end leaves out what is as above.
+const PAYLOAD: &str = concat!(
+    r#"{"FV":"1.4","GI":"Ringmain Bench","GS":"RB-GW-1","PG":"T41","MV":"Bench","MM":"EM-3","#,
+    r#""MS":"RB-M-7","IS":false,"IT":"NONE","RD":[{"TM":"2026-03-01T08:00:00,000+0100 S","TX":"B","#,
+    r#""RV":2935.600,"RI":"01-00:01.08.00*FF","RU":"kWh","RT":"AC","EF":"","ST":"G"},"#,
+    r#"{"TM":"2026-03-01T09:30:00,000+0100 S","TX":"E","RV":2965.101}]}"#,
+);
+
+/// A record with this payload and a signature that fits nothing.
+fn unsigned(payload: &str) -> String {
+    format!(r#"OCMF|{payload}|{{"SD":"00"}}"#)
+}
 
 /// A record of meter M-1 with these readings.
 fn page(page: &str, readings: &str) -> String {
@@ -22,7 +32,7 @@ fn at(minute: u32, reason: &str, value: &str) -> String {
 
 fn checked(payloads: &[String]) -> MeteredTransaction {
     let records: Vec<Record> =
-        payloads.iter().map(|payload| Record::read(&unsigned(payload)).expect("a record")).collect();
+        payloads.iter().map(|payload| Record::read(&unsigned(payload)).unwrap()).collect();
     check(&records.iter().collect::<Vec<_>>())
 }
 
@@ -37,7 +47,7 @@ fn check_case(name: &str, payloads: &[String], energy_wh: &str, problems: &[Prob
 }
 
 fn readings(payload: &str) -> Vec<Reading> {
-    Record::read(&unsigned(payload)).expect("a record").payload().readings.clone()
+    Record::read(&unsigned(payload)).unwrap().payload().readings.clone()
 }
 
 #[test]
@@ -243,7 +253,22 @@ fn faults_of_meter_and_clock_are_told() {
 #[test]
 fn a_problem_is_stored_under_its_name() {
     let problems = [Problem::PaginationGap { expected: 1, found: 3 }, Problem::TimeUnusable];
-    let stored = serde_json::to_string(&problems).expect("JSON");
+    let stored = serde_json::to_string(&problems).unwrap();
     assert_eq!(stored, r#"[{"pagination_gap":{"expected":1,"found":3}},"time_unusable"]"#);
-    assert_eq!(serde_json::from_str::<Vec<Problem>>(&stored).expect("problems"), problems);
+    assert_eq!(serde_json::from_str::<Vec<Problem>>(&stored).unwrap(), problems);
+}
+
+#[test]
+fn what_a_record_may_hold_is_bounded() {
+    let read = |payload: &str| Record::read(&unsigned(payload)).map(drop);
+    let many = |count: usize| page("T1", &vec!["{}"; count].join(","));
+    assert_eq!(read(&many(READINGS_MAX)), Ok(()));
+    assert_eq!(read(&many(READINGS_MAX + 1)), Err(ReadError::TooManyReadings));
+    let status = |length: usize| page("T1", &format!(r#"{{"ST":"{}"}},{{}}"#, "G".repeat(length)));
+    assert_eq!(read(&status(FIELD_BYTES_MAX)), Ok(()));
+    assert_eq!(read(&status(FIELD_BYTES_MAX + 1)), Err(ReadError::FieldTooLong));
+    assert_eq!(read(&page(&"T".repeat(FIELD_BYTES_MAX + 1), "{}")), Err(ReadError::FieldTooLong));
+    // Of very many things that are wrong some are told.
+    let odd: Vec<_> = (0..READINGS_MAX).map(|number| format!(r#"{{"ST":"x{number}"}}"#)).collect();
+    assert_eq!(checked(&[page("T1", &odd.join(","))]).problems.len(), 32);
 }

@@ -5,22 +5,32 @@
 //! Never: a rounded number, a guess at a missing value, or the decision what to do about a problem.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use ringmain_domain::time::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
 use super::payload::{Reading, ReadingReason, TimeSync};
+use crate::time::Timestamp;
+
+/// So many problems are told; one is enough to bill nothing.
+const PROBLEMS_MAX: usize = 32;
 
 /// What the signed records of one transaction say together.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MeteredTransaction {
     /// All that is wrong, each once, in the order found; empty for a faultless transaction.
     pub problems: Vec<Problem>,
     /// Imported energy, end minus begin, in Wh, exactly. `None` when an end is missing or registers disagree. It may
     /// stand beside problems; billing takes [`Self::billable_energy_wh`].
     pub energy_wh: Option<Decimal>,
+    /// The same at the meter where the energy is what reached the vehicle, cable losses taken off; `None` where one of the two is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mains_wh: Option<Decimal>,
+    /// What the last digit of the coarsest reading of begin or end is worth, in Wh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_wh: Option<Decimal>,
     /// The earliest begin, by the meter's clock.
     pub begin_at: Option<Timestamp>,
     /// The latest end, by the meter's clock.
@@ -33,6 +43,8 @@ pub struct MeteredTransaction {
 pub enum Problem {
     /// There is no record.
     NoRecords,
+    /// More records than are read of one transaction.
+    TooManyRecords,
     /// No record names a meter or gateway.
     MeterUnnamed,
     /// The records name different meters or gateways.
@@ -81,6 +93,36 @@ pub enum Problem {
     TimeNotSynchronised,
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRecords => "there is no record",
+            Self::TooManyRecords => "there are more records than are read of one transaction",
+            Self::MeterUnnamed => "no record names its meter",
+            Self::MeterChanged => "the records are of different meters",
+            Self::PaginationUnreadable => "a record has no page number of the transaction",
+            Self::PaginationGap { expected, found } => {
+                return write!(f, "page {expected} should have come, page {found} came");
+            }
+            Self::NoEnergyRegister => "no register of imported energy was read",
+            Self::BeginMissing => "the reading at the begin is missing",
+            Self::BeginRepeated => "there are two different readings at the begin",
+            Self::EndMissing => "the reading at the end is missing",
+            Self::OutOfOrder => "a reading is before the begin or after the end",
+            Self::ValueMissing => "a reading has no exact value",
+            Self::RegisterRunsBackwards => "a register went down",
+            Self::RegistersDisagree => "registers give different energies",
+            Self::Exception => "the meter reports an error while charging",
+            Self::MeterStatus { status } => return write!(f, "the meter's state is {status:?}, not G"),
+            Self::EnergyUnusable => "the meter says that the energy is not to be billed",
+            Self::TimeUnusable => "the meter says that the time is not to be billed",
+            Self::TimeMissing => "a reading has no time",
+            Self::TimeBackwards => "the meter's clock went back",
+            Self::TimeNotSynchronised => "the meter's clock was not synchronised",
+        })
+    }
+}
+
 impl Problem {
     /// Whether the problem leaves the energy usable: it is about the clock alone.
     #[must_use]
@@ -97,6 +139,20 @@ impl MeteredTransaction {
     #[must_use]
     pub fn billable_energy_wh(&self) -> Option<Decimal> {
         self.energy_wh.filter(|_| self.problems.iter().all(Problem::is_about_time_only))
+    }
+
+    /// The energy between two sound readings in Wh, also when pages between them are missing or the meter is not named: too little to bill
+    /// by, enough to contradict. `None` when there is no such pair.
+    #[must_use]
+    pub fn measured_energy_wh(&self) -> Option<Decimal> {
+        let leaves_ends = |problem: &Problem| {
+            let about_pages = matches!(
+                problem,
+                Problem::MeterUnnamed | Problem::PaginationUnreadable | Problem::PaginationGap { .. }
+            );
+            about_pages || problem.is_about_time_only()
+        };
+        self.energy_wh.filter(|_| self.problems.iter().all(leaves_ends))
     }
 
     /// Whether begin and end may be billed by time: no problem at all, and both instants known.
@@ -149,7 +205,7 @@ struct Checker {
 
 impl Checker {
     fn add(&mut self, problem: Problem) {
-        if !self.found.problems.contains(&problem) {
+        if self.found.problems.len() < PROBLEMS_MAX && !self.found.problems.contains(&problem) {
             self.found.problems.push(problem);
         }
     }
@@ -227,6 +283,9 @@ impl Checker {
             let is_missed = is_end || reading.value_text.is_some();
             return if is_missed { vec![Problem::ValueMissing] } else { Vec::new() };
         };
+        if matches!(reading.reason, Some(ReadingReason::Begin | ReadingReason::End)) {
+            self.found.step_wh = self.found.step_wh.max(reading.step_wh());
+        }
         match (reading.reason, register.begin, register.end) {
             (_, _, Some(_)) => problems.push(Problem::OutOfOrder),
             (Some(ReadingReason::Begin), None, None) => {
@@ -262,7 +321,9 @@ impl Checker {
             }
             return self.found;
         };
-        let mut energies = Vec::new();
+        if place == Place::Device {
+            self.found.mains_wh = energy_at(&registers, Place::Mains);
+        }
         for (_, register) in registers.iter().filter(|((at, _), _)| *at == place) {
             if register.begin.is_none() {
                 self.add(Problem::BeginMissing);
@@ -270,10 +331,8 @@ impl Checker {
             if register.end.is_none() {
                 self.add(Problem::EndMissing);
             }
-            let both = register.begin.zip(register.end);
-            energies
-                .push(both.and_then(|(begin, end)| end.checked_sub(begin)).map(|energy| energy.normalize()));
         }
+        let mut energies: Vec<_> = energies(&registers, place).collect();
         energies.dedup();
         match energies.as_slice() {
             [energy] => self.found.energy_wh = *energy,
@@ -283,12 +342,33 @@ impl Checker {
     }
 }
 
+/// End minus begin of each register at a place.
+fn energies(
+    registers: &BTreeMap<(Place, Box<str>), Register>,
+    place: Place,
+) -> impl Iterator<Item = Option<Decimal>> {
+    registers.iter().filter(move |((at, _), _)| *at == place).map(|(_, register)| {
+        let (begin, end) = register.begin.zip(register.end)?;
+        end.checked_sub(begin).map(|energy| energy.normalize())
+    })
+}
+
+/// The energy at a place, when its registers agree.
+fn energy_at(registers: &BTreeMap<(Place, Box<str>), Register>, place: Place) -> Option<Decimal> {
+    let mut energies = energies(registers, place);
+    let first = energies.next()??;
+    energies.all(|energy| energy == Some(first)).then_some(first)
+}
+
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
 }
+
+/// The place of group F in an OBIS code.
+const LAST_GROUP: usize = 5;
 
 /// The import energy register that a reading is of, by its OBIS code: `1-x:C.8.x`, C being 1, or one of those that OCMF
 /// reserves (table 25), or 98, which DC meters used for compensated import before. Without a code the unit decides.
@@ -299,8 +379,12 @@ fn energy_register(reading: &Reading) -> Option<(Place, Box<str>)> {
         return energy.then(|| (Place::Mains, "".into()));
     };
     let mut groups = [None::<u8>; 6];
-    for (group, text) in groups.iter_mut().zip(obis.split(['-', ':', '.', '*'])) {
-        *group = Some(u8::from_str_radix(text, 16).ok()?);
+    for (place, (group, text)) in groups.iter_mut().zip(obis.split(['-', ':', '.', '*'])).enumerate() {
+        *group = u8::from_str_radix(text, 16).ok();
+        // The last group, a storage number, is decimal with some meters; nothing hangs on it.
+        if group.is_none() && place < LAST_GROUP {
+            return None;
+        }
     }
     let place = match groups {
         [Some(1), _, Some(0x01 | 0xB0 | 0xB2), Some(8), ..] => Place::Mains,

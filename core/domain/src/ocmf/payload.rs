@@ -5,13 +5,13 @@
 //! [`super::transaction::Problem`], so that a record which fits its key is not called unreadable.
 //! Never: a number through a float; the decimals a meter writes are part of what it signed.
 
-use ringmain_domain::time::Timestamp;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::ReadError;
+use super::{FIELD_BYTES_MAX, READINGS_MAX, ReadError};
+use crate::time::Timestamp;
 
 /// The payload of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,39 +116,59 @@ impl Payload {
 
     pub(super) fn read(text: &str) -> Result<Self, ReadError> {
         let raw: RawPayload<'_> = object(text)?;
+        if raw.readings.len() > READINGS_MAX {
+            return Err(ReadError::TooManyReadings);
+        }
         let mut readings: Vec<Reading> = Vec::with_capacity(raw.readings.len());
         let mut above = RawReading::default();
         for text in raw.readings {
             let own: RawReading = object(text.get())?;
+            own.check_length()?;
             above = own.after(above);
             readings.push(above.to_reading());
         }
         if readings.is_empty() {
             return Err(ReadError::NoReadings);
         }
-        let text = |field: Option<String>| -> Box<str> { field.unwrap_or_default().trim().into() };
+        let text = |field: Option<String>| -> Result<Box<str>, ReadError> {
+            let field = field.unwrap_or_default();
+            if field.len() > FIELD_BYTES_MAX {
+                return Err(ReadError::FieldTooLong);
+            }
+            Ok(field.trim().into())
+        };
         Ok(Self {
-            pagination: text(raw.pagination),
-            gateway_serial: text(raw.gateway_serial),
-            meter_serial: text(raw.meter_serial),
-            meter_model: text(raw.meter_model),
+            pagination: text(raw.pagination)?,
+            gateway_serial: text(raw.gateway_serial)?,
+            meter_serial: text(raw.meter_serial)?,
+            meter_model: text(raw.meter_model)?,
             readings,
         })
     }
 }
 
 impl Reading {
+    /// What the last digit of the value is worth, in Wh; `None` when there is no value or the unit is none of energy.
+    #[must_use]
+    pub fn step_wh(&self) -> Option<Decimal> {
+        let last_digit = Decimal::try_new(1, self.value?.scale()).ok()?;
+        in_wh(last_digit, self.unit.as_deref())
+    }
+
     /// The value in Wh, exactly; `None` when there is none or the unit is none of energy.
     #[must_use]
     pub fn energy_wh(&self) -> Option<Decimal> {
-        let value = self.value?;
-        match self.unit.as_deref().map(str::trim) {
-            Some(unit) if unit.eq_ignore_ascii_case("kWh") => value.checked_mul(Decimal::ONE_THOUSAND),
-            Some(unit) if unit.eq_ignore_ascii_case("Wh") => Some(value),
-            _ => None,
-        }
-        .map(|exact| exact.normalize())
+        in_wh(self.value?, self.unit.as_deref())
     }
+}
+
+fn in_wh(value: Decimal, unit: Option<&str>) -> Option<Decimal> {
+    match unit.map(str::trim) {
+        Some(unit) if unit.eq_ignore_ascii_case("kWh") => value.checked_mul(Decimal::ONE_THOUSAND),
+        Some(unit) if unit.eq_ignore_ascii_case("Wh") => Some(value),
+        _ => None,
+    }
+    .map(|exact| exact.normalize())
 }
 
 #[derive(Deserialize)]
@@ -184,6 +204,16 @@ struct RawReading {
 }
 
 impl RawReading {
+    fn check_length(&self) -> Result<(), ReadError> {
+        let texts = [&self.time, &self.reason, &self.obis, &self.unit, &self.status, &self.error_flags];
+        let long = |length: usize| length > FIELD_BYTES_MAX;
+        let any = texts.into_iter().flatten().any(|text| long(text.len()));
+        if any || self.value.as_ref().is_some_and(|value| long(value.get().len())) {
+            return Err(ReadError::FieldTooLong);
+        }
+        Ok(())
+    }
+
     /// A field left out has the value of the reading before it. Not so RV: a reading without one tells of an event,
     /// and a value that nobody read must not become the end of a bill.
     fn after(self, above: Self) -> Self {

@@ -1,0 +1,70 @@
+//! Trees of circuits: one for each location whose load is managed, kept and replaced as a whole.
+
+use ringmain_domain::id::{LocationId, TenantId};
+use ringmain_domain::load::tree::SiteTree;
+use ringmain_domain::time::Timestamp;
+
+use crate::engine::Statement;
+use crate::engine::param::{Param, params};
+use crate::locations::keep_beside;
+use crate::store::{Store, StoreError};
+
+/// A tree as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTree {
+    /// The tree.
+    pub tree: SiteTree,
+    /// When it was drawn.
+    pub updated_at: Timestamp,
+}
+
+impl Store {
+    /// The tree of a location; `None`: nobody drew one, or there is no such location.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; `Corrupt` also for a tree that this release does not take for sound.
+    pub async fn site_tree(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+    ) -> Result<Option<StoredTree>, StoreError> {
+        let sql = "SELECT updated_at, document FROM site_trees WHERE tenant = $1 AND location_id = $2";
+        let rows = self.engine().rows(sql, params![tenant, location]).await?;
+        let stored = |row: &crate::engine::row::Row| {
+            Ok(StoredTree { tree: row.json("document")?, updated_at: row.at("updated_at")? })
+        };
+        rows.first().map(stored).transpose()
+    }
+
+    /// Keeps a tree in the place of the one before; `false`: there is no such location, and nothing is kept.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_site_tree(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+        tree: &SiteTree,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO site_trees (tenant, location_id, updated_at, document) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (tenant, location_id) DO UPDATE SET updated_at = excluded.updated_at, document = excluded.document";
+        let mut row = params![tenant, location, now];
+        row.push(Param::json(tree)?);
+        let (id, put) = (params![tenant, location], Statement::once(sql, row));
+        self.engine().write(move |tx| Box::pin(keep_beside(tx, id, put))).await
+    }
+
+    /// Removes a location's tree; `false`: there was none.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn delete_site_tree(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+    ) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2 RETURNING location_id";
+        Ok(!self.engine().change(sql, params![tenant, location]).await?.is_empty())
+    }
+}
