@@ -14,4 +14,5 @@ mod settlement;
 mod simulation;
 mod site;
 mod station;
+mod steering;
 mod tidy;

@@ -62,6 +62,9 @@ pub struct SteeringState {
     owner: Epoch,
     /// The copy of the ledger is good enough to act on.
     loaded: bool,
+    /// It was asked for again. One reading settles all answers before it; a second one would come after new writes, forget that they
+    /// are under way, and make each of them twice: the refusals would ask for more readings without end.
+    loading: bool,
     seats: Vec<Seat>,
     /// Room may have come free since the last round of raises.
     room_changed: bool,
@@ -79,6 +82,7 @@ impl SteeringState {
             ledger: Ledger { owner, accounts: Vec::new() },
             owner,
             loaded: false,
+            loading: false,
             seats: outlets.iter().map(Seat::new).collect(),
             room_changed: false,
         }
@@ -140,6 +144,7 @@ impl SteeringState {
     }
 
     fn on_loaded(&mut self, now: Timestamp, ledger: Ledger, effects: &mut Vec<Effect>) {
+        self.loading = false;
         if ledger.owner != self.owner || ledger.accounts.len() != self.seats.len() {
             self.loaded = false;
             effects.push(Effect::Alarm(Alarm::Deposed));
@@ -177,10 +182,7 @@ impl SteeringState {
                 seat.writing = false;
                 self.on_refused(refusal, effects);
             }
-            StoreAnswer::WriteLost => {
-                self.loaded = false;
-                effects.push(Effect::Load);
-            }
+            StoreAnswer::WriteLost => self.load(effects),
         }
     }
 
@@ -191,10 +193,15 @@ impl SteeringState {
                 self.loaded = false;
                 effects.push(Effect::Alarm(Alarm::Deposed));
             }
-            Refusal::Moved { .. } | Refusal::Full { .. } | Refusal::Unknown => {
-                self.loaded = false;
-                effects.push(Effect::Load);
-            }
+            Refusal::Moved { .. } | Refusal::Full { .. } | Refusal::Unknown => self.load(effects),
+        }
+    }
+
+    fn load(&mut self, effects: &mut Vec<Effect>) {
+        self.loaded = false;
+        if !self.loading {
+            self.loading = true;
+            effects.push(Effect::Load);
         }
     }
 

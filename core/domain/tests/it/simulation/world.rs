@@ -20,6 +20,9 @@ use super::promises::Promise;
 use super::station::{Order, Station};
 use super::unguarded::Watch;
 
+/// Ten times what the busiest run needs.
+const EVENTS_MAX: u64 = 5_000_000;
+
 #[derive(Debug)]
 pub(crate) enum Event {
     Second,
@@ -185,6 +188,9 @@ impl World {
         ((400.0 * (normal * 0.8).exp()) as i64).min(20_000)
     }
 
+    /// # Panics
+    ///
+    /// When owner and store keep each other busy: then more happens than virtual time can explain.
     pub(crate) fn run(&mut self, until: i64) {
         while let Some(Reverse((at, number))) = self.queue.pop() {
             // What the stations were allowed is the last promise to break.
@@ -192,6 +198,7 @@ impl World {
                 break;
             }
             self.now = at;
+            assert!(number < EVENTS_MAX, "{number} events in {at} ms");
             if let Some(event) = self.events.remove(&number) {
                 self.step(event);
             }

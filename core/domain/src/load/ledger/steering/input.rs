@@ -112,7 +112,7 @@ pub enum Effect {
         /// What.
         change: Change,
     },
-    /// Read the ledger again.
+    /// Read the ledger again, as often as it takes: until [`Input::Loaded`] nothing else is asked of the store.
     Load,
     /// Hand a grant to its connection, whose fence decides.
     Send {
