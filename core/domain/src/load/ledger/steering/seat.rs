@@ -154,6 +154,10 @@ impl Seat {
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.note_release(now, account);
+        // What is in doubt is an open grant. The last one can close while its doubt lasts, and then there is nothing to issue again.
+        if account.newest().is_none() {
+            self.doubt = Doubt::None;
+        }
         if !self.writing {
             let change = self.fact(now, slot, account).or_else(|| self.next_grant(now, slot, account));
             if let Some(change) = change {
