@@ -45,6 +45,14 @@ prove-tests:
 chaos:
 	@scripts/chaos.sh $(ARGS)
 
+# Thousands of drawn sites in virtual time: the sum of what stations were allowed against every limit. One line tells how it went and names the
+# seeds that failed; replay one with SEEDS=1 SEED=n.
+SEEDS ?= 10000
+SEED ?= 1
+.PHONY: load-simulation
+load-simulation:
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --release -p ringmain-domain --test it no_seed_takes_a_site_over_its_limit -- --nocapture
+
 # The external benchmark of the load planner. SETS is the folder of the recorded sets, which may not be published; without it they are
 # told as SKIPPED. make bench-plan SETS=FOLDER ARGS="--write docs" puts table and plot into docs/charging.md.
 .PHONY: bench-plan

@@ -207,6 +207,18 @@ number_id!(
     /// The fencing number of a connection: a later connection of a station has a higher one.
     Epoch(i64)
 );
+number_id!(
+    /// The place of a grant in the order of its EVSE's grants, from 1; 0 stands for none yet.
+    GrantSeq(i64)
+);
+
+impl GrantSeq {
+    /// The one after this.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 /// The namespace of all ids that are derived from others; fixed for ever, or a retry would make a second record.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7269_6e67_6d61_696e_8000_6f63_7070_0001);

@@ -1,0 +1,352 @@
+//! One EVSE as its owner sees it: what is on its way, what was confirmed when, and what to do next.
+
+use crate::id::{Epoch, GrantSeq, TransactionId};
+use crate::load::ledger::account::{Account, Fallback, GrantState};
+use crate::load::ledger::conduct::Conduct;
+use crate::load::ledger::steering::input::{Alarm, Effect};
+use crate::load::ledger::steering::{Outlet, Pace};
+use crate::load::ledger::{Change, Proposal, Slot};
+use crate::time::Timestamp;
+use crate::unit::Milliamps;
+
+/// The one call that may be in flight for an EVSE (G13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Grant(GrantSeq),
+    ReadBack,
+    Clear(GrantSeq),
+    Fallback(Milliamps),
+}
+
+/// How many finished transactions an EVSE remembers; grants of older ones wait for a newer grant.
+pub(super) const ENDED_MAX: usize = 4;
+
+/// An accepted grant whose guard runs, or is over and waits to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guard {
+    pub(super) seq: GrantSeq,
+    pub(super) limit: Milliamps,
+    pub(super) over_at: Timestamp,
+    /// The last sample before was at least 1 A above the limit: only then do low samples prove anything (G5).
+    pub(super) was_above: bool,
+    pub(super) low_samples: u8,
+}
+
+/// What has to happen before anything may be raised here (G8, G10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    /// Ask the station first.
+    Unread,
+    /// Issue the newest value again.
+    Unissued,
+}
+
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) conduct: Conduct,
+    pub(super) minimum: Milliamps,
+    pub(super) step: Milliamps,
+    pub(super) fallback: Milliamps,
+    /// What the plan wants; none until there is a plan for the running transaction.
+    pub(super) target: Option<Milliamps>,
+    pub(super) transaction: Option<TransactionId>,
+    /// The last transactions known to be over, at most [`ENDED_MAX`].
+    pub(super) ended: Vec<TransactionId>,
+    /// When the end became known, not everything open was in force yet: it may hold for the next transaction at a careless station.
+    pub(super) needs_clear: bool,
+    pub(super) connection: Option<Epoch>,
+    /// When the last connection ended, as far as this owner saw it.
+    pub(super) silent_since: Option<Timestamp>,
+    pub(super) doubt: Doubt,
+    /// The fallback is to be compared after a boot.
+    pub(super) fallback_unread: bool,
+    pub(super) call: Option<Call>,
+    /// A transaction of the store is under way for this EVSE.
+    pub(super) writing: bool,
+    pub(super) guards: Vec<Guard>,
+    /// The highest sequence this connection answered: by the order of calls all earlier ones are settled too (G4).
+    pub(super) answered: GrantSeq,
+    /// No grant of a running transaction is in force after this moment: (through, when) (G6).
+    pub(super) release: Option<(GrantSeq, Timestamp)>,
+    pub(super) fallback_guard: Option<(Milliamps, Timestamp)>,
+    pub(super) fallback_lost: bool,
+    pub(super) deaf: Option<bool>,
+    pub(super) raised_at: Option<Timestamp>,
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) failures: u8,
+    pub(super) sample: Option<Milliamps>,
+    pub(super) over_samples: u8,
+    pub(super) named: bool,
+    /// A raise the store has not answered yet.
+    pub(super) proposed: Milliamps,
+}
+
+// === impl Seat ===
+
+impl Seat {
+    pub(super) fn new(outlet: &Outlet) -> Self {
+        Self {
+            conduct: outlet.conduct,
+            minimum: outlet.minimum,
+            step: outlet.step.max(Milliamps(1)),
+            fallback: outlet.fallback,
+            target: None,
+            transaction: None,
+            ended: Vec::new(),
+            needs_clear: true,
+            connection: None,
+            silent_since: None,
+            doubt: Doubt::None,
+            fallback_unread: false,
+            call: None,
+            writing: false,
+            guards: Vec::new(),
+            answered: GrantSeq(0),
+            release: None,
+            fallback_guard: None,
+            fallback_lost: false,
+            deaf: None,
+            raised_at: None,
+            retry_at: None,
+            failures: 0,
+            sample: None,
+            over_samples: 0,
+            named: false,
+            proposed: Milliamps::ZERO,
+        }
+    }
+
+    /// Connected, with a transaction its profiles can be bound to.
+    pub(super) const fn is_steered(&self) -> bool {
+        self.connection.is_some() && self.transaction.is_some()
+    }
+
+    /// What the station has in force, or will have when its newest grant arrives.
+    pub(super) fn held(&self, account: &Account) -> Milliamps {
+        account.newest().map_or_else(|| account.floor(), |grant| grant.limit)
+    }
+
+    /// By how much it is to be lowered.
+    pub(super) fn surplus(&self, account: &Account) -> Milliamps {
+        self.held(account).minus(self.wanted(account)).max(Milliamps::ZERO)
+    }
+
+    /// The target in whole steps, never above the rated current; of a deaf station the least that charges (G12). Without a plan it is
+    /// what it has.
+    pub(super) fn wanted(&self, account: &Account) -> Milliamps {
+        let target = self.target.unwrap_or_else(|| self.held(account)).min(account.rated);
+        let target = if account.deaf { target.min(self.minimum) } else { target };
+        self.in_steps(target)
+    }
+
+    pub(super) const fn in_steps(&self, current: Milliamps) -> Milliamps {
+        Milliamps(current.0 - current.0 % self.step.0)
+    }
+
+    /// What the store is to be told next, or what the station is to be asked next. One of each at a time.
+    pub(super) fn advance(
+        &mut self,
+        now: Timestamp,
+        slot: Slot,
+        account: &Account,
+        pace: &Pace,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.note_release(now, account);
+        // What is in doubt is an open grant. The last one can close while its doubt lasts, and then there is nothing to issue again.
+        if account.newest().is_none() {
+            self.doubt = Doubt::None;
+        }
+        if !self.writing {
+            let change = self.fact(now, slot, account).or_else(|| self.next_grant(now, slot, account));
+            if let Some(change) = change {
+                self.writing = true;
+                effects.push(Effect::Write { slot, change });
+            }
+        }
+        if self.call.is_none() && !self.writing {
+            effects.extend(self.next_call(now, slot, account, pace));
+        }
+        effects
+    }
+
+    /// Facts about the station that the ledger lacks.
+    fn fact(&mut self, now: Timestamp, slot: Slot, account: &Account) -> Option<Change> {
+        if self.fallback_lost && account.fallback != Fallback::Unconfirmed {
+            return Some(Change::LoseFallback { slot });
+        }
+        if let Some(deaf) = self.deaf.filter(|deaf| *deaf != account.deaf) {
+            return Some(Change::SetDeaf { slot, deaf });
+        }
+        if let Some((value, _)) = self.fallback_guard.filter(|(_, over_at)| now >= *over_at)
+            && (account.fallback != Fallback::Confirmed(value) || account.opening.is_some())
+        {
+            return Some(Change::ConfirmFallback { slot, value });
+        }
+        let accepted = |seq| account.grants.iter().any(|g| g.seq == seq && g.state == GrantState::Open);
+        if let Some(guard) = self.guards.iter().find(|guard| accepted(guard.seq)) {
+            return Some(Change::Accept { slot, seq: guard.seq });
+        }
+        let oldest = account.grants.first()?.seq;
+        if let Some(guard) = self.guards.iter().rev().find(|guard| now >= guard.over_at)
+            && oldest < guard.seq
+        {
+            return Some(Change::Close { slot, below: guard.seq });
+        }
+        if let Some((through, _)) = self.release.filter(|(through, at)| now >= *at && oldest <= *through) {
+            return Some(Change::Release { slot, through });
+        }
+        self.decayed(now, slot, account)
+    }
+
+    /// G7: only where the model was proven, and only then.
+    fn decayed(&self, now: Timestamp, slot: Slot, account: &Account) -> Option<Change> {
+        if let Some(margin) = self.conduct.end_margin_ms() {
+            let before = now.plus_millis(margin.saturating_neg());
+            if account.grants.iter().any(|grant| grant.valid_to.is_some_and(|end| end < before)) {
+                return Some(Change::Expire { slot, before });
+            }
+        }
+        let ended_at = self.silent_end_at()?;
+        (now >= ended_at).then_some(Change::Release { slot, through: account.seq })
+    }
+
+    fn silent_end_at(&self) -> Option<Timestamp> {
+        let since = self.silent_since.filter(|_| self.connection.is_none())?;
+        self.conduct.silent_end_ms().map(|wait| since.plus_millis(wait))
+    }
+
+    /// A lower, a value issued again, or a renewal: all of them leave the ceiling where it is. Raises are shared out by the site.
+    fn next_grant(&mut self, now: Timestamp, slot: Slot, account: &Account) -> Option<Change> {
+        if self.call.is_some() || !self.is_steered() || self.doubt == Doubt::Unread {
+            return None;
+        }
+        let (held, wanted) = (self.held(account), self.wanted(account));
+        let again = self.retry_at.is_none_or(|at| now >= at);
+        let unsure = self.doubt == Doubt::Unissued || self.is_unanswered(account);
+        let due = self.renewal_at(account).is_some_and(|at| now >= at);
+        if wanted < held || (again && (due || (unsure && account.newest().is_some()))) {
+            return self.proposal(now, slot, account, wanted.min(held));
+        }
+        None
+    }
+
+    /// The newest grant is on nobody's way any more and was not accepted.
+    fn is_unanswered(&self, account: &Account) -> bool {
+        let accepted = |seq| self.guards.iter().any(|guard| guard.seq == seq);
+        account.newest().is_some_and(|grant| grant.state == GrantState::Open && !accepted(grant.seq))
+    }
+
+    /// Grants above the fallback are renewed at a third of their life; the rest has no end.
+    fn renewal_at(&self, account: &Account) -> Option<Timestamp> {
+        let end = account.newest()?.valid_to?;
+        Some(end.plus_millis((self.conduct.ttl_ms - self.conduct.ttl_ms / 3).saturating_neg()))
+    }
+
+    pub(super) fn proposal(
+        &self,
+        now: Timestamp,
+        slot: Slot,
+        account: &Account,
+        limit: Milliamps,
+    ) -> Option<Change> {
+        let connection = self.connection?;
+        let ends = matches!(account.fallback, Fallback::Confirmed(fallback) if limit > fallback);
+        Some(Change::Open(Proposal {
+            slot,
+            after: account.seq,
+            limit,
+            valid_to: ends.then(|| now.plus_millis(self.conduct.ttl_ms)),
+            connection,
+            transaction: self.transaction.clone(),
+        }))
+    }
+
+    fn next_call(&mut self, now: Timestamp, slot: Slot, account: &Account, pace: &Pace) -> Option<Effect> {
+        if self.connection.is_none() || self.retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        if self.fallback_unread || (self.doubt == Doubt::Unread && account.newest().is_some()) {
+            self.call = Some(Call::ReadBack);
+            return Some(Effect::ReadBack { slot });
+        }
+        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !self.fallback_lost;
+        if !confirmed && self.fallback_guard.is_none() {
+            return self.install_fallback(now, slot, account, pace);
+        }
+        if self.is_over(account) && self.release.is_none() {
+            // The answer proves that everything sent before was handled (G6).
+            self.call = Some(Call::Clear(account.seq));
+            return Some(Effect::Clear { slot, through: account.seq });
+        }
+        None
+    }
+
+    /// A fallback above the ceiling is asked for in the ledger first.
+    fn install_fallback(
+        &mut self,
+        now: Timestamp,
+        slot: Slot,
+        account: &Account,
+        pace: &Pace,
+    ) -> Option<Effect> {
+        let value = self.fallback;
+        if value > account.ceiling() {
+            self.retry_at = Some(now.plus_millis(pace.retry_ms));
+            self.writing = true;
+            return Some(Effect::Write { slot, change: Change::OpenFallback { slot, value } });
+        }
+        self.call = Some(Call::Fallback(value));
+        Some(Effect::InstallFallback { slot, value })
+    }
+
+    /// All that is open belongs to transactions that are over.
+    fn is_over(&self, account: &Account) -> bool {
+        let over = |transaction: &Option<TransactionId>| {
+            transaction.as_ref().is_some_and(|transaction| self.ended.contains(transaction))
+        };
+        let all = account.grants.iter().all(|grant| over(&grant.transaction));
+        self.transaction.is_none() && !account.grants.is_empty() && all
+    }
+
+    /// G6: what was in force when the end became known is gone with its transaction after the guard. Everything else is removed first,
+    /// and so is what a model was seen to keep.
+    fn note_release(&mut self, now: Timestamp, account: &Account) {
+        let idle = self.release.is_none() && self.call.is_none() && !self.writing;
+        if idle && self.is_over(account) && !self.needs_clear && !self.conduct.keeps_profile {
+            self.release = Some((account.seq, now.plus_millis(self.conduct.guard_ms)));
+        }
+    }
+
+    pub(super) fn next_deadline(&self, now: Timestamp, account: &Account, pace: &Pace) -> Option<Timestamp> {
+        let guards = self.guards.iter().map(|guard| guard.over_at);
+        let held = account.newest().is_some();
+        let release = self.release.map(|(_, at)| at).filter(|_| held);
+        let fallback = self.fallback_guard.map(|(_, at)| at);
+        let renewal = self.renewal_at(account).filter(|_| self.is_steered());
+        let silent = self.silent_end_at().filter(|_| held);
+        let margin = self.conduct.end_margin_ms();
+        let ends = account.grants.iter().filter_map(|grant| grant.valid_to);
+        let decays = ends.filter_map(|end| Some(end.plus_millis(margin?.saturating_add(1))));
+        let pace = self.raised_at.map(|at| at.plus_millis(pace.raise_every_ms));
+        let single = [release, fallback, renewal, silent, pace, self.retry_at];
+        let all = guards.chain(decays).chain(single.into_iter().flatten());
+        all.filter(|at| *at > now).min()
+    }
+
+    pub(super) fn name_unreachable(&mut self, slot: Slot, account: &Account, over: bool) -> Option<Effect> {
+        let ceiling = account.ceiling();
+        let stuck = over && self.connection.is_none() && ceiling > account.floor();
+        let news = stuck && !self.named;
+        self.named = stuck;
+        let ends = account.grants.iter().map(|grant| grant.valid_to);
+        let last = ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
+        let by_end = self.conduct.end_margin_ms().and_then(|margin| Some(last?.plus_millis(margin)));
+        let decays_at = match (by_end, self.silent_end_at()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
+        };
+        news.then_some(Effect::Alarm(Alarm::Unreachable { slot, ceiling, decays_at }))
+    }
+}
