@@ -40,6 +40,7 @@ mod meter_keys;
 mod metered;
 mod reports;
 mod sessions;
+mod site_load;
 mod station_tariffs;
 mod strays;
 mod tariff_assignments;

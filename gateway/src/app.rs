@@ -14,6 +14,7 @@ use ringmain_store::store::Store;
 
 use crate::actors::doorkeeper::Doorkeeper;
 use crate::actors::journal::Journal;
+use crate::actors::site::SiteParts;
 use crate::actors::site_directory::SiteDirectory;
 use crate::canary::Canary;
 use crate::chores::Chores;
@@ -141,8 +142,14 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
     let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
     let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
-    let directory = SiteDirectory::new(store.clone(), live.clone(), arbiters).start();
     let routing = MemoryRouting::default();
+    let parts = SiteParts {
+        live: live.clone(),
+        store: store.clone(),
+        routing: routing.clone(),
+        conduct: config.load.conduct(),
+    };
+    let sites = SiteDirectory::new(parts, arbiters).start();
     let tenant = TenantId::default_tenant();
     let node = Arc::new(Node {
         store: store.clone(),
@@ -150,7 +157,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         config: Arc::clone(&config),
         policy,
         recorder,
-        directory,
+        directory: sites.clone(),
         epochs: Epochs::new(store.clone()),
         chores,
         canary: canary.clone(),
@@ -167,7 +174,8 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default));
     }
     node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
-    let house = Arc::new(House { store, desk, pricer, live, routing, credentials, canary, config, tenant });
+    let house =
+        Arc::new(House { store, desk, pricer, live, sites, routing, credentials, canary, config, tenant });
     Ok((node, house))
 }
 

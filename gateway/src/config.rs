@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use ringmain_domain::authorize::UnknownTokens;
 use ringmain_domain::id::TariffId;
+use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::location::UnknownStations;
 use ringmain_domain::settlement::BillingPolicy;
 use ringmain_store::store::StoreSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
+
+pub mod keys;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -30,6 +33,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Bills.
     pub billing: Billing,
+    /// How load is managed.
+    pub load: Load,
     /// Certificates of the station listener.
     pub tls: Tls,
     /// Logs.
@@ -85,6 +90,16 @@ pub struct Stations {
     pub answer_timeout_s: u32,
     /// Refuse what the standard forbids instead of tolerating it; for certification.
     pub strict_enabled: bool,
+}
+
+/// How load is managed where a location has a tree of circuits.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Load {
+    /// How long after Accepted a station may still work under an older limit, in seconds, 1 to 600.
+    pub guard_s: u32,
+    /// How long a limit above the fallback lasts at a station that is not heard again, in seconds, 60 to 86,400.
+    pub grant_s: u32,
 }
 
 /// Tokens.
@@ -177,91 +192,6 @@ pub struct Messages {
     pub keep_per_station: u32,
 }
 
-/// Every key with its unit or values and its meaning, in the order of the page that is made from it.
-pub const KEYS: &[(&str, &str, &str)] = &[
-    ("data_dir", "path", "where the embedded store, the development CA and secrets live"),
-    ("bootstrap_token", "secret", "creates an administrator API key with this token, once"),
-    ("listen.http", "host:port or off", "console, operator API, OCPI"),
-    ("listen.ws", "host:port or off", "stations without TLS: for trusted networks only"),
-    ("listen.wss", "host:port or off", "stations with TLS"),
-    ("listen.ops", "host:port or off", "metrics and health; never public"),
-    ("store.url", "secret", "`sqlite:PATH` or `postgres://…`; a file in the data folder when absent"),
-    ("stations.unknown", "reject, quarantine, accept", "what happens to stations nobody registered"),
-    ("stations.default_tariff", "tariff id", "the tariff of stations without one"),
-    ("stations.heartbeat_interval_s", "seconds, 10 to 86400", "between heartbeats of a station"),
-    ("stations.boot_retry_s", "seconds, 1 to 86400", "until a station that is not accepted boots again"),
-    (
-        "stations.without_password_enabled",
-        "true, false",
-        "registered stations without a password may connect: for trusted networks only",
-    ),
-    (
-        "stations.connections_max",
-        "1 to 1000000 connections",
-        "the most stations connected to one listener; less where the limit on open files is lower",
-    ),
-    ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
-    (
-        "stations.strict_enabled",
-        "true, false",
-        "refuse what the standard forbids instead of tolerating it; for certification",
-    ),
-    ("tokens.unknown", "reject, accept", "what happens to tokens nobody registered"),
-    (
-        "tokens.concurrent_max",
-        "transactions, 0: no limit",
-        "how many a known token may have at once, unless it or its group says otherwise",
-    ),
-    (
-        "billing.gap_grace_s",
-        "seconds, 0 to 604800",
-        "how long the bill of an ended transaction waits for messages that are missing in between",
-    ),
-    (
-        "billing.start_grace_s",
-        "seconds, 0 to 2592000",
-        "how long it waits for a missing start, or for a station that says it has more in its queue",
-    ),
-    (
-        "billing.abandoned_after_s",
-        "seconds, 3600 to 31536000",
-        "a transaction of which nothing was heard for so long is closed and held for a person",
-    ),
-    (
-        "billing.cost_updates_s",
-        "seconds, 0 to 86400, 0: never",
-        "how often a station hears the running cost of a transaction by CostUpdated; one that refuses is left alone until it connects again",
-    ),
-    (
-        "billing.signed_values_required_in",
-        "ISO 3166-1 alpha-3 codes with commas between",
-        "countries where a session waits for a person unless its meter signed it whole, with the key registered for it",
-    ),
-    (
-        "billing.unnamed_readings_enabled",
-        "true, false",
-        "bill readings of OCPP 1.6 that name no transaction with the only one that goes on at their connector; else they are kept beside it",
-    ),
-    (
-        "billing.station_tariffs_enabled",
-        "true, false",
-        "tell stations of OCPP 2.1 that price by themselves what their drivers pay, and keep it up to date; the bill is ours all the same",
-    ),
-    (
-        "tls.certificate",
-        "path",
-        "PEM chain of the station listener; the development CA makes one when absent",
-    ),
-    ("tls.key", "path", "its PEM key"),
-    ("tls.client_ca", "path", "PEM bundle of the CAs that sign station certificates"),
-    ("tls.client_crl", "path", "PEM of their revocation lists"),
-    ("tls.client_certificate", "off, optional, required", "whether stations show a certificate"),
-    ("log.format", "text, json", "how log lines look"),
-    ("log.level", "filter", "`error` to `trace`, or a filter such as `info,ringmain_gateway=debug`"),
-    ("messages.record_enabled", "true, false", "record what stations and we say to each other"),
-    ("messages.keep_per_station", "frames, 10 to 1000000", "the newest so many frames of a station are kept"),
-];
-
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -292,6 +222,7 @@ impl Default for Config {
             stations: Stations::default(),
             tokens: Tokens::default(),
             billing: Billing::default(),
+            load: Load::default(),
             tls: Tls::default(),
             log: Log::default(),
             messages: Messages::default(),
@@ -337,6 +268,24 @@ impl Default for Billing {
             signed_values_required_in: String::new(),
             unnamed_readings_enabled: false,
             station_tariffs_enabled: false,
+        }
+    }
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { guard_s: 40, grant_s: 900 }
+    }
+}
+
+impl Load {
+    /// What is assumed of every station's habits.
+    #[must_use]
+    pub fn conduct(&self) -> Conduct {
+        Conduct {
+            guard_ms: i64::from(self.guard_s) * 1_000,
+            ttl_ms: i64::from(self.grant_s) * 1_000,
+            ..Conduct::default()
         }
     }
 }
@@ -444,6 +393,8 @@ impl Config {
             let key = "billing.signed_values_required_in";
             return Err(ConfigError::Range { key, value: odd.to_owned(), range });
         }
+        range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
+        range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",

@@ -44,7 +44,7 @@ async fn execute(routing: &MemoryRouting, order: CommandOrder) -> CommandResult 
     let left_ms = u64::try_from(order.deadline.millis_since(clock::now())).unwrap_or(0);
     let station = order.station.clone();
     let (done, end) = oneshot::channel();
-    if let Err(outcome) = routing.execute(&station, Execute { order, done }) {
+    if let Err(outcome) = routing.execute(&station, Execute { order, passage: None, done }) {
         return CommandResult::bare(outcome);
     }
     match tokio::time::timeout(Duration::from_millis(left_ms) + GRACE, end).await {

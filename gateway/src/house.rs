@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use actix::Addr;
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_store::store::Store;
 
+use crate::actors::site_directory::SiteDirectory;
 use crate::canary::Canary;
 use crate::cluster::memory::MemoryRouting;
 use crate::config::Config;
@@ -23,6 +25,8 @@ pub struct House {
     pub pricer: Arc<dyn CdrPricer>,
     /// What changed, for those who watch.
     pub live: LiveFeed,
+    /// Which actor is a site.
+    pub sites: Addr<SiteDirectory>,
     /// Which connection has a station.
     pub routing: MemoryRouting,
     /// Station passwords.

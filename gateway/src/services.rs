@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod rulings;
 pub mod sessions;
 pub mod sign_ins;
+pub mod site_load;
 pub mod station_tariffs;
 pub mod stations;
 pub mod tariff_assignments;

@@ -94,6 +94,15 @@ pub enum StationCommand {
         /// Only of this stack level.
         stack_level: Option<u32>,
     },
+    /// Ask what a station would allow: all its profiles together.
+    GetCompositeSchedule {
+        /// Where; 0 is the whole station.
+        evse_id: EvseId,
+        /// From now on, in seconds.
+        duration_s: u32,
+        /// The unit of the answer.
+        unit: LimitUnit,
+    },
     /// Ask whether messages about a transaction still wait in the station's queue (2.x).
     GetTransactionStatus {
         /// Which; all when absent.

@@ -248,6 +248,12 @@ impl SiteId {
         Self(Arc::clone(&location.0))
     }
 
+    /// The location of a site; none of the one whose stations have none.
+    #[must_use]
+    pub fn location(&self) -> Option<LocationId> {
+        (*self != Self::unassigned()).then(|| LocationId(Arc::clone(&self.0)))
+    }
+
     /// The site of stations that have no location yet. The API gives no location a name that starts with a dot.
     #[must_use]
     pub fn unassigned() -> Self {

@@ -6,6 +6,7 @@
 //!
 //! Never here: a clock, a message. The plan knows no grant. All of this is load management. The breaker protects.
 
+pub mod allocation;
 pub mod capacity;
 pub mod demand;
 mod fill;

@@ -140,6 +140,11 @@ impl SiteState {
         self.stations.values().filter(|station| station.epoch.is_some()).count()
     }
 
+    /// The stations that are connected here, with the epoch of their connection.
+    pub fn connections(&self) -> impl Iterator<Item = (&StationId, Epoch)> {
+        self.stations.iter().filter_map(|(station, picture)| Some((station, picture.epoch?)))
+    }
+
     /// Takes one input and says what became different.
     pub fn apply(&mut self, _now: Timestamp, input: Input) -> Vec<Change> {
         match input {

@@ -118,7 +118,7 @@ macro_rules! only_in_v2 {
 pub mod check;
 mod outcome;
 mod place;
-mod profile;
+pub mod profile;
 mod samples;
 pub mod tariff;
 mod text;

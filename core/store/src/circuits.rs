@@ -1,6 +1,9 @@
 //! Trees of circuits: one for each location whose load is managed, kept and replaced as a whole.
 
-use ringmain_domain::id::{LocationId, TenantId};
+use std::collections::BTreeMap;
+
+use ringmain_domain::id::{CircuitId, LocationId, TenantId};
+use ringmain_domain::load::supply::Signal;
 use ringmain_domain::load::tree::SiteTree;
 use ringmain_domain::time::Timestamp;
 
@@ -66,5 +69,43 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let sql = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2 RETURNING location_id";
         Ok(!self.engine().change(sql, params![tenant, location]).await?.is_empty())
+    }
+
+    /// The limits from outside that are kept for a location's circuits.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn site_signals(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+    ) -> Result<BTreeMap<CircuitId, Vec<Signal>>, StoreError> {
+        let sql = "SELECT circuit, document FROM site_signals WHERE tenant = $1 AND location_id = $2";
+        let rows = self.engine().rows(sql, params![tenant, location]).await?;
+        let signals = |row: &crate::engine::row::Row| {
+            let circuit = CircuitId::new(row.text("circuit")?)
+                .map_err(|error| StoreError::corrupt(format!("a circuit of a limit: {error}")))?;
+            Ok((circuit, row.json("document")?))
+        };
+        rows.iter().map(signals).collect()
+    }
+
+    /// Keeps a circuit's limits from outside in the place of those before; `false`: there is no such location.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_site_signals(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+        circuit: &CircuitId,
+        signals: &[Signal],
+    ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO site_signals (tenant, location_id, circuit, document) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (tenant, location_id, circuit) DO UPDATE SET document = excluded.document";
+        let mut row = params![tenant, location, circuit.as_str()];
+        row.push(Param::json(&signals)?);
+        let (id, put) = (params![tenant, location], Statement::once(sql, row));
+        self.engine().write(move |tx| Box::pin(keep_beside(tx, id, put))).await
     }
 }

@@ -19,6 +19,7 @@ pub mod circuits;
 pub mod commands;
 mod engine;
 pub mod idempotency;
+pub mod ledgers;
 pub mod local_lists;
 pub mod locations;
 pub mod messages;

@@ -80,7 +80,10 @@ pub(crate) async fn keep_beside(tx: &mut Tx, id: Vec<Param>, row: Statement) -> 
     Ok(true)
 }
 
-async fn delete(tx: &mut Tx, [location, access, circuits]: [Vec<Param>; 3]) -> Result<bool, StoreError> {
+async fn delete(
+    tx: &mut Tx,
+    [location, access, circuits, ledger, accounts, signals]: [Vec<Param>; 6],
+) -> Result<bool, StoreError> {
     let sql = "DELETE FROM locations WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
          (SELECT 1 FROM stations WHERE stations.tenant = $1 AND stations.location_id = $2) RETURNING id";
     if tx.run(Statement::once(sql, location)).await?.is_empty() {
@@ -90,5 +93,11 @@ async fn delete(tx: &mut Tx, [location, access, circuits]: [Vec<Param>; 3]) -> R
     tx.run(Statement::once(rules, access)).await?;
     let tree = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2";
     tx.run(Statement::once(tree, circuits)).await?;
+    let owner = "DELETE FROM site_ledgers WHERE tenant = $1 AND location_id = $2";
+    tx.run(Statement::once(owner, ledger)).await?;
+    let all = "DELETE FROM site_accounts WHERE tenant = $1 AND location_id = $2";
+    tx.run(Statement::once(all, accounts)).await?;
+    let limits = "DELETE FROM site_signals WHERE tenant = $1 AND location_id = $2";
+    tx.run(Statement::once(limits, signals)).await?;
     Ok(true)
 }

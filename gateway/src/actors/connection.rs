@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use ringmain_domain::command::{CommandOrder, CommandResult};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{CommandId, Epoch};
+use ringmain_domain::id::{CommandId, Epoch, EvseId, GrantSeq};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
@@ -33,10 +33,12 @@ use crate::ws::{Incoming, WsFault};
 
 mod answering;
 mod costs;
+pub mod fences;
 mod ordering;
 mod pace;
 
 use costs::Costs;
+use fences::{Fences, Passage};
 use pace::Pace;
 
 const MAILBOX: usize = 32;
@@ -60,6 +62,7 @@ pub struct Connection {
     /// It showed a password or certificate that was checked or kept.
     proven: bool,
     orders: BTreeMap<CommandId, OpenOrder>,
+    fences: Fences,
     costs: Costs,
     pace: Pace,
     probes: Vec<oneshot::Sender<()>>,
@@ -91,6 +94,8 @@ pub struct Birth {
     pub listener: &'static str,
     /// It showed a password or certificate that was checked or kept.
     pub proven: bool,
+    /// The last sequences of grants given out for its EVSEs, read after its epoch was.
+    pub last_grants: Vec<(EvseId, GrantSeq)>,
 }
 
 /// Carry out this order; how it ended comes through `done`, once.
@@ -99,6 +104,8 @@ pub struct Birth {
 pub struct Execute {
     /// The order.
     pub order: CommandOrder,
+    /// What its fences say to it, where it is about grants. One that does not pass ends as superseded: nothing is sent.
+    pub passage: Option<Passage>,
     /// Where the result goes.
     pub done: oneshot::Sender<CommandResult>,
 }
@@ -124,7 +131,7 @@ impl Connection {
     /// Starts a connection on the calling arbiter, that of the worker that accepted the socket. The caller claims the route with the
     /// address it gets.
     pub fn start_with(birth: Birth, socket: Socket<Stream>) -> Addr<Self> {
-        let Birth { node, snapshot, dialect, epoch, site, listener, proven } = birth;
+        let Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants } = birth;
         let now = clock::now();
         let (inbound, outbound) = socket.split();
         let answer_timeout_ms = i64::from(node.config.stations.answer_timeout_s).saturating_mul(1000);
@@ -144,6 +151,7 @@ impl Connection {
                 proven,
                 orders: BTreeMap::new(),
                 pace: Pace::new(std::time::Instant::now()),
+                fences: Fences::reloaded(epoch, last_grants),
                 costs: Costs::every(node.config.billing.cost_updates_s),
                 probes: Vec::new(),
                 timer: None,

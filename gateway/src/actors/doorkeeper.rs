@@ -124,12 +124,14 @@ impl Doorkeeper {
         let Some(snapshot) = self.node.store.station_snapshot(&request.identity).await? else {
             return Err(RefusalReason::StationUnknown.into());
         };
+        let last_grants = self.node.store.last_grants(&station.tenant, &station.id).await?;
         let listener = match request.listener {
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
         };
         let dialect = Dialect::of(version);
-        let birth = Birth { node: Arc::clone(&self.node), snapshot, dialect, epoch, site, listener, proven };
+        let node = Arc::clone(&self.node);
+        let birth = Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants };
         let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
         let start = Box::new(move |socket| {
             let connection = Connection::start_with(birth, socket);

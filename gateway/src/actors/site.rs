@@ -10,6 +10,8 @@ use std::time::Duration;
 use actix::WeakAddr;
 use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
+use ringmain_domain::load::allocation;
+use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::location::OperatorState;
 use ringmain_domain::site::{self, SiteState};
 use ringmain_domain::snapshot::StationSnapshot;
@@ -18,7 +20,12 @@ use ringmain_store::store::Store;
 
 use super::site_directory::{SiteDied, SiteDirectory};
 use crate::clock;
+use crate::cluster::memory::MemoryRouting;
 use crate::live::LiveFeed;
+
+pub mod load;
+
+use load::Load;
 
 const MAILBOX: usize = 1_024;
 /// How often a site that missed something reads itself from the store.
@@ -28,13 +35,28 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub struct Site {
     tenant: TenantId,
     state: SiteState,
-    live: LiveFeed,
-    store: Store,
+    parts: SiteParts,
+    load: Load,
+    /// Counts how often the load was started: answers to an earlier one are dropped.
+    load_generation: u64,
     missed: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
     shown: [u32; 6],
     shown_sessions: u32,
     directory: WeakAddr<SiteDirectory>,
+}
+
+/// What sites of a node share.
+#[derive(Clone)]
+pub struct SiteParts {
+    /// What changed, for those who watch.
+    pub live: LiveFeed,
+    /// Persistence.
+    pub store: Store,
+    /// Which connection has a station.
+    pub routing: MemoryRouting,
+    /// What is assumed of stations' habits under a limit.
+    pub conduct: Conduct,
 }
 
 /// An address of a site with a mark for what its mailbox had no room for.
@@ -64,6 +86,16 @@ pub struct Observation {
     /// Stations connected here.
     pub online: usize,
 }
+
+/// The site's tree of circuits was drawn anew or removed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TreeChanged;
+
+/// Something was measured or limited at the site.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TellLoad(pub allocation::Input);
 
 /// Panics; a test's way to see a site die and come back.
 #[derive(Message)]
@@ -105,7 +137,7 @@ impl Site {
         arbiter: &ArbiterHandle,
         (tenant, id): (TenantId, SiteId),
         snapshots: &[StationSnapshot],
-        (live, store): (LiveFeed, Store),
+        parts: SiteParts,
         directory: WeakAddr<SiteDirectory>,
     ) -> SiteHandle {
         let state = SiteState::new(id, snapshots);
@@ -115,8 +147,9 @@ impl Site {
         let addr = Self::start_in_arbiter(arbiter, move |_| Self {
             tenant,
             state,
-            live,
-            store,
+            parts,
+            load: Load::Unmanaged,
+            load_generation: 0,
             missed: mark,
             depth: in_mailbox,
             shown: [0; 6],
@@ -126,12 +159,13 @@ impl Site {
         SiteHandle { addr, missed, depth }
     }
 
-    fn apply(&mut self, input: site::Input) {
+    fn apply(&mut self, input: site::Input, ctx: &mut Context<Self>) {
         let now = clock::now();
+        self.note_load(&input, ctx);
         let changes = self.state.apply(now, input);
         self.show();
         for change in changes {
-            self.live.publish(&self.tenant, now, change);
+            self.parts.live.publish(&self.tenant, now, change);
         }
     }
 
@@ -156,11 +190,11 @@ impl Site {
         if !self.missed.swap(false, Ordering::Relaxed) {
             return;
         }
-        let (store, tenant, id) = (self.store.clone(), self.tenant.clone(), self.state.id().clone());
+        let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
         let read = async move { store.site_snapshots(&tenant, &id).await }.into_actor(self);
-        ctx.spawn(read.map(|snapshots, site, _| match snapshots {
+        ctx.spawn(read.map(|snapshots, site, ctx| match snapshots {
             Ok(snapshots) => {
-                snapshots.into_iter().for_each(|s| site.apply(site::Input::Changed(Box::new(s))))
+                snapshots.into_iter().for_each(|s| site.apply(site::Input::Changed(Box::new(s)), ctx));
             }
             Err(error) => {
                 tracing::warn!(%error, site.id = %site.state.id(), "a site cannot read itself again yet");
@@ -177,6 +211,7 @@ impl Actor for Site {
         ctx.run_interval(SWEEP, Self::sweep);
         metrics::gauge!(telemetry::SITE_ACTORS).increment(1);
         self.show();
+        self.start_load(ctx);
     }
 }
 
@@ -200,9 +235,23 @@ impl Drop for Site {
 
 impl Handler<Tell> for Site {
     type Result = ();
-    fn handle(&mut self, message: Tell, _: &mut Self::Context) {
+    fn handle(&mut self, message: Tell, ctx: &mut Self::Context) {
         self.depth.fetch_sub(1, Ordering::Relaxed);
-        self.apply(message.0);
+        self.apply(message.0, ctx);
+    }
+}
+
+impl Handler<TreeChanged> for Site {
+    type Result = ();
+    fn handle(&mut self, _: TreeChanged, ctx: &mut Self::Context) {
+        self.start_load(ctx);
+    }
+}
+
+impl Handler<TellLoad> for Site {
+    type Result = ();
+    fn handle(&mut self, message: TellLoad, ctx: &mut Self::Context) {
+        self.load_hears(message.0, ctx);
     }
 }
 

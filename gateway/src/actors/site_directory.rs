@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
-use ringmain_store::store::{Store, StoreError};
+use ringmain_store::store::StoreError;
 
-use super::site::{Site, SiteHandle};
-use crate::live::LiveFeed;
+use super::site::{Site, SiteHandle, SiteParts};
 
 const MAILBOX: usize = 256;
 /// A site that dies this often within a minute is not reborn until the window has passed.
@@ -20,8 +19,7 @@ const DEATH_WINDOW: Duration = Duration::from_secs(60);
 
 /// All sites of this node.
 pub struct SiteDirectory {
-    store: Store,
-    live: LiveFeed,
+    parts: SiteParts,
     arbiters: Vec<Arbiter>,
     sites: HashMap<(TenantId, SiteId), SiteHandle>,
     deaths: HashMap<(TenantId, SiteId), Vec<Instant>>,
@@ -65,9 +63,9 @@ pub enum NoSite {
 impl SiteDirectory {
     /// A directory with so many arbiters for its sites, at least one.
     #[must_use]
-    pub fn new(store: Store, live: LiveFeed, arbiters: usize) -> Self {
+    pub fn new(parts: SiteParts, arbiters: usize) -> Self {
         let arbiters = (0..arbiters.max(1)).map(|_| Arbiter::new()).collect();
-        Self { store, live, arbiters, sites: HashMap::new(), deaths: HashMap::new() }
+        Self { parts, arbiters, sites: HashMap::new(), deaths: HashMap::new() }
     }
 
     fn arbiter_of(&self, site: &SiteId) -> Option<ArbiterHandle> {
@@ -112,7 +110,7 @@ impl Handler<Locate> for SiteDirectory {
         if self.in_quarantine(&key) {
             return Box::pin(actix::fut::ready(Err(NoSite::Quarantined)));
         }
-        let store = self.store.clone();
+        let store = self.parts.store.clone();
         let (tenant, id) = key.clone();
         let read = async move { store.site_snapshots(&tenant, &id).await };
         Box::pin(read.into_actor(self).map(move |snapshots, directory, ctx| {
@@ -122,7 +120,7 @@ impl Handler<Locate> for SiteDirectory {
                 return Ok(site.clone());
             }
             let arbiter = directory.arbiter_of(&key.1).unwrap_or_else(Arbiter::current);
-            let shared = (directory.live.clone(), directory.store.clone());
+            let shared = directory.parts.clone();
             let site = Site::start_on(&arbiter, key.clone(), &snapshots, shared, ctx.address().downgrade());
             directory.sites.insert(key, site.clone());
             Ok(site)

@@ -34,7 +34,7 @@ mod start;
 mod variables;
 
 use self::local_list::{GetLocalListVersion, SendLocalList, SyncLocalList};
-use self::profiles::{ClearChargingProfile, SetChargingProfile};
+use self::profiles::{ClearChargingProfile, GetCompositeSchedule, SetChargingProfile};
 use self::start::StartTransaction;
 use self::variables::{GetVariables, SetVariables, VariableNameForm, VariableSettingForm};
 
@@ -64,6 +64,8 @@ pub(super) enum CommandForm {
     SetChargingProfile(SetChargingProfile),
     /// Remove limits.
     ClearChargingProfile(ClearChargingProfile),
+    /// Ask what a station would allow: all its profiles together.
+    GetCompositeSchedule(GetCompositeSchedule),
     /// Ask whether messages about a transaction still wait in the station's queue (2.x).
     GetTransactionStatus(GetTransactionStatus),
     /// Tell the driver the running cost (2.x).
@@ -269,6 +271,7 @@ impl CommandForm {
             "get_base_report" => Self::GetBaseReport(convert("", rest)?),
             "set_charging_profile" => Self::SetChargingProfile(convert("", rest)?),
             "clear_charging_profile" => Self::ClearChargingProfile(convert("", rest)?),
+            "get_composite_schedule" => Self::GetCompositeSchedule(convert("", rest)?),
             "get_transaction_status" => Self::GetTransactionStatus(convert("", rest)?),
             "cost_updated" => Self::CostUpdated(convert("", rest)?),
             "get_local_list_version" => Self::GetLocalListVersion(convert("", rest)?),
@@ -322,6 +325,7 @@ impl CommandForm {
                 purpose: form.purpose.map(Into::into),
                 stack_level: form.stack_level,
             },
+            Self::GetCompositeSchedule(form) => form.into_domain(),
             Self::GetTransactionStatus(form) => {
                 StationCommand::GetTransactionStatus { transaction_id: form.transaction_id }
             }
@@ -387,6 +391,9 @@ impl From<StationCommand> for CommandForm {
                     purpose: purpose.map(Into::into),
                     stack_level,
                 })
+            }
+            StationCommand::GetCompositeSchedule { evse_id, duration_s, unit } => {
+                Self::GetCompositeSchedule(GetCompositeSchedule::of(evse_id, duration_s, unit))
             }
             StationCommand::GetTransactionStatus { transaction_id } => {
                 Self::GetTransactionStatus(GetTransactionStatus { transaction_id })

@@ -5,7 +5,7 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_stations, circuits, commands, events, evses, location_access,
-    locations, messages, meter_keys, openapi, reports, rulings, sessions, station_tariffs, strays,
+    locations, messages, meter_keys, openapi, reports, rulings, sessions, site_load, station_tariffs, strays,
     tariff_assignments, tariffs, token_groups, tokens, transactions,
 };
 
@@ -98,6 +98,11 @@ routes! {
     GET    "/charging-stations/{id}/messages"                    READ        messages::list;
     POST   "/charging-stations/{id}/commands"                    COMMAND     commands::give;
     POST   "/charging-stations/{id}/ocpp/{action}"               COMMAND     commands::give_raw;
+
+    GET    "/locations/{id}/load"                                READ        site_load::read;
+    POST   "/locations/{id}/circuits/{circuit_id}/readings"      COMMAND     site_load::post_readings;
+    GET    "/locations/{id}/circuits/{circuit_id}/limits"        READ        site_load::read_limits;
+    PUT    "/locations/{id}/circuits/{circuit_id}/limits"        WRITE       site_load::put_limits;
 
     GET    "/evses"                                              READ        evses::list;
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::audit;
 use super::keys::Caller;
 use super::refusal::{Flaw, Refusal};
+use super::site_load;
 use crate::clock;
 use crate::house::House;
 
@@ -53,6 +54,7 @@ pub async fn put(
     // The figures are in the record; how many of them is enough to see that something changed.
     let detail = json!({"circuits": stored.tree.circuits().len(), "evses": stored.tree.evses().len()});
     audit::record(house, caller, "circuits.replaced", &subject(id), &detail).await?;
+    site_load::tree_changed(house, caller, id).await;
     Ok(stored)
 }
 
@@ -65,6 +67,7 @@ pub async fn remove(house: &House, caller: &Caller, id: &LocationId) -> Result<(
         return Err(Refusal::absent("tree of circuits at location", id));
     }
     audit::record(house, caller, "circuits.deleted", &subject(id), &json!({})).await?;
+    site_load::tree_changed(house, caller, id).await;
     Ok(())
 }
 

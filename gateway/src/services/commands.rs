@@ -140,6 +140,7 @@ pub const fn name(command: &StationCommand) -> &'static str {
         StationCommand::GetBaseReport { .. } => "get_base_report",
         StationCommand::SetChargingProfile { .. } => "set_charging_profile",
         StationCommand::ClearChargingProfile { .. } => "clear_charging_profile",
+        StationCommand::GetCompositeSchedule { .. } => "get_composite_schedule",
         StationCommand::GetTransactionStatus { .. } => "get_transaction_status",
         StationCommand::CostUpdated { .. } => "cost_updated",
         StationCommand::GetLocalListVersion => "get_local_list_version",

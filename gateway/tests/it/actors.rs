@@ -15,8 +15,10 @@ use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::{Numbering, TransactionFact};
 use ringmain_gateway::actors::journal::{self, Append, COALESCED_ROWS, Flush, Journal, NotCommitted, Note};
-use ringmain_gateway::actors::site::{Crash, Observe, SiteHandle};
+use ringmain_gateway::actors::site::{Crash, Observe, SiteHandle, SiteParts};
 use ringmain_gateway::actors::site_directory::{DEATHS_MAX, Locate, NoSite, SiteDirectory};
+use ringmain_gateway::cluster::memory::MemoryRouting;
+use ringmain_gateway::config::Config;
 use ringmain_gateway::live::LiveFeed;
 use ringmain_store::store::{Store, StoreSettings};
 
@@ -173,6 +175,11 @@ async fn facts_nobody_waits_for_are_there_after_a_flush() {
     assert_eq!(row.connectors[0].connector.status, ConnectorStatus::Faulted);
 }
 
+fn parts(store: Store, live: LiveFeed) -> SiteParts {
+    let conduct = Config::default().load.conduct();
+    SiteParts { live, store, routing: MemoryRouting::default(), conduct }
+}
+
 async fn locate(directory: &actix::Addr<SiteDirectory>) -> Result<SiteHandle, NoSite> {
     let site = SiteId::of(&LocationId::new("harbour").unwrap());
     directory.send(Locate { tenant: TenantId::default_tenant(), site }).await.unwrap()
@@ -182,7 +189,7 @@ async fn locate(directory: &actix::Addr<SiteDirectory>) -> Result<SiteHandle, No
 async fn site_that_dies_is_built_again_and_too_many_deaths_are_quarantine() {
     let folder = tempfile::tempdir().unwrap();
     let live = LiveFeed::new(NOW);
-    let directory = SiteDirectory::new(store(&folder).await, live, 2).start();
+    let directory = SiteDirectory::new(parts(store(&folder).await, live), 2).start();
     for death in 1..=DEATHS_MAX {
         let site = locate(&directory).await.unwrap();
         assert_eq!(site.addr().send(Observe).await.unwrap().online, 0, "alive before death {death}");
@@ -215,7 +222,7 @@ async fn what_a_full_mailbox_did_not_take_the_sweep_reads() {
     let mut station = ChargingStation::unknown(tenant, id, Registration::Accepted, NOW);
     station.location_id = Some(place.id);
     assert!(store.insert_station(&station).await.unwrap());
-    let directory = SiteDirectory::new(store.clone(), LiveFeed::new(NOW), 1).start();
+    let directory = SiteDirectory::new(parts(store.clone(), LiveFeed::new(NOW)), 1).start();
     let site = locate(&directory).await.unwrap();
     assert_eq!(site.addr().send(Observe).await.unwrap().connectors, [0; 6]);
     // The store learns of a connector; the site is told of it only after its mailbox has overflowed.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ringmain_gateway::config::{Config, KEYS};
+use ringmain_gateway::config::Config;
+use ringmain_gateway::config::keys::KEYS;
 use serde_json::Value;
 
 /// Every key of the configuration with its default.

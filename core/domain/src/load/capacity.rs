@@ -70,9 +70,7 @@ impl<'t> Capacity<'t> {
         let mut capacity = Self { rows: tree.rows(moment.at), causes: BTreeMap::new(), notes: Vec::new() };
         for (place, circuit) in tree.circuits().iter().enumerate() {
             let known = supply.circuits.get(&circuit.id);
-            let load = uncontrolled(tree, supply, place, moment.read_at);
-            let reserve = Line::ALL.map(|line| line.of(load.lines).plus(line.of(circuit.margin_ma)));
-            capacity.rows.add_reserve(place, reserve);
+            let load = capacity.reserve(tree, supply, place, moment.read_at);
             let Some(known) = known else { continue };
             let mut note = CircuitNote {
                 circuit: circuit.id.clone(),
@@ -86,6 +84,14 @@ impl<'t> Capacity<'t> {
             capacity.notes.push(note);
         }
         capacity
+    }
+
+    /// Takes what nobody controls off a circuit's rows.
+    fn reserve(&mut self, tree: &SiteTree, supply: &Supply, place: usize, now: Timestamp) -> Uncontrolled {
+        let load = uncontrolled(tree, supply, place, now);
+        let margin = tree.circuits().get(place).map_or(NOTHING, |circuit| circuit.margin_ma);
+        self.rows.add_reserve(place, Line::ALL.map(|line| line.of(load.lines).plus(line.of(margin))));
+        load
     }
 
     fn signals(&mut self, place: usize, known: &CircuitSupply, now: Timestamp) {
@@ -179,6 +185,20 @@ impl<'t> Capacity<'t> {
             });
         }
     }
+}
+
+/// The rows of an instant with all that holds whatever anybody wishes: limits, limits from outside, and the load that nobody controls. No peak
+/// target, price window or sun: those are the plan's business.
+#[must_use]
+pub fn hard_rows<'t>(tree: &'t SiteTree, supply: &Supply, now: Timestamp) -> Rows<'t> {
+    let mut capacity = Capacity { rows: tree.rows(now), causes: BTreeMap::new(), notes: Vec::new() };
+    for (place, circuit) in tree.circuits().iter().enumerate() {
+        capacity.reserve(tree, supply, place, now);
+        if let Some(known) = supply.circuits.get(&circuit.id) {
+            capacity.signals(place, known, now);
+        }
+    }
+    capacity.rows
 }
 
 /// A circuit's own fresh reading; without one the larger of what it was designed for, the highest of the day, and what the

@@ -153,6 +153,26 @@ pub struct Ledger {
     pub accounts: Vec<Account>,
 }
 
+// === impl Change ===
+
+impl Change {
+    /// Which EVSE it is about.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        match self {
+            Self::Open(proposal) => proposal.slot,
+            Self::Accept { slot, .. }
+            | Self::Close { slot, .. }
+            | Self::Release { slot, .. }
+            | Self::Expire { slot, .. }
+            | Self::OpenFallback { slot, .. }
+            | Self::ConfirmFallback { slot, .. }
+            | Self::LoseFallback { slot }
+            | Self::SetDeaf { slot, .. } => *slot,
+        }
+    }
+}
+
 // === impl Ledger ===
 
 impl Ledger {

@@ -175,6 +175,7 @@ impl fmt::Display for Reason {
                     HeldWhy::Closing => "transaction over",
                     HeldWhy::Refusing => "refuses limits",
                     HeldWhy::Overdrawing => "drew more than allowed",
+                    HeldWhy::Unconfirmed => "its fallback is not confirmed yet",
                 };
                 write!(f, "{why}, {} reserved", Amps(*reserved))
             }

@@ -56,6 +56,8 @@ pub enum HeldWhy {
     Refusing,
     /// It drew more than it was allowed (watchdog).
     Overdrawing,
+    /// Nobody knows yet what it may draw without a grant.
+    Unconfirmed,
 }
 
 /// What is known of one circuit.

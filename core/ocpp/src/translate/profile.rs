@@ -5,6 +5,8 @@
 use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfilePurpose};
 use ringmain_domain::time::Timestamp;
 use rust_decimal::Decimal;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::CommandRefusal;
 
@@ -53,9 +55,50 @@ pub(super) fn limit(unit: LimitUnit, limit: i64) -> Decimal {
     }
 }
 
+/// What a station allows now, from its answer to GetCompositeSchedule of any version: the first period's limit, rounded up. `None` where it
+/// tells none, or in another unit than asked for.
+#[must_use]
+pub fn composite_limit(payload: &RawValue, unit: LimitUnit) -> Option<i64> {
+    let answer: Value = serde_json::from_str(payload.get()).ok()?;
+    let schedule = answer.get("schedule").or_else(|| answer.get("chargingSchedule"))?;
+    let named = match unit {
+        LimitUnit::Watts => "W",
+        LimitUnit::Milliamps => "A",
+    };
+    if schedule.get("chargingRateUnit")?.as_str()? != named {
+        return None;
+    }
+    let period = schedule.get("chargingSchedulePeriod")?.get(0)?;
+    let limit: Decimal = period.get("limit")?.to_string().parse().ok()?;
+    let scaled = match unit {
+        LimitUnit::Watts => limit,
+        LimitUnit::Milliamps => limit.checked_mul(Decimal::ONE_THOUSAND)?,
+    };
+    i64::try_from(scaled.ceil()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_composite_is_read_from_both_families() {
+        let read = |payload: &str| {
+            composite_limit(&RawValue::from_string(payload.to_owned()).unwrap(), LimitUnit::Milliamps)
+        };
+        let schedule =
+            r#"{"chargingRateUnit":"A","chargingSchedulePeriod":[{"startPeriod":0,"limit":6.05}]}"#;
+        assert_eq!(read(&format!(r#"{{"status":"Accepted","chargingSchedule":{schedule}}}"#)), Some(6_050));
+        assert_eq!(read(&format!(r#"{{"status":"Accepted","schedule":{schedule}}}"#)), Some(6_050));
+        for none in [
+            r#"{"status":"Rejected"}"#,
+            r#"{"schedule":{"chargingRateUnit":"W","chargingSchedulePeriod":[{"startPeriod":0,"limit":6}]}}"#,
+            r#"{"schedule":{"chargingRateUnit":"A","chargingSchedulePeriod":[]}}"#,
+            r#"{"schedule":{"chargingRateUnit":"A","chargingSchedulePeriod":[{"startPeriod":0,"limit":"x"}]}}"#,
+        ] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_limit_is_rounded_down_never_up() {

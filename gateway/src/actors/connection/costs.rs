@@ -81,7 +81,7 @@ impl Connection {
             deadline: clock::now().plus_secs(i64::from(self.node.config.stations.answer_timeout_s)),
         };
         let (done, ended) = oneshot::channel();
-        self.execute(Execute { order, done }, ctx);
+        self.execute(Execute { order, passage: None, done }, ctx);
         ctx.spawn(ended.into_actor(self).map(|ended, connection, _| {
             let lacks = |outcome| matches!(outcome, CommandOutcome::NotSupported | CommandOutcome::CallError);
             if ended.is_ok_and(|result| lacks(result.outcome)) {

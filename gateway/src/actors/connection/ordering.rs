@@ -24,9 +24,11 @@ impl Handler<Execute> for Connection {
 }
 
 impl Connection {
-    pub(super) fn execute(&mut self, Execute { order, done }: Execute, ctx: &mut Context<Self>) {
+    pub(super) fn execute(&mut self, Execute { order, passage, done }: Execute, ctx: &mut Context<Self>) {
         let now = clock::now();
-        if self.exit.is_some() {
+        let is_fenced =
+            |connection: &mut Self| passage.is_some_and(|passage| !connection.fences.admit(passage));
+        if self.exit.is_some() || is_fenced(self) {
             end(done, CommandResult::bare(CommandOutcome::Superseded));
             return;
         }

@@ -1,7 +1,7 @@
 //! Charging profiles: the forms.
 
-use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfilePeriod, ProfilePurpose};
-use ringmain_domain::id::TransactionId;
+use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfilePeriod, ProfilePurpose, StationCommand};
+use ringmain_domain::id::{EvseId, TransactionId};
 use ringmain_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +19,37 @@ pub(in crate::api) struct SetChargingProfile {
     /// Where; 0 is the whole station.
     pub(super) evse_id: u32,
     pub(super) profile: ProfileForm,
+}
+
+/// Ask what a station would allow: all its profiles together.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct GetCompositeSchedule {
+    /// Where; 0 is the whole station.
+    evse_id: u32,
+    /// From now on; a day when absent.
+    #[serde(default = "day")]
+    #[schema(minimum = 1)]
+    duration_s: u32,
+    unit: UnitForm,
+}
+
+const fn day() -> u32 {
+    86_400
+}
+
+impl GetCompositeSchedule {
+    pub(super) fn into_domain(self) -> StationCommand {
+        StationCommand::GetCompositeSchedule {
+            evse_id: EvseId(self.evse_id),
+            duration_s: self.duration_s,
+            unit: self.unit.into(),
+        }
+    }
+
+    pub(super) fn of(evse: EvseId, duration_s: u32, unit: LimitUnit) -> Self {
+        Self { evse_id: evse.0, duration_s, unit: unit.into() }
+    }
 }
 
 /// A limit over time.

@@ -30,6 +30,7 @@ fn every_command_comes_back_in_the_form_it_is_shown_in() {
             "valid_to_at": "2026-03-01T08:00:00.000Z", "starts_at": "2026-03-01T07:00:00.000Z", "duration_s": 60,
             "periods": [{"start_s": 0, "limit": 11000, "phases": 3}]}}),
         json!({"command": "clear_charging_profile", "profile_id": 1, "evse_id": 1, "purpose": "station_max", "stack_level": 0}),
+        json!({"command": "get_composite_schedule", "evse_id": 1, "duration_s": 600, "unit": "milliamps"}),
         json!({"command": "get_transaction_status", "transaction_id": "t"}),
         json!({"command": "cost_updated", "transaction_id": "t", "total_cost": "12.50"}),
         json!({"command": "get_local_list_version"}),

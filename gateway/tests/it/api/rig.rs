@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use actix::Actor;
 use actix_web::{App, HttpServer, web};
 use ringmain_domain::access::AccessRole;
 use ringmain_domain::authorize::Authorization;
@@ -19,6 +20,8 @@ use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::transaction::TransactionFact;
+use ringmain_gateway::actors::site::SiteParts;
+use ringmain_gateway::actors::site_directory::SiteDirectory;
 use ringmain_gateway::canary::Canary;
 use ringmain_gateway::cluster::memory::MemoryRouting;
 use ringmain_gateway::config::Config;
@@ -118,7 +121,14 @@ impl Rig {
         let store = Store::open(&url, StoreSettings::default()).await.unwrap();
         let desk = Arc::new(ScriptedDesk::default());
         let for_house: Arc<dyn CommandDesk> = Arc::<ScriptedDesk>::clone(&desk);
+        let parts = SiteParts {
+            live: LiveFeed::new(START),
+            store: store.clone(),
+            routing: MemoryRouting::default(),
+            conduct: Config::default().load.conduct(),
+        };
         let house = web::Data::new(House {
+            sites: SiteDirectory::new(parts, 1).start(),
             store,
             desk: for_house,
             pricer: Arc::new(ringmain_roaming::ocpi::billing::OcpiPricer),

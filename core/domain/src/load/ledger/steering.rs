@@ -101,6 +101,19 @@ impl SteeringState {
         !deaf && self.seats.get(slot).is_some_and(Seat::is_steered)
     }
 
+    /// Does its station have a connection?
+    #[must_use]
+    pub fn is_connected(&self, slot: Slot) -> bool {
+        self.seats.get(slot).is_some_and(|seat| seat.connection.is_some())
+    }
+
+    /// What the station has in force for sure: its newest grant after the guard, or its fallback where nothing is open. None while it may still
+    /// work under something older.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp, slot: Slot) -> Option<Milliamps> {
+        self.seats.get(slot)?.in_force(now, self.ledger.accounts.get(slot)?)
+    }
+
     /// When to send the next [`Input::Tick`], if nothing else comes before.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {

@@ -70,6 +70,9 @@ pub(in crate::translate) fn write(
             send_local_list(*version, *update, entries)
         }
         StationCommand::SyncLocalList { .. } => Err(lacks("a list is brought up to date message by message")),
+        StationCommand::GetCompositeSchedule { evse_id, duration_s, unit } => {
+            composite_schedule(*evse_id, *duration_s, *unit)
+        }
         StationCommand::SyncTariffs => Err(lacks("stations do not price by themselves")),
         StationCommand::GetBaseReport { .. } => Err(lacks("there is no report of all variables")),
         StationCommand::GetTransactionStatus { .. } => Err(lacks("there is no transaction status")),
@@ -195,11 +198,7 @@ fn set_charging_profile(
         wire_period.number_phases = period.phases.map(i32::from);
         periods.push(wire_period);
     }
-    let unit = match profile.unit {
-        LimitUnit::Watts => v16::ChargingRateUnit::W,
-        LimitUnit::Milliamps => v16::ChargingRateUnit::A,
-    };
-    let mut schedule = v16::ChargingSchedule::new(unit, periods);
+    let mut schedule = v16::ChargingSchedule::new(unit_of(profile.unit), periods);
     schedule.duration = profile.duration_s.map(|s| place::number(s, "profile.duration_s")).transpose()?;
     schedule.start_schedule = Some(wire::date_time(profile.starts_at));
     let mut wire_profile = v16::ChargingProfile::new(
@@ -213,6 +212,25 @@ fn set_charging_profile(
     wire_profile.valid_to = profile.valid_to.map(wire::date_time);
     let connector = place::number(evse.0, "evse_id")?;
     call("SetChargingProfile", &v16::SetChargingProfileRequest::new(connector, wire_profile))
+}
+
+fn composite_schedule(
+    evse: EvseId,
+    duration_s: u32,
+    unit: LimitUnit,
+) -> Result<OutboundMessage, CommandRefusal> {
+    let connector = place::number(evse.0, "evse_id")?;
+    let duration = place::number(duration_s, "duration_s")?;
+    let mut request = v16::GetCompositeScheduleRequest::new(connector, duration);
+    request.charging_rate_unit = Some(unit_of(unit));
+    call("GetCompositeSchedule", &request)
+}
+
+const fn unit_of(unit: LimitUnit) -> v16::ChargingRateUnit {
+    match unit {
+        LimitUnit::Watts => v16::ChargingRateUnit::W,
+        LimitUnit::Milliamps => v16::ChargingRateUnit::A,
+    }
 }
 
 fn purpose_of(purpose: ProfilePurpose) -> v16::ChargingProfilePurpose {

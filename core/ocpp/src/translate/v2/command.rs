@@ -4,9 +4,10 @@ use ringmain_domain::command::{
     ChargingProfile, LimitUnit, ProfilePurpose, ReportBase, ResetKind, StationCommand, TriggeredMessage,
     VariableName, VariableSetting,
 };
-use ringmain_domain::id::{ConnectorId, EvseId};
+use ringmain_domain::id::{ConnectorId, EvseId, TransactionId};
 use ringmain_domain::local_list::{ListUpdate, LocalListEntry};
 use ringmain_domain::time::Timestamp;
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::reply::id_token_info;
@@ -62,15 +63,16 @@ pub(in crate::translate) fn write(
         StationCommand::ClearChargingProfile { profile_id, evse_id, purpose, stack_level } => {
             clear_charging_profile(to, *profile_id, *evse_id, *purpose, *stack_level)
         }
+        StationCommand::GetCompositeSchedule { evse_id, duration_s, unit } => {
+            composite_schedule(to, *evse_id, *duration_s, *unit)
+        }
         StationCommand::GetTransactionStatus { transaction_id } => {
             let mut request = v21::GetTransactionStatusRequest::new();
             request.transaction_id = transaction_id.as_ref().map(|id| id.as_str().to_owned());
             to.call("GetTransactionStatus", &request)
         }
         StationCommand::CostUpdated { transaction_id, total_cost } => {
-            let cost = wire::decimal(*total_cost)
-                .ok_or_else(|| CommandRefusal::invalid("total_cost", "number has too many digits"))?;
-            to.call("CostUpdated", &v21::CostUpdatedRequest::new(cost, transaction_id.as_str()))
+            cost_updated(to, transaction_id, *total_cost)
         }
         StationCommand::GetLocalListVersion => {
             to.call("GetLocalListVersion", &v21::GetLocalListVersionRequest::new())
@@ -247,11 +249,7 @@ fn charging_profile(
         wire_period.number_phases = period.phases.map(i32::from);
         periods.push(wire_period);
     }
-    let unit = match profile.unit {
-        LimitUnit::Watts => v21::ChargingRateUnit::W,
-        LimitUnit::Milliamps => v21::ChargingRateUnit::A,
-    };
-    let mut schedule = v21::ChargingSchedule::new(profile.profile_id, unit, periods);
+    let mut schedule = v21::ChargingSchedule::new(profile.profile_id, unit_of(profile.unit), periods);
     schedule.start_schedule = Some(wire::date_time(profile.starts_at));
     schedule.duration = profile.duration_s.map(|s| place::number(s, "profile.duration_s")).transpose()?;
     let mut wire_profile = v21::ChargingProfile::new(
@@ -264,6 +262,36 @@ fn charging_profile(
     wire_profile.transaction_id = profile.transaction_id.as_ref().map(|id| id.as_str().to_owned());
     wire_profile.valid_to = profile.valid_to.map(wire::date_time);
     Ok(wire_profile)
+}
+
+fn cost_updated(
+    to: Station,
+    transaction: &TransactionId,
+    total_cost: Decimal,
+) -> Result<OutboundMessage, CommandRefusal> {
+    let cost = wire::decimal(total_cost)
+        .ok_or_else(|| CommandRefusal::invalid("total_cost", "number has too many digits"))?;
+    to.call("CostUpdated", &v21::CostUpdatedRequest::new(cost, transaction.as_str()))
+}
+
+fn composite_schedule(
+    to: Station,
+    evse: EvseId,
+    duration_s: u32,
+    unit: LimitUnit,
+) -> Result<OutboundMessage, CommandRefusal> {
+    let duration = place::number(duration_s, "duration_s")?;
+    let evse = place::number(evse.0, "evse_id")?;
+    let mut request = v21::GetCompositeScheduleRequest::new(duration, evse);
+    request.charging_rate_unit = Some(unit_of(unit));
+    to.call("GetCompositeSchedule", &request)
+}
+
+const fn unit_of(unit: LimitUnit) -> v21::ChargingRateUnit {
+    match unit {
+        LimitUnit::Watts => v21::ChargingRateUnit::W,
+        LimitUnit::Milliamps => v21::ChargingRateUnit::A,
+    }
 }
 
 fn send_local_list(

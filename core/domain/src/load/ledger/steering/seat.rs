@@ -127,6 +127,12 @@ impl Seat {
         account.newest().map_or_else(|| account.floor(), |grant| grant.limit)
     }
 
+    pub(super) fn in_force(&self, now: Timestamp, account: &Account) -> Option<Milliamps> {
+        let Some(newest) = account.newest() else { return Some(account.floor()) };
+        let settled = |guard: &Guard| guard.seq == newest.seq && now >= guard.over_at;
+        self.guards.iter().any(settled).then_some(newest.limit)
+    }
+
     /// By how much it is to be lowered.
     pub(super) fn surplus(&self, account: &Account) -> Milliamps {
         self.held(account).minus(self.wanted(account)).max(Milliamps::ZERO)

@@ -1,0 +1,461 @@
+//! What the owner of a site does with what it hears: from stations, cars and readings to a plan, and from the plan to grants.
+//!
+//! It brings the three pure parts together: [`hard_rows`] says what holds, [`plan`] who should get how much, [`SteeringState`] how one gets
+//! there without ever promising too much. Never here: who is allowed to charge, what it costs, a message.
+
+use std::collections::BTreeMap;
+
+use crate::id::{CircuitId, Epoch, StationId, TransactionId};
+use crate::load::capacity::hard_rows;
+use crate::load::demand::{Demand, Observation};
+use crate::load::ledger::Slot;
+use crate::load::ledger::account::Fallback;
+use crate::load::ledger::conduct::Conduct;
+use crate::load::ledger::row::Row;
+use crate::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input as SteeringInput};
+use crate::load::ledger::steering::{Outlet, Pace, SteeringState};
+use crate::load::plan::{LoadPlan, plan};
+use crate::load::rows::RowKind;
+use crate::load::supply::{CircuitSupply, Held, HeldWhy, Reading, Signal, Supply};
+use crate::load::tree::{Evse, EvseKey, Line, Output, SiteTree};
+use crate::session::{Session, SessionStatus};
+use crate::time::Timestamp;
+use crate::unit::Milliamps;
+
+/// Events are gathered for so long before a plan is made, milliseconds.
+pub const GATHER_MS: i64 = 250;
+/// While cars charge a plan is made at least so often, milliseconds.
+pub const EVERY_MS: i64 = 10_000;
+/// The most limits from outside that one circuit has at a time.
+pub const SIGNALS_MAX: usize = 32;
+
+/// Something that happens to a site, as far as its load goes.
+#[derive(Debug)]
+pub enum Input {
+    /// The store's answers and the stations', for the steering.
+    Steering(SteeringInput),
+    /// A station's connection was admitted.
+    Joined {
+        /// Whose.
+        station: StationId,
+        /// Its epoch.
+        connection: Epoch,
+        /// How it came about.
+        arrival: Arrival,
+    },
+    /// A connection ended.
+    Left {
+        /// Whose.
+        station: StationId,
+        /// Its epoch.
+        connection: Epoch,
+    },
+    /// A session began, went on or ended.
+    Session(Box<Session>),
+    /// The load that nobody controls, measured at a circuit.
+    Building {
+        /// Where.
+        circuit: CircuitId,
+        /// What was measured.
+        reading: Reading,
+    },
+    /// What the sun gives at a circuit.
+    Solar {
+        /// Where.
+        circuit: CircuitId,
+        /// What was measured.
+        reading: Reading,
+    },
+    /// All limits from outside that hold at a circuit, now and later; at most [`SIGNALS_MAX`], the first count.
+    Signals {
+        /// Where.
+        circuit: CircuitId,
+        /// The limits.
+        signals: Vec<Signal>,
+    },
+    /// Time passed: at [`AllocationState::next_deadline`] or later.
+    Tick,
+}
+
+/// A car that is connected.
+#[derive(Debug, Clone)]
+struct Car {
+    transaction: TransactionId,
+    demand: Demand,
+    /// When its last sample was taken.
+    sampled_at: Option<Timestamp>,
+    /// What it drew then, per line of its EVSE.
+    drawn: Milliamps,
+}
+
+/// The load of one site.
+#[derive(Debug)]
+pub struct AllocationState {
+    tree: SiteTree,
+    steering: SteeringState,
+    supply: Supply,
+    rows: Vec<Row>,
+    /// By slot.
+    cars: Vec<Option<Car>>,
+    plan: Option<LoadPlan>,
+    plan_at: Timestamp,
+}
+
+/// How one EVSE stands, for pages and the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub evse: EvseKey,
+    /// Does its station have a connection?
+    pub is_connected: bool,
+    /// The running transaction.
+    pub transaction: Option<TransactionId>,
+    /// What the plan gives, per line; none before the first plan.
+    pub planned: Option<Milliamps>,
+    /// Why, in words.
+    pub reason: Box<str>,
+    /// What it has been granted last; none without a grant.
+    pub granted: Option<Milliamps>,
+    /// The most it may have in force.
+    pub ceiling: Milliamps,
+    /// What it drew last, per line.
+    pub drawn: Option<Milliamps>,
+    /// It drew more than it was allowed: its rated current counts until somebody mended it.
+    pub is_deaf: bool,
+}
+
+/// How one circuit stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CircuitStanding {
+    /// Which.
+    pub circuit: CircuitId,
+    /// For people.
+    pub name: Box<str>,
+    /// Its limited rows.
+    pub rows: Vec<RowStanding>,
+}
+
+/// How full one row of a circuit is: mA on a line, mW in power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowStanding {
+    /// What it sums up.
+    pub kind: RowKind,
+    /// What it may carry now.
+    pub limit: i64,
+    /// What nobody controls.
+    pub reserved: i64,
+    /// That, and the most all EVSEs may have in force.
+    pub promised: i64,
+    /// That, and what was last measured.
+    pub drawn: i64,
+}
+
+// === impl AllocationState ===
+
+impl AllocationState {
+    /// The load of a site whose owner is `owner`; the first thing it hears is the ledger ([`SteeringInput::Loaded`]).
+    #[must_use]
+    pub fn new(tree: SiteTree, owner: Epoch, conduct: Conduct, now: Timestamp) -> Self {
+        let outlet = |evse: &Evse| Outlet {
+            conduct,
+            minimum: evse.min_ma,
+            step: evse.step_ma,
+            fallback: evse.fallback_ma,
+        };
+        let outlets: Vec<_> = tree.evses().iter().map(outlet).collect();
+        let supply = Supply::default();
+        let rows = rows_of(&tree, &supply, now);
+        let steering = SteeringState::new(owner, Pace::default(), &outlets, rows.clone());
+        let cars = vec![None; outlets.len()];
+        Self { tree, steering, supply, rows, cars, plan: None, plan_at: now.plus_millis(GATHER_MS) }
+    }
+
+    /// The tree.
+    #[must_use]
+    pub const fn tree(&self) -> &SiteTree {
+        &self.tree
+    }
+
+    /// The limits that hold now, as the ledger knows them.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The last plan.
+    #[must_use]
+    pub const fn plan(&self) -> Option<&LoadPlan> {
+        self.plan.as_ref()
+    }
+
+    /// The grants.
+    #[must_use]
+    pub const fn steering(&self) -> &SteeringState {
+        &self.steering
+    }
+
+    /// Does a car charge there, as far as sessions say?
+    #[must_use]
+    pub fn has_car(&self, slot: Slot) -> bool {
+        self.cars.get(slot).is_some_and(Option::is_some)
+    }
+
+    /// When to send the next [`Input::Tick`].
+    #[must_use]
+    pub fn next_deadline(&self, now: Timestamp) -> Timestamp {
+        self.steering.next_deadline(now).map_or(self.plan_at, |at| at.min(self.plan_at))
+    }
+
+    /// Takes one input. Total: one that fits nothing changes nothing.
+    pub fn apply(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Steering(input) => {
+                self.plan_soon(now);
+                self.steering.apply(now, input)
+            }
+            Input::Joined { station, connection, arrival } => {
+                self.tell_station(now, &station, &EvseInput::Connected { connection, arrival })
+            }
+            Input::Left { station, connection } => {
+                self.tell_station(now, &station, &EvseInput::Disconnected { connection })
+            }
+            Input::Session(session) => self.on_session(now, &session),
+            Input::Building { circuit, reading } => {
+                let policy = self.supply.policy;
+                self.supply.circuits.entry(circuit).or_default().building.observe(reading, None, &policy);
+                self.on_supply(now)
+            }
+            Input::Solar { circuit, reading } => {
+                let policy = self.supply.policy;
+                self.supply.circuits.entry(circuit).or_default().solar.observe(reading, None, &policy);
+                self.on_supply(now)
+            }
+            Input::Signals { circuit, mut signals } => {
+                signals.truncate(SIGNALS_MAX);
+                self.supply.circuits.entry(circuit).or_default().signals = signals;
+                self.on_supply(now)
+            }
+            Input::Tick => self.on_tick(now),
+        }
+    }
+
+    /// How every EVSE stands, in the order of the tree.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        let evses = self.tree.evses().iter().enumerate();
+        evses.filter_map(|(slot, evse)| self.standing(slot, evse)).collect()
+    }
+
+    fn standing(&self, slot: Slot, evse: &Evse) -> Option<Standing> {
+        let account = self.steering.ledger().accounts.get(slot)?;
+        let car = self.cars.get(slot)?.as_ref();
+        let share = self.plan.as_ref().and_then(|plan| plan.shares.get(slot));
+        Some(Standing {
+            evse: evse.key.clone(),
+            is_connected: self.steering.is_connected(slot),
+            transaction: car.map(|car| car.transaction.clone()),
+            planned: share.map(|share| share.current),
+            reason: share.map(|share| share.reason.to_string()).unwrap_or_default().into(),
+            granted: account.newest().map(|grant| grant.limit),
+            ceiling: account.ceiling(),
+            drawn: car.filter(|car| car.sampled_at.is_some()).map(|car| car.drawn),
+            is_deaf: account.deaf,
+        })
+    }
+
+    /// How every circuit stands, in the order of the tree; those without a limit have no rows.
+    #[must_use]
+    pub fn circuits(&self, now: Timestamp) -> Vec<CircuitStanding> {
+        let rows = hard_rows(&self.tree, &self.supply, now);
+        let ceilings = self.steering.ledger().ceilings();
+        let drawn: Vec<_> =
+            self.cars.iter().map(|car| car.as_ref().map_or(Milliamps::ZERO, |car| car.drawn)).collect();
+        let usages = rows.usage(&ceilings).into_iter().zip(rows.usage(&drawn));
+        let standings: Vec<_> = usages
+            .filter_map(|(promised, drawn)| {
+                let row = rows.row(promised.row)?;
+                let (reserved, limit) = (rows.reserve(promised.row), promised.limit);
+                let standing = RowStanding {
+                    kind: row.kind.clone(),
+                    limit,
+                    reserved,
+                    promised: promised.load,
+                    drawn: drawn.load,
+                };
+                Some((row.circuit.clone(), standing))
+            })
+            .collect();
+        let of = |id: &CircuitId| {
+            standings.iter().filter(|(circuit, _)| circuit == id).map(|(_, row)| row.clone()).collect()
+        };
+        let circuit = |circuit: &crate::load::tree::Circuit| CircuitStanding {
+            circuit: circuit.id.clone(),
+            name: circuit.label().into(),
+            rows: of(&circuit.id),
+        };
+        self.tree.circuits().iter().map(circuit).collect()
+    }
+
+    fn plan_soon(&mut self, now: Timestamp) {
+        self.plan_at = self.plan_at.min(now.plus_millis(GATHER_MS));
+    }
+
+    /// A station's connection is that of all its EVSEs.
+    fn tell_station(&mut self, now: Timestamp, station: &StationId, input: &EvseInput) -> Vec<Effect> {
+        self.plan_soon(now);
+        let slots: Vec<_> = (self.tree.evses().iter().enumerate())
+            .filter(|(_, evse)| evse.key.station == *station)
+            .map(|(slot, _)| slot)
+            .collect();
+        let tell = |slot| self.steering.apply(now, SteeringInput::Evse(slot, input.clone()));
+        slots.into_iter().flat_map(tell).collect()
+    }
+
+    fn on_session(&mut self, now: Timestamp, session: &Session) -> Vec<Effect> {
+        let Some(evse) = session.evse else { return Vec::new() };
+        let key = EvseKey { station: session.station.clone(), evse };
+        let Some(slot) = self.tree.place(&key) else { return Vec::new() };
+        let mut heard = Vec::new();
+        if session.status == SessionStatus::Active {
+            self.greet(slot, key, session, &mut heard);
+            heard.extend(self.sample(now, slot, session));
+        } else {
+            let leaves = |car: &Car| car.transaction == session.transaction;
+            if let Some(car) = self.cars.get_mut(slot)
+                && car.as_ref().is_some_and(leaves)
+            {
+                *car = None;
+            }
+            heard.push(EvseInput::Ended(session.transaction.clone()));
+        }
+        let hear = |input| self.steering.apply(now, SteeringInput::Evse(slot, input));
+        let effects = heard.into_iter().flat_map(hear).collect();
+        self.plan_soon(now);
+        effects
+    }
+
+    /// A car that was not known begins; of two that claim one EVSE the later counts.
+    fn greet(&mut self, slot: Slot, key: EvseKey, session: &Session, heard: &mut Vec<EvseInput>) {
+        let Some(seat) = self.cars.get_mut(slot) else { return };
+        let is_later = |car: &Car| session.started_at > car.demand.arrived_at;
+        match seat {
+            Some(car) if car.transaction == session.transaction => {
+                car.demand.delivered_wh = session.energy;
+                return;
+            }
+            Some(car) if !is_later(car) => return,
+            Some(_) | None => {}
+        }
+        let mut demand = Demand::new(key, session.started_at);
+        demand.delivered_wh = session.energy;
+        *seat = Some(Car {
+            transaction: session.transaction.clone(),
+            demand,
+            sampled_at: None,
+            drawn: Milliamps::ZERO,
+        });
+        heard.push(EvseInput::Started(session.transaction.clone()));
+    }
+
+    /// What the car draws, and what that teaches: only where nothing older can still be in force.
+    fn sample(&mut self, now: Timestamp, slot: Slot, session: &Session) -> Option<EvseInput> {
+        let evse = self.tree.evses().get(slot)?;
+        let (at, power) = session.meter_last_at.zip(session.power_w)?;
+        let offered = self.steering.in_force(now, slot);
+        let car = self.cars.get_mut(slot)?.as_mut()?;
+        if car.transaction != session.transaction || car.sampled_at.is_some_and(|last| last >= at) {
+            return None;
+        }
+        car.sampled_at = Some(at);
+        car.drawn = per_line(evse, power);
+        if let Some(offered_ma) = offered {
+            let used = Line::ALL.map(|line| evse.lines.contains(&line));
+            let drawn_ma = used.map(|used| if used { car.drawn } else { Milliamps::ZERO });
+            car.demand.memory.observe(evse, &Observation { at: now, offered_ma, drawn_ma });
+        }
+        Some(EvseInput::Measured(car.drawn))
+    }
+
+    fn on_supply(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.plan_soon(now);
+        self.refresh_rows(now)
+    }
+
+    fn refresh_rows(&mut self, now: Timestamp) -> Vec<Effect> {
+        let rows = rows_of(&self.tree, &self.supply, now);
+        if rows == self.rows {
+            return Vec::new();
+        }
+        self.rows.clone_from(&rows);
+        self.steering.apply(now, SteeringInput::Rows(rows))
+    }
+
+    fn on_tick(&mut self, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if now >= self.plan_at {
+            effects.extend(self.refresh_rows(now));
+            effects.extend(self.make_plan(now));
+        }
+        effects.extend(self.steering.apply(now, SteeringInput::Tick));
+        effects
+    }
+
+    fn make_plan(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.supply.held = self.held();
+        let demands: Vec<_> = self.cars.iter().flatten().map(|car| car.demand.clone()).collect();
+        let made = plan(&self.tree, &demands, &self.supply, now);
+        for (car, share) in self.cars.iter_mut().zip(&made.shares) {
+            if let (Some(car), Some(memory)) = (car, share.memory) {
+                car.demand.memory = memory;
+            }
+        }
+        let targets = made.shares.iter().map(|share| share.current).collect();
+        let again = now.plus_millis(EVERY_MS);
+        self.plan_at = made.next_at.map_or(again, |at| at.clamp(now.plus_millis(GATHER_MS), again));
+        self.plan = Some(made);
+        self.steering.apply(now, SteeringInput::Plan(targets))
+    }
+
+    /// What cannot be told to do less now, with what it may draw at most (P0).
+    fn held(&self) -> BTreeMap<EvseKey, Held> {
+        let accounts = self.steering.ledger().accounts.iter();
+        let seats = self.tree.evses().iter().zip(accounts).zip(&self.cars).enumerate();
+        let held = seats.filter_map(|(slot, ((evse, account), car))| {
+            let unconfirmed = !matches!(account.fallback, Fallback::Confirmed(_));
+            let why = match car {
+                _ if account.deaf => HeldWhy::Overdrawing,
+                Some(_) if !self.steering.steers(slot) => HeldWhy::Silent,
+                None if unconfirmed => HeldWhy::Unconfirmed,
+                None if account.ceiling() > evse.fallback_ma => HeldWhy::Closing,
+                Some(_) | None => return None,
+            };
+            Some((evse.key.clone(), Held { ceiling_ma: account.ceiling(), why }))
+        });
+        held.collect()
+    }
+
+    /// What is known of a circuit.
+    #[must_use]
+    pub fn known_of(&self, circuit: &CircuitId) -> Option<&CircuitSupply> {
+        self.supply.circuits.get(circuit)
+    }
+}
+
+/// Every line an EVSE is wired to counts: a car that takes up another line never surprises.
+fn rows_of(tree: &SiteTree, supply: &Supply, now: Timestamp) -> Vec<Row> {
+    let wired: Vec<_> =
+        tree.evses().iter().map(|evse| Line::ALL.map(|line| evse.lines.contains(&line))).collect();
+    Row::all(&hard_rows(tree, supply, now), &wired)
+}
+
+/// What is drawn from each line when a vehicle takes this power from all lines alike, rounded up.
+fn per_line(evse: &Evse, power_w: i64) -> Milliamps {
+    let permille = match evse.output {
+        Output::Ac => 1_000,
+        Output::Dc { efficiency_permille } => i64::from(efficiency_permille).max(1),
+    };
+    let lines = i64::try_from(evse.power_lines(evse.lines.len())).unwrap_or(1);
+    let per_ampere = i64::from(evse.voltage_v).saturating_mul(lines).saturating_mul(permille).max(1);
+    let drawn = power_w.max(0).saturating_mul(1_000_000);
+    Milliamps(drawn.saturating_add(per_ampere - 1) / per_ampere)
+}

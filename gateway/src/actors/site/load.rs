@@ -1,0 +1,390 @@
+//! The load of a site: from what the site hears to the ledger in the store and to calls over the stations' connections.
+//!
+//! It belongs to the `Site` actor and has no mailbox of its own. The store is asked one thing at a time, in order; what waits meanwhile goes
+//! into the next transaction. Never: a decision about who gets how much ([`AllocationState`]), a promise (the ledger).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use actix::prelude::*;
+use ringmain_domain::id::{CircuitId, Epoch, LocationId, TransactionId};
+use ringmain_domain::load::allocation::{AllocationState, Input};
+use ringmain_domain::load::ledger::account::Account;
+use ringmain_domain::load::ledger::row::Row;
+use ringmain_domain::load::ledger::steering::input::{
+    Alarm, Arrival, Effect, EvseInput, Input as SteeringInput, StoreAnswer,
+};
+use ringmain_domain::load::ledger::{Change, Ledger, Slot, Verdict};
+use ringmain_domain::load::supply::Signal;
+use ringmain_domain::load::tree::SiteTree;
+use ringmain_domain::site;
+use ringmain_domain::snapshot::StationSnapshot;
+use ringmain_domain::telemetry;
+use ringmain_domain::time::Timestamp;
+use ringmain_store::ledgers::{LedgerOf, Transacted};
+use ringmain_store::store::{Store, StoreError};
+
+use super::Site;
+use crate::clock;
+
+mod calls;
+pub mod view;
+
+use view::LoadAlarm;
+
+/// When something the store could not do is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// What is heard before the ledger is there is kept, so much of it.
+const WAITING_MAX: usize = 4_096;
+/// The newest alarms, for the page.
+const ALARMS_MAX: usize = 50;
+
+/// The load of one site.
+pub(super) enum Load {
+    /// Nobody manages it: there is no tree, or no location.
+    Unmanaged,
+    /// Tree and ledger are being read; what is heard meanwhile waits.
+    Starting(Vec<Input>),
+    /// It is managed here.
+    Managed(Box<Managed>),
+}
+
+/// A managed load.
+pub(super) struct Managed {
+    state: AllocationState,
+    of: LedgerOf,
+    owner: Epoch,
+    /// Answers that were asked for by an earlier one of these are not for this one.
+    generation: u64,
+    waiting: VecDeque<StoreOrder>,
+    is_storing: bool,
+    timer: Option<(Timestamp, SpawnHandle)>,
+    alarms: VecDeque<LoadAlarm>,
+}
+
+/// Something the store is to do.
+enum StoreOrder {
+    Write(Slot, Change),
+    Load,
+}
+
+/// What a site starts its load from.
+struct Start {
+    tree: SiteTree,
+    of: LedgerOf,
+    ledger: Ledger,
+    signals: BTreeMap<CircuitId, Vec<Signal>>,
+    stations: Vec<StationSnapshot>,
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Reads the tree and takes the site's ledger over, in the place of what there was.
+    pub(super) fn start_load(&mut self, ctx: &mut Context<Self>) {
+        let Some(location) = self.state.id().location() else { return };
+        self.load = Load::Starting(Vec::new());
+        self.load_generation += 1;
+        let generation = self.load_generation;
+        let read = self.read_load(location);
+        ctx.spawn(read.into_actor(self).map(move |read, site, ctx| {
+            if site.load_generation != generation {
+                return;
+            }
+            match read {
+                Ok(Some(start)) => site.manage(start, ctx),
+                Ok(None) => site.load = Load::Unmanaged,
+                Err(error) => {
+                    tracing::warn!(%error, site.id = %site.state.id(), "the load of a site cannot be managed yet");
+                    ctx.run_later(AGAIN_AFTER, move |site, ctx| {
+                        if site.load_generation == generation {
+                            site.start_load(ctx);
+                        }
+                    });
+                }
+            }
+        }));
+    }
+
+    fn read_load(
+        &self,
+        location: LocationId,
+    ) -> impl Future<Output = Result<Option<Start>, StoreError>> + use<> {
+        let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
+        async move {
+            let Some(stored) = store.site_tree(&tenant, &location).await? else { return Ok(None) };
+            let ledger = store.claim_ledger(&tenant, &location, &stored.tree).await?;
+            let signals = store.site_signals(&tenant, &location).await?;
+            let stations = store.site_snapshots(&tenant, &id).await?;
+            let evses = stored.tree.evses().iter().map(|evse| evse.key.clone()).collect();
+            let of = LedgerOf { tenant, location, evses };
+            Ok(Some(Start { tree: stored.tree, of, ledger, signals, stations }))
+        }
+    }
+
+    fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
+        let Start { tree, of, ledger, signals, stations } = start;
+        let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
+            Load::Starting(waited) => waited,
+            Load::Unmanaged | Load::Managed(_) => Vec::new(),
+        };
+        let now = clock::now();
+        let owner = ledger.owner;
+        let conduct = self.parts.conduct;
+        tracing::info!(site.id = %self.state.id(), owner = owner.0, evses = of.evses.len(), "the load of a site is managed here");
+        let over = finished(&ledger, &stations);
+        self.load = Load::Managed(Box::new(Managed {
+            state: AllocationState::new(tree, owner, conduct, now),
+            of,
+            owner,
+            generation: self.load_generation,
+            waiting: VecDeque::new(),
+            is_storing: false,
+            timer: None,
+            alarms: VecDeque::new(),
+        }));
+        for (circuit, signals) in signals {
+            self.load_hears(Input::Signals { circuit, signals }, ctx);
+        }
+        self.load_hears(Input::Steering(SteeringInput::Loaded(Box::new(ledger))), ctx);
+        let connected: Vec<_> =
+            self.state.connections().map(|(station, epoch)| (station.clone(), epoch)).collect();
+        for (station, connection) in connected {
+            self.load_hears(Input::Joined { station, connection, arrival: Arrival::Found }, ctx);
+        }
+        for (slot, transaction) in over {
+            let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
+            self.load_hears(Input::Steering(input), ctx);
+        }
+        for session in stations.into_iter().flat_map(|station| station.open) {
+            self.load_hears(Input::Session(Box::new(session)), ctx);
+        }
+        for input in waited {
+            self.load_hears(input, ctx);
+        }
+    }
+
+    /// What a site's input means for its load.
+    pub(super) fn note_load(&mut self, input: &site::Input, ctx: &mut Context<Self>) {
+        if matches!(self.load, Load::Unmanaged) {
+            return;
+        }
+        match input {
+            // A boot looks the same: it is treated as one, so that what a station has is read back.
+            site::Input::Joined { snapshot, epoch } => {
+                let station = snapshot.id().clone();
+                self.load_hears(Input::Joined { station, connection: *epoch, arrival: Arrival::Booted }, ctx);
+            }
+            site::Input::Left { station, epoch } => {
+                self.load_hears(Input::Left { station: station.clone(), connection: *epoch }, ctx);
+            }
+            site::Input::Committed { sessions, .. } => {
+                for session in sessions {
+                    self.load_hears(Input::Session(Box::new(session.clone())), ctx);
+                }
+            }
+            site::Input::Changed(snapshot) => {
+                for session in &snapshot.open {
+                    self.load_hears(Input::Session(Box::new(session.clone())), ctx);
+                }
+            }
+        }
+    }
+
+    /// Hands an input to the load and carries out what it wants.
+    pub(super) fn load_hears(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let managed = match &mut self.load {
+            Load::Unmanaged => return,
+            Load::Starting(waiting) => {
+                if waiting.len() < WAITING_MAX {
+                    waiting.push(input);
+                }
+                return;
+            }
+            Load::Managed(managed) => managed,
+        };
+        let now = clock::now();
+        let effects = managed.state.apply(now, input);
+        for effect in effects {
+            self.carry_out(now, effect, ctx);
+        }
+        self.pump_store(ctx);
+        self.arm_load(ctx);
+    }
+
+    fn carry_out(&mut self, now: Timestamp, effect: Effect, ctx: &mut Context<Self>) {
+        let Load::Managed(managed) = &mut self.load else { return };
+        match effect {
+            Effect::Write { slot, change } => managed.waiting.push_back(StoreOrder::Write(slot, change)),
+            Effect::Load => managed.waiting.push_back(StoreOrder::Load),
+            Effect::Alarm(alarm) => self.raise(now, alarm),
+            Effect::Send { .. }
+            | Effect::ReadBack { .. }
+            | Effect::Clear { .. }
+            | Effect::InstallFallback { .. } => self.call(now, effect, ctx),
+        }
+    }
+
+    fn raise(&mut self, now: Timestamp, alarm: Alarm) {
+        let Load::Managed(managed) = &mut self.load else { return };
+        let told = LoadAlarm::of(now, alarm, managed.state.tree());
+        tracing::warn!(site.id = %self.state.id(), alarm = told.kind, detail = %told.detail, "load");
+        metrics::counter!(telemetry::LOAD_ALARMS, "alarm" => told.kind).increment(1);
+        if managed.alarms.len() >= ALARMS_MAX {
+            managed.alarms.pop_back();
+        }
+        managed.alarms.push_front(told);
+        if alarm == Alarm::Deposed {
+            // Another node has the site. It is taken back when a station speaks here and the tree is read anew.
+            tracing::warn!(site.id = %self.state.id(), "another owner manages the load of this site now");
+        }
+    }
+
+    /// Asks the store for all that waits, unless it is still at it.
+    fn pump_store(&mut self, ctx: &mut Context<Self>) {
+        let store = self.parts.store.clone();
+        let Load::Managed(managed) = &mut self.load else { return };
+        if managed.is_storing || managed.waiting.is_empty() {
+            return;
+        }
+        managed.is_storing = true;
+        let (generation, of, owner) = (managed.generation, managed.of.clone(), managed.owner);
+        let rows = managed.state.rows().to_vec();
+        let orders: Vec<_> = managed.waiting.drain(..).collect();
+        let work = async move {
+            let mut answers = Vec::new();
+            for batch in batches(orders) {
+                answers.extend(store_batch(&store, &of, owner, &rows, batch).await);
+            }
+            answers
+        };
+        ctx.spawn(work.into_actor(self).map(move |answers, site, ctx| site.stored(generation, answers, ctx)));
+    }
+
+    fn stored(&mut self, generation: u64, answers: Vec<StoreHeard>, ctx: &mut Context<Self>) {
+        let Load::Managed(managed) = &mut self.load else { return };
+        if managed.generation != generation {
+            return;
+        }
+        managed.is_storing = false;
+        for answer in answers {
+            match answer {
+                StoreHeard::Input(input) => self.load_hears(Input::Steering(input), ctx),
+                StoreHeard::LoadAgain => {
+                    ctx.run_later(AGAIN_AFTER, move |site, ctx| {
+                        if let Load::Managed(managed) = &mut site.load
+                            && managed.generation == generation
+                        {
+                            managed.waiting.push_back(StoreOrder::Load);
+                            site.pump_store(ctx);
+                        }
+                    });
+                }
+            }
+        }
+        self.pump_store(ctx);
+    }
+
+    /// One timer, for whatever is due first.
+    fn arm_load(&mut self, ctx: &mut Context<Self>) {
+        let Load::Managed(managed) = &mut self.load else { return };
+        let now = clock::now();
+        let due = managed.state.next_deadline(now);
+        if let Some((at, handle)) = managed.timer {
+            if at == due {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let wait = u64::try_from(due.millis_since(now)).unwrap_or(0).max(1);
+        let generation = managed.generation;
+        let handle = ctx.run_later(Duration::from_millis(wait), move |site, ctx| {
+            if let Load::Managed(managed) = &mut site.load
+                && managed.generation == generation
+            {
+                managed.timer = None;
+                site.load_hears(Input::Tick, ctx);
+            }
+        });
+        managed.timer = Some((due, handle));
+    }
+}
+
+/// What the store's work came to.
+enum StoreHeard {
+    Input(SteeringInput),
+    /// The ledger could not be read: later.
+    LoadAgain,
+}
+
+/// Orders that go into one transaction: changes that follow one another.
+fn batches(orders: Vec<StoreOrder>) -> Vec<Vec<StoreOrder>> {
+    let mut batches: Vec<Vec<StoreOrder>> = Vec::new();
+    for order in orders {
+        let joins = |batch: &Vec<StoreOrder>| {
+            matches!((batch.last(), &order), (Some(StoreOrder::Write(..)), StoreOrder::Write(..)))
+        };
+        match batches.last_mut() {
+            Some(batch) if joins(batch) => batch.push(order),
+            _ => batches.push(vec![order]),
+        }
+    }
+    batches
+}
+
+async fn store_batch(
+    store: &Store,
+    of: &LedgerOf,
+    owner: Epoch,
+    rows: &[Row],
+    batch: Vec<StoreOrder>,
+) -> Vec<StoreHeard> {
+    let changes: Vec<_> = batch
+        .into_iter()
+        .filter_map(|order| match order {
+            StoreOrder::Write(slot, change) => Some((slot, change)),
+            StoreOrder::Load => None,
+        })
+        .collect();
+    if changes.is_empty() {
+        return vec![match store.ledger(of).await {
+            Ok(Some(ledger)) => StoreHeard::Input(SteeringInput::Loaded(Box::new(ledger))),
+            Ok(None) | Err(_) => StoreHeard::LoadAgain,
+        }];
+    }
+    let (slots, changes): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+    let answers = match store.transact_ledger(of, owner, rows.to_vec(), changes).await {
+        Ok(transacted) => transacted.into_iter().map(answer).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "a change of a ledger of grants");
+            vec![StoreAnswer::WriteLost; slots.len()]
+        }
+    };
+    let heard = |(slot, answer)| StoreHeard::Input(SteeringInput::Stored(slot, answer));
+    slots.into_iter().zip(answers).map(heard).collect()
+}
+
+fn answer(transacted: Transacted) -> StoreAnswer {
+    match (transacted.verdict, transacted.account) {
+        (Verdict::Written { opened }, Some(account)) => {
+            StoreAnswer::Written { account: Box::new(account), opened }
+        }
+        (Verdict::Refused(refusal), _) => StoreAnswer::Refused(refusal),
+        (Verdict::Written { .. }, None) => StoreAnswer::WriteLost,
+    }
+}
+
+/// Transactions that have grants open and are not open any more.
+fn finished(ledger: &Ledger, stations: &[StationSnapshot]) -> Vec<(Slot, TransactionId)> {
+    let open: BTreeSet<_> = stations
+        .iter()
+        .flat_map(|station| &station.open)
+        .map(|session| (session.station.clone(), session.transaction.clone()))
+        .collect();
+    let is_open = |transaction: &TransactionId| open.iter().any(|(_, known)| known == transaction);
+    let of_account = |(slot, account): (Slot, &Account)| {
+        let over = account.grants.iter().filter_map(|grant| grant.transaction.clone());
+        over.filter(|transaction| !is_open(transaction)).map(|over| (slot, over)).collect::<Vec<_>>()
+    };
+    ledger.accounts.iter().enumerate().flat_map(of_account).collect()
+}

@@ -1,0 +1,237 @@
+//! Grants, fallbacks and questions as commands to stations, and what their answers mean.
+
+use actix::prelude::*;
+use ringmain_domain::command::{
+    ChargingProfile, CommandOrder, CommandOutcome, CommandResult, LimitUnit, ProfilePeriod, ProfilePurpose,
+    StationCommand,
+};
+use ringmain_domain::id::{CommandId, EvseId, GrantSeq, TransactionId};
+use ringmain_domain::load::allocation::Input;
+use ringmain_domain::load::ledger::Slot;
+use ringmain_domain::load::ledger::account::{Fallback, Grant};
+use ringmain_domain::load::ledger::steering::input::{Effect, EvseInput, Input as SteeringInput};
+use ringmain_domain::load::tree::{Evse, Output};
+use ringmain_domain::time::Timestamp;
+use ringmain_domain::unit::Milliamps;
+use ringmain_ocpp::translate::profile::composite_limit;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::super::Site;
+use super::{Load, Managed};
+use crate::actors::connection::Execute;
+use crate::actors::connection::fences::{Act, Passage};
+
+/// How long a station may take to answer, in seconds.
+const ANSWER_S: i64 = 30;
+/// Ids of our profiles: the EVSE's number is added. One of each kind at an EVSE, so that a new one takes the place of the one before.
+const FALLBACK_IDS: i32 = 10_000_000;
+const GRANT_IDS: i32 = 20_000_000;
+const FALLBACK_LEVEL: u32 = 0;
+const GRANT_LEVEL: u32 = 1;
+/// A schedule begins so long before now, so that it holds at a station whose clock is behind, in seconds.
+const STARTED_BEFORE_S: i64 = 86_400;
+/// The word of a station that has no such profile to clear.
+const NOTHING_TO_CLEAR: &str = "Unknown";
+/// How long the schedule is that a station is asked for, in seconds.
+const COMPOSITE_S: u32 = 60;
+
+/// A command, what the fence says to it, and what its answer means.
+struct Call {
+    command: StationCommand,
+    passage: Option<Passage>,
+    meaning: Box<dyn FnOnce(&CommandResult) -> EvseInput>,
+}
+
+// === impl Call ===
+
+impl Call {
+    fn new(
+        command: StationCommand,
+        passage: Option<Passage>,
+        meaning: impl FnOnce(&CommandResult) -> EvseInput + 'static,
+    ) -> Self {
+        Self { command, passage, meaning: Box::new(meaning) }
+    }
+}
+
+impl Site {
+    /// Sends what an effect asks for. Its answer, or that nothing was sent, is heard again.
+    pub(super) fn call(&mut self, now: Timestamp, effect: Effect, ctx: &mut Context<Self>) {
+        let Load::Managed(managed) = &self.load else { return };
+        let Some((slot, evse, call)) = managed.call_for(now, effect) else { return };
+        let (generation, station) = (managed.generation, evse.key.station.clone());
+        let Call { command, passage, meaning } = call;
+        let order = CommandOrder {
+            id: CommandId(Uuid::now_v7()),
+            tenant: self.tenant.clone(),
+            station: station.clone(),
+            command,
+            deadline: now.plus_secs(ANSWER_S),
+        };
+        let (done, ended) = oneshot::channel();
+        let routed = self.parts.routing.execute(&station, Execute { order, passage, done });
+        let result = async move {
+            match routed {
+                Ok(()) => ended.await.unwrap_or(CommandResult::bare(CommandOutcome::TimeoutUnknown)),
+                Err(outcome) => CommandResult::bare(outcome),
+            }
+        };
+        ctx.spawn(result.into_actor(self).map(move |result, site, ctx| {
+            let current = matches!(&site.load, Load::Managed(managed) if managed.generation == generation);
+            if current {
+                site.load_hears(Input::Steering(SteeringInput::Evse(slot, meaning(&result))), ctx);
+            }
+        }));
+    }
+}
+
+impl Managed {
+    fn call_for(&self, now: Timestamp, effect: Effect) -> Option<(Slot, &Evse, Call)> {
+        let evse = |slot: Slot| self.state.tree().evses().get(slot);
+        match effect {
+            Effect::Send { slot, grant } => {
+                let evse = evse(slot)?;
+                let seq = grant.seq;
+                let act = Act::Pass { connection: grant.connection, seq };
+                let passage = Some(Passage { evse: evse.key.evse, act });
+                let command = granted(evse, grant, now);
+                Some((slot, evse, Call::new(command, passage, move |result| heard_of_grant(result, seq))))
+            }
+            Effect::InstallFallback { slot, value } => {
+                let evse = evse(slot)?;
+                let meaning = |result: &CommandResult| match result.outcome {
+                    CommandOutcome::Accepted => EvseInput::FallbackAccepted,
+                    _ => EvseInput::CallFailed,
+                };
+                Some((slot, evse, Call::new(fallback(evse, value, now), None, meaning)))
+            }
+            Effect::Clear { slot, through } => {
+                let evse = evse(slot)?;
+                let command = StationCommand::ClearChargingProfile {
+                    profile_id: Some(profile_id(GRANT_IDS, evse.key.evse)),
+                    evse_id: None,
+                    purpose: None,
+                    stack_level: None,
+                };
+                let passage = Some(Passage { evse: evse.key.evse, act: Act::Raise { through } });
+                Some((slot, evse, Call::new(command, passage, heard_of_clear)))
+            }
+            Effect::ReadBack { slot } => {
+                let evse = evse(slot)?;
+                Some((slot, evse, self.read_back(slot, evse, now)))
+            }
+            Effect::Write { .. } | Effect::Load | Effect::Alarm(_) => None,
+        }
+    }
+
+    /// What a station has: without a transaction its composite schedule is its fallback. While one runs, the fallback cannot be told from
+    /// its grant, so it is installed again, and Accepted is the answer. Of grants nothing is told: they are issued again.
+    fn read_back(&self, slot: Slot, evse: &Evse, now: Timestamp) -> Call {
+        let account = self.state.steering().ledger().accounts.get(slot);
+        let promised = account.and_then(|account| match account.fallback {
+            Fallback::Confirmed(value) => Some(value),
+            Fallback::Unconfirmed => None,
+        });
+        let value = promised.unwrap_or(evse.fallback_ma);
+        if self.state.has_car(slot) {
+            return Call::new(fallback(evse, value, now), None, move |result| match result.outcome {
+                CommandOutcome::Accepted => EvseInput::ReadBack { grant: None, fallback: Some(value) },
+                _ => EvseInput::CallFailed,
+            });
+        }
+        let (unit, most) = limit_of(evse, value);
+        let (evse_id, duration_s) = (evse.key.evse, COMPOSITE_S);
+        let command = StationCommand::GetCompositeSchedule { evse_id, duration_s, unit };
+        Call::new(command, None, move |result| {
+            if !matches!(result.outcome, CommandOutcome::Accepted | CommandOutcome::Rejected) {
+                return EvseInput::CallFailed;
+            }
+            let payload = result.response.clone().map(String::from);
+            let payload = payload.and_then(|text| RawValue::from_string(text).ok());
+            let limit = payload.and_then(|payload| composite_limit(&payload, unit));
+            let fallback = limit.is_some_and(|limit| limit <= most).then_some(value);
+            EvseInput::ReadBack { grant: None, fallback }
+        })
+    }
+}
+
+fn heard_of_grant(result: &CommandResult, seq: GrantSeq) -> EvseInput {
+    match result.outcome {
+        CommandOutcome::Accepted => EvseInput::Accepted(seq),
+        CommandOutcome::Rejected | CommandOutcome::CallError | CommandOutcome::NotSupported => {
+            EvseInput::Rejected(seq)
+        }
+        CommandOutcome::TimeoutUnknown | CommandOutcome::NodeUnreachableUnknown => EvseInput::TimedOut(seq),
+        CommandOutcome::Offline
+        | CommandOutcome::Superseded
+        | CommandOutcome::StationBusy
+        | CommandOutcome::NotSentDeadline
+        | CommandOutcome::NodeUnreachableNotSent
+        | CommandOutcome::Draining => EvseInput::Fenced(seq),
+    }
+}
+
+fn heard_of_clear(result: &CommandResult) -> EvseInput {
+    match (result.outcome, result.detail.as_deref()) {
+        (CommandOutcome::Accepted, _) | (CommandOutcome::Rejected, Some(NOTHING_TO_CLEAR)) => {
+            EvseInput::Cleared
+        }
+        _ => EvseInput::CallFailed,
+    }
+}
+
+fn profile_id(ids: i32, evse: EvseId) -> i32 {
+    i32::try_from(evse.0).map_or(i32::MAX, |evse| ids.saturating_add(evse))
+}
+
+/// A grant holds for its transaction, until its end.
+fn granted(evse: &Evse, grant: Grant, now: Timestamp) -> StationCommand {
+    let purpose = match &grant.transaction {
+        Some(_) => ProfilePurpose::Transaction,
+        None => ProfilePurpose::TransactionDefault,
+    };
+    set(evse, (GRANT_IDS, GRANT_LEVEL, purpose), (grant.limit, grant.valid_to, grant.transaction), now)
+}
+
+/// The fallback holds for every transaction that has nothing else.
+fn fallback(evse: &Evse, value: Milliamps, now: Timestamp) -> StationCommand {
+    let purpose = ProfilePurpose::TransactionDefault;
+    set(evse, (FALLBACK_IDS, FALLBACK_LEVEL, purpose), (value, None, None), now)
+}
+
+/// Direct current is limited in watts, alternating current per line.
+fn limit_of(evse: &Evse, current: Milliamps) -> (LimitUnit, i64) {
+    match evse.output {
+        Output::Ac => (LimitUnit::Milliamps, current.0),
+        Output::Dc { .. } => (LimitUnit::Watts, evse.vehicle_power(current).0),
+    }
+}
+
+fn set(
+    evse: &Evse,
+    (ids, stack_level, purpose): (i32, u32, ProfilePurpose),
+    (current, valid_to, transaction_id): (Milliamps, Option<Timestamp>, Option<TransactionId>),
+    now: Timestamp,
+) -> StationCommand {
+    let (unit, limit) = limit_of(evse, current);
+    let phases = match evse.output {
+        Output::Ac => u8::try_from(evse.lines.len()).ok(),
+        Output::Dc { .. } => None,
+    };
+    StationCommand::SetChargingProfile {
+        evse_id: evse.key.evse,
+        profile: ChargingProfile {
+            profile_id: profile_id(ids, evse.key.evse),
+            stack_level,
+            purpose,
+            transaction_id,
+            valid_to,
+            starts_at: now.plus_secs(-STARTED_BEFORE_S),
+            duration_s: None,
+            unit,
+            periods: vec![ProfilePeriod { start_s: 0, limit, phases }],
+        },
+    }
+}

@@ -1,0 +1,262 @@
+//! `locations/{id}/load`, and readings and limits of its circuits.
+
+use actix_web::{HttpResponse, web};
+use ringmain_domain::id::{CircuitId, LocationId};
+use ringmain_domain::load::allocation::{CircuitStanding, RowStanding, Standing};
+use ringmain_domain::load::rows::RowKind;
+use ringmain_domain::load::supply::{Reading, Signal};
+use ringmain_domain::unit::Milliamps;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::auth::Authorized;
+use super::circuits::LimitBody;
+use super::extract::{Body, Path};
+use super::fields::Instant;
+use super::problem::{Problem, ProblemBody};
+use crate::actors::site::load::view::{LoadAlarm, LoadView};
+use crate::clock;
+use crate::house::House;
+use crate::services::site_load as service;
+
+/// How the load of a location stands.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct LoadBody {
+    /// Is it managed by this node now? False while it starts, and where no station of the location is connected here.
+    managed: bool,
+    at: Option<Instant>,
+    circuits: Vec<CircuitLoadBody>,
+    evses: Vec<EvseLoadBody>,
+    /// The newest first.
+    alarms: Vec<AlarmBody>,
+}
+
+/// A circuit with its limits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CircuitLoadBody {
+    id: String,
+    name: String,
+    limits: Vec<LimitLoadBody>,
+}
+
+/// How full one limit is: in mA on a line or in a sum of arrows, in mW in power.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LimitLoadBody {
+    /// `L1`, `L2`, `L3`, `power`, or the name of a sum of arrows.
+    of: String,
+    /// What it may carry now.
+    limit: i64,
+    /// What nobody controls.
+    reserved: i64,
+    /// That, and the most that all EVSEs may have in force.
+    promised: i64,
+    /// That, and what was last measured.
+    drawn: i64,
+}
+
+/// An EVSE with its share.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EvseLoadBody {
+    charging_station_id: String,
+    evse_id: u32,
+    connected: bool,
+    transaction_id: Option<String>,
+    /// What the plan gives it, per line.
+    planned_ma: Option<i64>,
+    /// Why so much.
+    #[schema(example = "panel B phase L2 full")]
+    reason: String,
+    /// Its last grant, per line; null: none is open.
+    granted_ma: Option<i64>,
+    /// The most it may have in force, per line.
+    ceiling_ma: i64,
+    /// What it drew last, per line.
+    drawn_ma: Option<i64>,
+    /// It drew more than it was allowed, and counts with all it can draw.
+    deaf: bool,
+}
+
+/// Something a person should know.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AlarmBody {
+    at: Instant,
+    /// `unreachable`, `refusing`, `deaf`, `fallback_lost` or `deposed`.
+    alarm: String,
+    detail: String,
+}
+
+/// Readings of a circuit's meters. What is older than a minute counts as missing.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadingsRequest {
+    /// Now when absent.
+    measured_at: Option<Instant>,
+    /// The load that nobody controls, in mA on L1, L2, L3.
+    #[schema(value_type = Option<[i64; 3]>)]
+    building_ma: Option<[Milliamps; 3]>,
+    /// What the sun gives, positive, in mA on L1, L2, L3.
+    #[schema(value_type = Option<[i64; 3]>)]
+    solar_ma: Option<[Milliamps; 3]>,
+}
+
+/// Limits of a circuit from outside, all of them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsBody {
+    #[schema(max_items = 32)]
+    limits: Vec<SignalBody>,
+}
+
+/// A limit from outside, for a time.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignalBody {
+    /// Who wants it, for people.
+    #[schema(max_length = 100, example = "grid operator")]
+    source: String,
+    /// At once when absent.
+    from: Option<Instant>,
+    /// Until it is taken back when absent.
+    until: Option<Instant>,
+    #[serde(flatten)]
+    limit: LimitBody,
+}
+
+/// How the load of a location stands: limits, promises and shares, each with its reason.
+#[utoipa::path(get, path = "/api/v1/locations/{id}/load", tag = "circuits", params(("id" = String, Path)),
+    operation_id = "load_read",
+    responses((status = 200, body = LoadBody), (status = 404, body = ProblemBody)))]
+pub(super) async fn read(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path(id): Path<LocationId>,
+) -> Result<HttpResponse, Problem> {
+    let view = service::observe(&house, &caller, &id).await?;
+    Ok(HttpResponse::Ok().json(view.map(LoadBody::from).unwrap_or_default()))
+}
+
+/// Takes readings of a circuit in.
+#[utoipa::path(post, path = "/api/v1/locations/{id}/circuits/{circuit_id}/readings", tag = "circuits",
+    params(("id" = String, Path), ("circuit_id" = String, Path)), operation_id = "readings_post",
+    request_body = ReadingsRequest,
+    responses((status = 204), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(super) async fn post_readings(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path((id, circuit)): Path<(LocationId, CircuitId)>,
+    Body(body): Body<ReadingsRequest>,
+) -> Result<HttpResponse, Problem> {
+    let at = body.measured_at.map_or_else(clock::now, |at| at.0);
+    let reading = |lines: Option<[Milliamps; 3]>| lines.map(|line_ma| Reading { at, line_ma });
+    let metered = service::Metered { building: reading(body.building_ma), solar: reading(body.solar_ma) };
+    service::read_meters(&house, &caller, (&id, &circuit), metered).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The limits of a circuit from outside.
+#[utoipa::path(get, path = "/api/v1/locations/{id}/circuits/{circuit_id}/limits", tag = "circuits",
+    params(("id" = String, Path), ("circuit_id" = String, Path)), operation_id = "limits_read",
+    responses((status = 200, body = LimitsBody), (status = 404, body = ProblemBody)))]
+pub(super) async fn read_limits(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path((id, circuit)): Path<(LocationId, CircuitId)>,
+) -> Result<HttpResponse, Problem> {
+    let signals = service::limits(&house, &caller, &id, &circuit).await?;
+    Ok(HttpResponse::Ok().json(LimitsBody { limits: signals.into_iter().map(SignalBody::from).collect() }))
+}
+
+/// Replaces the limits of a circuit from outside; an empty list takes all of them back.
+#[utoipa::path(put, path = "/api/v1/locations/{id}/circuits/{circuit_id}/limits", tag = "circuits",
+    params(("id" = String, Path), ("circuit_id" = String, Path)), operation_id = "limits_put",
+    request_body = LimitsBody,
+    responses((status = 200, body = LimitsBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(super) async fn put_limits(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path((id, circuit)): Path<(LocationId, CircuitId)>,
+    Body(body): Body<LimitsBody>,
+) -> Result<HttpResponse, Problem> {
+    let signals: Vec<_> = body.limits.into_iter().map(Signal::from).collect();
+    service::put_limits(&house, &caller, (&id, &circuit), signals.clone()).await?;
+    Ok(HttpResponse::Ok().json(LimitsBody { limits: signals.into_iter().map(SignalBody::from).collect() }))
+}
+
+impl From<SignalBody> for Signal {
+    fn from(body: SignalBody) -> Self {
+        Self {
+            source: body.source.into(),
+            from: body.from.map_or_else(clock::now, |at| at.0),
+            until: body.until.map(|at| at.0),
+            limit: body.limit.into(),
+        }
+    }
+}
+
+impl From<Signal> for SignalBody {
+    fn from(signal: Signal) -> Self {
+        Self {
+            source: signal.source.into(),
+            from: Some(signal.from.into()),
+            until: signal.until.map(Into::into),
+            limit: signal.limit.into(),
+        }
+    }
+}
+
+impl From<LoadView> for LoadBody {
+    fn from(view: LoadView) -> Self {
+        Self {
+            managed: true,
+            at: Some(view.at.into()),
+            circuits: view.circuits.into_iter().map(CircuitLoadBody::from).collect(),
+            evses: view.evses.into_iter().map(EvseLoadBody::from).collect(),
+            alarms: view.alarms.into_iter().map(AlarmBody::from).collect(),
+        }
+    }
+}
+
+impl From<CircuitStanding> for CircuitLoadBody {
+    fn from(circuit: CircuitStanding) -> Self {
+        Self {
+            id: circuit.circuit.as_str().to_owned(),
+            name: circuit.name.into(),
+            limits: circuit.rows.into_iter().map(LimitLoadBody::from).collect(),
+        }
+    }
+}
+
+impl From<RowStanding> for LimitLoadBody {
+    fn from(row: RowStanding) -> Self {
+        let of = match row.kind {
+            RowKind::Line(line) => line.to_string(),
+            RowKind::Power => "power".to_owned(),
+            RowKind::Phasor(name) => name.into(),
+        };
+        let RowStanding { limit, reserved, promised, drawn, .. } = row;
+        Self { of, limit, reserved, promised, drawn }
+    }
+}
+
+impl From<Standing> for EvseLoadBody {
+    fn from(standing: Standing) -> Self {
+        Self {
+            charging_station_id: standing.evse.station.as_str().to_owned(),
+            evse_id: standing.evse.evse.0,
+            connected: standing.is_connected,
+            transaction_id: standing.transaction.map(|id| id.as_str().to_owned()),
+            planned_ma: standing.planned.map(|current| current.0),
+            reason: standing.reason.into(),
+            granted_ma: standing.granted.map(|current| current.0),
+            ceiling_ma: standing.ceiling.0,
+            drawn_ma: standing.drawn.map(|current| current.0),
+            deaf: standing.is_deaf,
+        }
+    }
+}
+
+impl From<LoadAlarm> for AlarmBody {
+    fn from(alarm: LoadAlarm) -> Self {
+        Self { at: alarm.at.into(), alarm: alarm.kind.to_owned(), detail: alarm.detail }
+    }
+}
