@@ -76,8 +76,10 @@ pub(crate) struct World {
     pub(crate) settled: Granted,
     pub(crate) always: Granted,
     pub(crate) plan_at: i64,
-    /// The last time anything changed what the plan gives.
+    /// The last time a car came or went, or the plan gave something else.
     pub(crate) unsettled_at: i64,
+    /// From then on nobody comes or goes: in a large site somebody always does.
+    pub(crate) still_from: i64,
     pub(crate) targets: Vec<Milliamps>,
     /// G5 is on; no car here changes its mind within a session, which is what it trusts.
     pub(crate) early_close: bool,
@@ -144,6 +146,7 @@ impl World {
             always: Granted::default(),
             plan_at: i64::MAX,
             unsettled_at: 0,
+            still_from: i64::MAX,
             targets: vec![Milliamps::ZERO; evses],
             early_close,
             watch: Watch::default(),
