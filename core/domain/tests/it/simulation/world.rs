@@ -195,11 +195,12 @@ impl World {
     ///
     /// When owner and store keep each other busy: then more happens than virtual time can explain.
     pub(crate) fn run(&mut self, until: i64) {
-        while let Some(Reverse((at, number))) = self.queue.pop() {
+        while let Some(Reverse((at, number))) = self.queue.peek().copied() {
             // What the stations were allowed is the last promise to break.
             if at > until || self.broken.contains_key(&Promise::AllowedWithinLimit) {
                 break;
             }
+            self.queue.pop();
             self.now = at;
             assert!(number < EVENTS_MAX, "{number} events in {at} ms");
             if let Some(event) = self.events.remove(&number) {
