@@ -1,7 +1,7 @@
 //! What may go wrong in a simulated site, and the faults of the protocol that the simulation must find.
 
 /// What must have happened in a hundred seeds.
-pub(crate) const TALLIED: [&str; 12] = [
+pub(crate) const TALLIED: [&str; 16] = [
     "raised",
     "lowered",
     "closed",
@@ -14,6 +14,10 @@ pub(crate) const TALLIED: [&str; 12] = [
     "limit cut",
     "new owner",
     "commit unknown",
+    "set deaf",
+    "fallback lost",
+    "unreachable",
+    "site of 100 EVSEs and more",
 ];
 
 /// A fault in the protocol itself, which the simulation must find.

@@ -17,6 +17,10 @@ use super::world::{Event, World};
 
 impl World {
     pub(crate) fn arrive(&mut self, slot: Slot) {
+        if self.now >= self.still_from {
+            return;
+        }
+        self.unsettled_at = self.now;
         self.transactions += 1;
         let transaction = TransactionId::new(&self.transactions.to_string()).unwrap();
         let station = &mut self.stations[slot];
@@ -32,6 +36,10 @@ impl World {
     }
 
     pub(crate) fn depart(&mut self, slot: Slot, transaction: &TransactionId) {
+        if self.now >= self.still_from {
+            return;
+        }
+        self.unsettled_at = self.now;
         self.stations[slot].end();
         self.changed(slot);
         self.report(slot, transaction.clone(), false);
@@ -149,7 +157,6 @@ impl World {
             keeps_profile: nature.keeps_profile,
             ttl_ms: if self.faults.odd { 120_000 } else { 900_000 },
             guard_ms: if self.planted == Planted::EndlessGuard { 3_600_000 } else { GUARD_DEFAULT_MS },
-            ..Conduct::default()
         }
     }
 

@@ -16,7 +16,7 @@ use super::world::{Event, World};
 const EVERY_MS: i64 = 10_000;
 /// Events are gathered for so long, milliseconds.
 const GATHER_MS: i64 = 1_000;
-/// Without a change of the plan for so long, guards and calls should be over: what is not granted now is left idle. Milliseconds.
+/// Without a change of who charges or of the plan for so long, guards and calls should be over: what is not granted now is left idle. Milliseconds.
 const SETTLED_MS: i64 = 120_000;
 
 /// Current granted, and current that could be granted on top, in mA summed over plans.
@@ -112,7 +112,8 @@ impl World {
     }
 
     /// What is granted, and what the constraints would allow on top: cars without their minimum first, then step by step. It is
-    /// counted while the plan has not changed for [`SETTLED_MS`].
+    /// counted while neither who charges nor
+    /// the plan has changed for [`SETTLED_MS`].
     fn measure(&mut self, targets: &[Milliamps]) {
         if self.targets != targets {
             self.targets = targets.to_vec();

@@ -76,8 +76,10 @@ pub(crate) struct World {
     pub(crate) settled: Granted,
     pub(crate) always: Granted,
     pub(crate) plan_at: i64,
-    /// The last time anything changed what the plan gives.
+    /// The last time a car came or went, or the plan gave something else.
     pub(crate) unsettled_at: i64,
+    /// From then on nobody comes or goes: in a large site somebody always does.
+    pub(crate) still_from: i64,
     pub(crate) targets: Vec<Milliamps>,
     /// G5 is on; no car here changes its mind within a session, which is what it trusts.
     pub(crate) early_close: bool,
@@ -144,6 +146,7 @@ impl World {
             always: Granted::default(),
             plan_at: i64::MAX,
             unsettled_at: 0,
+            still_from: i64::MAX,
             targets: vec![Milliamps::ZERO; evses],
             early_close,
             watch: Watch::default(),
@@ -192,11 +195,12 @@ impl World {
     ///
     /// When owner and store keep each other busy: then more happens than virtual time can explain.
     pub(crate) fn run(&mut self, until: i64) {
-        while let Some(Reverse((at, number))) = self.queue.pop() {
+        while let Some(Reverse((at, number))) = self.queue.peek().copied() {
             // What the stations were allowed is the last promise to break.
             if at > until || self.broken.contains_key(&Promise::AllowedWithinLimit) {
                 break;
             }
+            self.queue.pop();
             self.now = at;
             assert!(number < EVENTS_MAX, "{number} events in {at} ms");
             if let Some(event) = self.events.remove(&number) {
