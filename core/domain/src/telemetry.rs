@@ -63,7 +63,7 @@ metrics! {
     /// Full mailboxes of sites.
     SITE_MAILBOX_FULL = "ringmain_site_mailbox_full_total", Counter, "live updates a busy site did not take; its next sweep reads them again";
     /// Alarms of load management.
-    LOAD_ALARMS = "ringmain_load_alarms_total", Counter, "alarms of load management, by alarm";
+    LOAD_ALARMS = "ringmain_site_load_alarms_total", Counter, "alarms of load management, by alarm";
     /// Sites alive.
     SITE_ACTORS = "ringmain_site_actors", Gauge, "site actors alive";
     /// Outbox length.

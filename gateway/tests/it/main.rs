@@ -10,6 +10,7 @@ mod failover;
 mod faults;
 mod generated;
 mod listen;
+mod load;
 mod orders;
 mod plan;
 mod python;

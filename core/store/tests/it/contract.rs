@@ -6,6 +6,7 @@ mod bounds;
 mod circuits;
 mod commands;
 mod installation;
+mod ledgers;
 mod messages;
 mod money;
 mod numbering;

@@ -85,6 +85,15 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/locations/{id}", "/locations/depot-1".to_owned()),
         ("/locations/{id}/access", "/locations/depot-1/access".to_owned()),
         ("/locations/{id}/circuits", "/locations/depot-1/circuits".to_owned()),
+        ("/locations/{id}/load", "/locations/depot-1/load".to_owned()),
+        (
+            "/locations/{id}/circuits/{circuit_id}/readings",
+            "/locations/depot-1/circuits/grid/readings".to_owned(),
+        ),
+        (
+            "/locations/{id}/circuits/{circuit_id}/limits",
+            "/locations/depot-1/circuits/grid/limits".to_owned(),
+        ),
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
         ("/charging-stations/{id}/tariffs", "/charging-stations/CS-1/tariffs".to_owned()),
