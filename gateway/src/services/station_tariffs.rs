@@ -15,9 +15,7 @@ use ringmain_domain::tariff::assignment::{Start, TariffAssignment, choose};
 use ringmain_domain::tariff::at_station::{self, Placed, WHOLE_STATION};
 use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::Timestamp;
-use ringmain_ocpp::translate::Dialect;
-use ringmain_ocpp::translate::tariff::set_default;
-use ringmain_ocpp::version::Version;
+use ringmain_ocpp::translate::tariff;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use ringmain_store::station_tariffs::{PlacedTariff, Places, StationTariffs, Told};
 use ringmain_store::stations::StationRow;
@@ -80,7 +78,7 @@ impl TariffSync {
         let Some(row) = self.store.station_row(&self.tenant, &self.station).await? else {
             return Ok(CommandResult::bare(CommandOutcome::Offline));
         };
-        if row.station.ocpp_version.as_deref() != Some(Version::V21.subprotocol()) {
+        if !row.station.ocpp_version.as_deref().is_some_and(tariff::is_known_to) {
             let detail = Some("only stations of OCPP 2.1 price by themselves".into());
             return Ok(CommandResult { detail, ..CommandResult::bare(CommandOutcome::NotSupported) });
         }
@@ -117,9 +115,9 @@ impl TariffSync {
 
     /// Sends the tariffs. When the station takes one of them not, it is to have none: another price than ours is worse.
     async fn tell(&self, told: &mut Told, placed: Placed) -> Result<CommandResult, StoreError> {
-        for (evse, tariff) in placed {
-            let name = at_station::name(&tariff);
-            let result = match set_default(evse, &name, &tariff) {
+        for (evse, priced) in placed {
+            let name = at_station::name(&priced);
+            let result = match tariff::set_default(evse, &name, &priced) {
                 Ok(payload) => self.raw("SetDefaultTariff", payload.get()).await,
                 Err(refusal) => CommandResult {
                     detail: Some(refusal.to_string().into()),
@@ -128,11 +126,11 @@ impl TariffSync {
             };
             match result.outcome {
                 CommandOutcome::Accepted => {
-                    told.has.insert(evse, PlacedTariff { tariff: tariff.id, name });
+                    told.has.insert(evse, PlacedTariff { tariff: priced.id, name });
                 }
                 CommandOutcome::Rejected | CommandOutcome::CallError | CommandOutcome::NotSupported => {
                     let why = result.detail.as_deref().unwrap_or("no reason given");
-                    let trouble: Box<str> = format!("tariff {}: {why}", tariff.id).into();
+                    let trouble: Box<str> = format!("tariff {}: {why}", priced.id).into();
                     told.has.clear();
                     told.certain = self.clear().await.outcome == CommandOutcome::Accepted;
                     told.trouble = Some(trouble.clone());
@@ -284,9 +282,7 @@ fn covered(wanted: &Places, place: EvseId) -> bool {
 fn says_yes(command: &StationCommand, result: &CommandResult, name: &str) -> bool {
     let response = result.response.as_deref().and_then(|text| RawValue::from_string(text.to_owned()).ok());
     let Some(response) = response else { return false };
-    let answer = Dialect::V21.read_outcome("GetVariables", command, &response);
-    let found = answer.variables.into_iter().find(|variable| *variable.name == *name);
-    found.and_then(|variable| variable.value).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    tariff::is_true(command, &response, name)
 }
 
 fn done(detail: String) -> CommandResult {

@@ -2,6 +2,7 @@
 //!
 //! The station shows its driver what we bill, or is not told at all: a tariff that this form cannot say is refused with the reason.
 
+use ringmain_domain::command::StationCommand;
 use ringmain_domain::id::EvseId;
 use ringmain_domain::tariff::restriction::{ReservationKind, Restrictions};
 use ringmain_domain::tariff::{Dimension, PriceComponent, PriceLimit, Tariff, TariffElement, TaxIncluded};
@@ -9,7 +10,7 @@ use ringmain_domain::time::local::Weekday;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::value::RawValue;
 
-use crate::translate::{CommandRefusal, check, place};
+use crate::translate::{CommandRefusal, Dialect, check, place};
 use crate::version::Version;
 use crate::wire::{self, v21};
 
@@ -54,6 +55,20 @@ fn write(id: &str, tariff: &Tariff) -> Result<v21::Tariff, CommandRefusal> {
     written.min_cost = tariff.min_price.map(limit).transpose()?;
     written.max_cost = tariff.max_price.map(limit).transpose()?;
     Ok(written)
+}
+
+/// Can stations of this subprotocol price by themselves?
+#[must_use]
+pub fn is_known_to(subprotocol: &str) -> bool {
+    subprotocol == Version::V21.subprotocol()
+}
+
+/// Did a station answer that this variable is true?
+#[must_use]
+pub fn is_true(command: &StationCommand, answer: &RawValue, name: &str) -> bool {
+    let answer = Dialect::V21.read_outcome("GetVariables", command, answer);
+    let found = answer.variables.into_iter().find(|variable| *variable.name == *name);
+    found.and_then(|variable| variable.value).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Is a price for reserved time?
