@@ -65,8 +65,8 @@ pub enum Change {
         /// Grants with a smaller sequence are closed.
         below: GrantSeq,
     },
-    /// Grants that can be in force no more without a newer one in their place: their transaction is over and no call of theirs is
-    /// unanswered (G6), or a silent station let them go by itself (G7, OCPP 2.1 `invalidAfterOfflineDuration`).
+    /// Grants that can be in force no more without a newer one in their place: their transaction is over and the
+    /// station removed its profiles (G6), or a silent station let them go by itself (G7, OCPP 2.1 `invalidAfterOfflineDuration`).
     Release {
         /// Which EVSE.
         slot: Slot,

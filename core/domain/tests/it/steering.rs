@@ -1,24 +1,84 @@
 //! The owner's side of the ledger, input by input. What it promises in time and in trees is in `simulation.rs`.
 
+use std::collections::VecDeque;
+
 use ringmain_domain::id::{Epoch, GrantSeq, TransactionId};
 use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input, StoreAnswer};
 use ringmain_domain::load::ledger::steering::{Outlet, Pace, SteeringState};
-use ringmain_domain::load::ledger::{Ledger, Refusal};
+use ringmain_domain::load::ledger::{Change, Ledger, Refusal, Verdict};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
 
 const FALLBACK: Milliamps = Milliamps(6_000);
+
+fn rows(evses: usize) -> Vec<Row> {
+    vec![Row { limit: 1_000_000, users: (0..evses).map(|slot| (slot, 1)).collect() }]
+}
 
 fn site(evses: usize) -> (SteeringState, Ledger) {
     let accounts = vec![Account::with_fallback(Milliamps(32_000), FALLBACK); evses];
     let ledger = Ledger { owner: Epoch(1), accounts };
     let outlet =
         Outlet { conduct: Conduct::default(), minimum: FALLBACK, step: Milliamps(1_000), fallback: FALLBACK };
-    let rows = vec![Row { limit: 1_000_000, users: (0..evses).map(|slot| (slot, 1)).collect() }];
-    (SteeringState::new(Epoch(1), Pace::default(), &vec![outlet; evses], rows), ledger)
+    (SteeringState::new(Epoch(1), Pace::default(), &vec![outlet; evses], rows(evses)), ledger)
+}
+
+/// One EVSE, its owner and a store that does at once what it is asked.
+struct One {
+    owner: SteeringState,
+    ledger: Ledger,
+}
+
+// === impl One ===
+
+impl One {
+    /// Charging, with 16 A sent.
+    fn sent() -> Self {
+        let (owner, ledger) = site(1);
+        let mut one = Self { owner, ledger };
+        let loaded = Box::new(one.ledger.clone());
+        one.hear(0, Input::Loaded(loaded));
+        one.evse(0, EvseInput::Connected { connection: Epoch(7), arrival: Arrival::Found });
+        one.evse(0, EvseInput::Started(transaction("1")));
+        let sent = one.hear(0, Input::Plan(vec![Milliamps(16_000)]));
+        assert!(matches!(sent[..], [Effect::Send { .. }]), "{sent:?}");
+        one
+    }
+
+    fn evse(&mut self, at_s: i64, input: EvseInput) -> Vec<Effect> {
+        self.hear(at_s, Input::Evse(0, input))
+    }
+
+    /// What is to be done outside the store.
+    fn hear(&mut self, at_s: i64, input: Input) -> Vec<Effect> {
+        let now = Timestamp::from_millis(at_s * 1_000);
+        let mut waiting = VecDeque::from(self.owner.apply(now, input));
+        let mut others = Vec::new();
+        while let Some(effect) = waiting.pop_front() {
+            let Effect::Write { slot, change } = effect else {
+                others.push(effect);
+                continue;
+            };
+            let verdict = self.ledger.transact(&rows(1), Epoch(1), &change);
+            assert!(matches!(verdict, Verdict::Written { .. }), "{change:?}: {verdict:?}");
+            let Verdict::Written { opened } = verdict else { return others };
+            let account = Box::new(self.ledger.accounts[slot].clone());
+            let stored = Input::Stored(slot, StoreAnswer::Written { account, opened });
+            waiting.extend(self.owner.apply(now, stored));
+        }
+        others
+    }
+
+    fn ceiling(&self) -> Milliamps {
+        self.ledger.accounts[0].ceiling()
+    }
+}
+
+fn transaction(id: &str) -> TransactionId {
+    TransactionId::new(id).unwrap()
 }
 
 fn count(effects: &[Effect], wanted: fn(&Effect) -> bool) -> usize {
@@ -42,8 +102,8 @@ fn many_refusals_ask_for_one_reading() {
     for slot in 0..EVSES {
         let arrival = EvseInput::Connected { connection: Epoch(7), arrival: Arrival::Found };
         owner.apply(now, Input::Evse(slot, arrival));
-        let transaction = TransactionId::new(&slot.to_string()).unwrap();
-        owner.apply(now, Input::Evse(slot, EvseInput::Started(transaction)));
+        let started = EvseInput::Started(transaction(&slot.to_string()));
+        owner.apply(now, Input::Evse(slot, started));
     }
     let raises = owner.apply(now, Input::Plan(vec![Milliamps(16_000); EVSES]));
     assert_eq!(count(&raises, is_write), EVSES);
@@ -61,4 +121,47 @@ fn many_refusals_ask_for_one_reading() {
     assert_eq!(count(&raises, is_write), EVSES);
     let lost = owner.apply(now, Input::Stored(0, StoreAnswer::WriteLost));
     assert_eq!(count(&lost, is_load), 1, "the next doubt asks again");
+}
+
+/// Seed 273: the guard was over when the owner heard of the end, and the transaction had ended before the station obeyed. A careless one
+/// keeps such a profile for its next transaction.
+#[test]
+fn an_end_that_is_told_late_frees_nothing_by_itself() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    // The transaction ends at 20 s, the profile comes into force at 30 s, the guard is over at 41 s.
+    one.evse(10, EvseInput::Disconnected { connection: Epoch(7) });
+    one.hear(41, Input::Tick);
+    let back = one.evse(60, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Reconnected });
+    assert_eq!(back, [Effect::ReadBack { slot: 0 }]);
+    one.evse(60, EvseInput::Ended(transaction("1")));
+    let asked = one.evse(61, EvseInput::ReadBack { grant: None, fallback: Some(FALLBACK) });
+    assert_eq!(asked, [Effect::Clear { slot: 0, through: GrantSeq(1) }]);
+    one.hear(200, Input::Tick);
+    assert_eq!(one.ceiling(), Milliamps(16_000));
+    one.evse(201, EvseInput::Cleared);
+    one.hear(240, Input::Tick);
+    assert_eq!(one.ceiling(), Milliamps(16_000), "its guard runs");
+    one.hear(241, Input::Tick);
+    assert_eq!(one.ceiling(), FALLBACK);
+}
+
+/// What was to be issued again has closed meanwhile: nothing stands in the way of a raise.
+#[test]
+fn a_doubt_ends_with_the_last_open_grant() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    one.evse(50, EvseInput::Ended(transaction("1")));
+    one.evse(51, EvseInput::Cleared);
+    // The next car comes while the guard runs; the grant of the one before goes another way.
+    one.evse(60, EvseInput::Disconnected { connection: Epoch(7) });
+    one.evse(61, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Reconnected });
+    let closed = one.ledger.transact(&[], Epoch(1), &Change::Release { slot: 0, through: GrantSeq(1) });
+    assert_eq!(closed, Verdict::Written { opened: None });
+    let loaded = Box::new(one.ledger.clone());
+    one.hear(62, Input::Loaded(loaded));
+    one.evse(63, EvseInput::CallFailed);
+    one.evse(70, EvseInput::Started(transaction("2")));
+    let sent = one.hear(120, Input::Plan(vec![Milliamps(16_000)]));
+    assert_eq!(count(&sent, |effect| matches!(effect, Effect::Send { .. })), 1, "{sent:?}");
 }

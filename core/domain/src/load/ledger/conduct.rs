@@ -31,8 +31,6 @@ pub struct Conduct {
     pub offline_end_ms: Option<i64>,
     /// How often it pings us, milliseconds; without it nobody knows when it notices that it is offline.
     pub ping_ms: Option<i64>,
-    /// Its model was seen to keep a transaction's profile beyond its end: only a confirmed removal counts (G6).
-    pub keeps_profile: bool,
 }
 
 // === impl Conduct ===
@@ -46,7 +44,6 @@ impl Default for Conduct {
             skew_ms: None,
             offline_end_ms: None,
             ping_ms: None,
-            keeps_profile: false,
         }
     }
 }

@@ -17,7 +17,7 @@ struct Protocol {
     idle_counts_nothing: bool,
     /// X8: the end of a transaction closes its grants though a call is unanswered.
     release_unanswered: bool,
-    /// A guard that is over after the end settles a call, as charging.md's G6 can be read.
+    /// A guard that is over after the end settles a call: what an owner gets that holds the guard against when it heard of the end.
     late_guard_settles: bool,
     /// A connection that is gone settles its calls, as charging.md's G6 says.
     lost_connection_settles: bool,
@@ -191,7 +191,8 @@ impl Site {
         Some(())
     }
 
-    /// G6: everything was in force before the end was known. The guard is over when nothing accepted is still coming.
+    /// G6: everything was in force before the transaction ended. The guard is over when nothing accepted is still coming. Safe, and of no
+    /// use to an owner: a station tells of an end minutes later, so it waits for [`Self::clear`] always.
     fn release(&self, state: &mut State, slot: Slot) -> Option<()> {
         let (through, then) = state.ended[slot]?;
         let late = self.protocol.late_guard_settles || self.protocol.lost_connection_settles;

@@ -154,7 +154,6 @@ impl World {
             skew_ms: Some(nature.clock_ms),
             offline_end_ms: nature.offline_end_ms,
             ping_ms: nature.offline_end_ms.map(|_| 30_000),
-            keeps_profile: nature.keeps_profile,
             ttl_ms: if self.faults.odd { 120_000 } else { 900_000 },
             guard_ms: if self.planted == Planted::EndlessGuard { 3_600_000 } else { GUARD_DEFAULT_MS },
         }

@@ -33,7 +33,7 @@ impl Seat {
             }
             EvseInput::Disconnected { connection } => self.on_disconnected(now, connection),
             EvseInput::Started(transaction) => self.on_started(transaction, account),
-            EvseInput::Ended(transaction) => self.on_ended(now, transaction, account),
+            EvseInput::Ended(transaction) => self.on_ended(transaction),
             EvseInput::Accepted(seq) => self.on_accepted(now, seq, account),
             EvseInput::Rejected(seq) => effects.extend(self.on_rejected(now, slot, seq, pace)),
             EvseInput::TimedOut(seq) | EvseInput::Fenced(seq) => self.on_unanswered(now, seq, pace),
@@ -137,17 +137,12 @@ impl Seat {
         }
     }
 
-    fn on_ended(&mut self, now: Timestamp, transaction: TransactionId, account: Option<&Account>) {
+    fn on_ended(&mut self, transaction: TransactionId) {
         if self.transaction.as_ref() == Some(&transaction) {
             self.transaction = None;
             self.target = None;
             self.forget_samples();
         }
-        let newest = account.and_then(Account::newest);
-        let in_force = newest.is_none_or(|newest| {
-            self.guards.iter().any(|guard| guard.seq >= newest.seq && now >= guard.over_at)
-        });
-        self.needs_clear = !in_force || self.writing || account.is_none();
         if !self.ended.contains(&transaction) {
             if self.ended.len() >= ENDED_MAX {
                 self.ended.remove(0);

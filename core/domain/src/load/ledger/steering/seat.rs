@@ -53,8 +53,6 @@ pub(super) struct Seat {
     pub(super) transaction: Option<TransactionId>,
     /// The last transactions known to be over, at most [`ENDED_MAX`].
     pub(super) ended: Vec<TransactionId>,
-    /// When the end became known, not everything open was in force yet: it may hold for the next transaction at a careless station.
-    pub(super) needs_clear: bool,
     pub(super) connection: Option<Epoch>,
     /// When the last connection ended, as far as this owner saw it.
     pub(super) silent_since: Option<Timestamp>,
@@ -67,7 +65,7 @@ pub(super) struct Seat {
     pub(super) guards: Vec<Guard>,
     /// The highest sequence this connection answered: by the order of calls all earlier ones are settled too (G4).
     pub(super) answered: GrantSeq,
-    /// No grant of a running transaction is in force after this moment: (through, when) (G6).
+    /// Profiles of transactions were removed: grants are in force no more after this moment: (through, when) (G6).
     pub(super) release: Option<(GrantSeq, Timestamp)>,
     pub(super) fallback_guard: Option<(Milliamps, Timestamp)>,
     pub(super) fallback_lost: bool,
@@ -94,7 +92,6 @@ impl Seat {
             target: None,
             transaction: None,
             ended: Vec::new(),
-            needs_clear: true,
             connection: None,
             silent_since: None,
             doubt: Doubt::None,
@@ -159,7 +156,6 @@ impl Seat {
         pace: &Pace,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.note_release(now, account);
         // What is in doubt is an open grant. The last one can close while its doubt lasts, and then there is nothing to issue again.
         if account.newest().is_none() {
             self.doubt = Doubt::None;
@@ -282,7 +278,8 @@ impl Seat {
             return self.install_fallback(now, slot, account, pace);
         }
         if self.is_over(account) && self.release.is_none() {
-            // The answer proves that everything sent before was handled (G6).
+            // G6: the answer proves that everything sent before was handled. Without it nothing does: nobody here knows when the
+            // transaction ended, a station can tell of it minutes later, and what it accepted before may have come into force between.
             self.call = Some(Call::Clear(account.seq));
             return Some(Effect::Clear { slot, through: account.seq });
         }
@@ -314,15 +311,6 @@ impl Seat {
         };
         let all = account.grants.iter().all(|grant| over(&grant.transaction));
         self.transaction.is_none() && !account.grants.is_empty() && all
-    }
-
-    /// G6: what was in force when the end became known is gone with its transaction after the guard. Everything else is removed first,
-    /// and so is what a model was seen to keep.
-    fn note_release(&mut self, now: Timestamp, account: &Account) {
-        let idle = self.release.is_none() && self.call.is_none() && !self.writing;
-        if idle && self.is_over(account) && !self.needs_clear && !self.conduct.keeps_profile {
-            self.release = Some((account.seq, now.plus_millis(self.conduct.guard_ms)));
-        }
     }
 
     pub(super) fn next_deadline(&self, now: Timestamp, account: &Account, pace: &Pace) -> Option<Timestamp> {
