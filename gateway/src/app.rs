@@ -26,6 +26,7 @@ use crate::desk::LocalDesk;
 use crate::house::House;
 use crate::live::LiveFeed;
 use crate::record::Recorder;
+use crate::services::station_tariffs::Turns;
 
 pub mod certificates;
 pub mod listeners;
@@ -162,12 +163,15 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
     node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
+    let tariff_turns = Turns::default();
     if config.billing.station_tariffs_enabled {
-        let default = config.stations.default_tariff.clone();
-        node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default));
+        let (default, turns) = (config.stations.default_tariff.clone(), tariff_turns.clone());
+        node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default, turns));
     }
     node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
-    let house = Arc::new(House { store, desk, pricer, live, routing, credentials, canary, config, tenant });
+    let house =
+        House { store, desk, pricer, live, routing, credentials, canary, config, tenant, tariff_turns };
+    let house = Arc::new(house);
     Ok((node, house))
 }
 
