@@ -27,6 +27,7 @@ use crate::desk::LocalDesk;
 use crate::house::House;
 use crate::live::LiveFeed;
 use crate::record::Recorder;
+use crate::services::station_tariffs::Turns;
 
 pub mod certificates;
 pub mod listeners;
@@ -169,14 +170,26 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     });
     let desk = Arc::new(LocalDesk::new(routing.clone()));
     node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
+    let tariff_turns = Turns::default();
     if config.billing.station_tariffs_enabled {
-        let default = config.stations.default_tariff.clone();
-        node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default));
+        let (default, turns) = (config.stations.default_tariff.clone(), tariff_turns.clone());
+        node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default, turns));
     }
     node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
-    let house =
-        Arc::new(House { store, desk, pricer, live, sites, routing, credentials, canary, config, tenant });
-    Ok((node, house))
+    let house = House {
+        store,
+        desk,
+        pricer,
+        live,
+        sites,
+        routing,
+        credentials,
+        canary,
+        config,
+        tenant,
+        tariff_turns,
+    };
+    Ok((node, Arc::new(house)))
 }
 
 /// A journal has a thread of its own: a batch that is long to prepare holds up no station.

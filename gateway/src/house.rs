@@ -14,6 +14,7 @@ use crate::cluster::memory::MemoryRouting;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::live::LiveFeed;
+use crate::services::station_tariffs::Turns;
 
 /// The shared parts of a node.
 pub struct House {
@@ -37,6 +38,8 @@ pub struct House {
     pub config: Arc<Config>,
     /// The tenant of requests that name none: a single-tenant installation has only this one.
     pub tenant: TenantId,
+    /// The stations whose tariffs are being told just now.
+    pub tariff_turns: Turns,
 }
 
 impl House {

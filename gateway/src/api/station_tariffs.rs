@@ -16,18 +16,18 @@ use crate::services::stations;
 /// The tariffs of a station.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct StationTariffsBody {
-    /// Does it price by itself? Null: it was not asked yet.
+    /// Does it price by itself? Null: it has not said.
     prices_itself: Option<bool>,
-    /// False while a message may have been lost: all is told anew then.
+    /// Is this all that it has? False while a message may have been lost, or it started anew: all is told again then.
     certain: bool,
     /// What it has.
     has: Vec<PlacedTariffBody>,
-    /// What its drivers pay, and what it should have.
+    /// What it should have: nothing where it would show another price than ours.
     wanted: Vec<PlacedTariffBody>,
     /// Why it has not what it should have.
     #[schema(example = "tariff ac-standard: ConditionNotSupported")]
     trouble: Option<String>,
-    /// When this was last looked at; null: never.
+    /// When it was last asked or told, or that was tried; null: never.
     looked_at: Option<Instant>,
 }
 
@@ -38,8 +38,8 @@ pub(super) struct PlacedTariffBody {
     evse_id: u32,
     #[schema(value_type = String)]
     tariff_id: TariffId,
-    /// What the station knows it by; another content has another one.
-    #[schema(example = "ac-standard.93ab0f4a11d0c7e2")]
+    /// What the station knows it by; another place or content has another one.
+    #[schema(example = "ac-standard.1.93ab0f4a11d0c7e2")]
     name: String,
 }
 

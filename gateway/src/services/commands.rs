@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmain_domain::command::{CommandOrder, CommandResult, DeskFuture, StationCommand};
+use ringmain_domain::command::{CommandOrder, CommandOutcome, CommandResult, DeskFuture, StationCommand};
 use ringmain_domain::id::{CommandId, StationId};
 use ringmain_store::commands::CommandRecord;
 use ringmain_store::store::{Store, StoreError};
@@ -116,10 +116,25 @@ fn submit(house: &House, order: CommandOrder) -> DeskFuture {
             let CommandOrder { tenant, station, deadline, .. } = order;
             Box::pin(ListSync { store, desk, tenant, station, full, quiet: false, deadline }.carry_out())
         }
+        StationCommand::SyncTariffs if !house.config.billing.station_tariffs_enabled => {
+            let detail = Some("billing.station_tariffs_enabled is off".into());
+            let refused = CommandResult { detail, ..CommandResult::bare(CommandOutcome::NotSupported) };
+            Box::pin(std::future::ready(refused))
+        }
         StationCommand::SyncTariffs => {
-            let default = house.config.stations.default_tariff.clone();
             let CommandOrder { tenant, station, deadline, .. } = order;
-            Box::pin(TariffSync { store, desk, tenant, station, default, quiet: false, deadline }.carry_out())
+            let sync = TariffSync {
+                store,
+                desk,
+                turns: house.tariff_turns.clone(),
+                tenant,
+                station,
+                default: house.config.stations.default_tariff.clone(),
+                assignments: None,
+                quiet: false,
+                deadline,
+            };
+            Box::pin(sync.carry_out())
         }
         _ => desk.submit(order),
     }

@@ -19,5 +19,6 @@ mod rig;
 mod scenarios;
 mod signatures;
 mod station_tariffs;
+mod tariff_sync;
 mod walk;
 mod ws;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::rig::eventually;
 use crate::rig::node::Node;
 use crate::rig::station::Station;
 use crate::rig::stores::TestStore;
@@ -43,6 +44,24 @@ async fn sets(station: &mut Station, status: &str) -> Value {
     set
 }
 
+/// What the node knows of the station, once it is as expected: until then the look of the node's own accord is not over.
+async fn known(node: &Node, is_so: impl Fn(&Value) -> bool) -> Value {
+    eventually!("the look at the station", {
+        let known = node.api().get("/charging-stations/CS-1/tariffs").await;
+        is_so(&known).then_some(known)
+    })
+}
+
+/// A station that was told its first tariff by itself.
+async fn told(node: &Node) -> (Station, Value) {
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.1").await;
+    prices_by_itself(&mut station, "true").await;
+    clears(&mut station).await;
+    let first = sets(&mut station, "Accepted").await;
+    known(node, |known| known["certain"] == true).await;
+    (station, first)
+}
+
 /// Asks for an update by hand while the station answers.
 async fn synced(node: &Node, station: impl Future<Output = ()>) -> Value {
     let (api, command) = (node.api(), json!({"command": "sync_tariffs"}));
@@ -54,10 +73,7 @@ async fn synced(node: &Node, station: impl Future<Output = ()>) -> Value {
 #[tokio::test]
 async fn a_station_that_prices_by_itself_is_told_by_itself_and_again_when_a_price_changes() {
     let mut node = node().await;
-    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.1").await;
-    prices_by_itself(&mut station, "true").await;
-    clears(&mut station).await;
-    let first = sets(&mut station, "Accepted").await;
+    let (mut station, first) = told(&node).await;
     assert_eq!(first["evseId"], 0);
     assert_eq!(first["tariff"]["energy"]["prices"], json!([{"priceKwh": 0.5}]));
 
@@ -65,6 +81,7 @@ async fn a_station_that_prices_by_itself_is_told_by_itself_and_again_when_a_pric
     let mut second = Value::Null;
     let result = synced(&node, async {
         prices_by_itself(&mut station, "true").await;
+        clears(&mut station).await;
         second = sets(&mut station, "Accepted").await;
     })
     .await;
@@ -81,15 +98,13 @@ async fn a_station_that_prices_by_itself_is_told_by_itself_and_again_when_a_pric
 #[tokio::test]
 async fn a_station_is_told_nothing_where_it_would_show_another_price_than_ours() {
     let mut node = node().await;
-    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.1").await;
-    prices_by_itself(&mut station, "true").await;
-    clears(&mut station).await;
-    sets(&mut station, "Accepted").await;
+    let (mut station, _first) = told(&node).await;
 
     // It cannot price the next one: what it had is removed.
     node.api().change("PUT", "/tariffs/ac", &energy("0.70")).await;
     let result = synced(&node, async {
         prices_by_itself(&mut station, "true").await;
+        clears(&mut station).await;
         sets(&mut station, "ConditionNotSupported").await;
         clears(&mut station).await;
     })
@@ -108,12 +123,8 @@ async fn a_station_is_told_nothing_where_it_would_show_another_price_than_ours()
     let mut stepped = energy("0.80");
     stepped["elements"][0]["components"][0]["step_size"] = json!(500);
     node.api().change("PUT", "/tariffs/ac", &stepped).await;
-    let result = synced(&node, async {
-        prices_by_itself(&mut station, "true").await;
-        clears(&mut station).await;
-    })
-    .await;
-    assert_eq!(result["outcome"], "not_supported");
+    let result = synced(&node, prices_by_itself(&mut station, "true")).await;
+    assert_eq!(result["outcome"], "accepted", "it has none, as it should");
     assert!(result["detail"].as_str().unwrap().contains("a step_size above 1"), "{result}");
 
     // Members pay less here: one price for all would be wrong for some.
@@ -145,6 +156,7 @@ async fn a_station_that_does_not_price_by_itself_is_asked_once_and_left_alone() 
     let mut node = node().await;
     let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.1").await;
     prices_by_itself(&mut station, "false").await;
+    known(&node, |known| known["prices_itself"] == false).await;
     let result = synced(&node, prices_by_itself(&mut station, "false")).await;
     assert_eq!(result["outcome"], "not_supported");
     let kept = node.api().get("/charging-stations/CS-1/tariffs").await;
@@ -158,6 +170,20 @@ async fn a_station_that_does_not_price_by_itself_is_asked_once_and_left_alone() 
     assert_eq!(result["outcome"], "not_supported", "{result}");
     older.is_well().await;
     older.close().await;
+    station.close().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn where_it_is_off_no_station_is_told_by_hand_either() {
+    let mut node = Node::start(TestStore::sqlite()).await;
+    node.api().put_tariff("ac", energy("0.50")).await;
+    node.api().register_with("CS-1", json!({"tariff_id": "ac"})).await;
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.1").await;
+    let result = node.api().command("CS-1", &json!({"command": "sync_tariffs"})).await;
+    let expect = (&json!("not_supported"), &json!("billing.station_tariffs_enabled is off"));
+    assert_eq!((&result["outcome"], &result["detail"]), expect);
+    station.is_well().await;
     station.close().await;
     node.stop().await;
 }

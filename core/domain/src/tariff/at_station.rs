@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::id::EvseId;
+use crate::id::{EvseId, TariffId};
 use crate::tariff::Tariff;
 
 /// Every EVSE of a station.
@@ -13,19 +13,19 @@ pub const WHOLE_STATION: EvseId = EvseId(0);
 /// The tariffs of a station by EVSE; [`WHOLE_STATION`] where all have the same.
 pub type Placed = BTreeMap<EvseId, Tariff>;
 
-/// What a station knows a tariff by: its id and a number of its content, for an id never changes its content at a station (I08.FR.08).
-/// At most 53 characters.
+/// The most characters of a name (OCPP 2.1 part 2, TariffType).
+const NAME_CHARS_MAX: usize = 60;
+
+/// What a station knows a tariff by: its id, its place, and a number of its content as the station is told it. A station takes no name
+/// twice (OCPP 2.1 part 2, I07), so two places or contents never share one. At most 60 characters: of a long id the end is left out.
 #[must_use]
-pub fn name(tariff: &Tariff) -> Box<str> {
-    // When it was written down does not matter to a price; a tariff always has a form as JSON.
-    let content = Tariff { updated_at: crate::time::Timestamp::default(), ..tariff.clone() };
-    let content = serde_json::to_vec(&content).unwrap_or_default();
-    let digest = Sha256::digest(content);
-    let mut name = format!("{}.", tariff.id.as_str());
-    for byte in digest.iter().take(8) {
-        name.push_str(&format!("{byte:02x}"));
+pub fn name(tariff: &TariffId, evse: EvseId, content: &str) -> Box<str> {
+    let mut end = format!(".{}.", evse.0);
+    for byte in Sha256::digest(content).iter().take(8) {
+        end.push_str(&format!("{byte:02x}"));
     }
-    name.into()
+    let id = tariff.as_str().chars().take(NAME_CHARS_MAX.saturating_sub(end.len()));
+    id.chain(end.chars()).collect::<String>().into()
 }
 
 /// One tariff for the whole station where every EVSE has it, else each EVSE its own; EVSEs without one have none.
@@ -44,7 +44,7 @@ pub fn placed(evses: BTreeMap<EvseId, Option<Tariff>>) -> Placed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{TariffId, TenantId};
+    use crate::id::TenantId;
     use crate::money::Currency;
     use crate::time::Timestamp;
 
@@ -61,12 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_tells_one_content_from_another_and_not_when_it_was_written() {
-        let first = tariff("ac", "a");
-        assert_eq!(name(&first), name(&Tariff { updated_at: Timestamp::from_millis(2), ..first.clone() }));
-        assert_ne!(name(&first), name(&tariff("ac", "b")));
-        assert!(name(&first).starts_with("ac."));
-        assert_eq!(name(&tariff(&"x".repeat(36), "a")).len(), 53);
+    fn a_name_tells_places_and_contents_apart() {
+        let id = TariffId::new("ac").unwrap();
+        assert_eq!(&*name(&id, EvseId(1), "a"), "ac.1.ca978112ca1bbdca");
+        assert_ne!(name(&id, EvseId(1), "a"), name(&id, EvseId(2), "a"));
+        assert_ne!(name(&id, EvseId(1), "a"), name(&id, EvseId(1), "b"));
+        let long = name(&TariffId::new(&"x".repeat(36)).unwrap(), EvseId(u32::MAX), "a");
+        assert_eq!(long.len(), 60, "{long}");
+        assert!(long.ends_with("x.4294967295.ca978112ca1bbdca"), "{long}");
     }
 
     #[test]

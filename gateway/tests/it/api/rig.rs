@@ -30,6 +30,7 @@ use ringmain_gateway::house::House;
 use ringmain_gateway::live::LiveFeed;
 use ringmain_gateway::services::doorway::{Doorway, Limits};
 use ringmain_gateway::services::keys;
+use ringmain_gateway::services::station_tariffs::Turns;
 use ringmain_gateway::{api, clock, console};
 use ringmain_store::access::ApiKey;
 use ringmain_store::store::{Store, StoreSettings};
@@ -138,6 +139,7 @@ impl Rig {
             canary: Canary::fixed_ready(),
             config: Arc::new(Config::default()),
             tenant: TenantId::default_tenant(),
+            tariff_turns: Turns::default(),
         });
         let doorway = web::Data::new(Doorway::new(limits));
         let (for_app, doorway_for_app) = (house.clone(), doorway.clone());

@@ -28,7 +28,7 @@ pub(in crate::translate) fn read(
     }
 }
 
-fn tolerant<T: Payload>(payload: &RawValue) -> Option<T> {
+pub(in crate::translate) fn tolerant<T: Payload>(payload: &RawValue) -> Option<T> {
     let tolerance = Tolerance {
         version: Version::V21,
         strict: false,

@@ -14,7 +14,7 @@ on_both_engines!(
     a_station_is_due_when_its_time_has_come_or_it_started_anew,
 );
 
-fn told(id: &str, due_at: i64, updated_at: i64) -> StationTariffs {
+fn told(id: &str, due_at: i64, booted_at: i64) -> StationTariffs {
     let tariff = PlacedTariff { tariff: TariffId::new("ac").unwrap(), name: "ac.1".into() };
     let has = Places::from([(EvseId(0), tariff)]);
     StationTariffs {
@@ -22,7 +22,8 @@ fn told(id: &str, due_at: i64, updated_at: i64) -> StationTariffs {
         station: station_id(id),
         told: Told { prices: Some(true), certain: true, wanted: has.clone(), has, trouble: None },
         due_at: at(due_at),
-        updated_at: at(updated_at),
+        booted_at: Some(at(booted_at)),
+        updated_at: at(90),
     }
 }
 
@@ -30,10 +31,19 @@ async fn tariffs_of_a_station_are_found_replaced_and_go_with_it(rig: &Rig) {
     let (store, tenant, id) = (&rig.store, tenant(), station_id("CS-1"));
     store.insert_station(&station("CS-1")).await.unwrap();
     assert_eq!(store.station_tariffs(&tenant, &id).await.unwrap(), None);
-    for kept in [told("CS-1", 1, 0), StationTariffs { told: Told::default(), ..told("CS-1", 2, 1) }] {
+    store.put_off_station_tariffs(&tenant, &id, at(5)).await.unwrap();
+    assert_eq!(store.station_tariffs(&tenant, &id).await.unwrap(), None);
+    let nothing = StationTariffs { told: Told::default(), booted_at: None, ..told("CS-1", 2, 1) };
+    for kept in [nothing, told("CS-1", 1, 0)] {
         store.put_station_tariffs(&kept).await.unwrap();
         assert_eq!(store.station_tariffs(&tenant, &id).await.unwrap(), Some(kept));
     }
+    store.put_off_station_tariffs(&tenant, &id, at(5)).await.unwrap();
+    assert_eq!(
+        store.station_tariffs(&tenant, &id).await.unwrap(),
+        Some(told("CS-1", 5, 0)),
+        "only due_at moves"
+    );
     assert_eq!(store.station_tariffs(&other_tenant(), &id).await.unwrap(), None);
     assert!(store.delete_station(&tenant, &id).await.unwrap());
     assert_eq!(store.station_tariffs(&tenant, &id).await.unwrap(), None);
@@ -57,11 +67,16 @@ async fn a_station_is_due_when_its_time_has_come_or_it_started_anew(rig: &Rig) {
     }
     assert_eq!(due(at(100), 10).await, ["CS-1", "CS-2"]);
     assert_eq!(due(at(100), 1).await, ["CS-1"]);
-    store.put_station_tariffs(&told("CS-1", 50, 2)).await.unwrap();
+    store.put_station_tariffs(&told("CS-1", 50, 1)).await.unwrap();
     assert_eq!(due(at(49), 10).await, ["CS-2"]);
+    assert_eq!(due(at(50), 10).await, ["CS-2", "CS-1"], "never looked at comes first");
+    store.put_station_tariffs(&told("CS-2", 40, 1)).await.unwrap();
     assert_eq!(due(at(50), 10).await, ["CS-2", "CS-1"], "the one that waits longest first");
-    store.put_station_tariffs(&told("CS-2", 90, 2)).await.unwrap();
+    store.put_station_tariffs(&told("CS-2", 90, 1)).await.unwrap();
     assert_eq!(due(at(49), 10).await, Vec::<String>::new());
     boot("CS-2", 3).await;
-    assert_eq!(due(at(49), 10).await, ["CS-2"], "started anew");
+    assert_eq!(due(at(49), 10).await, ["CS-2"], "started anew, though it was looked at later");
+    assert_eq!(due(at(50), 10).await, ["CS-2", "CS-1"], "started anew comes first");
+    store.put_station_tariffs(&StationTariffs { booted_at: None, ..told("CS-2", 90, 1) }).await.unwrap();
+    assert_eq!(due(at(49), 10).await, ["CS-2"], "looked at before it started");
 }
