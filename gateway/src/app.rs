@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix::prelude::*;
 use anyhow::Context as _;
 use ringmain_domain::authorize::TokenPolicy;
+use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::tariff::pricer::CdrPricer;
@@ -123,13 +124,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         .secret("transaction_numbers", &credentials::random(SECRET_BYTES)?)
         .await
         .context("read the secret of transaction numbers")?;
-    let policy = Arc::new(StationPolicy {
-        heartbeat_interval_s: config.stations.heartbeat_interval_s,
-        boot_retry_s: config.stations.boot_retry_s,
-        tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
-        bill_unnamed_readings: config.billing.unnamed_readings_enabled,
-        numbering: NumberingSecret::new(&secret),
-    });
+    let policy = Arc::new(policy_of(&config, &secret));
     let credentials = Credentials::open(&config.data_dir)?;
     // Whatever is open now belongs to an earlier run: nobody will hear its answers.
     maintenance::end_commands(&store, None).await.context("end the commands of an earlier run")?;
@@ -168,14 +163,9 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         journals,
         draining: AtomicBool::new(false),
     });
-    let desk = Arc::new(LocalDesk::new(routing.clone()));
-    node.chores.start(local_lists::run(store.clone(), desk.clone(), tenant.clone()));
+    let desk: Arc<dyn CommandDesk> = Arc::new(LocalDesk::new(routing.clone()));
     let tariff_turns = Turns::default();
-    if config.billing.station_tariffs_enabled {
-        let (default, turns) = (config.stations.default_tariff.clone(), tariff_turns.clone());
-        node.chores.start(station_tariffs::run(store.clone(), desk.clone(), tenant.clone(), default, turns));
-    }
-    node.chores.start(settler::run(Arc::clone(&node), desk.clone()));
+    start_chores(&node, &desk, &tariff_turns);
     let house = House {
         store,
         desk,
@@ -190,6 +180,28 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         tariff_turns,
     };
     Ok((node, Arc::new(house)))
+}
+
+fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {
+    StationPolicy {
+        heartbeat_interval_s: config.stations.heartbeat_interval_s,
+        boot_retry_s: config.stations.boot_retry_s,
+        tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
+        bill_unnamed_readings: config.billing.unnamed_readings_enabled,
+        numbering: NumberingSecret::new(secret),
+    }
+}
+
+/// What goes on by itself and gives stations orders.
+fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
+    let (store, tenant) = (node.store.clone(), node.tenant.clone());
+    node.chores.start(local_lists::run(store.clone(), Arc::clone(desk), tenant.clone()));
+    if node.config.billing.station_tariffs_enabled {
+        let default = node.config.stations.default_tariff.clone();
+        let turns = turns.clone();
+        node.chores.start(station_tariffs::run(store, Arc::clone(desk), tenant, default, turns));
+    }
+    node.chores.start(settler::run(Arc::clone(node), Arc::clone(desk)));
 }
 
 /// A journal has a thread of its own: a batch that is long to prepare holds up no station.

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use ringmain_domain::command::{CommandDesk, CommandOrder, CommandOutcome, CommandResult, DeskFuture};
+use ringmain_domain::command::{
+    CommandDesk, CommandOrder, CommandOutcome, CommandResult, DeskFuture, StationCommand,
+};
+use ringmain_domain::id::{CommandId, StationId, TenantId};
 use ringmain_domain::telemetry;
+use ringmain_domain::time::Timestamp;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::actors::connection::Execute;
 use crate::clock;
@@ -17,6 +22,18 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct LocalDesk {
     routing: MemoryRouting,
+}
+
+/// A new order for a station.
+#[must_use]
+pub fn order(
+    tenant: &TenantId,
+    station: &StationId,
+    command: StationCommand,
+    deadline: Timestamp,
+) -> CommandOrder {
+    let id = CommandId(Uuid::now_v7());
+    CommandOrder { id, tenant: tenant.clone(), station: station.clone(), command, deadline }
 }
 
 // === impl LocalDesk ===

@@ -405,6 +405,12 @@ impl CommandResult {
     pub fn bare(outcome: CommandOutcome) -> Self {
         Self { outcome, response: None, detail: None }
     }
+
+    /// An outcome without an answer of the station, with a word for people.
+    #[must_use]
+    pub fn saying(outcome: CommandOutcome, detail: impl Into<Box<str>>) -> Self {
+        Self { detail: Some(detail.into()), ..Self::bare(outcome) }
+    }
 }
 
 /// A future of a desk: boxed, because desks are used as objects.

@@ -4,6 +4,7 @@
 //! and 9: L1).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ringmain_domain::id::{Epoch, EvseId, GrantSeq, LocationId, StationId, TenantId};
 use ringmain_domain::load::ledger::account::Account;
@@ -23,7 +24,7 @@ pub struct LedgerOf {
     /// Which location.
     pub location: LocationId,
     /// By slot.
-    pub evses: Vec<EvseKey>,
+    pub evses: Arc<[EvseKey]>,
 }
 
 /// What became of one change.

@@ -185,6 +185,18 @@ impl Site {
         self.shown_sessions = sessions;
     }
 
+    /// A station as it is: what the store knows, and the connection it has if that was not heard of.
+    fn take_again(&mut self, snapshot: StationSnapshot, ctx: &mut Context<Self>) {
+        let known = self.state.connections().find(|(station, _)| *station == snapshot.id());
+        let known = known.map(|(_, epoch)| epoch);
+        let route = self.parts.routing.find(snapshot.id()).filter(|route| Some(route.epoch) > known);
+        if let Some(route) = route {
+            let snapshot = Box::new(snapshot.clone());
+            self.apply(site::Input::Joined { snapshot, epoch: route.epoch }, ctx);
+        }
+        self.apply(site::Input::Changed(Box::new(snapshot)), ctx);
+    }
+
     /// Reads the stations again, if anything was missed.
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         if !self.missed.swap(false, Ordering::Relaxed) {
@@ -194,7 +206,7 @@ impl Site {
         let read = async move { store.site_snapshots(&tenant, &id).await }.into_actor(self);
         ctx.spawn(read.map(|snapshots, site, ctx| match snapshots {
             Ok(snapshots) => {
-                snapshots.into_iter().for_each(|s| site.apply(site::Input::Changed(Box::new(s)), ctx));
+                snapshots.into_iter().for_each(|snapshot| site.take_again(snapshot, ctx));
             }
             Err(error) => {
                 tracing::warn!(%error, site.id = %site.state.id(), "a site cannot read itself again yet");

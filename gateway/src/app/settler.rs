@@ -4,20 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmain_domain::command::{
-    CommandDesk, CommandOrder, CommandOutcome, MESSAGES_IN_QUEUE, StationCommand,
-};
+use ringmain_domain::command::{CommandDesk, CommandOutcome, MESSAGES_IN_QUEUE, StationCommand};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{CommandId, SiteId};
+use ringmain_domain::id::SiteId;
 use ringmain_domain::ruling::Ruling;
 use ringmain_domain::session::{Session, SessionFlag};
 use ringmain_store::store::StoreError;
-use uuid::Uuid;
 
 use super::Node;
 use crate::actors::journal::Append;
 use crate::actors::site_directory::Locate;
 use crate::clock;
+use crate::desk::order;
 
 /// How often bills that are due are looked for.
 const EVERY: Duration = Duration::from_secs(1);
@@ -62,13 +60,8 @@ async fn wait_is_over(node: &Node, desk: &dyn CommandDesk, session: &Session) ->
     if session.queued || session.flags.contains(&SessionFlag::StartMissing) {
         return Ruling::GraceOver;
     }
-    let order = CommandOrder {
-        id: CommandId(Uuid::now_v7()),
-        tenant: session.tenant.clone(),
-        station: session.station.clone(),
-        command: StationCommand::GetTransactionStatus { transaction_id: Some(session.transaction.clone()) },
-        deadline: now.plus_secs(ANSWER_S),
-    };
+    let command = StationCommand::GetTransactionStatus { transaction_id: Some(session.transaction.clone()) };
+    let order = order(&session.tenant, &session.station, command, now.plus_secs(ANSWER_S));
     let answer = desk.submit(order).await;
     let queued =
         answer.outcome == CommandOutcome::Accepted && answer.detail.as_deref() == Some(MESSAGES_IN_QUEUE);

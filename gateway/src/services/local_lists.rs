@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ringmain_domain::authorize::rule::AccessRule;
-use ringmain_domain::command::{CommandDesk, CommandOrder, CommandOutcome, CommandResult, StationCommand};
-use ringmain_domain::id::{CommandId, StationId, TenantId, TokenUid};
+use ringmain_domain::command::{CommandDesk, CommandOutcome, CommandResult, StationCommand};
+use ringmain_domain::id::{StationId, TenantId, TokenUid};
 use ringmain_domain::local_list::{
     DEFAULT_ENTRIES_PER_MESSAGE, ListMessage, ListUpdate, LocalListEntry, MAX_ENTRIES, Sent, WantedList,
 };
@@ -16,9 +16,8 @@ use ringmain_domain::token::TokenGroup;
 use ringmain_store::local_lists::LocalList;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use ringmain_store::store::{Store, StoreError};
-use uuid::Uuid;
 
-use crate::clock;
+use crate::{clock, desk};
 
 /// How many entries a station takes in one message: the 1.6 key and the 2.x variable.
 const PER_MESSAGE: [&str; 2] = ["SendLocalListMaxLength", "ItemsPerMessage"];
@@ -61,10 +60,7 @@ impl ListSync {
     pub async fn carry_out(self) -> CommandResult {
         match self.update().await {
             Ok(result) => result,
-            Err(error) => CommandResult {
-                detail: Some(error.to_string().into()),
-                ..CommandResult::bare(CommandOutcome::TimeoutUnknown)
-            },
+            Err(error) => CommandResult::saying(CommandOutcome::TimeoutUnknown, error.to_string()),
         }
     }
 
@@ -135,14 +131,7 @@ impl ListSync {
     }
 
     async fn order(&self, command: StationCommand) -> CommandResult {
-        let order = CommandOrder {
-            id: CommandId(Uuid::now_v7()),
-            tenant: self.tenant.clone(),
-            station: self.station.clone(),
-            command,
-            deadline: self.deadline,
-        };
-        self.desk.submit(order).await
+        self.desk.submit(desk::order(&self.tenant, &self.station, command, self.deadline)).await
     }
 
     async fn kept(&self) -> Result<LocalList, StoreError> {
@@ -220,7 +209,7 @@ fn version_of(asked: &CommandResult) -> Option<i32> {
 }
 
 fn done(detail: String) -> CommandResult {
-    CommandResult { detail: Some(detail.into()), ..CommandResult::bare(CommandOutcome::Accepted) }
+    CommandResult::saying(CommandOutcome::Accepted, detail)
 }
 
 /// How it went, for people.

@@ -7,10 +7,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ringmain_domain::command::{
-    CommandDesk, CommandOrder, CommandOutcome, CommandResult, StationCommand, VariableName,
-};
-use ringmain_domain::id::{CommandId, StationId, TariffId, TenantId};
+use ringmain_domain::command::{CommandDesk, CommandOutcome, CommandResult, StationCommand, VariableName};
+use ringmain_domain::id::{StationId, TariffId, TenantId};
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::tariff::assignment::{Start, TariffAssignment, choose};
 use ringmain_domain::tariff::at_station::{self, WHOLE_STATION};
@@ -24,10 +22,9 @@ use ringmain_store::station_tariffs::{PlacedTariff, Places, StationTariffs, Told
 use ringmain_store::stations::StationRow;
 use ringmain_store::store::{Store, StoreError};
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
-use crate::clock;
 use crate::services::evses;
+use crate::{clock, desk};
 
 /// A station whose tariffs are as they should be is looked at again after so long: a tariff may come into force by the clock alone.
 const AGAIN_S: i64 = 60;
@@ -109,16 +106,15 @@ impl TariffSync {
     /// Carries it out. A failure of the store ends it as one whose outcome nobody knows: what was sent may have arrived.
     pub async fn carry_out(self) -> CommandResult {
         let Some(_turn) = self.turns.take(&self.station) else {
-            let detail = Some("its tariffs are being brought up to date".into());
-            return CommandResult { detail, ..CommandResult::bare(CommandOutcome::StationBusy) };
+            let detail = "its tariffs are being brought up to date";
+            return CommandResult::saying(CommandOutcome::StationBusy, detail);
         };
         match self.update().await {
             Ok(result) => result,
             Err(error) => {
                 // It may fail as well; the station is due again at once then.
                 drop(self.put_off(PAUSE_S).await);
-                let detail = Some(error.to_string().into());
-                CommandResult { detail, ..CommandResult::bare(CommandOutcome::TimeoutUnknown) }
+                CommandResult::saying(CommandOutcome::TimeoutUnknown, error.to_string())
             }
         }
     }
@@ -128,8 +124,8 @@ impl TariffSync {
             return Ok(CommandResult::bare(CommandOutcome::Offline));
         };
         if !row.station.ocpp_version.as_deref().is_some_and(is_sayable_in) {
-            let detail = Some("only stations of OCPP 2.1 price by themselves".into());
-            return Ok(CommandResult { detail, ..CommandResult::bare(CommandOutcome::NotSupported) });
+            let detail = "only stations of OCPP 2.1 price by themselves";
+            return Ok(CommandResult::saying(CommandOutcome::NotSupported, detail));
         }
         let known = self.store.station_tariffs(&self.tenant, &self.station).await?;
         // Read before anything is asked: if it starts once more meanwhile, it is due again.
@@ -179,10 +175,7 @@ impl TariffSync {
             Ok(PricesItself::Unknown(why)) => {
                 let detail: Box<str> = format!("does the station price by itself? {why}").into();
                 told.trouble = Some(detail.clone());
-                return Ok(CommandResult {
-                    detail: Some(detail),
-                    ..CommandResult::bare(CommandOutcome::Rejected)
-                });
+                return Ok(CommandResult::saying(CommandOutcome::Rejected, detail));
             }
             Err(result) => {
                 told.trouble = Some(failed("GetVariables", &result));
@@ -216,7 +209,7 @@ impl TariffSync {
         let trouble: Box<str> = format!("the station does not price by itself: {why}").into();
         *told =
             Told { prices: Some(false), certain: true, trouble: Some(trouble.clone()), ..Told::default() };
-        CommandResult { detail: Some(trouble), ..CommandResult::bare(CommandOutcome::NotSupported) }
+        CommandResult::saying(CommandOutcome::NotSupported, trouble)
     }
 
     /// Sends the tariffs. When the station takes one of them not, it is to have none: another price than ours is worse.
@@ -301,14 +294,7 @@ impl TariffSync {
     }
 
     async fn order(&self, command: StationCommand) -> CommandResult {
-        let order = CommandOrder {
-            id: CommandId(Uuid::now_v7()),
-            tenant: self.tenant.clone(),
-            station: self.station.clone(),
-            command,
-            deadline: self.deadline,
-        };
-        self.desk.submit(order).await
+        self.desk.submit(desk::order(&self.tenant, &self.station, command, self.deadline)).await
     }
 
     async fn keep(&self, told: &Told, booted_at: Option<Timestamp>, pause_s: i64) -> Result<(), StoreError> {
@@ -429,5 +415,5 @@ fn failed(action: &str, result: &CommandResult) -> Box<str> {
 }
 
 fn done(detail: String) -> CommandResult {
-    CommandResult { detail: Some(detail.into()), ..CommandResult::bare(CommandOutcome::Accepted) }
+    CommandResult::saying(CommandOutcome::Accepted, detail)
 }

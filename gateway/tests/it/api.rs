@@ -22,6 +22,7 @@ mod matrix;
 mod openapi;
 pub(crate) mod rig;
 mod sessions;
+mod site_load;
 mod strays;
 mod tariffs;
 mod tokens;

@@ -16,7 +16,7 @@ use crate::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input as 
 use crate::load::ledger::steering::{Outlet, Pace, SteeringState};
 use crate::load::plan::{LoadPlan, plan};
 use crate::load::rows::RowKind;
-use crate::load::supply::{CircuitSupply, Held, HeldWhy, Reading, Signal, Supply};
+use crate::load::supply::{Held, HeldWhy, Reading, Signal, Supply};
 use crate::load::tree::{Evse, EvseKey, Line, Output, SiteTree};
 use crate::session::{Session, SessionStatus};
 use crate::time::Timestamp;
@@ -52,6 +52,13 @@ pub enum Input {
     },
     /// A session began, went on or ended.
     Session(Box<Session>),
+    /// All sessions that go on at a station: those of it that are not among them are over, whatever was missed.
+    Open {
+        /// Whose.
+        station: StationId,
+        /// Its open sessions.
+        sessions: Vec<Session>,
+    },
     /// The load that nobody controls, measured at a circuit.
     Building {
         /// Where.
@@ -94,7 +101,6 @@ pub struct AllocationState {
     tree: SiteTree,
     steering: SteeringState,
     supply: Supply,
-    rows: Vec<Row>,
     /// By slot.
     cars: Vec<Option<Car>>,
     plan: Option<LoadPlan>,
@@ -165,27 +171,15 @@ impl AllocationState {
         let outlets: Vec<_> = tree.evses().iter().map(outlet).collect();
         let supply = Supply::default();
         let rows = rows_of(&tree, &supply, now);
-        let steering = SteeringState::new(owner, Pace::default(), &outlets, rows.clone());
+        let steering = SteeringState::new(owner, Pace::default(), &outlets, rows);
         let cars = vec![None; outlets.len()];
-        Self { tree, steering, supply, rows, cars, plan: None, plan_at: now.plus_millis(GATHER_MS) }
+        Self { tree, steering, supply, cars, plan: None, plan_at: now.plus_millis(GATHER_MS) }
     }
 
     /// The tree.
     #[must_use]
     pub const fn tree(&self) -> &SiteTree {
         &self.tree
-    }
-
-    /// The limits that hold now, as the ledger knows them.
-    #[must_use]
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
-    /// The last plan.
-    #[must_use]
-    pub const fn plan(&self) -> Option<&LoadPlan> {
-        self.plan.as_ref()
     }
 
     /// The grants.
@@ -220,6 +214,7 @@ impl AllocationState {
                 self.tell_station(now, &station, &EvseInput::Disconnected { connection })
             }
             Input::Session(session) => self.on_session(now, &session),
+            Input::Open { station, sessions } => self.on_open(now, &station, &sessions),
             Input::Building { circuit, reading } => {
                 let policy = self.supply.policy;
                 self.supply.circuits.entry(circuit).or_default().building.observe(reading, None, &policy);
@@ -300,15 +295,32 @@ impl AllocationState {
         self.plan_at = self.plan_at.min(now.plus_millis(GATHER_MS));
     }
 
+    fn slots_of(&self, station: &StationId) -> Vec<Slot> {
+        let evses = self.tree.evses().iter().enumerate();
+        evses.filter(|(_, evse)| evse.key.station == *station).map(|(slot, _)| slot).collect()
+    }
+
     /// A station's connection is that of all its EVSEs.
     fn tell_station(&mut self, now: Timestamp, station: &StationId, input: &EvseInput) -> Vec<Effect> {
         self.plan_soon(now);
-        let slots: Vec<_> = (self.tree.evses().iter().enumerate())
-            .filter(|(_, evse)| evse.key.station == *station)
-            .map(|(slot, _)| slot)
-            .collect();
-        let tell = |slot| self.steering.apply(now, SteeringInput::Evse(slot, input.clone()));
-        slots.into_iter().flat_map(tell).collect()
+        let slots = self.slots_of(station).into_iter();
+        slots.flat_map(|slot| self.steering.apply(now, SteeringInput::Evse(slot, input.clone()))).collect()
+    }
+
+    fn on_open(&mut self, now: Timestamp, station: &StationId, sessions: &[Session]) -> Vec<Effect> {
+        let goes_on =
+            |transaction: &TransactionId| sessions.iter().any(|session| session.transaction == *transaction);
+        let mut effects = Vec::new();
+        for slot in self.slots_of(station) {
+            let Some(seat) = self.cars.get_mut(slot) else { continue };
+            if let Some(over) = seat.take_if(|car| !goes_on(&car.transaction)) {
+                let ended = SteeringInput::Evse(slot, EvseInput::Ended(over.transaction));
+                effects.extend(self.steering.apply(now, ended));
+            }
+        }
+        effects.extend(sessions.iter().flat_map(|session| self.on_session(now, session)));
+        self.plan_soon(now);
+        effects
     }
 
     fn on_session(&mut self, now: Timestamp, session: &Session) -> Vec<Effect> {
@@ -320,11 +332,8 @@ impl AllocationState {
             self.greet(slot, key, session, &mut heard);
             heard.extend(self.sample(now, slot, session));
         } else {
-            let leaves = |car: &Car| car.transaction == session.transaction;
-            if let Some(car) = self.cars.get_mut(slot)
-                && car.as_ref().is_some_and(leaves)
-            {
-                *car = None;
+            if let Some(seat) = self.cars.get_mut(slot) {
+                seat.take_if(|car| car.transaction == session.transaction);
             }
             heard.push(EvseInput::Ended(session.transaction.clone()));
         }
@@ -383,10 +392,9 @@ impl AllocationState {
 
     fn refresh_rows(&mut self, now: Timestamp) -> Vec<Effect> {
         let rows = rows_of(&self.tree, &self.supply, now);
-        if rows == self.rows {
+        if rows == self.steering.rows() {
             return Vec::new();
         }
-        self.rows.clone_from(&rows);
         self.steering.apply(now, SteeringInput::Rows(rows))
     }
 
@@ -432,12 +440,6 @@ impl AllocationState {
             Some((evse.key.clone(), Held { ceiling_ma: account.ceiling(), why }))
         });
         held.collect()
-    }
-
-    /// What is known of a circuit.
-    #[must_use]
-    pub fn known_of(&self, circuit: &CircuitId) -> Option<&CircuitSupply> {
-        self.supply.circuits.get(circuit)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Site load: the tree, its rows and the plan.
 
+mod allocation;
 mod memory;
 mod plan;
 mod promises;

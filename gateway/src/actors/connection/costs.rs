@@ -4,17 +4,16 @@
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
-use ringmain_domain::command::{CommandOrder, CommandOutcome, StationCommand};
-use ringmain_domain::id::{CommandId, TransactionId};
+use ringmain_domain::command::{CommandOutcome, StationCommand};
+use ringmain_domain::id::TransactionId;
 use ringmain_domain::session::Session;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::batch::Appended;
 use rust_decimal::Decimal;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::{Connection, Execute};
-use crate::clock;
+use crate::{clock, desk};
 
 /// How many transactions of one connection are kept in mind; of more than that, the one told longest ago is told anew.
 const TRANSACTIONS_MAX: usize = 64;
@@ -73,13 +72,8 @@ impl Connection {
     }
 
     fn tell(&mut self, command: StationCommand, ctx: &mut Context<Self>) {
-        let order = CommandOrder {
-            id: CommandId(Uuid::now_v7()),
-            tenant: self.state.tenant().clone(),
-            station: self.state.id().clone(),
-            command,
-            deadline: clock::now().plus_secs(i64::from(self.node.config.stations.answer_timeout_s)),
-        };
+        let deadline = clock::now().plus_secs(i64::from(self.node.config.stations.answer_timeout_s));
+        let order = desk::order(self.state.tenant(), self.state.id(), command, deadline);
         let (done, ended) = oneshot::channel();
         self.execute(Execute { order, passage: None, done }, ctx);
         ctx.spawn(ended.into_actor(self).map(|ended, connection, _| {

@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use actix::prelude::*;
-use ringmain_domain::id::{CircuitId, Epoch, LocationId, TransactionId};
+use ringmain_domain::id::{CircuitId, Epoch, LocationId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input};
-use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{
     Alarm, Arrival, Effect, EvseInput, Input as SteeringInput, StoreAnswer,
@@ -54,8 +53,6 @@ pub(super) struct Managed {
     state: AllocationState,
     of: LedgerOf,
     owner: Epoch,
-    /// Answers that were asked for by an earlier one of these are not for this one.
-    generation: u64,
     waiting: VecDeque<StoreOrder>,
     is_storing: bool,
     timer: Option<(Timestamp, SpawnHandle)>,
@@ -122,6 +119,7 @@ impl Site {
         }
     }
 
+    /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
         let Start { tree, of, ledger, signals, stations } = start;
         let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
@@ -132,12 +130,11 @@ impl Site {
         let owner = ledger.owner;
         let conduct = self.parts.conduct;
         tracing::info!(site.id = %self.state.id(), owner = owner.0, evses = of.evses.len(), "the load of a site is managed here");
-        let over = finished(&ledger, &stations);
+        let over = finished(&ledger, &of, &stations);
         self.load = Load::Managed(Box::new(Managed {
             state: AllocationState::new(tree, owner, conduct, now),
             of,
             owner,
-            generation: self.load_generation,
             waiting: VecDeque::new(),
             is_storing: false,
             timer: None,
@@ -147,8 +144,10 @@ impl Site {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
         }
         self.load_hears(Input::Steering(SteeringInput::Loaded(Box::new(ledger))), ctx);
-        let connected: Vec<_> =
-            self.state.connections().map(|(station, epoch)| (station.clone(), epoch)).collect();
+        // One that joined meanwhile may have started anew: that is told below.
+        let joined: BTreeSet<_> = waited.iter().filter_map(joins).collect();
+        let connected = self.state.connections().filter(|(station, _)| !joined.contains(station));
+        let connected: Vec<_> = connected.map(|(station, epoch)| (station.clone(), epoch)).collect();
         for (station, connection) in connected {
             self.load_hears(Input::Joined { station, connection, arrival: Arrival::Found }, ctx);
         }
@@ -184,9 +183,8 @@ impl Site {
                 }
             }
             site::Input::Changed(snapshot) => {
-                for session in &snapshot.open {
-                    self.load_hears(Input::Session(Box::new(session.clone())), ctx);
-                }
+                let (station, sessions) = (snapshot.id().clone(), snapshot.open.clone());
+                self.load_hears(Input::Open { station, sessions }, ctx);
             }
         }
     }
@@ -195,12 +193,12 @@ impl Site {
     pub(super) fn load_hears(&mut self, input: Input, ctx: &mut Context<Self>) {
         let managed = match &mut self.load {
             Load::Unmanaged => return,
-            Load::Starting(waiting) => {
-                if waiting.len() < WAITING_MAX {
-                    waiting.push(input);
-                }
+            Load::Starting(waiting) if waiting.len() < WAITING_MAX => {
+                waiting.push(input);
                 return;
             }
+            // It is not worth keeping any more: the store knows all of it by now.
+            Load::Starting(_) => return self.start_load(ctx),
             Load::Managed(managed) => managed,
         };
         let now = clock::now();
@@ -234,10 +232,6 @@ impl Site {
             managed.alarms.pop_back();
         }
         managed.alarms.push_front(told);
-        if alarm == Alarm::Deposed {
-            // Another node has the site. It is taken back when a station speaks here and the tree is read anew.
-            tracing::warn!(site.id = %self.state.id(), "another owner manages the load of this site now");
-        }
     }
 
     /// Asks the store for all that waits, unless it is still at it.
@@ -248,8 +242,8 @@ impl Site {
             return;
         }
         managed.is_storing = true;
-        let (generation, of, owner) = (managed.generation, managed.of.clone(), managed.owner);
-        let rows = managed.state.rows().to_vec();
+        let (generation, of, owner) = (self.load_generation, managed.of.clone(), managed.owner);
+        let rows = managed.state.steering().rows().to_vec();
         let orders: Vec<_> = managed.waiting.drain(..).collect();
         let work = async move {
             let mut answers = Vec::new();
@@ -262,10 +256,10 @@ impl Site {
     }
 
     fn stored(&mut self, generation: u64, answers: Vec<StoreHeard>, ctx: &mut Context<Self>) {
-        let Load::Managed(managed) = &mut self.load else { return };
-        if managed.generation != generation {
+        if self.load_generation != generation {
             return;
         }
+        let Load::Managed(managed) = &mut self.load else { return };
         managed.is_storing = false;
         for answer in answers {
             match answer {
@@ -273,7 +267,7 @@ impl Site {
                 StoreHeard::LoadAgain => {
                     ctx.run_later(AGAIN_AFTER, move |site, ctx| {
                         if let Load::Managed(managed) = &mut site.load
-                            && managed.generation == generation
+                            && site.load_generation == generation
                         {
                             managed.waiting.push_back(StoreOrder::Load);
                             site.pump_store(ctx);
@@ -297,10 +291,10 @@ impl Site {
             ctx.cancel_future(handle);
         }
         let wait = u64::try_from(due.millis_since(now)).unwrap_or(0).max(1);
-        let generation = managed.generation;
+        let generation = self.load_generation;
         let handle = ctx.run_later(Duration::from_millis(wait), move |site, ctx| {
             if let Load::Managed(managed) = &mut site.load
-                && managed.generation == generation
+                && site.load_generation == generation
             {
                 managed.timer = None;
                 site.load_hears(Input::Tick, ctx);
@@ -374,17 +368,23 @@ fn answer(transacted: Transacted) -> StoreAnswer {
     }
 }
 
+/// Whose connection an input announces.
+fn joins(input: &Input) -> Option<&StationId> {
+    match input {
+        Input::Joined { station, .. } => Some(station),
+        _ => None,
+    }
+}
+
 /// Transactions that have grants open and are not open any more.
-fn finished(ledger: &Ledger, stations: &[StationSnapshot]) -> Vec<(Slot, TransactionId)> {
-    let open: BTreeSet<_> = stations
-        .iter()
-        .flat_map(|station| &station.open)
-        .map(|session| (session.station.clone(), session.transaction.clone()))
-        .collect();
-    let is_open = |transaction: &TransactionId| open.iter().any(|(_, known)| known == transaction);
-    let of_account = |(slot, account): (Slot, &Account)| {
-        let over = account.grants.iter().filter_map(|grant| grant.transaction.clone());
-        over.filter(|transaction| !is_open(transaction)).map(|over| (slot, over)).collect::<Vec<_>>()
-    };
-    ledger.accounts.iter().enumerate().flat_map(of_account).collect()
+fn finished(ledger: &Ledger, of: &LedgerOf, stations: &[StationSnapshot]) -> Vec<(Slot, TransactionId)> {
+    let sessions = stations.iter().flat_map(|station| &station.open);
+    let open: BTreeSet<_> = sessions.map(|session| (&session.station, &session.transaction)).collect();
+    let accounts = ledger.accounts.iter().zip(of.evses.iter()).enumerate();
+    let over = accounts.flat_map(|(slot, (account, key))| {
+        let transactions = account.grants.iter().filter_map(|grant| grant.transaction.as_ref());
+        let over = transactions.filter(|transaction| !open.contains(&(&key.station, *transaction)));
+        over.map(move |transaction| (slot, transaction.clone())).collect::<Vec<_>>()
+    });
+    over.collect()
 }

@@ -94,6 +94,12 @@ impl SteeringState {
         &self.ledger
     }
 
+    /// The limits that hold now.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
     /// Can this EVSE be told to do less now? If not, the plan reserves its ceiling (P0).
     #[must_use]
     pub fn steers(&self, slot: Slot) -> bool {

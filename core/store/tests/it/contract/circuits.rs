@@ -1,13 +1,18 @@
 //! Trees of circuits: kept whole, gone with their location.
 
 use ringmain_domain::id::{CircuitId, EvseId};
-use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Line, Output, SiteTree};
-use ringmain_domain::unit::Milliamps;
+use ringmain_domain::load::supply::Signal;
+use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Limit, Line, Output, SiteTree};
+use ringmain_domain::unit::{Milliamps, Watts};
 
 use crate::make::{at, location, location_id, other_tenant, station_id, tenant};
 use crate::rig::Rig;
 
-on_both_engines!(a_tree_is_kept_replaced_and_removed, a_tree_needs_its_location_and_goes_with_it);
+on_both_engines!(
+    a_tree_is_kept_replaced_and_removed,
+    a_tree_needs_its_location_and_goes_with_it,
+    limits_from_outside_are_kept_by_circuit_and_go_with_their_location,
+);
 
 /// A grid connection of so many amperes with one EVSE.
 fn tree(amps: i64) -> SiteTree {
@@ -53,4 +58,29 @@ async fn a_tree_needs_its_location_and_goes_with_it(rig: &Rig) {
     assert_eq!(store.site_tree(&tenant(), &place).await.unwrap(), None);
     store.put_location(&location("depot")).await.unwrap();
     assert_eq!(store.site_tree(&tenant(), &place).await.unwrap(), None, "another one under its id has none");
+}
+
+async fn limits_from_outside_are_kept_by_circuit_and_go_with_their_location(rig: &Rig) {
+    let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
+    let circuit = |id: &str| CircuitId::new(id).unwrap();
+    let signal = |source: &str| Signal {
+        source: source.into(),
+        from: at(1),
+        until: Some(at(2)),
+        limit: Limit { line_ma: None, power_w: Some(Watts(1_000)) },
+    };
+    let put = async |id: &str, signals: &[Signal]| {
+        store.put_site_signals(&tenant, &place, &circuit(id), signals).await.unwrap()
+    };
+    assert!(!put("grid", &[signal("grid operator")]).await, "there is no such location");
+    store.put_location(&location("depot")).await.unwrap();
+    assert!(put("grid", &[signal("grid operator"), signal("contract")]).await);
+    assert!(put("panel", &[signal("operator")]).await);
+    assert!(put("panel", &[]).await);
+    let kept = store.site_signals(&tenant, &place).await.unwrap();
+    assert_eq!(kept[&circuit("grid")], [signal("grid operator"), signal("contract")]);
+    assert_eq!(kept[&circuit("panel")], []);
+    assert!(store.site_signals(&other_tenant(), &place).await.unwrap().is_empty());
+    assert!(store.delete_location(&tenant, &place).await.unwrap());
+    assert!(store.site_signals(&tenant, &place).await.unwrap().is_empty());
 }

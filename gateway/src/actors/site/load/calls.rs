@@ -2,10 +2,9 @@
 
 use actix::prelude::*;
 use ringmain_domain::command::{
-    ChargingProfile, CommandOrder, CommandOutcome, CommandResult, LimitUnit, ProfilePeriod, ProfilePurpose,
-    StationCommand,
+    ChargingProfile, CommandOutcome, CommandResult, LimitUnit, ProfilePeriod, ProfilePurpose, StationCommand,
 };
-use ringmain_domain::id::{CommandId, EvseId, GrantSeq, TransactionId};
+use ringmain_domain::id::{EvseId, GrantSeq, TransactionId};
 use ringmain_domain::load::allocation::Input;
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::load::ledger::account::{Fallback, Grant};
@@ -16,12 +15,12 @@ use ringmain_domain::unit::Milliamps;
 use ringmain_ocpp::translate::profile::composite_limit;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::super::Site;
 use super::{Load, Managed};
 use crate::actors::connection::Execute;
 use crate::actors::connection::fences::{Act, Passage};
+use crate::desk;
 
 /// How long a station may take to answer, in seconds.
 const ANSWER_S: i64 = 30;
@@ -61,15 +60,9 @@ impl Site {
     pub(super) fn call(&mut self, now: Timestamp, effect: Effect, ctx: &mut Context<Self>) {
         let Load::Managed(managed) = &self.load else { return };
         let Some((slot, evse, call)) = managed.call_for(now, effect) else { return };
-        let (generation, station) = (managed.generation, evse.key.station.clone());
+        let (generation, station) = (self.load_generation, evse.key.station.clone());
         let Call { command, passage, meaning } = call;
-        let order = CommandOrder {
-            id: CommandId(Uuid::now_v7()),
-            tenant: self.tenant.clone(),
-            station: station.clone(),
-            command,
-            deadline: now.plus_secs(ANSWER_S),
-        };
+        let order = desk::order(&self.tenant, &station, command, now.plus_secs(ANSWER_S));
         let (done, ended) = oneshot::channel();
         let routed = self.parts.routing.execute(&station, Execute { order, passage, done });
         let result = async move {
@@ -79,8 +72,7 @@ impl Site {
             }
         };
         ctx.spawn(result.into_actor(self).map(move |result, site, ctx| {
-            let current = matches!(&site.load, Load::Managed(managed) if managed.generation == generation);
-            if current {
+            if site.load_generation == generation {
                 site.load_hears(Input::Steering(SteeringInput::Evse(slot, meaning(&result))), ctx);
             }
         }));

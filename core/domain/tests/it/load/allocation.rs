@@ -1,0 +1,181 @@
+//! From what a site hears to plans and grants: cars that come and go, what was missed, limits that move.
+
+use ringmain_domain::id::{CircuitId, Epoch, EvseId, TenantId, TransactionId};
+use ringmain_domain::load::allocation::{AllocationState, GATHER_MS, Input, SIGNALS_MAX};
+use ringmain_domain::load::ledger::account::Account;
+use ringmain_domain::load::ledger::conduct::Conduct;
+use ringmain_domain::load::ledger::steering::input::{Arrival, Effect, Input as SteeringInput, StoreAnswer};
+use ringmain_domain::load::ledger::{Ledger, Verdict};
+use ringmain_domain::load::supply::{Reading, Signal};
+use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Limit, Line, Output, SiteTree};
+use ringmain_domain::session::{Session, SessionStatus, fold};
+use ringmain_domain::time::Timestamp;
+use ringmain_domain::unit::Milliamps;
+
+use crate::make::{MORNING, minute, session, station_id};
+
+const GRID_MA: i64 = 20_000;
+
+fn grid() -> CircuitId {
+    CircuitId::new("grid").unwrap()
+}
+
+fn tree() -> SiteTree {
+    let evse = |number| Evse {
+        key: EvseKey { station: station_id(), evse: EvseId(number) },
+        circuit: grid(),
+        voltage_v: 230,
+        lines: Line::ALL.into(),
+        connection: Connection::Neutral,
+        output: Output::Ac,
+        min_ma: Milliamps(6_000),
+        max_ma: Milliamps(32_000),
+        step_ma: Milliamps(1_000),
+        can_switch_phases: false,
+        rated_ma: Milliamps(32_000),
+        fallback_ma: Milliamps::ZERO,
+    };
+    SiteTree::new(vec![Circuit::new(grid(), None, [Milliamps(GRID_MA); 3])], vec![evse(1), evse(2)]).unwrap()
+}
+
+/// A session at EVSE 1 that goes on.
+fn charging() -> Session {
+    let mut session = fold(&TenantId::default_tenant(), &station_id(), &session(&[(0, 1_000), (5, 1_500)]))
+        .unwrap()
+        .session;
+    session.evse = Some(EvseId(1));
+    session.status = SessionStatus::Active;
+    session.power_w = None;
+    session
+}
+
+/// A site and a store that does at once what it is asked.
+struct Site {
+    state: AllocationState,
+    ledger: Ledger,
+    now: Timestamp,
+}
+
+// === impl Site ===
+
+impl Site {
+    fn new() -> Self {
+        let accounts = vec![Account::with_fallback(Milliamps(32_000), Milliamps::ZERO); 2];
+        let ledger = Ledger { owner: Epoch(1), accounts };
+        let state = AllocationState::new(tree(), Epoch(1), Conduct::default(), MORNING);
+        let mut site = Self { state, ledger, now: MORNING };
+        let loaded = SteeringInput::Loaded(Box::new(site.ledger.clone()));
+        site.hear(Input::Steering(loaded));
+        site.hear(Input::Joined { station: station_id(), connection: Epoch(7), arrival: Arrival::Found });
+        site
+    }
+
+    /// What is sent to stations, as the EVSE's place and its limit.
+    fn hear(&mut self, input: Input) -> Vec<(usize, i64)> {
+        let mut sent = Vec::new();
+        let mut waiting = self.state.apply(self.now, input);
+        while let Some(effect) = waiting.pop() {
+            match effect {
+                Effect::Write { slot, change } => {
+                    let verdict = self.ledger.transact(self.state.steering().rows(), Epoch(1), &change);
+                    let answer = match verdict {
+                        Verdict::Written { opened } => StoreAnswer::Written {
+                            account: Box::new(self.ledger.accounts[slot].clone()),
+                            opened,
+                        },
+                        Verdict::Refused(refusal) => StoreAnswer::Refused(refusal),
+                    };
+                    let stored = SteeringInput::Stored(slot, answer);
+                    waiting.extend(self.state.apply(self.now, Input::Steering(stored)));
+                }
+                Effect::Send { slot, grant } => sent.push((slot, grant.limit.0)),
+                _ => {}
+            }
+        }
+        sent
+    }
+
+    /// The events are gathered, and the plan is made.
+    fn plan(&mut self) -> Vec<(usize, i64)> {
+        self.now = self.now.plus_millis(GATHER_MS);
+        self.hear(Input::Tick)
+    }
+
+    fn transactions(&self) -> Vec<Option<TransactionId>> {
+        self.state.standings().into_iter().map(|standing| standing.transaction).collect()
+    }
+}
+
+#[test]
+fn a_car_gets_its_share_when_the_events_are_gathered_and_not_before() {
+    let mut site = Site::new();
+    assert_eq!(site.hear(Input::Session(Box::new(charging()))), []);
+    assert_eq!(site.hear(Input::Tick), [], "still gathering");
+    assert_eq!(site.plan(), [(0, GRID_MA)]);
+    let standing = &site.state.standings()[0];
+    assert_eq!((standing.granted, standing.ceiling), (Some(Milliamps(GRID_MA)), Milliamps(GRID_MA)));
+    assert_eq!(&*standing.reason, "grid phase L1 full");
+}
+
+#[test]
+fn a_car_leaves_by_its_own_end_or_when_its_station_knows_it_no_more() {
+    let mut site = Site::new();
+    let session = charging();
+    let here = vec![Some(session.transaction.clone()), None];
+    site.hear(Input::Session(Box::new(session.clone())));
+    let other = Session {
+        status: SessionStatus::Completed,
+        transaction: TransactionId::new("another").unwrap(),
+        ..session.clone()
+    };
+    site.hear(Input::Session(Box::new(other)));
+    assert_eq!(site.transactions(), here, "another one's end");
+    site.hear(Input::Open { station: station_id(), sessions: vec![session.clone()] });
+    assert_eq!(site.transactions(), here);
+    site.hear(Input::Open { station: station_id(), sessions: Vec::new() });
+    assert_eq!(site.transactions(), [None, None], "its end was missed");
+    site.hear(Input::Session(Box::new(session.clone())));
+    let over = Session { status: SessionStatus::Completed, ..session };
+    site.hear(Input::Session(Box::new(over)));
+    assert_eq!(site.transactions(), [None, None]);
+}
+
+#[test]
+fn a_limit_from_outside_and_a_reading_lower_what_is_granted() {
+    let limit = |site: &Site| site.state.circuits(site.now)[0].rows[0].limit;
+    let mut site = Site::new();
+    site.hear(Input::Session(Box::new(charging())));
+    site.plan();
+    let signal = |amps: i64| Signal {
+        source: "grid".into(),
+        from: MORNING,
+        until: Some(minute(10)),
+        limit: Limit { line_ma: Some([Milliamps(amps * 1_000); 3]), power_w: None },
+    };
+    let mut signals = vec![signal(10); SIGNALS_MAX];
+    signals.push(signal(1));
+    site.hear(Input::Signals { circuit: grid(), signals });
+    assert_eq!(limit(&site), 10_000, "of too many the first count");
+    let building = Reading { at: site.now, line_ma: [Milliamps(3_000); 3] };
+    site.hear(Input::Building { circuit: grid(), reading: building });
+    assert_eq!(site.state.circuits(site.now)[0].rows[0].reserved, 3_000);
+    site.plan();
+    assert_eq!(site.state.standings()[0].planned, Some(Milliamps(7_000)));
+    site.now = minute(11);
+    site.hear(Input::Tick);
+    assert_eq!(limit(&site), GRID_MA, "it ended by itself");
+}
+
+#[test]
+fn what_a_car_draws_is_worked_out_per_line_and_told_once() {
+    let mut site = Site::new();
+    let at = |power_w, at| Session { power_w: Some(power_w), meter_last_at: Some(at), ..charging() };
+    site.hear(Input::Session(Box::new(at(6_901, minute(1)))));
+    assert_eq!(
+        site.state.standings()[0].drawn,
+        Some(Milliamps(10_002)),
+        "6,901 W on three lines, rounded up"
+    );
+    site.hear(Input::Session(Box::new(at(0, minute(1)))));
+    assert_eq!(site.state.standings()[0].drawn, Some(Milliamps(10_002)), "no new sample");
+}
