@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use ringmain_domain::id::{CircuitId, LocationId};
-use ringmain_domain::load::allocation::{CircuitStanding, RowStanding, Standing};
+use ringmain_domain::load::allocation::standing::{CircuitStanding, RowStanding, Standing};
 use ringmain_domain::load::rows::RowKind;
 use ringmain_domain::load::supply::{Reading, Signal};
 use ringmain_domain::unit::Milliamps;

@@ -14,13 +14,15 @@ use crate::load::ledger::conduct::Conduct;
 use crate::load::ledger::row::Row;
 use crate::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input as SteeringInput};
 use crate::load::ledger::steering::{Outlet, Pace, SteeringState};
+use crate::load::need::Need;
 use crate::load::plan::{LoadPlan, plan};
-use crate::load::rows::RowKind;
 use crate::load::supply::{Held, HeldWhy, Reading, Signal, Supply};
 use crate::load::tree::{Evse, EvseKey, Line, Output, SiteTree};
 use crate::session::{Session, SessionStatus};
 use crate::time::Timestamp;
 use crate::unit::Milliamps;
+
+pub mod standing;
 
 /// Events are gathered for so long before a plan is made, milliseconds.
 pub const GATHER_MS: i64 = 250;
@@ -58,6 +60,15 @@ pub enum Input {
         station: StationId,
         /// Its open sessions.
         sessions: Vec<Session>,
+    },
+    /// All that was said about a car that is connected, in the place of what was said before.
+    Need {
+        /// Its station.
+        station: StationId,
+        /// Its transaction.
+        transaction: TransactionId,
+        /// What was said.
+        need: Need,
     },
     /// The load that nobody controls, measured at a circuit.
     Building {
@@ -107,55 +118,6 @@ pub struct AllocationState {
     plan_at: Timestamp,
 }
 
-/// How one EVSE stands, for pages and the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Which.
-    pub evse: EvseKey,
-    /// Does its station have a connection?
-    pub is_connected: bool,
-    /// The running transaction.
-    pub transaction: Option<TransactionId>,
-    /// What the plan gives, per line; none before the first plan.
-    pub planned: Option<Milliamps>,
-    /// Why, in words.
-    pub reason: Box<str>,
-    /// What it has been granted last; none without a grant.
-    pub granted: Option<Milliamps>,
-    /// The most it may have in force.
-    pub ceiling: Milliamps,
-    /// What it drew last, per line.
-    pub drawn: Option<Milliamps>,
-    /// It drew more than it was allowed: its rated current counts until somebody mended it.
-    pub is_deaf: bool,
-}
-
-/// How one circuit stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CircuitStanding {
-    /// Which.
-    pub circuit: CircuitId,
-    /// For people.
-    pub name: Box<str>,
-    /// Its limited rows.
-    pub rows: Vec<RowStanding>,
-}
-
-/// How full one row of a circuit is: mA on a line, mW in power.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowStanding {
-    /// What it sums up.
-    pub kind: RowKind,
-    /// What it may carry now.
-    pub limit: i64,
-    /// What nobody controls.
-    pub reserved: i64,
-    /// That, and the most all EVSEs may have in force.
-    pub promised: i64,
-    /// That, and what was last measured.
-    pub drawn: i64,
-}
-
 // === impl AllocationState ===
 
 impl AllocationState {
@@ -188,6 +150,17 @@ impl AllocationState {
         &self.steering
     }
 
+    /// The cars that are connected, as the plan sees them.
+    pub fn demands(&self) -> impl Iterator<Item = (&TransactionId, &Demand)> {
+        self.cars.iter().flatten().map(|car| (&car.transaction, &car.demand))
+    }
+
+    /// What is given.
+    #[must_use]
+    pub const fn supply(&self) -> &Supply {
+        &self.supply
+    }
+
     /// Does a car charge there, as far as sessions say?
     #[must_use]
     pub fn has_car(&self, slot: Slot) -> bool {
@@ -215,6 +188,7 @@ impl AllocationState {
             }
             Input::Session(session) => self.on_session(now, &session),
             Input::Open { station, sessions } => self.on_open(now, &station, &sessions),
+            Input::Need { station, transaction, need } => self.on_need(now, &station, &transaction, &need),
             Input::Building { circuit, reading } => {
                 let policy = self.supply.policy;
                 self.supply.circuits.entry(circuit).or_default().building.observe(reading, None, &policy);
@@ -232,63 +206,6 @@ impl AllocationState {
             }
             Input::Tick => self.on_tick(now),
         }
-    }
-
-    /// How every EVSE stands, in the order of the tree.
-    #[must_use]
-    pub fn standings(&self) -> Vec<Standing> {
-        let evses = self.tree.evses().iter().enumerate();
-        evses.filter_map(|(slot, evse)| self.standing(slot, evse)).collect()
-    }
-
-    fn standing(&self, slot: Slot, evse: &Evse) -> Option<Standing> {
-        let account = self.steering.ledger().accounts.get(slot)?;
-        let car = self.cars.get(slot)?.as_ref();
-        let share = self.plan.as_ref().and_then(|plan| plan.shares.get(slot));
-        Some(Standing {
-            evse: evse.key.clone(),
-            is_connected: self.steering.is_connected(slot),
-            transaction: car.map(|car| car.transaction.clone()),
-            planned: share.map(|share| share.current),
-            reason: share.map(|share| share.reason.to_string()).unwrap_or_default().into(),
-            granted: account.newest().map(|grant| grant.limit),
-            ceiling: account.ceiling(),
-            drawn: car.filter(|car| car.sampled_at.is_some()).map(|car| car.drawn),
-            is_deaf: account.deaf,
-        })
-    }
-
-    /// How every circuit stands, in the order of the tree; those without a limit have no rows.
-    #[must_use]
-    pub fn circuits(&self, now: Timestamp) -> Vec<CircuitStanding> {
-        let rows = hard_rows(&self.tree, &self.supply, now);
-        let ceilings = self.steering.ledger().ceilings();
-        let drawn: Vec<_> =
-            self.cars.iter().map(|car| car.as_ref().map_or(Milliamps::ZERO, |car| car.drawn)).collect();
-        let usages = rows.usage(&ceilings).into_iter().zip(rows.usage(&drawn));
-        let standings: Vec<_> = usages
-            .filter_map(|(promised, drawn)| {
-                let row = rows.row(promised.row)?;
-                let (reserved, limit) = (rows.reserve(promised.row), promised.limit);
-                let standing = RowStanding {
-                    kind: row.kind.clone(),
-                    limit,
-                    reserved,
-                    promised: promised.load,
-                    drawn: drawn.load,
-                };
-                Some((row.circuit.clone(), standing))
-            })
-            .collect();
-        let of = |id: &CircuitId| {
-            standings.iter().filter(|(circuit, _)| circuit == id).map(|(_, row)| row.clone()).collect()
-        };
-        let circuit = |circuit: &crate::load::tree::Circuit| CircuitStanding {
-            circuit: circuit.id.clone(),
-            name: circuit.label().into(),
-            rows: of(&circuit.id),
-        };
-        self.tree.circuits().iter().map(circuit).collect()
     }
 
     fn plan_soon(&mut self, now: Timestamp) {
@@ -364,6 +281,21 @@ impl AllocationState {
             drawn: Milliamps::ZERO,
         });
         heard.push(EvseInput::Started(session.transaction.clone()));
+    }
+
+    fn on_need(
+        &mut self,
+        now: Timestamp,
+        station: &StationId,
+        transaction: &TransactionId,
+        need: &Need,
+    ) -> Vec<Effect> {
+        let meant = |car: &&mut Car| car.transaction == *transaction && car.demand.evse.station == *station;
+        if let Some(car) = self.cars.iter_mut().flatten().find(meant) {
+            need.put_into(&mut car.demand);
+            self.plan_soon(now);
+        }
+        Vec::new()
     }
 
     /// What the car draws, and what that teaches: only where nothing older can still be in force.

@@ -6,11 +6,12 @@ use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::ledger::steering::input::{Arrival, Effect, Input as SteeringInput, StoreAnswer};
 use ringmain_domain::load::ledger::{Ledger, Verdict};
+use ringmain_domain::load::need::{CarWord, Need, Wish};
 use ringmain_domain::load::supply::{Reading, Signal};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Limit, Line, Output, SiteTree};
 use ringmain_domain::session::{Session, SessionStatus, fold};
 use ringmain_domain::time::Timestamp;
-use ringmain_domain::unit::Milliamps;
+use ringmain_domain::unit::{Milliamps, WattHours};
 
 use crate::make::{MORNING, minute, session, station_id};
 
@@ -178,4 +179,44 @@ fn what_a_car_draws_is_worked_out_per_line_and_told_once() {
     );
     site.hear(Input::Session(Box::new(at(0, minute(1)))));
     assert_eq!(site.state.standings()[0].drawn, Some(Milliamps(10_002)), "no new sample");
+}
+
+#[test]
+fn what_was_said_about_a_car_holds_for_its_transaction_alone_and_the_nearer_word_counts() {
+    let mut site = Site::new();
+    let session = charging();
+    site.hear(Input::Session(Box::new(session.clone())));
+    let car = CarWord {
+        departs_at: Some(minute(200)),
+        energy_wh: Some(WattHours(9_000)),
+        max_ma: Some(Milliamps(12_000)),
+        ..CarWord::default()
+    };
+    let mut need = Need { car: Some(car), class_permille: Some(3_000), ..Need::default() };
+    let demand = |site: &Site| site.state.demands().next().unwrap().1.clone();
+    let tell = |site: &mut Site, transaction: &TransactionId, need: Need| {
+        let station = station_id();
+        site.hear(Input::Need { station, transaction: transaction.clone(), need });
+    };
+    tell(&mut site, &TransactionId::new("another").unwrap(), need);
+    assert_eq!(demand(&site).departs_at, None);
+    tell(&mut site, &session.transaction, need);
+    assert_eq!(demand(&site).departs_at, Some(minute(200)));
+    assert!(!demand(&site).trust.departure, "a car's word is no deadline");
+    assert_eq!((demand(&site).weight_permille, demand(&site).car_max_ma), (3_000, Some(Milliamps(12_000))));
+    assert_eq!(site.plan(), [(0, 12_000)], "no more than the car says it takes");
+    need.fleet = Some(Wish {
+        departs_at: Some(minute(90)),
+        energy_wh: Some(WattHours(20_000)),
+        weight_permille: None,
+    });
+    need.entry = Some(Wish { departs_at: Some(minute(60)), ..Wish::default() });
+    tell(&mut site, &session.transaction, need);
+    assert_eq!(demand(&site).departs_at, Some(minute(60)), "the operator's");
+    assert_eq!(
+        demand(&site).energy_wh,
+        Some(WattHours(20_000)),
+        "the fleet's, of which the operator said nothing"
+    );
+    assert!(demand(&site).trust.departure);
 }

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use ringmain_domain::id::Epoch;
-use ringmain_domain::load::allocation::{CircuitStanding, Standing};
+use ringmain_domain::load::allocation::standing::{CircuitStanding, Standing};
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::load::ledger::steering::input::Alarm;
 use ringmain_domain::load::tree::SiteTree;

@@ -1,0 +1,121 @@
+//! How a site's circuits and EVSEs stand, for pages, metrics and the API.
+
+use crate::id::{CircuitId, TransactionId};
+use crate::load::capacity::hard_rows;
+use crate::load::ledger::Slot;
+use crate::load::rows::RowKind;
+use crate::load::tree::{Circuit, Evse, EvseKey};
+use crate::time::Timestamp;
+use crate::unit::Milliamps;
+
+use super::AllocationState;
+
+/// How one EVSE stands, for pages and the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub evse: EvseKey,
+    /// Does its station have a connection?
+    pub is_connected: bool,
+    /// The running transaction.
+    pub transaction: Option<TransactionId>,
+    /// What the plan gives, per line; none before the first plan.
+    pub planned: Option<Milliamps>,
+    /// Why, in words.
+    pub reason: Box<str>,
+    /// What it has been granted last; none without a grant.
+    pub granted: Option<Milliamps>,
+    /// The most it may have in force.
+    pub ceiling: Milliamps,
+    /// What it drew last, per line.
+    pub drawn: Option<Milliamps>,
+    /// It drew more than it was allowed: its rated current counts until somebody mended it.
+    pub is_deaf: bool,
+}
+
+/// How one circuit stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CircuitStanding {
+    /// Which.
+    pub circuit: CircuitId,
+    /// For people.
+    pub name: Box<str>,
+    /// Its limited rows.
+    pub rows: Vec<RowStanding>,
+}
+
+/// How full one row of a circuit is: mA on a line, mW in power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowStanding {
+    /// What it sums up.
+    pub kind: RowKind,
+    /// What it may carry now.
+    pub limit: i64,
+    /// What nobody controls.
+    pub reserved: i64,
+    /// That, and the most all EVSEs may have in force.
+    pub promised: i64,
+    /// That, and what was last measured.
+    pub drawn: i64,
+}
+
+// === impl AllocationState ===
+
+impl AllocationState {
+    /// How every EVSE stands, in the order of the tree.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        let evses = self.tree.evses().iter().enumerate();
+        evses.filter_map(|(slot, evse)| self.standing(slot, evse)).collect()
+    }
+
+    fn standing(&self, slot: Slot, evse: &Evse) -> Option<Standing> {
+        let account = self.steering.ledger().accounts.get(slot)?;
+        let car = self.cars.get(slot)?.as_ref();
+        let share = self.plan.as_ref().and_then(|plan| plan.shares.get(slot));
+        Some(Standing {
+            evse: evse.key.clone(),
+            is_connected: self.steering.is_connected(slot),
+            transaction: car.map(|car| car.transaction.clone()),
+            planned: share.map(|share| share.current),
+            reason: share.map(|share| share.reason.to_string()).unwrap_or_default().into(),
+            granted: account.newest().map(|grant| grant.limit),
+            ceiling: account.ceiling(),
+            drawn: car.filter(|car| car.sampled_at.is_some()).map(|car| car.drawn),
+            is_deaf: account.deaf,
+        })
+    }
+
+    /// How every circuit stands, in the order of the tree; those without a limit have no rows.
+    #[must_use]
+    pub fn circuits(&self, now: Timestamp) -> Vec<CircuitStanding> {
+        let rows = hard_rows(&self.tree, &self.supply, now);
+        let ceilings = self.steering.ledger().ceilings();
+        let drawn: Vec<_> =
+            self.cars.iter().map(|car| car.as_ref().map_or(Milliamps::ZERO, |car| car.drawn)).collect();
+        let usages = rows.usage(&ceilings).into_iter().zip(rows.usage(&drawn));
+        let standings: Vec<_> = usages
+            .filter_map(|(promised, drawn)| {
+                let row = rows.row(promised.row)?;
+                let (reserved, limit) = (rows.reserve(promised.row), promised.limit);
+                let standing = RowStanding {
+                    kind: row.kind.clone(),
+                    limit,
+                    reserved,
+                    promised: promised.load,
+                    drawn: drawn.load,
+                };
+                Some((row.circuit.clone(), standing))
+            })
+            .collect();
+        let of = |id: &CircuitId| {
+            standings.iter().filter(|(circuit, _)| circuit == id).map(|(_, row)| row.clone()).collect()
+        };
+        let circuit = |circuit: &Circuit| CircuitStanding {
+            circuit: circuit.id.clone(),
+            name: circuit.label().into(),
+            rows: of(&circuit.id),
+        };
+        self.tree.circuits().iter().map(circuit).collect()
+    }
+}
