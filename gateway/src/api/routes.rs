@@ -100,6 +100,7 @@ routes! {
     POST   "/charging-stations/{id}/ocpp/{action}"               COMMAND     commands::give_raw;
 
     GET    "/locations/{id}/load"                                READ        site_load::read;
+    POST   "/locations/{id}/load/mendings"                       COMMAND     site_load::mend;
     POST   "/locations/{id}/circuits/{circuit_id}/readings"      COMMAND     site_load::post_readings;
     GET    "/locations/{id}/circuits/{circuit_id}/limits"        READ        site_load::read_limits;
     PUT    "/locations/{id}/circuits/{circuit_id}/limits"        WRITE       site_load::put_limits;

@@ -1,10 +1,11 @@
 //! `locations/{id}/load`, and readings and limits of its circuits.
 
 use actix_web::{HttpResponse, web};
-use ringmain_domain::id::{CircuitId, LocationId};
+use ringmain_domain::id::{CircuitId, EvseId, LocationId, StationId};
 use ringmain_domain::load::allocation::standing::{CircuitStanding, RowStanding, Standing};
 use ringmain_domain::load::rows::RowKind;
 use ringmain_domain::load::supply::{Reading, Signal};
+use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::unit::Milliamps;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -99,6 +100,16 @@ pub(super) struct ReadingsRequest {
     solar_ma: Option<[Milliamps; 3]>,
 }
 
+/// An EVSE that was mended.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MendingRequest {
+    #[schema(value_type = String)]
+    charging_station_id: StationId,
+    #[schema(value_type = u32)]
+    evse_id: EvseId,
+}
+
 /// Limits of a circuit from outside, all of them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +161,21 @@ pub(super) async fn post_readings(
     let reading = |lines: Option<[Milliamps; 3]>| lines.map(|line_ma| Reading { at, line_ma });
     let metered = service::Metered { building: reading(body.building_ma), solar: reading(body.solar_ma) };
     service::read_meters(&house, &caller, (&id, &circuit), metered).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says that an EVSE obeys its limits again, after somebody looked at it: it counts as deaf no more.
+#[utoipa::path(post, path = "/api/v1/locations/{id}/load/mendings", tag = "circuits", params(("id" = String, Path)),
+    operation_id = "load_mend", request_body = MendingRequest,
+    responses((status = 204), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(super) async fn mend(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path(id): Path<LocationId>,
+    Body(body): Body<MendingRequest>,
+) -> Result<HttpResponse, Problem> {
+    let evse = EvseKey { station: body.charging_station_id, evse: body.evse_id };
+    service::mend(&house, &caller, &id, evse).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -5,7 +5,7 @@
 use ringmain_domain::id::{CircuitId, LocationId, SiteId};
 use ringmain_domain::load::allocation::{Input, SIGNALS_MAX};
 use ringmain_domain::load::supply::{Reading, Signal};
-use ringmain_domain::load::tree::{Line, SiteTree};
+use ringmain_domain::load::tree::{EvseKey, Line, SiteTree};
 use ringmain_domain::unit::Milliamps;
 use serde_json::json;
 
@@ -112,6 +112,23 @@ pub async fn put_limits(
     audit::record(house, caller, "limits.replaced", &format!("locations/{id}/circuits"), &detail).await?;
     if let Some(site) = site(house, caller, id).await {
         tell(&site, Input::Signals { circuit: circuit.clone(), signals }).await;
+    }
+    Ok(())
+}
+
+/// An operator says that an EVSE obeys its limits again: it counts with what it is allowed, no more with all it can draw.
+///
+/// # Errors
+/// Absent, the location, its tree or the EVSE in it; the store's.
+pub async fn mend(house: &House, caller: &Caller, id: &LocationId, evse: EvseKey) -> Result<(), Refusal> {
+    let tree = tree_of(house, caller, id).await?;
+    if tree.place(&evse).is_none() {
+        return Err(Refusal::absent("EVSE in the tree of circuits", &evse));
+    }
+    let detail = json!({"charging_station_id": evse.station, "evse_id": evse.evse});
+    audit::record(house, caller, "load.mended", &format!("locations/{id}/load"), &detail).await?;
+    if let Some(site) = site(house, caller, id).await {
+        tell(&site, Input::Mended(evse)).await;
     }
     Ok(())
 }

@@ -91,6 +91,8 @@ pub enum Input {
         /// The limits.
         signals: Vec<Signal>,
     },
+    /// An operator says that an EVSE obeys again: it counts as deaf no more (G12).
+    Mended(EvseKey),
     /// Time passed: at [`AllocationState::next_deadline`] or later.
     Tick,
 }
@@ -204,6 +206,7 @@ impl AllocationState {
                 self.supply.circuits.entry(circuit).or_default().signals = signals;
                 self.on_supply(now)
             }
+            Input::Mended(evse) => self.on_mended(now, &evse),
             Input::Tick => self.on_tick(now),
         }
     }
@@ -315,6 +318,12 @@ impl AllocationState {
             car.demand.memory.observe(evse, &Observation { at: now, offered_ma, drawn_ma });
         }
         Some(EvseInput::Measured(car.drawn))
+    }
+
+    fn on_mended(&mut self, now: Timestamp, evse: &EvseKey) -> Vec<Effect> {
+        let Some(slot) = self.tree.place(evse) else { return Vec::new() };
+        self.plan_soon(now);
+        self.steering.apply(now, SteeringInput::Evse(slot, EvseInput::Mended))
     }
 
     fn on_supply(&mut self, now: Timestamp) -> Vec<Effect> {

@@ -86,6 +86,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/locations/{id}/access", "/locations/depot-1/access".to_owned()),
         ("/locations/{id}/circuits", "/locations/depot-1/circuits".to_owned()),
         ("/locations/{id}/load", "/locations/depot-1/load".to_owned()),
+        ("/locations/{id}/load/mendings", "/locations/depot-1/load/mendings".to_owned()),
         (
             "/locations/{id}/circuits/{circuit_id}/readings",
             "/locations/depot-1/circuits/grid/readings".to_owned(),
@@ -150,6 +151,9 @@ fn body_for(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
         (Method::Post, "/charging-stations/{id}/commands") => Some(json!({"command": "reset"})),
         (Method::Post, "/sessions/{id}/rulings") => Some(json!({"ruling": "voided", "note": "mine now"})),
+        (Method::Post, "/locations/{id}/load/mendings") => {
+            Some(json!({"charging_station_id": "CS-1", "evse_id": 1}))
+        }
         (Method::Post, "/tariffs/{id}/simulate") => {
             Some(json!({"started_at": "2026-03-01T08:00:00Z", "charging_min": 60, "energy_wh": 1000}))
         }

@@ -106,3 +106,15 @@ async fn what_is_wrong_is_refused_with_its_place() {
     let none = rig.post("/locations/depot-1/circuits/roof/readings", json!({"building_ma": [0, 0, 0]})).await;
     none.assert_problem(404, "not-found");
 }
+
+#[actix_web::test]
+async fn only_an_evse_of_the_tree_can_be_mended_and_it_is_kept_who_said_so() {
+    const MENDINGS: &str = "/locations/depot-1/load/mendings";
+    let rig = rig().await;
+    let evse = |station: &str, evse: u32| json!({"charging_station_id": station, "evse_id": evse});
+    rig.post(MENDINGS, evse("CS-1", 2)).await.assert_problem(404, "not-found");
+    rig.post(MENDINGS, evse("CS-2", 1)).await.assert_problem(404, "not-found");
+    rig.post("/locations/elsewhere/load/mendings", evse("CS-1", 1)).await.assert_problem(404, "not-found");
+    assert_eq!(rig.post(MENDINGS, evse("CS-1", 1)).await.status, 204);
+    assert_eq!(rig.audited().await.first().map(String::as_str), Some("load.mended locations/depot-1/load"));
+}

@@ -220,3 +220,28 @@ fn what_was_said_about_a_car_holds_for_its_transaction_alone_and_the_nearer_word
     );
     assert!(demand(&site).trust.departure);
 }
+
+#[test]
+fn an_evse_that_draws_too_much_counts_with_all_it_can_draw_until_it_is_mended() {
+    let mut site = Site::new();
+    let draws = |power_w, minutes| Session {
+        power_w: Some(power_w),
+        meter_last_at: Some(minute(minutes)),
+        ..charging()
+    };
+    site.hear(Input::Session(Box::new(draws(0, 0))));
+    site.plan();
+    for minutes in 1..=2 {
+        site.now = minute(minutes);
+        site.hear(Input::Session(Box::new(draws(20_000, minutes))));
+    }
+    let standing = &site.state.standings()[0];
+    assert!(standing.is_deaf, "29 A of 20 A, twice");
+    assert_eq!(standing.ceiling, Milliamps(32_000));
+    site.hear(Input::Mended(EvseKey { station: station_id(), evse: EvseId(9) }));
+    assert!(site.state.standings()[0].is_deaf, "another one");
+    site.hear(Input::Mended(EvseKey { station: station_id(), evse: EvseId(1) }));
+    let standing = &site.state.standings()[0];
+    assert!(!standing.is_deaf);
+    assert_eq!(standing.ceiling, Milliamps(GRID_MA));
+}
