@@ -1,8 +1,9 @@
 //! How a site shares its current: the tree of circuits and, above it, who gets how much and why.
 //!
 //! [`tree`] is the truth about copper, [`rows`] the same as inequalities. [`supply`] says what is given, [`demand`] what is
-//! wanted ([`need`]: by whose word), [`policy`] how a site decides; [`plan::plan`] makes shares of them, each with its [`reason`]. A plan says where to
-//! go; how fast one may go there is the business of the [`ledger`], because stations apply late: it is the truth about promises.
+//! wanted ([`need`]: by whose word), [`policy`] how a site decides; [`plan::plan`] makes shares of them, each with its [`reason`].
+//! A plan says where to go; how fast one may go there is the business of the [`ledger`], because stations apply late: it is the
+//! truth about promises.
 //!
 //! Never here: a clock, a message. The plan knows no grant. All of this is load management. The breaker protects.
 

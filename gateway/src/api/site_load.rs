@@ -164,10 +164,10 @@ pub(super) async fn post_readings(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Says that an EVSE obeys its limits again, after somebody looked at it: it counts as deaf no more.
+/// Says that an EVSE obeys its limits again, after somebody looked at it. The site is told; the load shows `deaf` until it counts.
 #[utoipa::path(post, path = "/api/v1/locations/{id}/load/mendings", tag = "circuits", params(("id" = String, Path)),
     operation_id = "load_mend", request_body = MendingRequest,
-    responses((status = 204), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    responses((status = 202), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(super) async fn mend(
     house: web::Data<House>,
     Authorized(caller): Authorized,
@@ -176,7 +176,7 @@ pub(super) async fn mend(
 ) -> Result<HttpResponse, Problem> {
     let evse = EvseKey { station: body.charging_station_id, evse: body.evse_id };
     service::mend(&house, &caller, &id, evse).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(HttpResponse::Accepted().finish())
 }
 
 /// The limits of a circuit from outside.

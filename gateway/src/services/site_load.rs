@@ -116,20 +116,25 @@ pub async fn put_limits(
     Ok(())
 }
 
-/// An operator says that an EVSE obeys its limits again: it counts with what it is allowed, no more with all it can draw.
+/// An operator says that an EVSE obeys its limits again: it will count with what it is allowed, no more with all it can draw. The
+/// site is told; it counts once the site's ledger has it.
 ///
 /// # Errors
-/// Absent, the location, its tree or the EVSE in it; the store's.
+/// Absent, the location, its tree or the EVSE in it; a conflict where the site cannot be told; the store's.
 pub async fn mend(house: &House, caller: &Caller, id: &LocationId, evse: EvseKey) -> Result<(), Refusal> {
     let tree = tree_of(house, caller, id).await?;
     if tree.place(&evse).is_none() {
         return Err(Refusal::absent("EVSE in the tree of circuits", &evse));
     }
     let detail = json!({"charging_station_id": evse.station, "evse_id": evse.evse});
-    audit::record(house, caller, "load.mended", &format!("locations/{id}/load"), &detail).await?;
-    if let Some(site) = site(house, caller, id).await {
-        tell(&site, Input::Mended(evse)).await;
+    let told = match site(house, caller, id).await {
+        Some(site) => site.addr().send(TellLoad(Input::Mended(evse))).await.is_ok(),
+        None => false,
+    };
+    if !told {
+        return Err(Refusal::conflict("the site is starting again and was not told: try again"));
     }
+    audit::record(house, caller, "load.mended", &format!("locations/{id}/load"), &detail).await?;
     Ok(())
 }
 

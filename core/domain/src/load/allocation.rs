@@ -153,14 +153,8 @@ impl AllocationState {
     }
 
     /// The cars that are connected, as the plan sees them.
-    pub fn demands(&self) -> impl Iterator<Item = (&TransactionId, &Demand)> {
-        self.cars.iter().flatten().map(|car| (&car.transaction, &car.demand))
-    }
-
-    /// What is given.
-    #[must_use]
-    pub const fn supply(&self) -> &Supply {
-        &self.supply
+    pub fn demands(&self) -> impl Iterator<Item = &Demand> {
+        self.cars.iter().flatten().map(|car| &car.demand)
     }
 
     /// Does a car charge there, as far as sessions say?
@@ -351,7 +345,7 @@ impl AllocationState {
 
     fn make_plan(&mut self, now: Timestamp) -> Vec<Effect> {
         self.supply.held = self.held();
-        let demands: Vec<_> = self.cars.iter().flatten().map(|car| car.demand.clone()).collect();
+        let demands: Vec<_> = self.demands().cloned().collect();
         let made = plan(&self.tree, &demands, &self.supply, now);
         for (car, share) in self.cars.iter_mut().zip(&made.shares) {
             if let (Some(car), Some(memory)) = (car, share.memory) {

@@ -115,6 +115,6 @@ async fn only_an_evse_of_the_tree_can_be_mended_and_it_is_kept_who_said_so() {
     rig.post(MENDINGS, evse("CS-1", 2)).await.assert_problem(404, "not-found");
     rig.post(MENDINGS, evse("CS-2", 1)).await.assert_problem(404, "not-found");
     rig.post("/locations/elsewhere/load/mendings", evse("CS-1", 1)).await.assert_problem(404, "not-found");
-    assert_eq!(rig.post(MENDINGS, evse("CS-1", 1)).await.status, 204);
+    assert_eq!(rig.post(MENDINGS, evse("CS-1", 1)).await.status, 202);
     assert_eq!(rig.audited().await.first().map(String::as_str), Some("load.mended locations/depot-1/load"));
 }

@@ -1,5 +1,7 @@
 //! How a site's circuits and EVSEs stand, for pages, metrics and the API.
 
+use std::collections::BTreeMap;
+
 use crate::id::{CircuitId, TransactionId};
 use crate::load::capacity::hard_rows;
 use crate::load::ledger::Slot;
@@ -94,27 +96,21 @@ impl AllocationState {
         let drawn: Vec<_> =
             self.cars.iter().map(|car| car.as_ref().map_or(Milliamps::ZERO, |car| car.drawn)).collect();
         let usages = rows.usage(&ceilings).into_iter().zip(rows.usage(&drawn));
-        let standings: Vec<_> = usages
-            .filter_map(|(promised, drawn)| {
-                let row = rows.row(promised.row)?;
-                let (reserved, limit) = (rows.reserve(promised.row), promised.limit);
-                let standing = RowStanding {
-                    kind: row.kind.clone(),
-                    limit,
-                    reserved,
-                    promised: promised.load,
-                    drawn: drawn.load,
-                };
-                Some((row.circuit.clone(), standing))
-            })
-            .collect();
-        let of = |id: &CircuitId| {
-            standings.iter().filter(|(circuit, _)| circuit == id).map(|(_, row)| row.clone()).collect()
-        };
+        let mut standings: BTreeMap<&CircuitId, Vec<RowStanding>> = BTreeMap::new();
+        for (promised, drawn) in usages {
+            let Some(row) = rows.row(promised.row) else { continue };
+            standings.entry(&row.circuit).or_default().push(RowStanding {
+                kind: row.kind.clone(),
+                limit: promised.limit,
+                reserved: rows.reserve(promised.row),
+                promised: promised.load,
+                drawn: drawn.load,
+            });
+        }
         let circuit = |circuit: &Circuit| CircuitStanding {
             circuit: circuit.id.clone(),
             name: circuit.label().into(),
-            rows: of(&circuit.id),
+            rows: standings.remove(&circuit.id).unwrap_or_default(),
         };
         self.tree.circuits().iter().map(circuit).collect()
     }

@@ -193,7 +193,7 @@ fn what_was_said_about_a_car_holds_for_its_transaction_alone_and_the_nearer_word
         ..CarWord::default()
     };
     let mut need = Need { car: Some(car), class_permille: Some(3_000), ..Need::default() };
-    let demand = |site: &Site| site.state.demands().next().unwrap().1.clone();
+    let demand = |site: &Site| site.state.demands().next().unwrap().clone();
     let tell = |site: &mut Site, transaction: &TransactionId, need: Need| {
         let station = station_id();
         site.hear(Input::Need { station, transaction: transaction.clone(), need });
