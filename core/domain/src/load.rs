@@ -11,6 +11,7 @@ pub mod allocation;
 pub mod capacity;
 pub mod demand;
 mod fill;
+pub mod lag;
 pub mod ledger;
 pub mod need;
 pub mod plan;

@@ -61,6 +61,8 @@ pub struct Connection {
     listener: &'static str,
     /// It showed a password or certificate that was checked or kept.
     proven: bool,
+    /// Its boot was accepted earlier or answered on this connection: before that a station takes no orders, or answers them with an error.
+    introduced: bool,
     orders: BTreeMap<CommandId, OpenOrder>,
     fences: Fences,
     costs: Costs,
@@ -149,6 +151,7 @@ impl Connection {
                 epoch,
                 listener,
                 proven,
+                introduced: snapshot.was_accepted(),
                 orders: BTreeMap::new(),
                 pace: Pace::new(std::time::Instant::now()),
                 fences: Fences::reloaded(epoch, last_grants),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::id::{CircuitId, Epoch, StationId, TransactionId};
 use crate::load::capacity::hard_rows;
 use crate::load::demand::{Demand, Observation};
+use crate::load::lag::Lag;
 use crate::load::ledger::Slot;
 use crate::load::ledger::account::Fallback;
 use crate::load::ledger::conduct::Conduct;
@@ -106,6 +107,7 @@ struct Car {
     sampled_at: Option<Timestamp>,
     /// What it drew then, per line of its EVSE.
     drawn: Milliamps,
+    lag: Lag,
 }
 
 /// The load of one site.
@@ -276,6 +278,7 @@ impl AllocationState {
             demand,
             sampled_at: None,
             drawn: Milliamps::ZERO,
+            lag: Lag::default(),
         });
         heard.push(EvseInput::Started(session.transaction.clone()));
     }
@@ -299,19 +302,20 @@ impl AllocationState {
     fn sample(&mut self, now: Timestamp, slot: Slot, session: &Session) -> Option<EvseInput> {
         let evse = self.tree.evses().get(slot)?;
         let (at, power) = session.meter_last_at.zip(session.power_w)?;
-        let offered = self.steering.in_force(now, slot);
         let car = self.cars.get_mut(slot)?.as_mut()?;
         if car.transaction != session.transaction || car.sampled_at.is_some_and(|last| last >= at) {
             return None;
         }
         car.sampled_at = Some(at);
+        let taken_at = car.lag.taken_at(now, at);
+        let offered = self.steering.in_force(taken_at, slot);
         car.drawn = per_line(evse, power);
         if let Some(offered_ma) = offered {
             let used = Line::ALL.map(|line| evse.lines.contains(&line));
             let drawn_ma = used.map(|used| if used { car.drawn } else { Milliamps::ZERO });
-            car.demand.memory.observe(evse, &Observation { at: now, offered_ma, drawn_ma });
+            car.demand.memory.observe(evse, &Observation { at: taken_at, offered_ma, drawn_ma });
         }
-        Some(EvseInput::Measured(car.drawn))
+        Some(EvseInput::Measured { current: car.drawn, taken_at })
     }
 
     fn on_mended(&mut self, now: Timestamp, evse: &EvseKey) -> Vec<Effect> {

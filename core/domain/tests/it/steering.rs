@@ -22,7 +22,7 @@ fn site(evses: usize) -> (SteeringState, Ledger) {
     let accounts = vec![Account::with_fallback(Milliamps(32_000), FALLBACK); evses];
     let ledger = Ledger { owner: Epoch(1), accounts };
     let outlet =
-        Outlet { conduct: Conduct::default(), minimum: FALLBACK, step: Milliamps(1_000), fallback: FALLBACK };
+        Outlet { conduct: Conduct::default(), minimum: FALLBACK, step: Milliamps(100), fallback: FALLBACK };
     (SteeringState::new(Epoch(1), Pace::default(), &vec![outlet; evses], rows(evses)), ledger)
 }
 
@@ -164,4 +164,63 @@ fn a_doubt_ends_with_the_last_open_grant() {
     one.evse(70, EvseInput::Started(transaction("2")));
     let sent = one.hear(120, Input::Plan(vec![Milliamps(16_000)]));
     assert_eq!(count(&sent, |effect| matches!(effect, Effect::Send { .. })), 1, "{sent:?}");
+}
+
+fn measured(current: i64, taken_at_s: i64) -> EvseInput {
+    EvseInput::Measured { current: Milliamps(current), taken_at: Timestamp::from_millis(taken_at_s * 1_000) }
+}
+
+const fn is_alarm(effect: &Effect) -> bool {
+    matches!(effect, Effect::Alarm(_))
+}
+
+/// What a station drew before it was told to draw less, and what comes late, is not held against it.
+#[test]
+fn a_station_is_judged_by_what_it_was_allowed_when_the_sample_was_taken() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    one.hear(60, Input::Plan(vec![Milliamps(8_000)]));
+    one.evse(61, EvseInput::Accepted(GrantSeq(2)));
+    one.hear(101, Input::Tick);
+    assert_eq!(one.ceiling(), Milliamps(8_000));
+    for taken_at_s in [70, 80, 90] {
+        assert_eq!(one.evse(110 + taken_at_s, measured(16_000, taken_at_s)), [], "it may until 101");
+    }
+    assert_eq!(one.evse(210, measured(16_000, 205)), []);
+    let told = one.evse(215, measured(16_000, 201));
+    assert_eq!(told, [], "older than the last");
+    let told = one.evse(220, measured(16_000, 215));
+    assert_eq!(count(&told, is_alarm), 1, "{told:?}");
+}
+
+/// Low samples prove the new limit only if they were taken under it.
+#[test]
+fn low_samples_from_before_the_limit_end_no_guard() {
+    let lowered = || {
+        let mut one = One::sent();
+        one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+        one.evse(55, measured(16_000, 50));
+        one.hear(60, Input::Plan(vec![Milliamps(8_000)]));
+        one.evse(61, EvseInput::Accepted(GrantSeq(2)));
+        one
+    };
+    let mut late = lowered();
+    late.evse(65, measured(7_000, 58));
+    late.evse(66, measured(7_000, 60));
+    assert_eq!(late.ceiling(), Milliamps(16_000));
+    let mut prompt = lowered();
+    prompt.evse(65, measured(7_000, 63));
+    prompt.evse(70, measured(7_000, 69));
+    assert_eq!(prompt.ceiling(), Milliamps(8_000));
+}
+
+/// Less than an ampere is not worth a message at once, and is not left idle for ever.
+#[test]
+fn a_small_raise_waits_for_a_minute() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    let is_sent = |effects: &[Effect]| count(effects, |effect| matches!(effect, Effect::Send { .. })) == 1;
+    assert!(!is_sent(&one.hear(20, Input::Plan(vec![Milliamps(16_500)]))));
+    assert!(!is_sent(&one.hear(59, Input::Tick)));
+    assert!(is_sent(&one.hear(60, Input::Tick)));
 }

@@ -325,6 +325,11 @@ impl Connection {
             self.node.recorder.answered(self.state.id(), now, open.action, &open.id, &text);
             self.send(&text);
         }
+        if open.action == Action::BootNotification && !self.introduced {
+            self.introduced = true;
+            self.pump(now);
+            self.arm(ctx);
+        }
         self.next_call(ctx);
     }
 

@@ -72,9 +72,10 @@ impl Connection {
         })
     }
 
-    /// Writes the next call, if none is open.
+    /// Writes the next call, if none is open. A station that never booted is told nothing before its boot was answered: orders wait for
+    /// that, until their deadlines.
     pub(super) fn pump(&mut self, now: Timestamp) {
-        if self.exit.is_some() {
+        if self.exit.is_some() || !self.introduced {
             return;
         }
         if let Some(outgoing) = self.rpc.next_outbound(now) {

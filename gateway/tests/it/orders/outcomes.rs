@@ -223,3 +223,21 @@ async fn an_order_under_way_at_a_kill_ends_at_the_next_start() {
     station.close().await;
     node.stop().await;
 }
+
+/// An order from before waits for the answer to the boot: a station that never booted answers it with an error.
+#[tokio::test]
+async fn a_station_that_never_booted_is_told_nothing_before_its_boot_is_answered() {
+    let mut node = Node::start(TestStore::sqlite()).await;
+    node.api().register("CS-1").await;
+    let mut station = Station::connect(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    let path = "/charging-stations/CS-1/commands?wait_s=0";
+    assert_eq!(node.api().send("POST", path, &[], Some(&reset())).await.status, 202);
+    station.send("[2,\"early\",\"Heartbeat\",{}]").await;
+    assert_eq!(station.error("early").await, "SecurityError");
+    assert_eq!(station.boot().await["status"], "Accepted");
+    let (id, _payload) = station.ordered("Reset").await;
+    station.answer(&id, &json!({"status": "Accepted"})).await;
+    assert_eq!(tally(&node).await, BTreeMap::from([("accepted".to_owned(), 1)]));
+    station.close().await;
+    node.stop().await;
+}

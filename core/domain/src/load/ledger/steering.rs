@@ -25,8 +25,10 @@ mod seat;
 pub struct Pace {
     /// The shortest time between two raises of one EVSE, milliseconds.
     pub raise_every_ms: i64,
-    /// A smaller raise is not sent.
+    /// A smaller raise waits until nothing was raised there for [`Pace::small_raise_every_ms`]: many of them together are not left idle.
     pub raise_min: Milliamps,
+    /// The shortest time between a raise and a small one, milliseconds.
+    pub small_raise_every_ms: i64,
     /// The first wait after a time-out or a refusal, milliseconds; it doubles up to 32 times as much.
     pub retry_ms: i64,
     /// G5: a guard ends early when two samples show the new limit at a car that was above it. It trusts that a car does not change its
@@ -36,7 +38,13 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { raise_every_ms: 10_000, raise_min: Milliamps(1_000), retry_ms: 10_000, early_close: true }
+        Self {
+            raise_every_ms: 10_000,
+            raise_min: Milliamps(1_000),
+            small_raise_every_ms: 60_000,
+            retry_ms: 10_000,
+            early_close: true,
+        }
     }
 }
 
@@ -173,7 +181,7 @@ impl SteeringState {
         self.loaded = true;
         self.room_changed = true;
         for (seat, account) in self.seats.iter_mut().zip(&self.ledger.accounts) {
-            seat.on_loaded(account);
+            seat.on_loaded(now, account);
         }
         self.advance_all(now, effects);
     }
@@ -192,7 +200,10 @@ impl SteeringState {
         };
         match answer {
             StoreAnswer::Written { account, opened } => {
-                self.room_changed |= account.ceiling() < mirror.ceiling();
+                if account.ceiling() < mirror.ceiling() {
+                    self.room_changed = true;
+                    seat.fell_at = Some(now);
+                }
                 *mirror = *account;
                 effects.extend(seat.on_written(slot, mirror, opened));
                 self.advance(now, slot, effects);

@@ -1,7 +1,7 @@
 //! What may go wrong in a simulated site, and the faults of the protocol that the simulation must find.
 
 /// What must have happened in a hundred seeds.
-pub(crate) const TALLIED: [&str; 16] = [
+pub(crate) const TALLIED: [&str; 17] = [
     "raised",
     "lowered",
     "closed",
@@ -15,6 +15,7 @@ pub(crate) const TALLIED: [&str; 16] = [
     "new owner",
     "commit unknown",
     "set deaf",
+    "late sample",
     "fallback lost",
     "unreachable",
     "site of 100 EVSEs and more",

@@ -15,6 +15,10 @@ use super::draw::{MINIMUM, RATED, STEP};
 use super::faults::Planted;
 use super::world::{Event, World};
 
+/// So many samples of a thousand are late, and by how much at most.
+const LATE_PERMILLE: u32 = 30;
+const LATE_MAX_MS: i64 = 180_000;
+
 impl World {
     pub(crate) fn arrive(&mut self, slot: Slot) {
         if self.now >= self.still_from {
@@ -76,13 +80,26 @@ impl World {
     pub(crate) fn sample(&mut self, slot: Slot) {
         self.changed(slot);
         let station = &self.stations[slot];
-        if station.connection.is_some() && station.transaction.is_some() {
-            let draws = station.draws(self.now);
-            for owner in 0..self.owners.len() {
-                self.tell(owner, slot, EvseInput::Measured(draws));
+        if let Some(transaction) = station.transaction.clone().filter(|_| station.connection.is_some()) {
+            let measured = EvseInput::Measured { current: station.draws(self.now), taken_at: self.instant() };
+            if self.faults.odd && self.rng.u32(..1_000) < LATE_PERMILLE {
+                self.count("late sample");
+                let arrives = self.now + self.rng.i64(1_000..LATE_MAX_MS);
+                self.at(arrives, Event::Sampled(slot, transaction, measured));
+            } else {
+                self.sampled(slot, &transaction, &measured);
             }
         }
         self.at(self.now + 10_000, Event::Sample(slot));
+    }
+
+    pub(crate) fn sampled(&mut self, slot: Slot, transaction: &TransactionId, measured: &EvseInput) {
+        if self.stations[slot].transaction.as_ref() != Some(transaction) {
+            return;
+        }
+        for owner in 0..self.owners.len() {
+            self.tell(owner, slot, measured.clone());
+        }
     }
 
     // === connections ===
@@ -181,6 +198,7 @@ impl World {
         Pace {
             raise_every_ms: 10_000,
             raise_min: Milliamps(1_000),
+            small_raise_every_ms: 60_000,
             retry_ms: 10_000,
             early_close: self.early_close,
         }

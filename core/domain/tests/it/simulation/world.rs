@@ -45,6 +45,8 @@ pub(crate) enum Event {
     GoOffline(Slot),
     ComeBack(Slot),
     Sample(Slot),
+    /// A sample that was on its way reaches an owner, unless its transaction is over by then.
+    Sampled(Slot, TransactionId, EvseInput),
     CutLimit,
     NewOwner,
 }
@@ -232,6 +234,7 @@ impl World {
             Event::GoOffline(slot) => self.go_offline(slot),
             Event::ComeBack(slot) => self.come_back(slot),
             Event::Sample(slot) => self.sample(slot),
+            Event::Sampled(slot, transaction, measured) => self.sampled(slot, &transaction, &measured),
             Event::CutLimit => self.cut_limit(),
             Event::NewOwner => self.new_owner(),
         }

@@ -11,6 +11,8 @@ use crate::unit::Milliamps;
 
 /// A car is above its limit, and was above it, by at least so much.
 const CLEARLY: Milliamps = Milliamps(1_000);
+/// The longest time from such a sample to the limit, milliseconds.
+const RECENT_MS: i64 = 60_000;
 /// Doublings of the wait after a failed call.
 const DOUBLINGS_MAX: u8 = 5;
 /// So many refusals in a row are told to a human.
@@ -43,8 +45,9 @@ impl Seat {
             EvseInput::Cleared => self.on_cleared(now),
             EvseInput::FallbackAccepted => self.on_fallback_accepted(now),
             EvseInput::CallFailed => self.on_call_failed(now, pace),
-            EvseInput::Measured(current) => {
-                effects.extend(self.on_measured(now, slot, current, account, pace));
+            EvseInput::Measured { current, taken_at } => {
+                let taken_at = taken_at.min(now);
+                effects.extend(self.on_measured(slot, current, taken_at, account, pace));
             }
             EvseInput::Mended => self.on_mended(),
         }
@@ -52,7 +55,8 @@ impl Seat {
     }
 
     /// A ledger read anew: whatever was being written is in it or is not.
-    pub(super) fn on_loaded(&mut self, account: &Account) {
+    pub(super) fn on_loaded(&mut self, now: Timestamp, account: &Account) {
+        self.fell_at = Some(now);
         self.writing = false;
         self.proposed = Milliamps::ZERO;
         let known = account.newest().is_none_or(|grant| self.guards.iter().any(|g| g.seq >= grant.seq));
@@ -176,13 +180,16 @@ impl Seat {
         };
         let older = |account: &Account| account.grants.iter().filter(|grant| grant.seq < seq).all(in_force);
         let settled = account.is_some_and(older);
-        let was_above = settled && self.sample.is_some_and(|sample| sample >= limit.plus(CLEARLY));
+        let is_above = |(sample, taken_at): (Milliamps, Timestamp)| {
+            sample >= limit.plus(CLEARLY) && now.millis_since(taken_at) <= RECENT_MS
+        };
+        let was_above = settled && self.sample.is_some_and(is_above);
         let over_at = now.plus_millis(self.conduct.guard_ms);
         self.guards.retain(|guard| guard.seq < seq);
         if self.guards.len() >= OPEN_MAX {
             self.guards.remove(0);
         }
-        self.guards.push(Guard { seq, limit, over_at, was_above, low_samples: 0 });
+        self.guards.push(Guard { seq, limit, from: now, over_at, was_above, low_samples: 0 });
     }
 
     fn on_rejected(&mut self, now: Timestamp, slot: Slot, seq: GrantSeq, pace: &Pace) -> Option<Effect> {
@@ -269,20 +276,28 @@ impl Seat {
         }
     }
 
+    /// What a sample proves, it proves of the moment it was taken.
     fn on_measured(
         &mut self,
-        now: Timestamp,
         slot: Slot,
         current: Milliamps,
+        taken_at: Timestamp,
         account: Option<&Account>,
         pace: &Pace,
     ) -> Option<Effect> {
-        self.sample = Some(current);
-        for guard in self.guards.iter_mut().filter(|guard| now < guard.over_at) {
+        if self.sample.is_some_and(|(_, last)| taken_at <= last) {
+            return None;
+        }
+        self.sample = Some((current, taken_at));
+        for guard in self.guards.iter_mut().filter(|guard| guard.from < taken_at && taken_at < guard.over_at)
+        {
             guard.low_samples = if current <= guard.limit { guard.low_samples.saturating_add(1) } else { 0 };
             if pace.early_close && guard.was_above && guard.low_samples >= 2 {
-                guard.over_at = now;
+                guard.over_at = taken_at;
             }
+        }
+        if self.fell_at.is_some_and(|fell_at| taken_at <= fell_at) {
+            return None;
         }
         let ceiling = account?.ceiling();
         let tolerated = ceiling.plus(Milliamps(ceiling.0 / 20).max(CLEARLY));

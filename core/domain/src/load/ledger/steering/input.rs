@@ -85,8 +85,13 @@ pub enum EvseInput {
     FallbackAccepted,
     /// A call other than a grant was refused or timed out.
     CallFailed,
-    /// A meter sample: the highest current on any of its lines.
-    Measured(Milliamps),
+    /// A meter sample.
+    Measured {
+        /// The highest current on any of its lines.
+        current: Milliamps,
+        /// When it was taken, on our clock: a sample that was on its way for long proves nothing of what was granted meanwhile.
+        taken_at: Timestamp,
+    },
     /// An operator says that the station is mended (G12).
     Mended,
 }

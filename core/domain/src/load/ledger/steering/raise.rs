@@ -45,7 +45,7 @@ impl SteeringState {
             });
             let room = Milliamps(rooms.min().unwrap_or(i64::MAX));
             let limit = seat.in_steps(seat.wanted(account).min(ceiling.plus(room)));
-            if !seat.worth_raising(account, limit, &self.pace) {
+            if !seat.worth_raising(now, account, limit, &self.pace) {
                 continue;
             }
             let Some(change) = seat.proposal(now, slot, account, limit) else { continue };
@@ -74,8 +74,9 @@ impl Seat {
     }
 
     /// Enough for a car, and enough to bother the station.
-    fn worth_raising(&self, account: &Account, limit: Milliamps, pace: &Pace) -> bool {
-        let held = self.held(account);
-        limit >= self.minimum && limit.minus(held) >= pace.raise_min
+    fn worth_raising(&self, now: Timestamp, account: &Account, limit: Milliamps, pace: &Pace) -> bool {
+        let raise = limit.minus(self.held(account));
+        let is_rested = self.raised_at.is_none_or(|at| now >= at.plus_millis(pace.small_raise_every_ms));
+        limit >= self.minimum && (raise >= pace.raise_min || (is_rested && raise > Milliamps::ZERO))
     }
 }

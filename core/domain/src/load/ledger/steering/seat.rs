@@ -26,6 +26,8 @@ pub(super) const ENDED_MAX: usize = 4;
 pub(super) struct Guard {
     pub(super) seq: GrantSeq,
     pub(super) limit: Milliamps,
+    /// When it was accepted.
+    pub(super) from: Timestamp,
     pub(super) over_at: Timestamp,
     /// The last sample before was at least 1 A above the limit: only then do low samples prove anything (G5).
     pub(super) was_above: bool,
@@ -73,7 +75,10 @@ pub(super) struct Seat {
     pub(super) raised_at: Option<Timestamp>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) failures: u8,
-    pub(super) sample: Option<Milliamps>,
+    /// The last one of this car on this connection, and when it was taken.
+    pub(super) sample: Option<(Milliamps, Timestamp)>,
+    /// When the ceiling fell last, as far as this owner saw it: a sample from before is not held against the station.
+    pub(super) fell_at: Option<Timestamp>,
     pub(super) over_samples: u8,
     pub(super) named: bool,
     /// A raise the store has not answered yet.
@@ -108,6 +113,7 @@ impl Seat {
             retry_at: None,
             failures: 0,
             sample: None,
+            fell_at: None,
             over_samples: 0,
             named: false,
             proposed: Milliamps::ZERO,
