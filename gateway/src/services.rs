@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cdr_export;
+pub mod charging_needs;
 pub mod circuits;
 pub mod commands;
 pub mod doorway;
@@ -21,6 +22,7 @@ pub mod rulings;
 pub mod sessions;
 pub mod sign_ins;
 pub mod site_load;
+pub mod site_settings;
 pub mod station_tariffs;
 pub mod stations;
 pub mod tariff_assignments;

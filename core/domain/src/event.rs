@@ -6,7 +6,8 @@ use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, StationId, TenantId};
 use crate::location::ConnectorStatus;
 use crate::report::{
-    Boot, DeviceEvent, ProgressReport, SecurityEvent, StationFault, UnreadableMessage, Variable,
+    Boot, ChargingNeeds, DeviceEvent, ProgressReport, SecurityEvent, StationFault, UnreadableMessage,
+    Variable,
 };
 use crate::time::Timestamp;
 use crate::token::IdToken;
@@ -80,6 +81,8 @@ pub enum DomainEvent {
         /// The variables with their values.
         variables: Vec<Variable>,
     },
+    /// A car said what it needs.
+    ChargingNeedsReported(ChargingNeeds),
     /// Events of the device model.
     DeviceEventsReported {
         /// The events.
@@ -110,6 +113,7 @@ impl DomainEvent {
             Self::FirmwareStatusReported(_) => "firmware_status_reported",
             Self::LogStatusReported(_) => "log_status_reported",
             Self::VariablesReported { .. } => "variables_reported",
+            Self::ChargingNeedsReported(_) => "charging_needs_reported",
             Self::DeviceEventsReported { .. } => "device_events_reported",
         }
     }
@@ -132,6 +136,7 @@ impl DomainEvent {
             | Self::StatusChanged { .. }
             | Self::TokenPresented { .. }
             | Self::VariablesReported { .. }
+            | Self::ChargingNeedsReported(_)
             | Self::DeviceEventsReported { .. } => Durability::Coalesced,
         }
     }

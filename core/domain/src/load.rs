@@ -18,6 +18,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod rows;
+pub mod settings;
 pub mod share_out;
 pub mod supply;
 pub mod tree;

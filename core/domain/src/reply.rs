@@ -45,6 +45,8 @@ pub enum StationReply {
     Authorize(Verdict),
     /// To a message about a transaction.
     Transaction(TransactionReply),
+    /// To what a car needs: will there be a charging profile for it?
+    ChargingNeeds(NeedsAnswer),
     /// To a vendor's message.
     DataTransfer(DataTransferStatus),
     /// Nothing but "received".
@@ -64,6 +66,15 @@ pub struct TransactionReply {
     pub total_cost: Option<Decimal>,
     /// The cost so far, while it goes on.
     pub running_cost: Option<Decimal>,
+}
+
+/// What becomes of a car's needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeedsAnswer {
+    /// They go into the plan of the site, and a charging profile follows.
+    Processing,
+    /// Nobody here manages the load of that EVSE.
+    NoProfile,
 }
 
 /// What became of a vendor's message.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConnectorId, EvseId, TransactionId};
+use crate::load::need::CarWord;
 use crate::location::ConnectorStatus;
 use crate::meter::Sample;
 use crate::time::Timestamp;
@@ -36,12 +37,23 @@ pub enum StationReport {
     FirmwareStatus(ProgressReport),
     /// Progress of a log or diagnostics upload.
     LogStatus(ProgressReport),
+    /// What a car says it needs (2.x).
+    ChargingNeeds(ChargingNeeds),
     /// A vendor's own message.
     DataTransfer(DataTransfer),
     /// About a transaction, but not to be read; kept as it is, because a station that gets no answer throws it away.
     Unreadable(UnreadableMessage),
     /// Legal, recorded, without a meaning here.
     Noted,
+}
+
+/// What the car at an EVSE says it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargingNeeds {
+    /// Where it is.
+    pub evse: EvseId,
+    /// What it says.
+    pub word: CarWord,
 }
 
 /// A message that says which transaction it belongs to and cannot be read otherwise.
@@ -303,6 +315,7 @@ impl StationReport {
             | Self::LogStatus(_)
             | Self::DataTransfer(_)
             | Self::Unreadable(_)
+            | Self::ChargingNeeds(_)
             | Self::Noted => None,
         }
     }

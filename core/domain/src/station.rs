@@ -10,7 +10,7 @@ use crate::event::DomainEvent;
 use crate::id::{ConnectorId, EvseId, StationId, TenantId, TransactionId};
 use crate::location::{ChargingStation, ConnectorStatus};
 use crate::outcome::Outcome;
-use crate::reply::{DataTransferStatus, Registration, StationReply};
+use crate::reply::{DataTransferStatus, NeedsAnswer, Registration, StationReply};
 use crate::report::{StationFault, StationReport};
 use crate::snapshot::{OpenTransaction, StationSnapshot};
 use crate::time::Timestamp;
@@ -209,6 +209,11 @@ impl StationState {
             }
             StationReport::Unreadable(message) => {
                 Outcome::reply(StationReply::Received).event(DomainEvent::UnreadableKept(message))
+            }
+            // Whether its load is managed only the site knows; whoever asks it puts the answer right.
+            StationReport::ChargingNeeds(needs) => {
+                Outcome::reply(StationReply::ChargingNeeds(NeedsAnswer::NoProfile))
+                    .event(DomainEvent::ChargingNeedsReported(needs))
             }
             // No vendor's messages are known here; the registry of vendors decides otherwise when there is one.
             StationReport::DataTransfer(_) => {

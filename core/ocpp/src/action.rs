@@ -196,7 +196,7 @@ actions! {
     GetChargingProfiles:                -                       SmartCharging           V201  ToStation    Command;
     GetCompositeSchedule:               SmartCharging           SmartCharging           V201  ToStation    Command;
     NotifyChargingLimit:                -                       SmartCharging           V201  FromStation  Noted;
-    NotifyEVChargingNeeds:              -                       SmartCharging           V201  FromStation  Noted;
+    NotifyEVChargingNeeds:              -                       SmartCharging           V201  FromStation  Report;
     NotifyEVChargingSchedule:           -                       SmartCharging           V201  FromStation  Noted;
     ReportChargingProfiles:             -                       SmartCharging           V201  FromStation  Noted;
     SetChargingProfile:                 SmartCharging           SmartCharging           V201  ToStation    Command;

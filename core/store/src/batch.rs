@@ -16,6 +16,7 @@ use crate::engine::{Statement, Tx};
 use crate::store::{Store, StoreError};
 
 mod events;
+mod needs;
 mod numbers;
 mod places;
 mod prices;
@@ -146,6 +147,7 @@ impl Batch {
         writes.extend(sessions::writes(projected, places)?);
         writes.extend(projections.stations);
         writes.extend([projections.connectors, sessions::connectors(projected), projections.variables]);
+        writes.push(needs::of(&self.facts)?);
         let mut outbox: Vec<_> = projected.changed.iter().map(events::session_row).collect();
         outbox.extend(projected.cdrs.iter().map(events::cdr_row));
         outbox.extend(projections.outbox);

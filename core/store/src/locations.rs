@@ -9,6 +9,16 @@ use crate::engine::{Statement, Tx};
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
+/// What goes with the location.
+const GONE_TOO: [&str; 6] = [
+    "DELETE FROM location_access WHERE tenant = $1 AND location_id = $2",
+    "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2",
+    "DELETE FROM site_settings WHERE tenant = $1 AND location_id = $2",
+    "DELETE FROM site_ledgers WHERE tenant = $1 AND location_id = $2",
+    "DELETE FROM site_accounts WHERE tenant = $1 AND location_id = $2",
+    "DELETE FROM site_signals WHERE tenant = $1 AND location_id = $2",
+];
+
 impl Store {
     /// The location, if there is one.
     ///
@@ -41,8 +51,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] while stations stand there, else as [`StoreError`] says.
     pub async fn delete_location(&self, tenant: &TenantId, id: &LocationId) -> Result<bool, StoreError> {
-        let key = std::array::from_fn(|_| params![tenant, id]);
-        if self.engine().write(move |tx| Box::pin(delete(tx, key))).await? {
+        let key = (tenant.clone(), id.clone());
+        if self.engine().write(move |tx| Box::pin(delete(tx, key.0, key.1))).await? {
             return Ok(true);
         }
         match self.location(tenant, id).await? {
@@ -80,24 +90,13 @@ pub(crate) async fn keep_beside(tx: &mut Tx, id: Vec<Param>, row: Statement) -> 
     Ok(true)
 }
 
-async fn delete(
-    tx: &mut Tx,
-    [location, access, circuits, ledger, accounts, signals]: [Vec<Param>; 6],
-) -> Result<bool, StoreError> {
+async fn delete(tx: &mut Tx, tenant: TenantId, id: LocationId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM locations WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
          (SELECT 1 FROM stations WHERE stations.tenant = $1 AND stations.location_id = $2) RETURNING id";
-    if tx.run(Statement::once(sql, location)).await?.is_empty() {
+    if tx.run(Statement::once(sql, params![&tenant, &id])).await?.is_empty() {
         return Ok(false);
     }
-    let rules = "DELETE FROM location_access WHERE tenant = $1 AND location_id = $2";
-    tx.run(Statement::once(rules, access)).await?;
-    let tree = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2";
-    tx.run(Statement::once(tree, circuits)).await?;
-    let owner = "DELETE FROM site_ledgers WHERE tenant = $1 AND location_id = $2";
-    tx.run(Statement::once(owner, ledger)).await?;
-    let all = "DELETE FROM site_accounts WHERE tenant = $1 AND location_id = $2";
-    tx.run(Statement::once(all, accounts)).await?;
-    let limits = "DELETE FROM site_signals WHERE tenant = $1 AND location_id = $2";
-    tx.run(Statement::once(limits, signals)).await?;
+    let gone = GONE_TOO.iter().map(|sql| Statement::once(*sql, params![&tenant, &id]));
+    tx.run_all(gone.collect()).await?;
     Ok(true)
 }

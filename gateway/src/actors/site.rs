@@ -3,8 +3,9 @@
 //! Parent: `SiteDirectory`. Children: the connections it hears from hold its handle. Mailbox: 1,024; what does not fit is not lost, the
 //! next sweep reads it from the store. Dies with its node or by a panic; the directory builds a new one. Never: an answer, SQL, a price.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::WeakAddr;
@@ -12,6 +13,8 @@ use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
 use ringmain_domain::load::allocation;
 use ringmain_domain::load::ledger::conduct::Conduct;
+use ringmain_domain::load::settings::SiteSettings;
+use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::location::OperatorState;
 use ringmain_domain::site::{self, SiteState};
 use ringmain_domain::snapshot::StationSnapshot;
@@ -41,6 +44,7 @@ pub struct Site {
     load_generation: u64,
     missed: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
+    managed: Arc<RwLock<BTreeSet<EvseKey>>>,
     shown: [u32; 6],
     shown_sessions: u32,
     directory: WeakAddr<SiteDirectory>,
@@ -64,6 +68,8 @@ pub struct SiteParts {
 pub struct SiteHandle {
     addr: Addr<Site>,
     missed: Arc<AtomicBool>,
+    /// The EVSEs whose load is managed here.
+    managed: Arc<RwLock<BTreeSet<EvseKey>>>,
     /// Messages on their way. Counted here, because every clone of an address may put one message into a full mailbox.
     depth: Arc<AtomicUsize>,
 }
@@ -97,6 +103,11 @@ pub struct TreeChanged;
 #[rtype(result = "()")]
 pub struct TellLoad(pub allocation::Input);
 
+/// Other settings of its load count from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SettingsChanged(pub SiteSettings);
+
 /// Panics; a test's way to see a site die and come back.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -113,6 +124,12 @@ impl SiteHandle {
             self.missed.store(true, Ordering::Relaxed);
             metrics::counter!(telemetry::SITE_MAILBOX_FULL).increment(1);
         }
+    }
+
+    /// Is the load of this EVSE managed here, so that a charging profile will come?
+    #[must_use]
+    pub fn manages(&self, evse: &EvseKey) -> bool {
+        self.managed.read().unwrap_or_else(PoisonError::into_inner).contains(evse)
     }
 
     /// Is the site still there? A dead one is found again through the directory.
@@ -143,7 +160,8 @@ impl Site {
         let state = SiteState::new(id, snapshots);
         let missed = Arc::new(AtomicBool::new(false));
         let depth = Arc::new(AtomicUsize::new(0));
-        let (mark, in_mailbox) = (Arc::clone(&missed), Arc::clone(&depth));
+        let managed = Arc::new(RwLock::new(BTreeSet::new()));
+        let (mark, in_mailbox, told) = (Arc::clone(&missed), Arc::clone(&depth), Arc::clone(&managed));
         let addr = Self::start_in_arbiter(arbiter, move |_| Self {
             tenant,
             state,
@@ -152,11 +170,12 @@ impl Site {
             load_generation: 0,
             missed: mark,
             depth: in_mailbox,
+            managed: told,
             shown: [0; 6],
             shown_sessions: 0,
             directory,
         });
-        SiteHandle { addr, missed, depth }
+        SiteHandle { addr, missed, managed, depth }
     }
 
     fn apply(&mut self, input: site::Input, ctx: &mut Context<Self>) {
@@ -264,6 +283,13 @@ impl Handler<TellLoad> for Site {
     type Result = ();
     fn handle(&mut self, message: TellLoad, ctx: &mut Self::Context) {
         self.load_hears(message.0, ctx);
+    }
+}
+
+impl Handler<SettingsChanged> for Site {
+    type Result = ();
+    fn handle(&mut self, message: SettingsChanged, ctx: &mut Self::Context) {
+        self.settings_changed(message.0, ctx);
     }
 }
 

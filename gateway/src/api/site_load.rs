@@ -3,8 +3,9 @@
 use actix_web::{HttpResponse, web};
 use ringmain_domain::id::{CircuitId, EvseId, LocationId, StationId};
 use ringmain_domain::load::allocation::standing::{CircuitStanding, RowStanding, Standing};
+use ringmain_domain::load::capacity::CircuitNote;
 use ringmain_domain::load::rows::RowKind;
-use ringmain_domain::load::supply::{Reading, Signal};
+use ringmain_domain::load::supply::{Battery, Reading, Signal};
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::unit::Milliamps;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,13 @@ pub(super) struct CircuitLoadBody {
     id: String,
     name: String,
     limits: Vec<LimitLoadBody>,
+    /// Its building load is missing, stale, frozen or impossible: what it was designed for counts.
+    meter_stale: bool,
+    /// What its battery is asked to give so that the plan holds, in mA on L1, L2, L3.
+    #[schema(value_type = [i64; 3])]
+    battery_ma: [Milliamps; 3],
+    /// A price window does not count now, because a departure would be missed.
+    price_windows_lifted: bool,
 }
 
 /// How full one limit is: in mA on a line or in a sum of arrows, in mW in power.
@@ -62,6 +70,12 @@ pub(super) struct EvseLoadBody {
     evse_id: u32,
     connected: bool,
     transaction_id: Option<String>,
+    /// When its car goes, as far as an operator, its fleet or the car said so.
+    departs_at: Option<Instant>,
+    /// Is that a deadline?
+    deadline: bool,
+    /// The energy asked for, for the whole session, in Wh.
+    asked_wh: Option<i64>,
     /// What the plan gives it, per line.
     planned_ma: Option<i64>,
     /// Why so much.
@@ -98,6 +112,20 @@ pub(super) struct ReadingsRequest {
     /// What the sun gives, positive, in mA on L1, L2, L3.
     #[schema(value_type = Option<[i64; 3]>)]
     solar_ma: Option<[Milliamps; 3]>,
+    /// What a battery's controller tells. It counts where the settings of the load name a battery.
+    battery: Option<BatteryBody>,
+}
+
+/// A battery as its controller tells of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatteryBody {
+    /// What it will give when it is asked, for at least some minutes, in mA on L1, L2, L3.
+    #[schema(value_type = [i64; 3])]
+    promised_ma: [Milliamps; 3],
+    /// What it takes now, in mA on L1, L2, L3.
+    #[schema(value_type = [i64; 3])]
+    charging_ma: [Milliamps; 3],
 }
 
 /// An EVSE that was mended.
@@ -159,7 +187,14 @@ pub(super) async fn post_readings(
 ) -> Result<HttpResponse, Problem> {
     let at = body.measured_at.map_or_else(clock::now, |at| at.0);
     let reading = |lines: Option<[Milliamps; 3]>| lines.map(|line_ma| Reading { at, line_ma });
-    let metered = service::Metered { building: reading(body.building_ma), solar: reading(body.solar_ma) };
+    let battery = body.battery.map(|BatteryBody { promised_ma, charging_ma }| Battery {
+        at,
+        promised_ma,
+        charging_ma,
+        charging_max_ma: charging_ma,
+    });
+    let (building, solar) = (reading(body.building_ma), reading(body.solar_ma));
+    let metered = service::Metered { building, solar, battery };
     service::read_meters(&house, &caller, (&id, &circuit), metered).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -235,16 +270,24 @@ impl From<LoadView> for LoadBody {
         Self {
             managed: true,
             at: Some(view.at.into()),
-            circuits: view.circuits.into_iter().map(CircuitLoadBody::from).collect(),
+            circuits: view
+                .circuits
+                .into_iter()
+                .map(|circuit| CircuitLoadBody::of(circuit, &view.notes))
+                .collect(),
             evses: view.evses.into_iter().map(EvseLoadBody::from).collect(),
             alarms: view.alarms.into_iter().map(AlarmBody::from).collect(),
         }
     }
 }
 
-impl From<CircuitStanding> for CircuitLoadBody {
-    fn from(circuit: CircuitStanding) -> Self {
+impl CircuitLoadBody {
+    fn of(circuit: CircuitStanding, notes: &[CircuitNote]) -> Self {
+        let note = notes.iter().find(|note| note.circuit == circuit.circuit);
         Self {
+            meter_stale: note.is_some_and(|note| note.meter_stale),
+            battery_ma: note.map_or([Milliamps::ZERO; 3], |note| note.battery_ma),
+            price_windows_lifted: note.is_some_and(|note| note.windows_lifted),
             id: circuit.circuit.as_str().to_owned(),
             name: circuit.name.into(),
             limits: circuit.rows.into_iter().map(LimitLoadBody::from).collect(),
@@ -271,6 +314,9 @@ impl From<Standing> for EvseLoadBody {
             evse_id: standing.evse.evse.0,
             connected: standing.is_connected,
             transaction_id: standing.transaction.map(|id| id.as_str().to_owned()),
+            departs_at: standing.departs_at.map(Into::into),
+            deadline: standing.is_deadline,
+            asked_wh: standing.asked.map(|energy| energy.0),
             planned_ma: standing.planned.map(|current| current.0),
             reason: standing.reason.into(),
             granted_ma: standing.granted.map(|current| current.0),

@@ -4,7 +4,7 @@
 
 use ringmain_domain::id::{CircuitId, LocationId, SiteId};
 use ringmain_domain::load::allocation::{Input, SIGNALS_MAX};
-use ringmain_domain::load::supply::{Reading, Signal};
+use ringmain_domain::load::supply::{Battery, Reading, Signal};
 use ringmain_domain::load::tree::{EvseKey, Line, SiteTree};
 use ringmain_domain::unit::Milliamps;
 use serde_json::json;
@@ -31,6 +31,8 @@ pub struct Metered {
     pub building: Option<Reading>,
     /// What the sun gives.
     pub solar: Option<Reading>,
+    /// What a battery's controller tells; how much it takes at most stands in the settings.
+    pub battery: Option<Battery>,
 }
 
 /// How the load of the caller's own location stands; `None`: nobody manages it yet.
@@ -66,11 +68,13 @@ pub async fn read_meters(
             flaws.push(Flaw::new("/measured_at", "lies in the future"));
         }
     }
+    flaws.extend(metered.battery.iter().flat_map(flaws_of_battery));
     Refusal::unless_sound(flaws)?;
     let Some(site) = site(house, caller, id).await else { return Ok(()) };
     for input in [
         metered.building.map(|reading| Input::Building { circuit: circuit.clone(), reading }),
         metered.solar.map(|reading| Input::Solar { circuit: circuit.clone(), reading }),
+        metered.battery.map(|battery| Input::Battery { circuit: circuit.clone(), battery }),
     ]
     .into_iter()
     .flatten()
@@ -146,6 +150,21 @@ pub async fn tree_changed(house: &House, caller: &Caller, id: &LocationId) {
     }
 }
 
+fn flaws_of_battery(battery: &Battery) -> Vec<Flaw> {
+    let told = [("promised_ma", battery.promised_ma), ("charging_ma", battery.charging_ma)];
+    let is_bad = |lines: [Milliamps; 3]| {
+        Line::ALL.into_iter().any(|line| !(0..=READING_MAX).contains(&line.of(lines).0))
+    };
+    let bad = told.into_iter().filter(|(_, lines)| is_bad(*lines));
+    let mut flaws: Vec<_> = bad
+        .map(|(field, _)| Flaw::new(format!("/battery/{field}"), format!("must be from 0 to {READING_MAX}")))
+        .collect();
+    if battery.at.millis_since(clock::now()) > AHEAD_MS {
+        flaws.push(Flaw::new("/measured_at", "lies in the future"));
+    }
+    flaws
+}
+
 fn flaws_of(signals: &[Signal]) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     if signals.len() > SIGNALS_MAX {
@@ -173,7 +192,7 @@ fn flaws_of(signals: &[Signal]) -> Vec<Flaw> {
     flaws
 }
 
-async fn tree_of(house: &House, caller: &Caller, id: &LocationId) -> Result<SiteTree, Refusal> {
+pub(super) async fn tree_of(house: &House, caller: &Caller, id: &LocationId) -> Result<SiteTree, Refusal> {
     let stored = house.store.site_tree(&caller.tenant, id).await?;
     stored.map(|stored| stored.tree).ok_or_else(|| Refusal::absent("tree of circuits at location", id))
 }
@@ -188,7 +207,7 @@ async fn circuit_of(
     tree.circuit(circuit).map(drop).ok_or_else(|| Refusal::absent("circuit", circuit))
 }
 
-async fn site(house: &House, caller: &Caller, id: &LocationId) -> Option<SiteHandle> {
+pub(super) async fn site(house: &House, caller: &Caller, id: &LocationId) -> Option<SiteHandle> {
     let locate = Locate { tenant: caller.tenant.clone(), site: SiteId::of(id) };
     match house.sites.send(locate).await {
         Ok(Ok(site)) => Some(site),

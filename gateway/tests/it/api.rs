@@ -23,6 +23,7 @@ mod openapi;
 pub(crate) mod rig;
 mod sessions;
 mod site_load;
+mod site_settings;
 mod strays;
 mod tariffs;
 mod tokens;

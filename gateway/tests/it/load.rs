@@ -15,6 +15,7 @@ use crate::rig::node::Node;
 use crate::rig::stores::TestStore;
 
 mod field;
+mod needs;
 
 use field::{Field, Nudge};
 
@@ -36,6 +37,11 @@ fn watts(ma: i64) -> u64 {
     u64::try_from(ma).unwrap() * W_PER_A / 1_000
 }
 
+fn evse(place: usize) -> Value {
+    json!({"charging_station_id": identity(place), "evse_id": 1, "circuit_id": "grid", "voltage_v": 230,
+        "lines": ["L1", "L2", "L3"], "min_ma": 6000, "max_ma": 32000, "step_ma": 100, "rated_ma": 32000, "fallback_ma": 0})
+}
+
 async fn node() -> Node {
     let node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
     let api = node.api();
@@ -43,10 +49,6 @@ async fn node() -> Node {
     let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
         "time_zone": "Europe/Berlin"});
     api.change("PUT", "/locations/depot", &place).await;
-    let evse = |place: usize| {
-        json!({"charging_station_id": identity(place), "evse_id": 1, "circuit_id": "grid", "voltage_v": 230,
-            "lines": ["L1", "L2", "L3"], "min_ma": 6000, "max_ma": 32000, "step_ma": 100, "rated_ma": 32000, "fallback_ma": 0})
-    };
     for place in 0..STATIONS {
         api.register_with(&identity(place), json!({"location_id": "depot"})).await;
     }

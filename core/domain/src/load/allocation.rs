@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{CircuitId, Epoch, StationId, TransactionId};
-use crate::load::capacity::hard_rows;
+use crate::id::{CircuitId, Epoch, StationId, TokenUid, TransactionId};
+use crate::load::capacity::{CircuitNote, hard_rows};
 use crate::load::demand::{Demand, Observation};
 use crate::load::lag::Lag;
 use crate::load::ledger::Slot;
@@ -17,13 +17,18 @@ use crate::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input as 
 use crate::load::ledger::steering::{Outlet, Pace, SteeringState};
 use crate::load::need::Need;
 use crate::load::plan::{LoadPlan, plan};
-use crate::load::supply::{Held, HeldWhy, Reading, Signal, Supply};
+use crate::load::settings::SiteSettings;
+use crate::load::supply::{Battery, Held, HeldWhy, Reading, Signal, Supply};
 use crate::load::tree::{Evse, EvseKey, Line, Output, SiteTree};
 use crate::session::{Session, SessionStatus};
 use crate::time::Timestamp;
+use crate::token::IdToken;
 use crate::unit::Milliamps;
 
 pub mod standing;
+mod supplying;
+
+use supplying::Past;
 
 /// Events are gathered for so long before a plan is made, milliseconds.
 pub const GATHER_MS: i64 = 250;
@@ -71,6 +76,15 @@ pub enum Input {
         /// What was said.
         need: Need,
     },
+    /// What an operator decided, in the place of what was decided before.
+    Settings(Box<SiteSettings>),
+    /// What a battery's controller tells of it; how much it takes at most stands in the settings.
+    Battery {
+        /// Where.
+        circuit: CircuitId,
+        /// What it tells.
+        battery: Battery,
+    },
     /// The load that nobody controls, measured at a circuit.
     Building {
         /// Where.
@@ -108,6 +122,25 @@ struct Car {
     /// What it drew then, per line of its EVSE.
     drawn: Milliamps,
     lag: Lag,
+    /// What was said about it.
+    need: Need,
+    /// Was it looked up?
+    asked: bool,
+    /// Who charges.
+    token: Option<TokenUid>,
+}
+
+/// A car of which it is to be looked up what was said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// Where.
+    pub evse: EvseKey,
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// Who charges, for looking up.
+    pub token: Option<TokenUid>,
+    /// Since when.
+    pub arrived_at: Timestamp,
 }
 
 /// The load of one site.
@@ -116,6 +149,7 @@ pub struct AllocationState {
     tree: SiteTree,
     steering: SteeringState,
     supply: Supply,
+    past: BTreeMap<CircuitId, Past>,
     /// By slot.
     cars: Vec<Option<Car>>,
     plan: Option<LoadPlan>,
@@ -139,7 +173,8 @@ impl AllocationState {
         let rows = rows_of(&tree, &supply, now);
         let steering = SteeringState::new(owner, Pace::default(), &outlets, rows);
         let cars = vec![None; outlets.len()];
-        Self { tree, steering, supply, cars, plan: None, plan_at: now.plus_millis(GATHER_MS) }
+        let plan_at = now.plus_millis(GATHER_MS);
+        Self { tree, steering, supply, past: BTreeMap::new(), cars, plan: None, plan_at }
     }
 
     /// The tree.
@@ -152,6 +187,12 @@ impl AllocationState {
     #[must_use]
     pub const fn steering(&self) -> &SteeringState {
         &self.steering
+    }
+
+    /// What the last plan found out about circuits.
+    #[must_use]
+    pub fn notes(&self) -> &[CircuitNote] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.notes)
     }
 
     /// The cars that are connected, as the plan sees them.
@@ -187,11 +228,9 @@ impl AllocationState {
             Input::Session(session) => self.on_session(now, &session),
             Input::Open { station, sessions } => self.on_open(now, &station, &sessions),
             Input::Need { station, transaction, need } => self.on_need(now, &station, &transaction, &need),
-            Input::Building { circuit, reading } => {
-                let policy = self.supply.policy;
-                self.supply.circuits.entry(circuit).or_default().building.observe(reading, None, &policy);
-                self.on_supply(now)
-            }
+            Input::Settings(settings) => self.on_settings(now, &settings),
+            Input::Building { circuit, reading } => self.on_building(now, circuit, reading),
+            Input::Battery { circuit, battery } => self.on_battery(now, &circuit, &battery),
             Input::Solar { circuit, reading } => {
                 let policy = self.supply.policy;
                 self.supply.circuits.entry(circuit).or_default().solar.observe(reading, None, &policy);
@@ -279,6 +318,9 @@ impl AllocationState {
             sampled_at: None,
             drawn: Milliamps::ZERO,
             lag: Lag::default(),
+            need: Need::default(),
+            asked: false,
+            token: session.token.as_ref().map(IdToken::lookup_uid),
         });
         heard.push(EvseInput::Started(session.transaction.clone()));
     }
@@ -290,12 +332,36 @@ impl AllocationState {
         transaction: &TransactionId,
         need: &Need,
     ) -> Vec<Effect> {
-        let meant = |car: &&mut Car| car.transaction == *transaction && car.demand.evse.station == *station;
-        if let Some(car) = self.cars.iter_mut().flatten().find(meant) {
-            need.put_into(&mut car.demand);
-            self.plan_soon(now);
+        let meant = |car: &Car| car.transaction == *transaction && car.demand.evse.station == *station;
+        let seats = self.cars.iter_mut().enumerate();
+        let mut cars = seats.filter_map(|(slot, seat)| Some((slot, seat.as_mut()?)));
+        let Some((slot, car)) = cars.find(|(_, car)| meant(car)) else { return Vec::new() };
+        let before = std::mem::replace(&mut car.need, *need).car;
+        car.asked = true;
+        need.put_into(&mut car.demand, now);
+        self.plan_soon(now);
+        // A car that says what it needs waits for a profile, whether that is another one or not (K15.FR.08, K16.FR.02).
+        if need.car.is_some() && need.car != before {
+            return self.steering.apply(now, SteeringInput::Evse(slot, EvseInput::Asked));
         }
         Vec::new()
+    }
+
+    /// Cars of which nobody has looked up yet what was said about them.
+    pub fn strangers(&self) -> impl Iterator<Item = Stranger> {
+        let strangers = self.cars.iter().flatten().filter(|car| !car.asked);
+        strangers.map(|car| Stranger {
+            evse: car.demand.evse.clone(),
+            transaction: car.transaction.clone(),
+            token: car.token.clone(),
+            arrived_at: car.demand.arrived_at,
+        })
+    }
+
+    /// Something was said about cars at a station: it is to be looked up again.
+    pub fn forget_needs(&mut self, station: &StationId) {
+        let theirs = |car: &&mut Car| car.demand.evse.station == *station;
+        self.cars.iter_mut().flatten().filter(theirs).for_each(|car| car.asked = false);
     }
 
     /// What the car draws, and what that teaches: only where nothing older can still be in force.
@@ -348,6 +414,7 @@ impl AllocationState {
     }
 
     fn make_plan(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.keep_supply(now);
         self.supply.held = self.held();
         let demands: Vec<_> = self.demands().cloned().collect();
         let made = plan(&self.tree, &demands, &self.supply, now);
@@ -356,6 +423,7 @@ impl AllocationState {
                 car.demand.memory = memory;
             }
         }
+        self.keep_notes(now, &made);
         let targets = made.shares.iter().map(|share| share.current).collect();
         let again = now.plus_millis(EVERY_MS);
         self.plan_at = made.next_at.map_or(again, |at| at.clamp(now.plus_millis(GATHER_MS), again));

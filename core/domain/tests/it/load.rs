@@ -6,6 +6,7 @@ mod plan;
 mod promises;
 mod properties;
 mod rows;
+mod settings;
 mod site;
 mod snapshots;
 mod supply;

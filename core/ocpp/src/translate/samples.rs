@@ -103,7 +103,7 @@ fn domain_sample(wire: WireSample<'_>, path: &str, quirks: &mut Quirks) -> Optio
 }
 
 /// `value` times ten to the `exponent`, rounded half away from zero; None beyond 64 bits or 28 digits.
-fn whole(value: Decimal, exponent: i32) -> Option<i64> {
+pub(super) fn whole(value: Decimal, exponent: i32) -> Option<i64> {
     let mut scaled = value;
     let tenth = Decimal::new(1, 1);
     for _power in 0..exponent.unsigned_abs().min(40) {

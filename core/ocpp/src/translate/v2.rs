@@ -4,6 +4,7 @@
 //! checked against the station's own version besides.
 
 pub(super) mod command;
+mod needs;
 mod noted;
 pub(super) mod outcome;
 pub(super) mod reply;

@@ -155,6 +155,7 @@ pub(super) fn of(facts: &[Fact]) -> Result<Projections, StoreError> {
             | DomainEvent::SecurityEventReported(_)
             | DomainEvent::FirmwareStatusReported(_)
             | DomainEvent::LogStatusReported(_)
+            | DomainEvent::ChargingNeedsReported(_)
             | DomainEvent::DeviceEventsReported { .. } => {}
         }
     }

@@ -7,12 +7,13 @@ use crate::engine::{Statement, Tx};
 use crate::store::{Store, StoreError};
 
 /// What goes with the station. Frames are kept by identity, and the identity may be another tenant's tomorrow.
-const GONE_TOO: [&str; 5] = [
+const GONE_TOO: [&str; 6] = [
     "DELETE FROM connectors WHERE tenant = $1 AND station = $2",
     "DELETE FROM variables WHERE tenant = $1 AND station = $2",
     "DELETE FROM station_credentials WHERE tenant = $1 AND station = $2",
     "DELETE FROM local_lists WHERE tenant = $1 AND station = $2",
     "DELETE FROM station_tariffs WHERE tenant = $1 AND station = $2",
+    "DELETE FROM charging_needs WHERE tenant = $1 AND station = $2",
 ];
 
 impl Store {

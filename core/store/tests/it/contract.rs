@@ -3,6 +3,7 @@
 mod access;
 mod append;
 mod bounds;
+mod charging_needs;
 mod circuits;
 mod commands;
 mod installation;

@@ -6,8 +6,9 @@ use actix::prelude::*;
 use ringmain_domain::authorize::TokenStanding;
 use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
+use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::outcome::{Effect, Oddity};
-use ringmain_domain::reply::StationReply;
+use ringmain_domain::reply::{NeedsAnswer, StationReply};
 use ringmain_domain::report::{StationReport, TransactionPhase};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
@@ -180,6 +181,7 @@ impl Connection {
         ctx: &mut Context<Self>,
     ) {
         let now = clock::now();
+        let managed = self.will_have_profile(&report);
         let input = Input::Report { report: Box::new(report), token: token.map(Box::new) };
         let outcome = self.state.apply(now, input);
         for event in &outcome.events {
@@ -191,7 +193,12 @@ impl Connection {
             }
         }
         self.perform(outcome.effects);
-        let reply = outcome.reply.unwrap_or(StationReply::Received);
+        let mut reply = outcome.reply.unwrap_or(StationReply::Received);
+        if let StationReply::ChargingNeeds(answer) = &mut reply
+            && managed
+        {
+            *answer = NeedsAnswer::Processing;
+        }
         open.durable = outcome.events.iter().any(|event| event.durability() == Durability::AnswerWaits);
         if open.durable {
             self.answer_after_commit(open, reply, outcome.events, ctx);
@@ -199,6 +206,12 @@ impl Connection {
             self.note(outcome.events, now);
             self.answer(&open, &reply, ctx);
         }
+    }
+
+    /// Is the load of the EVSE managed of whose car this tells?
+    fn will_have_profile(&self, report: &StationReport) -> bool {
+        let StationReport::ChargingNeeds(needs) = report else { return false };
+        self.site.manages(&EvseKey { station: self.state.id().clone(), evse: needs.evse })
     }
 
     /// No answer without its ticket: the socket closes when there is none, and the station keeps its message.

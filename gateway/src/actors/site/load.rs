@@ -4,9 +4,11 @@
 //! into the next transaction. Never: a decision about who gets how much ([`AllocationState`]), a promise (the ledger).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
+use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CircuitId, Epoch, LocationId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input};
 use ringmain_domain::load::ledger::row::Row;
@@ -14,8 +16,9 @@ use ringmain_domain::load::ledger::steering::input::{
     Alarm, Arrival, Effect, EvseInput, Input as SteeringInput, StoreAnswer,
 };
 use ringmain_domain::load::ledger::{Change, Ledger, Slot, Verdict};
+use ringmain_domain::load::settings::SiteSettings;
 use ringmain_domain::load::supply::Signal;
-use ringmain_domain::load::tree::SiteTree;
+use ringmain_domain::load::tree::{EvseKey, SiteTree};
 use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::telemetry;
@@ -27,6 +30,7 @@ use super::Site;
 use crate::clock;
 
 mod calls;
+pub mod needs;
 pub mod view;
 
 use view::LoadAlarm;
@@ -57,6 +61,11 @@ pub(super) struct Managed {
     is_storing: bool,
     timer: Option<(Timestamp, SpawnHandle)>,
     alarms: VecDeque<LoadAlarm>,
+    settings: Arc<SiteSettings>,
+    /// What was said about cars is being looked up.
+    is_looking_up: bool,
+    /// Something was said meanwhile.
+    needs_moved: bool,
 }
 
 /// Something the store is to do.
@@ -70,6 +79,7 @@ struct Start {
     tree: SiteTree,
     of: LedgerOf,
     ledger: Ledger,
+    settings: SiteSettings,
     signals: BTreeMap<CircuitId, Vec<Signal>>,
     stations: Vec<StationSnapshot>,
 }
@@ -81,6 +91,7 @@ impl Site {
     pub(super) fn start_load(&mut self, ctx: &mut Context<Self>) {
         let Some(location) = self.state.id().location() else { return };
         self.load = Load::Starting(Vec::new());
+        self.mark_managed(BTreeSet::new());
         self.load_generation += 1;
         let generation = self.load_generation;
         let read = self.read_load(location);
@@ -111,17 +122,18 @@ impl Site {
         async move {
             let Some(stored) = store.site_tree(&tenant, &location).await? else { return Ok(None) };
             let ledger = store.claim_ledger(&tenant, &location, &stored.tree).await?;
+            let settings = store.site_settings(&tenant, &location).await?.unwrap_or_default();
             let signals = store.site_signals(&tenant, &location).await?;
             let stations = store.site_snapshots(&tenant, &id).await?;
             let evses = stored.tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            Ok(Some(Start { tree: stored.tree, of, ledger, signals, stations }))
+            Ok(Some(Start { tree: stored.tree, of, ledger, settings, signals, stations }))
         }
     }
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, of, ledger, signals, stations } = start;
+        let Start { tree, of, ledger, settings, signals, stations } = start;
         let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
             Load::Starting(waited) => waited,
             Load::Unmanaged | Load::Managed(_) => Vec::new(),
@@ -131,6 +143,7 @@ impl Site {
         let conduct = self.parts.conduct;
         tracing::info!(site.id = %self.state.id(), owner = owner.0, evses = of.evses.len(), "the load of a site is managed here");
         let over = finished(&ledger, &of, &stations);
+        self.mark_managed(of.evses.iter().cloned().collect());
         self.load = Load::Managed(Box::new(Managed {
             state: AllocationState::new(tree, owner, conduct, now),
             of,
@@ -139,7 +152,11 @@ impl Site {
             is_storing: false,
             timer: None,
             alarms: VecDeque::new(),
+            settings: Arc::default(),
+            is_looking_up: false,
+            needs_moved: false,
         }));
+        self.settings_changed(settings, ctx);
         for (circuit, signals) in signals {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
         }
@@ -163,6 +180,19 @@ impl Site {
         }
     }
 
+    fn mark_managed(&self, evses: BTreeSet<EvseKey>) {
+        *self.managed.write().unwrap_or_else(PoisonError::into_inner) = evses;
+    }
+
+    /// Other settings count from now on.
+    pub(super) fn settings_changed(&mut self, settings: SiteSettings, ctx: &mut Context<Self>) {
+        if let Load::Managed(managed) = &mut self.load {
+            managed.settings = Arc::new(settings.clone());
+            managed.needs_moved = true;
+        }
+        self.load_hears(Input::Settings(Box::new(settings)), ctx);
+    }
+
     /// What a site's input means for its load.
     pub(super) fn note_load(&mut self, input: &site::Input, ctx: &mut Context<Self>) {
         if matches!(self.load, Load::Unmanaged) {
@@ -177,14 +207,20 @@ impl Site {
             site::Input::Left { station, epoch } => {
                 self.load_hears(Input::Left { station: station.clone(), connection: *epoch }, ctx);
             }
-            site::Input::Committed { sessions, .. } => {
+            site::Input::Committed { facts, sessions } => {
                 for session in sessions {
                     self.load_hears(Input::Session(Box::new(session.clone())), ctx);
+                }
+                let states_needs = |fact: &&Fact| matches!(fact.event, DomainEvent::ChargingNeedsReported(_));
+                if let Some(fact) = facts.iter().find(states_needs) {
+                    self.needs_changed(&fact.station, ctx);
                 }
             }
             site::Input::Changed(snapshot) => {
                 let (station, sessions) = (snapshot.id().clone(), snapshot.open.clone());
-                self.load_hears(Input::Open { station, sessions }, ctx);
+                self.load_hears(Input::Open { station: station.clone(), sessions }, ctx);
+                // A word of a car may have been missed too.
+                self.needs_changed(&station, ctx);
             }
         }
     }
@@ -208,6 +244,7 @@ impl Site {
         }
         self.pump_store(ctx);
         self.arm_load(ctx);
+        self.look_up_needs(ctx);
     }
 
     fn carry_out(&mut self, now: Timestamp, effect: Effect, ctx: &mut Context<Self>) {

@@ -86,6 +86,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/locations/{id}/access", "/locations/depot-1/access".to_owned()),
         ("/locations/{id}/circuits", "/locations/depot-1/circuits".to_owned()),
         ("/locations/{id}/load", "/locations/depot-1/load".to_owned()),
+        ("/locations/{id}/load/settings", "/locations/depot-1/load/settings".to_owned()),
         ("/locations/{id}/load/mendings", "/locations/depot-1/load/mendings".to_owned()),
         (
             "/locations/{id}/circuits/{circuit_id}/readings",
@@ -103,6 +104,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/charging-stations/{id}/ocpp/{action}", "/charging-stations/CS-1/ocpp/ClearCache".to_owned()),
         ("/transactions/{charging_station_id}/{transaction_id}", "/transactions/CS-1/T1".to_owned()),
         ("/sessions/{id}", format!("/sessions/{session}")),
+        ("/sessions/{id}/charging-need", format!("/sessions/{session}/charging-need")),
         ("/sessions/{id}/rulings", format!("/sessions/{session}/rulings")),
         ("/cdrs/{id}", format!("/cdrs/{cdr}")),
         ("/tariffs/{id}", "/tariffs/std".to_owned()),

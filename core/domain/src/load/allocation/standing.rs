@@ -8,7 +8,7 @@ use crate::load::ledger::Slot;
 use crate::load::rows::RowKind;
 use crate::load::tree::{Circuit, Evse, EvseKey};
 use crate::time::Timestamp;
-use crate::unit::Milliamps;
+use crate::unit::{Milliamps, WattHours};
 
 use super::AllocationState;
 
@@ -21,6 +21,12 @@ pub struct Standing {
     pub is_connected: bool,
     /// The running transaction.
     pub transaction: Option<TransactionId>,
+    /// When its car goes, as far as somebody said so.
+    pub departs_at: Option<Timestamp>,
+    /// Is that a deadline?
+    pub is_deadline: bool,
+    /// The energy asked for, for the whole session.
+    pub asked: Option<WattHours>,
     /// What the plan gives, per line; none before the first plan.
     pub planned: Option<Milliamps>,
     /// Why, in words.
@@ -79,6 +85,9 @@ impl AllocationState {
             evse: evse.key.clone(),
             is_connected: self.steering.is_connected(slot),
             transaction: car.map(|car| car.transaction.clone()),
+            departs_at: car.and_then(|car| car.demand.departs_at),
+            is_deadline: car.is_some_and(|car| car.demand.trust.departure),
+            asked: car.and_then(|car| car.demand.energy_wh),
             planned: share.map(|share| share.current),
             reason: share.map(|share| share.reason.to_string()).unwrap_or_default().into(),
             granted: account.newest().map(|grant| grant.limit),

@@ -1,12 +1,14 @@
 //! From what a site hears to plans and grants: cars that come and go, what was missed, limits that move.
 
-use ringmain_domain::id::{CircuitId, Epoch, EvseId, TenantId, TransactionId};
+use ringmain_domain::id::{CircuitId, Epoch, EvseId, StationId, TenantId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, GATHER_MS, Input, SIGNALS_MAX};
 use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::conduct::Conduct;
-use ringmain_domain::load::ledger::steering::input::{Arrival, Effect, Input as SteeringInput, StoreAnswer};
+use ringmain_domain::load::ledger::steering::input::{
+    Arrival, Effect, EvseInput, Input as SteeringInput, StoreAnswer,
+};
 use ringmain_domain::load::ledger::{Ledger, Verdict};
-use ringmain_domain::load::need::{CarWord, Need, Wish};
+use ringmain_domain::load::need::{CarWord, Heard, Need, Wish};
 use ringmain_domain::load::supply::{Reading, Signal};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Limit, Line, Output, SiteTree};
 use ringmain_domain::session::{Session, SessionStatus, fold};
@@ -17,7 +19,7 @@ use crate::make::{MORNING, minute, session, station_id};
 
 const GRID_MA: i64 = 20_000;
 
-fn grid() -> CircuitId {
+pub(super) fn grid() -> CircuitId {
     CircuitId::new("grid").unwrap()
 }
 
@@ -40,7 +42,7 @@ fn tree() -> SiteTree {
 }
 
 /// A session at EVSE 1 that goes on.
-fn charging() -> Session {
+pub(super) fn charging() -> Session {
     let mut session = fold(&TenantId::default_tenant(), &station_id(), &session(&[(0, 1_000), (5, 1_500)]))
         .unwrap()
         .session;
@@ -51,16 +53,16 @@ fn charging() -> Session {
 }
 
 /// A site and a store that does at once what it is asked.
-struct Site {
-    state: AllocationState,
+pub(super) struct Site {
+    pub(super) state: AllocationState,
     ledger: Ledger,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 // === impl Site ===
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let accounts = vec![Account::with_fallback(Milliamps(32_000), Milliamps::ZERO); 2];
         let ledger = Ledger { owner: Epoch(1), accounts };
         let state = AllocationState::new(tree(), Epoch(1), Conduct::default(), MORNING);
@@ -72,7 +74,7 @@ impl Site {
     }
 
     /// What is sent to stations, as the EVSE's place and its limit.
-    fn hear(&mut self, input: Input) -> Vec<(usize, i64)> {
+    pub(super) fn hear(&mut self, input: Input) -> Vec<(usize, i64)> {
         let mut sent = Vec::new();
         let mut waiting = self.state.apply(self.now, input);
         while let Some(effect) = waiting.pop() {
@@ -97,7 +99,7 @@ impl Site {
     }
 
     /// The events are gathered, and the plan is made.
-    fn plan(&mut self) -> Vec<(usize, i64)> {
+    pub(super) fn plan(&mut self) -> Vec<(usize, i64)> {
         self.now = self.now.plus_millis(GATHER_MS);
         self.hear(Input::Tick)
     }
@@ -192,7 +194,8 @@ fn what_was_said_about_a_car_holds_for_its_transaction_alone_and_the_nearer_word
         max_ma: Some(Milliamps(12_000)),
         ..CarWord::default()
     };
-    let mut need = Need { car: Some(car), class_permille: Some(3_000), ..Need::default() };
+    let heard = Heard { word: car, at: MORNING };
+    let mut need = Need { car: Some(heard), class_permille: Some(3_000), ..Need::default() };
     let demand = |site: &Site| site.state.demands().next().unwrap().clone();
     let tell = |site: &mut Site, transaction: &TransactionId, need: Need| {
         let station = station_id();
@@ -219,6 +222,46 @@ fn what_was_said_about_a_car_holds_for_its_transaction_alone_and_the_nearer_word
         "the fleet's, of which the operator said nothing"
     );
     assert!(demand(&site).trust.departure);
+}
+
+/// A car that says what it needs waits for a profile: the share it has is issued again, once for each word.
+#[test]
+fn a_car_that_asks_hears_its_share_again() {
+    let mut site = Site::new();
+    let session = charging();
+    site.hear(Input::Session(Box::new(session.clone())));
+    site.plan();
+    let seq = site.ledger.accounts[0].seq;
+    let accepted = EvseInput::Accepted(seq);
+    site.hear(Input::Steering(SteeringInput::Evse(0, accepted)));
+    let asks = |site: &mut Site, at| {
+        let car = Heard { word: CarWord { energy_wh: Some(WattHours(9_000)), ..CarWord::default() }, at };
+        let need = Need { car: Some(car), ..Need::default() };
+        let (station, transaction) = (station_id(), session.transaction.clone());
+        site.hear(Input::Need { station, transaction, need })
+    };
+    let now = site.now;
+    assert_eq!(asks(&mut site, now), [(0, GRID_MA)]);
+    assert_eq!(asks(&mut site, now), [], "the same word");
+    let demand = site.state.demands().next().unwrap();
+    assert_eq!(demand.energy_wh, Some(WattHours(9_500)), "on top of the 500 Wh it had");
+}
+
+#[test]
+fn who_is_looked_up_is_looked_up_once_until_somebody_says_something() {
+    let mut site = Site::new();
+    let session = charging();
+    site.hear(Input::Session(Box::new(session.clone())));
+    let strangers =
+        |site: &Site| site.state.strangers().map(|stranger| stranger.transaction).collect::<Vec<_>>();
+    assert_eq!(strangers(&site), std::slice::from_ref(&session.transaction));
+    let (station, transaction) = (station_id(), session.transaction.clone());
+    site.hear(Input::Need { station, transaction, need: Need::default() });
+    assert_eq!(strangers(&site), []);
+    site.state.forget_needs(&StationId::new("CS-OTHER").unwrap());
+    assert_eq!(strangers(&site), []);
+    site.state.forget_needs(&station_id());
+    assert_eq!(strangers(&site), [session.transaction]);
 }
 
 #[test]

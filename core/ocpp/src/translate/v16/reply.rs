@@ -43,6 +43,7 @@ pub(in crate::translate) fn write(
             | StationReply::Heartbeat
             | StationReply::Authorize(_)
             | StationReply::Transaction(_)
+            | StationReply::ChargingNeeds(_)
             | StationReply::Received
             | StationReply::Refused(_) => v16::DataTransferStatus::Rejected,
         })),
@@ -83,6 +84,7 @@ fn transaction(reply: &StationReply) -> Option<&TransactionReply> {
         | StationReply::Heartbeat
         | StationReply::Authorize(_)
         | StationReply::DataTransfer(_)
+        | StationReply::ChargingNeeds(_)
         | StationReply::Received
         | StationReply::Refused(_) => None,
     }
@@ -95,6 +97,7 @@ fn verdict(reply: &StationReply) -> Option<&Verdict> {
         StationReply::Boot { .. }
         | StationReply::Heartbeat
         | StationReply::DataTransfer(_)
+        | StationReply::ChargingNeeds(_)
         | StationReply::Received
         | StationReply::Refused(_) => None,
     }

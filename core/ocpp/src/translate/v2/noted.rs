@@ -33,7 +33,6 @@ macro_rules! noted_in_both {
             NotifyChargingLimit: NotifyChargingLimitRequest,
             NotifyCustomerInformation: NotifyCustomerInformationRequest,
             NotifyDisplayMessages: NotifyDisplayMessagesRequest,
-            NotifyEVChargingNeeds: NotifyEVChargingNeedsRequest,
             NotifyEVChargingSchedule: NotifyEVChargingScheduleRequest,
             NotifyMonitoringReport: NotifyMonitoringReportRequest,
             PublishFirmwareStatusNotification: PublishFirmwareStatusNotificationRequest,

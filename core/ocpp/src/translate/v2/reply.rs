@@ -5,7 +5,7 @@
 
 use ringmain_domain::authorize::{Authorization, Verdict};
 use ringmain_domain::id::TokenUid;
-use ringmain_domain::reply::{DataTransferStatus, Registration, StationReply, TransactionReply};
+use ringmain_domain::reply::{DataTransferStatus, NeedsAnswer, Registration, StationReply, TransactionReply};
 use ringmain_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
@@ -42,8 +42,14 @@ pub(in crate::translate) fn write(
         }
         Action::GetCertificateChainStatus => certificate_chain_status(now),
         Action::NotifyEVChargingNeeds => {
-            let rejected = v21::NotifyEVChargingNeedsStatus::Rejected;
-            wire::write(&v21::NotifyEVChargingNeedsResponse::new(rejected))
+            let status = match (reply, version) {
+                (StationReply::ChargingNeeds(NeedsAnswer::Processing), _) => {
+                    v21::NotifyEVChargingNeedsStatus::Processing
+                }
+                (_, Version::V21) => v21::NotifyEVChargingNeedsStatus::NoChargingProfile,
+                _ => v21::NotifyEVChargingNeedsStatus::Rejected,
+            };
+            wire::write(&v21::NotifyEVChargingNeedsResponse::new(status))
         }
         // The vehicle has made its choice; taking note of it is all that is asked.
         Action::NotifyEVChargingSchedule => {
@@ -128,6 +134,7 @@ fn data_transfer_status(reply: &StationReply) -> v21::DataTransferStatus {
         | StationReply::Heartbeat
         | StationReply::Authorize(_)
         | StationReply::Transaction(_)
+        | StationReply::ChargingNeeds(_)
         | StationReply::Received
         | StationReply::Refused(_) => v21::DataTransferStatus::Rejected,
     }
@@ -140,6 +147,7 @@ fn verdict(reply: &StationReply) -> Option<&Verdict> {
         StationReply::Boot { .. }
         | StationReply::Heartbeat
         | StationReply::DataTransfer(_)
+        | StationReply::ChargingNeeds(_)
         | StationReply::Received
         | StationReply::Refused(_) => None,
     }

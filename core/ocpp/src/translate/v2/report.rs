@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::v21::added_in_v21;
-use super::{noted, token, v21 as only_v21};
+use super::{needs, noted, token, v21 as only_v21};
 use crate::action::Action;
 use crate::fault::{CallFault, FaultCode};
 use crate::quirk::{QuirkKind, Quirks};
@@ -98,13 +98,13 @@ fn read_as_v21(
             let request: v21::LogStatusNotificationRequest = wire::read(payload, tolerance, quirks)?;
             Ok(StationReport::LogStatus(progress(request.status.as_str(), request.request_id)))
         }
+        Action::NotifyEVChargingNeeds => needs::read(wire::read(payload, tolerance, quirks)?),
         Action::ClearedChargingLimit
         | Action::Get15118EVCertificate
         | Action::GetCertificateStatus
         | Action::NotifyChargingLimit
         | Action::NotifyCustomerInformation
         | Action::NotifyDisplayMessages
-        | Action::NotifyEVChargingNeeds
         | Action::NotifyEVChargingSchedule
         | Action::NotifyMonitoringReport
         | Action::PublishFirmwareStatusNotification

@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use ringmain_domain::id::Epoch;
 use ringmain_domain::load::allocation::standing::{CircuitStanding, Standing};
+use ringmain_domain::load::capacity::CircuitNote;
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::load::ledger::steering::input::Alarm;
 use ringmain_domain::load::tree::SiteTree;
@@ -28,6 +29,8 @@ pub struct LoadView {
     pub circuits: Vec<CircuitStanding>,
     /// EVSEs, in the order of the tree.
     pub evses: Vec<Standing>,
+    /// What the last plan found out about circuits: batteries, silent meters.
+    pub notes: Vec<CircuitNote>,
     /// The newest alarms first.
     pub alarms: Vec<LoadAlarm>,
 }
@@ -81,6 +84,7 @@ impl Handler<ObserveLoad> for Site {
             owner: managed.owner,
             circuits: managed.state.circuits(now),
             evses: managed.state.standings(),
+            notes: managed.state.notes().to_vec(),
             alarms: managed.alarms.iter().cloned().collect(),
         })
     }

@@ -49,6 +49,7 @@ impl Seat {
                 let taken_at = taken_at.min(now);
                 effects.extend(self.on_measured(slot, current, taken_at, account, pace));
             }
+            EvseInput::Asked => self.on_asked(account),
             EvseInput::Mended => self.on_mended(),
         }
         effects
@@ -307,6 +308,13 @@ impl Seat {
             self.deaf = Some(true);
         }
         news.then_some(Effect::Alarm(Alarm::Deaf { slot, measured: current, ceiling }))
+    }
+
+    fn on_asked(&mut self, account: Option<&Account>) {
+        let is_open = account.is_some_and(|account| account.newest().is_some());
+        if is_open && self.doubt == Doubt::None {
+            self.doubt = Doubt::Unissued;
+        }
     }
 
     const fn on_mended(&mut self) {

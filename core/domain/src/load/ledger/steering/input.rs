@@ -92,6 +92,8 @@ pub enum EvseInput {
         /// When it was taken, on our clock: a sample that was on its way for long proves nothing of what was granted meanwhile.
         taken_at: Timestamp,
     },
+    /// The car waits for a profile: the newest value is issued again.
+    Asked,
     /// An operator says that the station is mended (G12).
     Mended,
 }

@@ -1,0 +1,124 @@
+//! What a car says it needs, over a real socket: the answer, the profile that follows, and what an operator's word changes.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+use serde_json::{Value, json};
+
+use super::evse;
+use crate::rig::eventually;
+use crate::rig::node::Node;
+use crate::rig::station::Station;
+use crate::rig::stores::TestStore;
+
+/// Obeys, and keeps every limit it is told for its transaction, in A.
+struct Obedient {
+    station: Station,
+    told: Vec<f64>,
+}
+
+impl Obedient {
+    /// A call and its answer; orders that come before it are obeyed.
+    async fn call(&mut self, action: &str, payload: &Value) -> Value {
+        let id = self.station.begin(action, payload).await;
+        loop {
+            let frame = self.station.frame().await;
+            if frame[0] == 3 && frame[1] == json!(id) {
+                return frame[2].clone();
+            }
+            self.obey(&frame).await;
+        }
+    }
+
+    /// Obeys until it has been told a limit for its transaction.
+    async fn next_limit(&mut self) -> f64 {
+        let before = self.told.len();
+        while self.told.len() == before {
+            let frame = self.station.frame().await;
+            self.obey(&frame).await;
+        }
+        *self.told.last().unwrap()
+    }
+
+    async fn obey(&mut self, frame: &Value) {
+        assert_eq!(frame[0], 2, "{frame}");
+        let profile = &frame[3]["chargingProfile"];
+        if profile["chargingProfilePurpose"] == "TxProfile" {
+            let limit = &profile["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"];
+            self.told.push(limit.as_f64().unwrap());
+        }
+        let period = json!({"startPeriod": 0, "limit": 0});
+        let answer = match frame[2].as_str().unwrap() {
+            "GetCompositeSchedule" => json!({"status": "Accepted", "schedule": {"evseId": 1, "duration": 60,
+                "scheduleStart": "2026-03-01T08:00:00Z", "chargingRateUnit": "A", "chargingSchedulePeriod": [period]}}),
+            _ => json!({"status": "Accepted"}),
+        };
+        self.station.answer(frame[1].as_str().unwrap(), &answer).await;
+    }
+}
+
+fn needs(max: u32) -> Value {
+    json!({"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase", "departureTime": "2100-01-01T00:00:00Z",
+        "acChargingParameters": {"energyAmount": 20_000, "evMinCurrent": 6, "evMaxCurrent": max, "evMaxVoltage": 400}}})
+}
+
+#[tokio::test]
+async fn a_car_that_says_what_it_needs_gets_a_profile_and_an_operators_word_goes_before() {
+    let mut node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
+    let api = node.api();
+    api.furnish().await;
+    let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
+        "time_zone": "Europe/Berlin"});
+    api.change("PUT", "/locations/depot", &place).await;
+    api.register_with("CS-00", json!({"location_id": "depot"})).await;
+    let grid = json!({"id": "grid", "limit": {"line_ma": [63_000, 63_000, 63_000]}});
+    api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": [evse(0)]})).await;
+
+    let station = Station::booted(&node.addresses, "CS-00", "ocpp2.0.1").await;
+    let mut station = Obedient { station, told: Vec::new() };
+    let started = json!({"eventType": "Started", "timestamp": "2026-11-01T08:00:00Z", "triggerReason": "Authorized", "seqNo": 0,
+        "transactionInfo": {"transactionId": "T1"}, "evse": {"id": 1, "connectorId": 1},
+        "idToken": {"idToken": "A1", "type": "ISO14443"}});
+    station.call("TransactionEvent", &started).await;
+    assert!((station.next_limit().await - 32.0).abs() < 0.01, "nothing is known of the car");
+    let answer = station.call("NotifyEVChargingNeeds", &needs(16)).await;
+    assert_eq!(answer["status"], "Processing");
+    // The share of before may be issued again first; then the car's own most counts.
+    while (station.next_limit().await - 16.0).abs() > 0.01 {}
+
+    let stands = async |api: &crate::rig::api::Api| {
+        let load = api.get("/locations/depot/load").await;
+        ["departs_at", "deadline", "asked_wh"].map(|field| load["evses"][0][field].clone())
+    };
+    let told = [json!("2100-01-01T00:00:00.000Z"), json!(false), json!(20_000)];
+    assert_eq!(stands(&api).await, told, "a car's word is no deadline");
+    let session = api.sessions("CS-00").await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/sessions/{session}/charging-need");
+    api.change("PUT", &path, &json!({"departs_at": "2099-01-01T00:00:00Z"})).await;
+    let entered = [json!("2099-01-01T00:00:00.000Z"), json!(true), json!(20_000)];
+    eventually!("the operator's word counts", (stands(&api).await == entered).then_some(()));
+    assert_eq!(api.send("DELETE", &path, &[], None).await.status, 204);
+    api.change("PUT", "/locations/depot/load/settings", &json!({"trusts_cars": true})).await;
+    let trusted = [told[0].clone(), json!(true), told[2].clone()];
+    eventually!("the site trusts its cars", (stands(&api).await == trusted).then_some(()));
+    // What was said holds after a restart too.
+    drop(station);
+    node.kill9();
+    node.restart().await;
+    let api = node.api();
+    let _station = Station::connect(&node.addresses, "CS-00", "ocpp2.0.1").await;
+    eventually!("the site knows it again", (stands(&api).await[..2] == trusted[..2]).then_some(()));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_car_where_nobody_manages_the_load_is_told_that_no_profile_will_come() {
+    let mut node = Node::start(TestStore::sqlite()).await;
+    for (protocol, status) in [("ocpp2.0.1", "Rejected"), ("ocpp2.1", "NoChargingProfile")] {
+        let identity = format!("CS-{protocol}");
+        node.api().register(&identity).await;
+        let mut station = Station::booted(&node.addresses, &identity, protocol).await;
+        let answer = station.call("NotifyEVChargingNeeds", &needs(16)).await;
+        assert_eq!(answer["status"], status);
+        station.close().await;
+    }
+    node.stop().await;
+}
