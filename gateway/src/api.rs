@@ -41,7 +41,7 @@ mod meter_keys;
 mod metered;
 mod reports;
 mod sessions;
-mod site_load;
+pub(crate) mod site_load;
 mod site_settings;
 mod station_tariffs;
 mod strays;

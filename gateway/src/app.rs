@@ -12,6 +12,7 @@ use ringmain_domain::station::StationPolicy;
 use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_domain::transaction::NumberingSecret;
 use ringmain_store::store::Store;
+use tokio::sync::mpsc;
 
 use crate::actors::doorkeeper::Doorkeeper;
 use crate::actors::journal::Journal;
@@ -27,6 +28,7 @@ use crate::credentials::{self, Credentials};
 use crate::desk::LocalDesk;
 use crate::house::House;
 use crate::live::LiveFeed;
+use crate::mqtt;
 use crate::record::Recorder;
 use crate::services::station_tariffs::Turns;
 
@@ -120,11 +122,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let store = Store::open(url.reveal(), config.store_settings()).await.context("open the store")?;
     store.reset_online().await.context("mark all stations as not connected")?;
     let now = clock::now();
-    let secret = store
-        .secret("transaction_numbers", &credentials::random(SECRET_BYTES)?)
-        .await
-        .context("read the secret of transaction numbers")?;
-    let policy = Arc::new(policy_of(&config, &secret));
+    let policy = Arc::new(policy_of(&config, &numbering_secret(&store).await?));
     let credentials = Credentials::open(&config.data_dir)?;
     // Whatever is open now belongs to an earlier run: nobody will hear its answers.
     maintenance::end_commands(&store, None).await.context("end the commands of an earlier run")?;
@@ -139,11 +137,13 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
     let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
     let routing = MemoryRouting::default();
+    let (setpoints, to_broker) = mpsc::channel(mqtt::SETPOINTS_MAX);
     let parts = SiteParts {
         live: live.clone(),
         store: store.clone(),
         routing: routing.clone(),
         conduct: config.load.conduct(),
+        setpoints,
     };
     let sites = SiteDirectory::new(parts, arbiters).start();
     let tenant = TenantId::default_tenant();
@@ -166,7 +166,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let desk: Arc<dyn CommandDesk> = Arc::new(LocalDesk::new(routing.clone()));
     let tariff_turns = Turns::default();
     start_chores(&node, &desk, &tariff_turns);
-    let house = House {
+    let house = Arc::new(House {
         store,
         desk,
         pricer,
@@ -178,8 +178,14 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         config,
         tenant,
         tariff_turns,
-    };
-    Ok((node, Arc::new(house)))
+    });
+    node.chores.start(mqtt::run(Arc::clone(&house), to_broker));
+    Ok((node, house))
+}
+
+async fn numbering_secret(store: &Store) -> anyhow::Result<Vec<u8>> {
+    let fresh = credentials::random(SECRET_BYTES)?;
+    store.secret("transaction_numbers", &fresh).await.context("read the secret of transaction numbers")
 }
 
 fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {

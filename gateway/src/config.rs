@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
+use mqtt::Mqtt;
+
 pub mod keys;
+pub mod mqtt;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -35,6 +38,8 @@ pub struct Config {
     pub billing: Billing,
     /// How load is managed.
     pub load: Load,
+    /// The broker of sites' meters.
+    pub mqtt: Mqtt,
     /// Certificates of the station listener.
     pub tls: Tls,
     /// Logs.
@@ -223,6 +228,7 @@ impl Default for Config {
             tokens: Tokens::default(),
             billing: Billing::default(),
             load: Load::default(),
+            mqtt: Mqtt::default(),
             tls: Tls::default(),
             log: Log::default(),
             messages: Messages::default(),
@@ -395,6 +401,10 @@ impl Config {
         }
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
+        if let Some((key, value)) = self.mqtt.odd() {
+            let range = "a topic without wildcards; for the client 1 to 23 letters, digits, - and _";
+            return Err(ConfigError::Range { key, value: value.to_owned(), range });
+        }
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",

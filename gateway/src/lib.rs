@@ -32,6 +32,7 @@ pub mod listen;
 pub mod live;
 pub mod mask;
 pub mod metrics;
+pub mod mqtt;
 pub mod open_files;
 pub mod ops;
 pub mod record;

@@ -64,6 +64,10 @@ metrics! {
     SITE_MAILBOX_FULL = "ringmain_site_mailbox_full_total", Counter, "live updates a busy site did not take; its next sweep reads them again";
     /// Alarms of load management.
     LOAD_ALARMS = "ringmain_site_load_alarms_total", Counter, "alarms of load management, by alarm";
+    /// Messages of the broker.
+    MQTT_MESSAGES = "ringmain_site_mqtt_messages_total", Counter, "readings and limits that came from the MQTT broker, by outcome";
+    /// Is there a connection to the broker?
+    MQTT_CONNECTED = "ringmain_site_mqtt_connected", Gauge, "1 while the MQTT broker is connected; absent where none is configured";
     /// Sites alive.
     SITE_ACTORS = "ringmain_site_actors", Gauge, "site actors alive";
     /// Outbox length.

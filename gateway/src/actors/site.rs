@@ -20,11 +20,13 @@ use ringmain_domain::site::{self, SiteState};
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::telemetry;
 use ringmain_store::store::Store;
+use tokio::sync::mpsc;
 
 use super::site_directory::{SiteDied, SiteDirectory};
 use crate::clock;
 use crate::cluster::memory::MemoryRouting;
 use crate::live::LiveFeed;
+use crate::mqtt::Setpoint;
 
 pub mod load;
 
@@ -61,6 +63,8 @@ pub struct SiteParts {
     pub routing: MemoryRouting,
     /// What is assumed of stations' habits under a limit.
     pub conduct: Conduct,
+    /// What batteries are to give.
+    pub setpoints: mpsc::Sender<Setpoint>,
 }
 
 /// An address of a site with a mark for what its mailbox had no room for.

@@ -103,7 +103,7 @@ pub(super) struct AlarmBody {
 /// Readings of a circuit's meters. What is older than a minute counts as missing.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReadingsRequest {
+pub(crate) struct ReadingsRequest {
     /// Now when absent.
     measured_at: Option<Instant>,
     /// The load that nobody controls, in mA on L1, L2, L3.
@@ -119,7 +119,7 @@ pub(super) struct ReadingsRequest {
 /// A battery as its controller tells of it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BatteryBody {
+pub(crate) struct BatteryBody {
     /// What it will give when it is asked, for at least some minutes, in mA on L1, L2, L3.
     #[schema(value_type = [i64; 3])]
     promised_ma: [Milliamps; 3],
@@ -141,7 +141,7 @@ pub(super) struct MendingRequest {
 /// Limits of a circuit from outside, all of them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LimitsBody {
+pub(crate) struct LimitsBody {
     #[schema(max_items = 32)]
     limits: Vec<SignalBody>,
 }
@@ -149,7 +149,7 @@ pub(super) struct LimitsBody {
 /// A limit from outside, for a time.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SignalBody {
+pub(crate) struct SignalBody {
     /// Who wants it, for people.
     #[schema(max_length = 100, example = "grid operator")]
     source: String,
@@ -185,17 +185,7 @@ pub(super) async fn post_readings(
     Path((id, circuit)): Path<(LocationId, CircuitId)>,
     Body(body): Body<ReadingsRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let at = body.measured_at.map_or_else(clock::now, |at| at.0);
-    let reading = |lines: Option<[Milliamps; 3]>| lines.map(|line_ma| Reading { at, line_ma });
-    let battery = body.battery.map(|BatteryBody { promised_ma, charging_ma }| Battery {
-        at,
-        promised_ma,
-        charging_ma,
-        charging_max_ma: charging_ma,
-    });
-    let (building, solar) = (reading(body.building_ma), reading(body.solar_ma));
-    let metered = service::Metered { building, solar, battery };
-    service::read_meters(&house, &caller, (&id, &circuit), metered).await?;
+    service::read_meters(&house, &caller, (&id, &circuit), body.into_metered()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -238,9 +228,34 @@ pub(super) async fn put_limits(
     Path((id, circuit)): Path<(LocationId, CircuitId)>,
     Body(body): Body<LimitsBody>,
 ) -> Result<HttpResponse, Problem> {
-    let signals: Vec<_> = body.limits.into_iter().map(Signal::from).collect();
+    let signals = body.into_signals();
     service::put_limits(&house, &caller, (&id, &circuit), signals.clone()).await?;
     Ok(HttpResponse::Ok().json(LimitsBody { limits: signals.into_iter().map(SignalBody::from).collect() }))
+}
+
+impl ReadingsRequest {
+    /// Does it say when it was measured?
+    pub(crate) const fn says_when(&self) -> bool {
+        self.measured_at.is_some()
+    }
+
+    pub(crate) fn into_metered(self) -> service::Metered {
+        let at = self.measured_at.map_or_else(clock::now, |at| at.0);
+        let reading = |lines: Option<[Milliamps; 3]>| lines.map(|line_ma| Reading { at, line_ma });
+        let battery = self.battery.map(|BatteryBody { promised_ma, charging_ma }| Battery {
+            at,
+            promised_ma,
+            charging_ma,
+            charging_max_ma: charging_ma,
+        });
+        service::Metered { building: reading(self.building_ma), solar: reading(self.solar_ma), battery }
+    }
+}
+
+impl LimitsBody {
+    pub(crate) fn into_signals(self) -> Vec<Signal> {
+        self.limits.into_iter().map(Signal::from).collect()
+    }
 }
 
 impl From<SignalBody> for Signal {

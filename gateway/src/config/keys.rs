@@ -81,6 +81,19 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "how long a limit above the fallback lasts at a station that is not heard again; renewed at a third of it",
     ),
     (
+        "mqtt.broker",
+        "host:port or off",
+        "a broker of MQTT 3.1.1 that meters and controllers of sites talk to: docs/charging.md",
+    ),
+    ("mqtt.username", "text", "as whom to sign in at the broker"),
+    ("mqtt.password", "secret", "with what"),
+    (
+        "mqtt.client_id",
+        "1 to 23 letters, digits, - and _",
+        "under which name the broker keeps what this node has not taken yet; another one for each node",
+    ),
+    ("mqtt.prefix", "a topic without wildcards", "what all topics begin with"),
+    (
         "tls.certificate",
         "path",
         "PEM chain of the station listener; the development CA makes one when absent",

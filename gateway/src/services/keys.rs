@@ -42,6 +42,17 @@ pub struct Caller {
     pub role: AccessRole,
     /// SHA-256 of the token: long-lived sessions look the key up again by it.
     pub hash: Vec<u8>,
+    /// How the caller came.
+    pub via: Via,
+}
+
+/// How somebody comes to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// With an API key.
+    ApiKey,
+    /// Through the broker, which knows who it is.
+    Broker,
 }
 
 /// A key to be made.
@@ -87,7 +98,17 @@ impl Caller {
     /// The name under which the caller stands in audit events and commands.
     #[must_use]
     pub fn actor(&self) -> Box<str> {
-        format!("api-key:{}", self.name).into()
+        match self.via {
+            Via::ApiKey => format!("api-key:{}", self.name).into(),
+            Via::Broker => self.name.clone(),
+        }
+    }
+
+    /// Whoever the broker let write to a tenant's topics.
+    #[must_use]
+    pub fn of_broker(tenant: TenantId) -> Self {
+        let (name, role) = ("mqtt".into(), AccessRole::Operator);
+        Self { tenant, key_id: Uuid::nil(), name, role, hash: Vec::new(), via: Via::Broker }
     }
 }
 
@@ -127,7 +148,14 @@ pub async fn caller_again(store: &Store, caller: &Caller) -> Result<Option<Calle
 async fn caller_of(store: &Store, hash: Vec<u8>) -> Result<Option<Caller>, StoreError> {
     let now = clock::now();
     let key = store.api_key_by_hash(&hash).await?.filter(|key| is_valid(key, now));
-    Ok(key.map(|key| Caller { tenant: key.tenant, key_id: key.id, name: key.name, role: key.role, hash }))
+    Ok(key.map(|key| Caller {
+        tenant: key.tenant,
+        key_id: key.id,
+        name: key.name,
+        role: key.role,
+        hash,
+        via: Via::ApiKey,
+    }))
 }
 
 fn is_valid(key: &ApiKey, now: Timestamp) -> bool {

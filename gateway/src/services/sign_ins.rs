@@ -149,6 +149,7 @@ mod tests {
             name: "k".into(),
             role: AccessRole::Viewer,
             hash: Vec::new(),
+            via: super::super::keys::Via::ApiKey,
         }
     }
 

@@ -177,7 +177,8 @@ async fn facts_nobody_waits_for_are_there_after_a_flush() {
 
 fn parts(store: Store, live: LiveFeed) -> SiteParts {
     let conduct = Config::default().load.conduct();
-    SiteParts { live, store, routing: MemoryRouting::default(), conduct }
+    let setpoints = tokio::sync::mpsc::channel(1).0;
+    SiteParts { live, store, routing: MemoryRouting::default(), conduct, setpoints }
 }
 
 async fn locate(directory: &actix::Addr<SiteDirectory>) -> Result<SiteHandle, NoSite> {

@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod api;
+pub(crate) mod broker;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod metrics;

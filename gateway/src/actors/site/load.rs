@@ -31,6 +31,7 @@ use crate::clock;
 
 mod calls;
 pub mod needs;
+mod setpoints;
 pub mod view;
 
 use view::LoadAlarm;
@@ -66,6 +67,7 @@ pub(super) struct Managed {
     is_looking_up: bool,
     /// Something was said meanwhile.
     needs_moved: bool,
+    told: setpoints::Told,
 }
 
 /// Something the store is to do.
@@ -155,6 +157,7 @@ impl Site {
             settings: Arc::default(),
             is_looking_up: false,
             needs_moved: false,
+            told: setpoints::Told::default(),
         }));
         self.settings_changed(settings, ctx);
         for (circuit, signals) in signals {
@@ -242,6 +245,7 @@ impl Site {
         for effect in effects {
             self.carry_out(now, effect, ctx);
         }
+        self.tell_batteries(now);
         self.pump_store(ctx);
         self.arm_load(ctx);
         self.look_up_needs(ctx);

@@ -127,6 +127,7 @@ impl Rig {
             store: store.clone(),
             routing: MemoryRouting::default(),
             conduct: Config::default().load.conduct(),
+            setpoints: tokio::sync::mpsc::channel(1).0,
         };
         let house = web::Data::new(House {
             sites: SiteDirectory::new(parts, 1).start(),

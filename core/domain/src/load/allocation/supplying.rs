@@ -96,6 +96,14 @@ impl AllocationState {
         self.on_supply(now)
     }
 
+    /// What each battery is to give so that the plan holds, per line.
+    pub fn setpoints(&self) -> impl Iterator<Item = (&CircuitId, [Milliamps; 3])> {
+        let has_battery =
+            |circuit| self.supply.circuits.get(circuit).is_some_and(|known| known.battery.is_some());
+        let notes = self.notes().iter().filter(move |note| has_battery(&note.circuit));
+        notes.map(|note| (&note.circuit, note.battery_ma))
+    }
+
     /// What follows from readings and draws over time: the energy of this quarter, and what is left of the sun.
     pub(super) fn keep_supply(&mut self, now: Timestamp) {
         self.count_quarters(now);
