@@ -64,6 +64,14 @@ metrics! {
     SITE_MAILBOX_FULL = "ringmain_site_mailbox_full_total", Counter, "live updates a busy site did not take; its next sweep reads them again";
     /// Alarms of load management.
     LOAD_ALARMS = "ringmain_site_load_alarms_total", Counter, "alarms of load management, by alarm";
+    /// Limits nearly full.
+    LIMITS_NEAR = "ringmain_site_limits_near", Gauge, "limits of circuits that carry 95 % or more of what they may";
+    /// Limits exceeded.
+    LIMITS_OVER = "ringmain_site_limits_over", Gauge, "limits of circuits that carry more than they may, as measured";
+    /// Meters not to be believed.
+    METERS_STALE = "ringmain_site_meters_stale", Gauge, "circuits whose meter is silent, stands still or cannot be right";
+    /// Deaf EVSEs.
+    EVSES_DEAF = "ringmain_site_evses_deaf", Gauge, "EVSEs that drew more than they were allowed and count with all they can draw";
     /// Messages of the broker.
     MQTT_MESSAGES = "ringmain_site_mqtt_messages_total", Counter, "readings and limits that came from the MQTT broker, by outcome";
     /// Is there a connection to the broker?

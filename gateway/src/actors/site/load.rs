@@ -30,6 +30,7 @@ use super::Site;
 use crate::clock;
 
 mod calls;
+mod gauges;
 pub mod needs;
 mod setpoints;
 pub mod view;
@@ -68,6 +69,7 @@ pub(super) struct Managed {
     /// Something was said meanwhile.
     needs_moved: bool,
     told: setpoints::Told,
+    shown: gauges::Shown,
 }
 
 /// Something the store is to do.
@@ -158,6 +160,7 @@ impl Site {
             is_looking_up: false,
             needs_moved: false,
             told: setpoints::Told::default(),
+            shown: gauges::Shown::default(),
         }));
         self.settings_changed(settings, ctx);
         for (circuit, signals) in signals {
@@ -246,6 +249,7 @@ impl Site {
             self.carry_out(now, effect, ctx);
         }
         self.tell_batteries(now);
+        self.show_strain(now);
         self.pump_store(ctx);
         self.arm_load(ctx);
         self.look_up_needs(ctx);

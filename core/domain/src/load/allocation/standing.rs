@@ -67,6 +67,39 @@ pub struct RowStanding {
     pub drawn: i64,
 }
 
+/// What a person should look at, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Strain {
+    /// Limits that carry [`NEAR_PERCENT`] or more of what they may, as far as is measured.
+    pub near: u32,
+    /// Limits that carry more than they may.
+    pub over: u32,
+    /// Circuits whose meter is silent or not to be believed.
+    pub stale: u32,
+    /// EVSEs that draw more than they are allowed.
+    pub deaf: u32,
+}
+
+/// So much of a limit is near it.
+pub const NEAR_PERCENT: i64 = 95;
+
+// === impl RowStanding ===
+
+impl RowStanding {
+    /// Does it carry more than it may?
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.drawn > self.limit
+    }
+
+    /// Does it carry nearly what it may? A limit of nothing is not near.
+    #[must_use]
+    pub const fn is_near(&self) -> bool {
+        let near = self.limit.saturating_mul(NEAR_PERCENT) / 100;
+        self.limit > 0 && !self.is_over() && self.drawn >= near
+    }
+}
+
 // === impl AllocationState ===
 
 impl AllocationState {
@@ -95,6 +128,20 @@ impl AllocationState {
             drawn: car.filter(|car| car.sampled_at.is_some()).map(|car| car.drawn),
             is_deaf: account.deaf,
         })
+    }
+
+    /// What a person should look at.
+    #[must_use]
+    pub fn strain(&self, now: Timestamp) -> Strain {
+        let circuits = self.circuits(now);
+        let rows = || circuits.iter().flat_map(|circuit| &circuit.rows);
+        let count = |found: usize| u32::try_from(found).unwrap_or(u32::MAX);
+        Strain {
+            near: count(rows().filter(|row| row.is_near()).count()),
+            over: count(rows().filter(|row| row.is_over()).count()),
+            stale: count(self.notes().iter().filter(|note| note.meter_stale).count()),
+            deaf: count(self.steering.ledger().accounts.iter().filter(|account| account.deaf).count()),
+        }
     }
 
     /// How every circuit stands, in the order of the tree; those without a limit have no rows.

@@ -145,3 +145,34 @@ fn how_long_a_car_may_charge_is_the_sites() {
     let hold = |minutes| SiteSettings { hold_min: minutes, ..SiteSettings::default() }.policy().hold_ms;
     assert_eq!((hold(None), hold(Some(5))), (30 * 60_000, 5 * 60_000));
 }
+
+#[test]
+fn what_a_person_should_look_at_is_counted() {
+    let mut site = site(CircuitSettings::default());
+    let counted = |site: &Site| {
+        let strain = site.state.strain(site.now);
+        (strain.near, strain.over, strain.stale, strain.deaf)
+    };
+    let draws = |site: &mut Site, amps: i64| {
+        site.now = site.now.plus_secs(30);
+        building(site, 0);
+        let mut session = charging();
+        session.power_w = Some(amps * W_PER_A);
+        session.meter_last_at = Some(site.now);
+        site.hear(Input::Session(Box::new(session)));
+        site.plan();
+    };
+    draws(&mut site, 18);
+    assert_eq!(counted(&site), (0, 0, 0, 0));
+    draws(&mut site, 19);
+    assert_eq!(counted(&site), (3, 0, 0, 0), "95 % of three lines");
+    draws(&mut site, 20);
+    assert_eq!(counted(&site), (3, 0, 0, 0));
+    draws(&mut site, 29);
+    assert_eq!(counted(&site), (0, 3, 0, 0));
+    draws(&mut site, 29);
+    assert_eq!(counted(&site), (0, 3, 0, 1), "twice");
+    site.now = minute(10);
+    site.plan();
+    assert_eq!(counted(&site), (0, 3, 1, 1), "the meter is silent");
+}
