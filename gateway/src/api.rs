@@ -33,6 +33,7 @@ mod commands;
 mod commands_typed;
 mod events;
 mod evses;
+mod load_history;
 mod location_access;
 mod locations;
 mod messages;

@@ -4,9 +4,9 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_stations, circuits, commands, events, evses, location_access,
-    locations, messages, meter_keys, openapi, reports, rulings, sessions, site_load, station_tariffs, strays,
-    tariff_assignments, tariffs, token_groups, tokens, transactions,
+    api_keys, audit_events, cdrs, charging_stations, circuits, commands, events, evses, load_history,
+    location_access, locations, messages, meter_keys, openapi, reports, rulings, sessions, site_load,
+    station_tariffs, strays, tariff_assignments, tariffs, token_groups, tokens, transactions,
 };
 
 /// An HTTP method the API uses.
@@ -100,6 +100,7 @@ routes! {
     POST   "/charging-stations/{id}/ocpp/{action}"               COMMAND     commands::give_raw;
 
     GET    "/locations/{id}/load"                                READ        site_load::read;
+    GET    "/locations/{id}/load/history"                        READ        load_history::read;
     POST   "/locations/{id}/load/mendings"                       COMMAND     site_load::mend;
     POST   "/locations/{id}/circuits/{circuit_id}/readings"      COMMAND     site_load::post_readings;
     GET    "/locations/{id}/circuits/{circuit_id}/limits"        READ        site_load::read_limits;

@@ -18,6 +18,8 @@ use crate::actors::site_directory::Locate;
 use crate::clock;
 use crate::house::House;
 
+pub mod history;
+
 /// Readings may be so much ahead of our clock, in milliseconds.
 const AHEAD_MS: i64 = 5_000;
 /// No meter of a site tells more, in mA.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use ringmain_domain::id::{CircuitId, Epoch, LocationId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input};
+use ringmain_domain::load::history::History;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{
     Alarm, Arrival, Effect, EvseInput, Input as SteeringInput, StoreAnswer,
@@ -27,6 +28,7 @@ use super::Site;
 use crate::clock;
 
 mod calls;
+pub mod history;
 pub mod view;
 
 use view::LoadAlarm;
@@ -57,6 +59,7 @@ pub(super) struct Managed {
     is_storing: bool,
     timer: Option<(Timestamp, SpawnHandle)>,
     alarms: VecDeque<LoadAlarm>,
+    history: History,
 }
 
 /// Something the store is to do.
@@ -139,6 +142,7 @@ impl Site {
             is_storing: false,
             timer: None,
             alarms: VecDeque::new(),
+            history: History::default(),
         }));
         for (circuit, signals) in signals {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
@@ -298,6 +302,7 @@ impl Site {
             {
                 managed.timer = None;
                 site.load_hears(Input::Tick, ctx);
+                site.note_history();
             }
         });
         managed.timer = Some((due, handle));

@@ -8,7 +8,7 @@ const LIMITS: &str = "/locations/depot-1/circuits/grid/limits";
 const READINGS: &str = "/locations/depot-1/circuits/grid/readings";
 
 /// A location with one circuit and one EVSE.
-async fn rig() -> Rig {
+pub(super) async fn rig() -> Rig {
     let rig = Rig::start().await;
     rig.add_location("depot-1").await;
     rig.post("/charging-stations", json!({"id": "CS-1", "location_id": "depot-1"})).await;
