@@ -28,7 +28,7 @@ mod api_keys;
 mod audit_events;
 mod cdrs;
 mod charging_stations;
-mod circuits;
+pub(crate) mod circuits;
 mod commands;
 mod commands_typed;
 mod events;
