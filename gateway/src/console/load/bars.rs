@@ -24,8 +24,8 @@ pub(super) struct Bar {
     pub(super) drawn_to: i64,
     pub(super) promised_to: i64,
     pub(super) limit_at: i64,
-    /// The same in figures.
-    pub(super) reserved: String,
+    /// The same in figures. Of most circuits below the grid connection nobody says what the building takes.
+    pub(super) reserved: Option<String>,
     pub(super) drawn: String,
     pub(super) promised: String,
     pub(super) limit: String,
@@ -41,16 +41,19 @@ impl Bar {
         let (tone, pill) = match fullness(row) {
             Fullness::Free => ("", None),
             Fullness::Near => ("near", Some(State { class: "occupied", label: "Nearly full" })),
+            Fullness::Promised => {
+                ("over", Some(State { class: "faulted", label: "Promised over the limit" }))
+            }
             Fullness::Over => ("over", Some(State { class: "faulted", label: "Over the limit" })),
         };
         let whole = (*limit).max(*promised).max(*drawn).max(1);
         let to = |value: i64| share(LENGTH, value.clamp(0, whole), whole);
+        let (limit_text, promised_text, drawn_text) = (written(*limit), written(*promised), written(*drawn));
+        let building = (*reserved != 0).then(|| written(*reserved));
+        let of_that = building.as_ref().map(|building| format!(", of that building {building}"));
         let summary = format!(
-            "{name}: limit {}, promised {}, drawn {}, of that building {}",
-            written(*limit),
-            written(*promised),
-            written(*drawn),
-            written(*reserved)
+            "{name}: limit {limit_text}, promised {promised_text}, drawn {drawn_text}{}",
+            of_that.unwrap_or_default()
         );
         Self {
             tone,
@@ -59,10 +62,10 @@ impl Bar {
             drawn_to: to(*drawn),
             promised_to: to(*promised),
             limit_at: to(*limit),
-            reserved: written(*reserved),
-            drawn: written(*drawn),
-            promised: written(*promised),
-            limit: written(*limit),
+            reserved: building,
+            drawn: drawn_text,
+            promised: promised_text,
+            limit: limit_text,
             summary,
             name,
         }
@@ -73,14 +76,19 @@ enum Fullness {
     Free,
     /// Promised and drawn reach nine tenths of it.
     Near,
+    /// More may be drawn than it carries, as before a cut limit has reached the stations.
+    Promised,
+    /// More is drawn.
     Over,
 }
 
 /// What is promised alone says little: a site may promise all it has, and nobody draws.
 fn fullness(row: &RowStanding) -> Fullness {
     let reaches = |load: i64| i128::from(load) * 100 >= i128::from(row.limit) * NEARLY_PERCENT;
-    if row.promised > row.limit || row.drawn > row.limit {
+    if row.drawn > row.limit {
         Fullness::Over
+    } else if row.promised > row.limit {
+        Fullness::Promised
     } else if row.drawn > 0 && reaches(row.promised) && reaches(row.drawn) {
         Fullness::Near
     } else {

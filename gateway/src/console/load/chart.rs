@@ -14,7 +14,7 @@ use super::bars::{amount, name};
 const WIDTH: i64 = 1300;
 const HEIGHT: i64 = 180;
 /// Room for the figures beside and below the curves.
-const LEFT: i64 = 66;
+const LEFT: i64 = 84;
 const RIGHT: i64 = 14;
 const BOTTOM: i64 = 26;
 const TOP: i64 = 10;
@@ -48,14 +48,17 @@ impl Chart {
         let oldest = now.plus_millis(-KEPT_MS);
         let seen: Vec<_> = row.buckets.iter().filter(|bucket| end_of(bucket) > oldest).copied().collect();
         let first = seen.first()?.from.max(oldest).min(now.plus_millis(-SPAN_MIN_MS));
-        let peak = seen.iter().map(|one| one.limit.max(one.promised).max(one.drawn)).max()?;
+        let highest = |value: fn(&Bucket) -> i64| seen.iter().map(value).max().unwrap_or_default();
+        // Just after a start much more may be promised than the limit allows: all that EVSEs can draw. It is cut off, so that the
+        // rest can be read.
+        let shown = highest(|one| one.limit.max(one.drawn));
+        let peak = highest(|one| one.promised).min(shown.saturating_add(shown / 4)).max(shown);
         let scale = Scale { from: first, to: now, top: nice_top(peak) };
         let runs = runs(&seen);
         let area = |value: fn(&Bucket) -> i64| runs.iter().map(|run| scale.area(run, value)).collect();
         let line = |value: fn(&Bucket) -> i64| runs.iter().map(|run| scale.line(run, value)).collect();
         let middle = first.plus_millis(now.millis_since(first) / 2);
         let at = |at: Timestamp, anchor| (scale.x(at), anchor, zone.when(at).text);
-        let highest = |value: fn(&Bucket) -> i64| seen.iter().map(value).max().unwrap_or_default();
         let name = name(&row.kind);
         let summary = format!(
             "{name} from {} to {}: promised at most {}, drawn at most {}",
@@ -177,6 +180,8 @@ mod tests {
         assert_eq!((full.times[0].2.as_str(), full.limit.len()), ("1970-01-01 00:05", 1));
         assert!(Chart::of(&row([(0, figures)]), at(buckets + 1), &zone).is_none(), "too long ago");
         assert!(Chart::of(&row([]), at(0), &zone).is_none());
+        let start = row([(0, [50_000, 0, 900_000, 10_000])]);
+        assert_eq!(Chart::of(&start, at(1), &zone).unwrap().grid[2].1, "100 A", "the rest can be read");
         let strange = row([(0, [i64::MAX, i64::MIN, i64::MAX, i64::MIN]), (1, [i64::MIN; 4])]);
         assert!(Chart::of(&strange, at(2), &zone).is_some());
     }

@@ -84,10 +84,10 @@ async fn circuits_are_shown_from_the_grid_down_with_their_limits_and_evses() {
         "63 A per line, 40.0 kW",
         "20 A / 40 A / 40 A",
         // One EVSE may draw all it can, because no fallback is confirmed.
-        "title=\"L1: limit 40 A, promised 32 A, drawn 0 A, of that building 0 A\"",
-        "title=\"L1: limit 20 A, promised 32 A, drawn 0 A, of that building 0 A\"",
+        "title=\"L1: limit 40 A, promised 32 A, drawn 0 A\"",
+        "title=\"L1: limit 20 A, promised 32 A, drawn 0 A\"",
         "<li class=\"bar bar-over\"",
-        "Over the limit",
+        "Promised over the limit",
         "22.1 kW promised of 40.0 kW",
         "Grid &#60;operator&#62;",
         "2100-01-01 00:00",
