@@ -12,8 +12,11 @@
     }
   }
 
-  // What somebody has opened to read is not swapped away under their eyes.
+  // What somebody has opened to read is not swapped away under their eyes; what they send there goes out all the same.
   document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.closest("form")) {
+      return;
+    }
     const holder = event.target.closest("[data-hold-open]");
     if (holder && holder.querySelector("details[open]")) {
       event.preventDefault();
@@ -28,6 +31,20 @@
   document.addEventListener("htmx:sseError", () => {
     if (line()) line().hidden = false;
   });
+
+  // A file is read into the field it belongs to: it is looked at there before it is sent.
+  for (const part of document.querySelectorAll("[data-needs-script]")) {
+    part.hidden = false;
+  }
+  for (const input of document.querySelectorAll("input[type=file][data-into]")) {
+    input.addEventListener("change", async () => {
+      const field = document.getElementById(input.dataset.into);
+      if (field && input.files.length > 0) {
+        field.value = await input.files[0].text();
+        field.focus();
+      }
+    });
+  }
 
   // "/" goes to the search field.
   document.addEventListener("keydown", (event) => {

@@ -18,10 +18,12 @@ pub mod routes;
 mod assets;
 mod bill;
 mod cdrs;
+mod circuits;
 mod events;
 mod flags;
 mod format;
 mod guard;
+mod load;
 mod location;
 mod overview;
 mod page;
@@ -59,7 +61,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
             let guarded = from_fn(move |request, next| guard::guard(route, request, next));
             resource = resource.route((route.handler)().wrap(guarded));
         }
-        config.service(resource.default_service(web::to(no_such_method)));
+        // What the guard has read, the page can read too.
+        let form_max =
+            ROUTES.iter().filter(|route| route.path == path).map(|route| route.form_max_bytes).max();
+        let forms = web::FormConfig::default().limit(form_max.unwrap_or_default());
+        config.service(resource.app_data(forms).default_service(web::to(no_such_method)));
     }
     config.default_service(web::to(no_such_page));
 }

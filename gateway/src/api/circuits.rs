@@ -17,6 +17,8 @@ use super::problem::{Problem, ProblemBody};
 use crate::house::House;
 use crate::services::circuits as service;
 
+pub(crate) mod document;
+
 /// A tree of circuits as it is kept.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CircuitsBody {

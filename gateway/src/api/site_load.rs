@@ -136,6 +136,9 @@ pub(super) struct MendingRequest {
     charging_station_id: StationId,
     #[schema(value_type = u32)]
     evse_id: EvseId,
+    /// What was found and done, for people; kept with the name of the API key.
+    #[schema(max_length = 500)]
+    note: Option<String>,
 }
 
 /// Limits of a circuit from outside, all of them.
@@ -200,7 +203,7 @@ pub(super) async fn mend(
     Body(body): Body<MendingRequest>,
 ) -> Result<HttpResponse, Problem> {
     let evse = EvseKey { station: body.charging_station_id, evse: body.evse_id };
-    service::mend(&house, &caller, &id, evse).await?;
+    service::mend(&house, &caller, &id, (evse, body.note.as_deref())).await?;
     Ok(HttpResponse::Accepted().finish())
 }
 

@@ -222,6 +222,17 @@ pub(super) fn power(watts: i64) -> String {
     format!("{sign}{}.{} kW", tenths / 10, tenths % 10)
 }
 
+/// A current of a conductor.
+pub(super) fn current(milliamps: i64) -> String {
+    let sign = if milliamps < 0 { "-" } else { "" };
+    let tenths = milliamps.unsigned_abs().saturating_add(50) / 100;
+    if tenths.is_multiple_of(10) {
+        format!("{sign}{} A", tenths / 10)
+    } else {
+        format!("{sign}{}.{} A", tenths / 10, tenths % 10)
+    }
+}
+
 /// A whole number in groups of three digits.
 pub(super) fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -319,6 +330,9 @@ mod tests {
             [(0, "0.0 kW"), (10_960, "11.0 kW"), (49, "0.0 kW"), (-3_700, "-3.7 kW"), (150_000, "150.0 kW")]
         {
             assert_eq!(power(watts), expect);
+        }
+        for (milliamps, expect) in [(0, "0 A"), (16_000, "16 A"), (12_449, "12.4 A"), (-1_250, "-1.3 A")] {
+            assert_eq!(current(milliamps), expect);
         }
         for (number, expect) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_234_567, "-1,234,567")] {
             assert_eq!(grouped(number), expect);

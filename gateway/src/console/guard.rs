@@ -21,8 +21,6 @@ use crate::services::doorway::Doorway;
 use crate::services::keys::{Caller, caller_again};
 use crate::services::sign_ins::SignedIn;
 
-/// The largest form, in bytes.
-const FORM_MAX_BYTES: usize = 64 * 1024;
 /// Where pages ask for parts of themselves. Such a request is no click of a person's.
 const LIVE_PREFIX: &str = "/console/";
 /// The cookie over https, where the browser guarantees that only we set it; and over plain http.
@@ -134,7 +132,9 @@ async fn admit(route: &Route, mut request: ServiceRequest) -> Result<ServiceRequ
         return Err(PageError::NotAllowed.respond());
     }
     if route.method == Method::Post {
-        let body = read_form(request.parts_mut().1.take()).await.map_err(|error| error.respond())?;
+        let body = read_form(request.parts_mut().1.take(), route.form_max_bytes)
+            .await
+            .map_err(|error| error.respond())?;
         let presented = form_token_of(&body);
         if !presented.is_some_and(|token| visitor.signed_in.owns_form(&token)) {
             return Err(PageError::ForeignForm.respond());
@@ -233,11 +233,11 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     origin.is_some() && origin == host
 }
 
-async fn read_form(mut payload: Payload) -> Result<web::Bytes, PageError> {
+async fn read_form(mut payload: Payload, max_bytes: usize) -> Result<web::Bytes, PageError> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_broken| PageError::BadForm)?;
-        if bytes.len().saturating_add(chunk.len()) > FORM_MAX_BYTES {
+        if bytes.len().saturating_add(chunk.len()) > max_bytes {
             return Err(PageError::BadForm);
         }
         bytes.extend_from_slice(&chunk);

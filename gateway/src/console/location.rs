@@ -28,6 +28,7 @@ struct LocationPage {
     name: String,
     address: String,
     facts: Vec<(&'static str, String)>,
+    load_href: String,
     live_url: String,
     live: Live,
 }
@@ -69,6 +70,7 @@ pub(super) async fn show(
             ("Time zone", location.time_zone.to_string()),
             ("Last changed", visitor.zone.when(location.updated_at).text),
         ],
+        load_href: super::load::path_of(&id),
         live_url: format!("/console/live/locations/{}", path_segment(id.as_str())),
         live,
     };
@@ -85,7 +87,8 @@ pub(super) async fn live(
     Ok(ok(&LocationPart { live: Live::read(&house, &visitor, &id).await? }))
 }
 
-async fn find(house: &House, visitor: &Visitor, id: &LocationId) -> Result<Location, PageError> {
+/// A location of the visitor's own.
+pub(super) async fn find(house: &House, visitor: &Visitor, id: &LocationId) -> Result<Location, PageError> {
     let found = house.store.location(&visitor.caller.tenant, id).await?;
     found.ok_or_else(|| PageError::Absent(format!("there is no location \u{201c}{id}\u{201d}")))
 }

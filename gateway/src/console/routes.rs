@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    assets, cdrs, events, location, overview, review, session, sessions, sign_in, station, station_actions,
-    stations, tariff, tariffs, tokens,
+    assets, cdrs, circuits, events, load, location, overview, review, session, sessions, sign_in, station,
+    station_actions, stations, tariff, tariffs, tokens,
 };
 
 /// An HTTP method the console uses.
@@ -34,9 +34,16 @@ pub struct Route {
     pub path: &'static str,
     /// Who may.
     pub access: Access,
+    /// The largest form it takes, in bytes.
+    pub form_max_bytes: usize,
     /// The handler.
     pub handler: fn() -> Handler,
 }
+
+/// The largest form, in bytes.
+const FORM_MAX_BYTES: usize = 64 * 1024;
+/// The largest form with a whole drawing in it: a megabyte of JSON, each sign of it as a form sends it.
+const LONG_FORM_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 const OPEN: Access = Access::Open;
 const READ: Access = Access::Needs(Permission::Read);
@@ -49,10 +56,23 @@ macro_rules! routes {
         pub static ROUTES: &[Route] = &[$(routes!(@ $method $path $access $handler)),*];
     };
     (@ GET $path:literal $access:ident $handler:path) => {
-        Route { method: Method::Get, path: $path, access: $access, handler: || web::get().to($handler) }
+        routes!(@@ Get, get, 0, $path, $access, $handler)
     };
     (@ POST $path:literal $access:ident $handler:path) => {
-        Route { method: Method::Post, path: $path, access: $access, handler: || web::post().to($handler) }
+        routes!(@@ Post, post, FORM_MAX_BYTES, $path, $access, $handler)
+    };
+    // A POST with a long form.
+    (@ LONG $path:literal $access:ident $handler:path) => {
+        routes!(@@ Post, post, LONG_FORM_MAX_BYTES, $path, $access, $handler)
+    };
+    (@@ $method:ident, $verb:ident, $form:expr, $path:literal, $access:ident, $handler:path) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            form_max_bytes: $form,
+            handler: || web::$verb().to($handler),
+        }
     };
 }
 
@@ -76,6 +96,10 @@ routes! {
     GET  "/cdrs"                                   READ    cdrs::show;
     GET  "/cdrs.csv"                               READ    cdrs::csv;
     GET  "/locations/{id}"                         READ    location::show;
+    GET  "/locations/{id}/load"                    READ    load::show;
+    POST "/locations/{id}/load/mendings"           COMMAND load::mend;
+    GET  "/locations/{id}/circuits"                READ    circuits::show;
+    LONG "/locations/{id}/circuits"                WRITE   circuits::draw;
     GET  "/tariffs"                                READ    tariffs::show;
     POST "/tariffs"                                WRITE   tariffs::create;
     GET  "/tariffs/{id}"                           READ    tariff::show;
@@ -95,6 +119,7 @@ routes! {
     GET  "/console/live/sessions"                  READ    sessions::live;
     GET  "/console/live/sessions/{id}"             READ    session::live;
     GET  "/console/live/locations/{id}"            READ    location::live;
+    GET  "/console/live/locations/{id}/load"       READ    load::live;
 }
 
 // === impl Method ===

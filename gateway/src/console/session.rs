@@ -22,7 +22,7 @@ use crate::house::House;
 use crate::services::doorway::Doorway;
 use crate::services::tokens::kind_name;
 
-mod chart;
+pub(super) mod chart;
 pub(super) mod log;
 pub(super) mod signed;
 

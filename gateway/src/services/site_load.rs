@@ -11,18 +11,22 @@ use serde_json::json;
 
 use super::audit;
 use super::keys::Caller;
-use super::refusal::{Flaw, Refusal};
+use super::refusal::{Flaw, Refusal, check_text};
 use crate::actors::site::load::view::{LoadView, ObserveLoad};
 use crate::actors::site::{SiteHandle, TellLoad, TreeChanged};
 use crate::actors::site_directory::Locate;
 use crate::clock;
 use crate::house::House;
 
+pub mod history;
+
 /// Readings may be so much ahead of our clock, in milliseconds.
 const AHEAD_MS: i64 = 5_000;
 /// No meter of a site tells more, in mA.
 const READING_MAX: i64 = 100_000_000;
 const SOURCE_MAX_CHARS: usize = 100;
+/// A note about a mended EVSE.
+const NOTE_MAX_CHARS: usize = 500;
 
 /// What a circuit's meters told, per line.
 #[derive(Debug, Clone, Copy)]
@@ -121,16 +125,26 @@ pub async fn put_limits(
 }
 
 /// An operator says that an EVSE obeys its limits again: it will count with what it is allowed, no more with all it can draw. The
-/// site is told; it counts once the site's ledger has it.
+/// site is told; it counts once the site's ledger has it. A note of whoever looked at it is kept with their name.
 ///
 /// # Errors
-/// Absent, the location, its tree or the EVSE in it; a conflict where the site cannot be told; the store's.
-pub async fn mend(house: &House, caller: &Caller, id: &LocationId, evse: EvseKey) -> Result<(), Refusal> {
+/// A note that is none; absent, the location, its tree or the EVSE in it; a conflict where the site cannot be told; the store's.
+pub async fn mend(
+    house: &House,
+    caller: &Caller,
+    id: &LocationId,
+    (evse, note): (EvseKey, Option<&str>),
+) -> Result<(), Refusal> {
+    let mut flaws = Vec::new();
+    if let Some(note) = note {
+        check_text(&mut flaws, "/note", note, NOTE_MAX_CHARS);
+    }
+    Refusal::unless_sound(flaws)?;
     let tree = tree_of(house, caller, id).await?;
     if tree.place(&evse).is_none() {
         return Err(Refusal::absent("EVSE in the tree of circuits", &evse));
     }
-    let detail = json!({"charging_station_id": evse.station, "evse_id": evse.evse});
+    let detail = json!({"charging_station_id": evse.station, "evse_id": evse.evse, "note": note});
     let told = match site(house, caller, id).await {
         Some(site) => site.addr().send(TellLoad(Input::Mended(evse))).await.is_ok(),
         None => false,

@@ -17,6 +17,7 @@ mod events;
 mod idempotency;
 mod keys;
 mod limits;
+mod load_history;
 mod locations;
 mod matrix;
 mod openapi;

@@ -12,6 +12,7 @@ mod bills;
 mod browser;
 mod html;
 mod live;
+mod load;
 mod pages;
 mod sign_in;
 mod tariffs;

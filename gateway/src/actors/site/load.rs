@@ -11,6 +11,7 @@ use actix::prelude::*;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CircuitId, Epoch, LocationId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input};
+use ringmain_domain::load::history::History;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{
     Alarm, Arrival, Effect, EvseInput, Input as SteeringInput, StoreAnswer,
@@ -31,6 +32,7 @@ use crate::clock;
 
 mod calls;
 mod gauges;
+pub mod history;
 pub mod needs;
 mod setpoints;
 pub mod view;
@@ -70,6 +72,7 @@ pub(super) struct Managed {
     needs_moved: bool,
     told: setpoints::Told,
     shown: gauges::Shown,
+    history: History,
 }
 
 /// Something the store is to do.
@@ -161,6 +164,7 @@ impl Site {
             needs_moved: false,
             told: setpoints::Told::default(),
             shown: gauges::Shown::default(),
+            history: History::default(),
         }));
         self.settings_changed(settings, ctx);
         for (circuit, signals) in signals {
@@ -343,6 +347,7 @@ impl Site {
             {
                 managed.timer = None;
                 site.load_hears(Input::Tick, ctx);
+                site.note_history();
             }
         });
         managed.timer = Some((due, handle));

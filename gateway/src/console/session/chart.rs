@@ -117,7 +117,7 @@ fn joined(segments: &[Segment]) -> Vec<Segment> {
 }
 
 /// `whole * part / of`, also for figures no meter should send.
-fn share(whole: i64, part: i64, of: i64) -> i64 {
+pub(in crate::console) fn share(whole: i64, part: i64, of: i64) -> i64 {
     let exact = i128::from(whole) * i128::from(part) / i128::from(of.max(1));
     i64::try_from(exact).unwrap_or(whole)
 }
@@ -174,7 +174,7 @@ fn thinned(points: &[(Timestamp, i64)]) -> Vec<(Timestamp, i64)> {
 }
 
 /// The next larger of 1, 2, 5 or 10 times a power of ten, so that the axis is easy to read.
-fn nice_top(peak: i64) -> i64 {
+pub(in crate::console) fn nice_top(peak: i64) -> i64 {
     let mut unit = 100_i64;
     loop {
         for times in [1, 2, 5] {

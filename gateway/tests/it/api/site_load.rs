@@ -8,7 +8,7 @@ const LIMITS: &str = "/locations/depot-1/circuits/grid/limits";
 const READINGS: &str = "/locations/depot-1/circuits/grid/readings";
 
 /// A location with one circuit and one EVSE.
-async fn rig() -> Rig {
+pub(super) async fn rig() -> Rig {
     let rig = Rig::start().await;
     rig.add_location("depot-1").await;
     rig.post("/charging-stations", json!({"id": "CS-1", "location_id": "depot-1"})).await;
@@ -117,4 +117,12 @@ async fn only_an_evse_of_the_tree_can_be_mended_and_it_is_kept_who_said_so() {
     rig.post("/locations/elsewhere/load/mendings", evse("CS-1", 1)).await.assert_problem(404, "not-found");
     assert_eq!(rig.post(MENDINGS, evse("CS-1", 1)).await.status, 202);
     assert_eq!(rig.audited().await.first().map(String::as_str), Some("load.mended locations/depot-1/load"));
+    let noted = |note: &str| json!({"charging_station_id": "CS-1", "evse_id": 1, "note": note});
+    for wrong in [" ".to_owned(), "x".repeat(501)] {
+        let reply = rig.post(MENDINGS, noted(&wrong)).await;
+        reply.assert_problem(422, "invalid");
+        assert_eq!(reply.pointers(), ["/note"]);
+    }
+    assert_eq!(rig.post(MENDINGS, noted("a new relay")).await.status, 202);
+    assert_eq!(rig.get("/audit-events").await.json()["items"][0]["detail"]["note"], "a new relay");
 }

@@ -1,0 +1,58 @@
+//! The last day of a site's limits: noted after its plans, given out apart from how it stands now, because it is large.
+
+use actix::prelude::*;
+use ringmain_domain::id::CircuitId;
+use ringmain_domain::load::history::RowHistory;
+
+use super::super::Site;
+use super::Load;
+use crate::clock;
+
+/// What did the limits of a site's circuits do in the last day? `None`: nobody manages it here.
+#[derive(Message)]
+#[rtype(result = "Option<Vec<CircuitHistory>>")]
+pub struct ObserveHistory {
+    /// Of this circuit alone; of all when absent.
+    pub circuit: Option<CircuitId>,
+}
+
+/// The last day of a circuit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CircuitHistory {
+    /// Which.
+    pub circuit: CircuitId,
+    /// For people.
+    pub name: Box<str>,
+    /// Its limits; none before they were looked at.
+    pub rows: Vec<RowHistory>,
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Looks at all limits, when it is time to.
+    pub(super) fn note_history(&mut self) {
+        let Load::Managed(managed) = &mut self.load else { return };
+        let now = clock::now();
+        if managed.history.is_due(now) {
+            managed.history.record(now, &managed.state.circuits(now));
+        }
+    }
+}
+
+impl Handler<ObserveHistory> for Site {
+    type Result = Option<Vec<CircuitHistory>>;
+
+    fn handle(&mut self, wanted: ObserveHistory, _: &mut Self::Context) -> Self::Result {
+        let Load::Managed(managed) = &self.load else { return None };
+        let circuits = managed.state.tree().circuits().iter();
+        let wanted =
+            circuits.filter(|circuit| wanted.circuit.as_ref().is_none_or(|wanted| *wanted == circuit.id));
+        let told = wanted.map(|circuit| CircuitHistory {
+            circuit: circuit.id.clone(),
+            name: circuit.label().into(),
+            rows: managed.history.of(&circuit.id).to_vec(),
+        });
+        Some(told.collect())
+    }
+}
