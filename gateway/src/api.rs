@@ -51,6 +51,7 @@ pub(crate) mod tariffs;
 mod token_groups;
 mod tokens;
 mod transactions;
+mod vehicles;
 
 use self::problem::Problem;
 use self::routes::ROUTES;

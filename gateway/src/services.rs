@@ -29,3 +29,4 @@ pub mod tariff_assignments;
 pub mod tariffs;
 pub mod token_groups;
 pub mod tokens;
+pub mod vehicles;

@@ -157,6 +157,10 @@ text_id!(
     CircuitId, "circuit id", 36, ['/']
 );
 text_id!(
+    /// A vehicle of a fleet, as its operator names it. At most 36 characters.
+    VehicleId, "vehicle id", 36, ['/']
+);
+text_id!(
     /// The public place, as partners see it. At most 36 characters (OCPI 2.2.1 mod_locations).
     LocationId, "location id", 36, ['/', ' ']
 );

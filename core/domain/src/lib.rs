@@ -45,3 +45,4 @@ pub mod time;
 pub mod token;
 pub mod transaction;
 pub mod unit;
+pub mod vehicle;

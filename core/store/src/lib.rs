@@ -42,3 +42,4 @@ pub mod tariffs;
 pub mod token_groups;
 pub mod tokens;
 pub mod transactions;
+pub mod vehicles;

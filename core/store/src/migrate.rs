@@ -21,6 +21,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0010__station_tariffs", include_str!("../migrations/sqlite/V0010__station_tariffs.sql")),
     ("V0011__ledgers", include_str!("../migrations/sqlite/V0011__ledgers.sql")),
     ("V0012__needs", include_str!("../migrations/sqlite/V0012__needs.sql")),
+    ("V0013__vehicles", include_str!("../migrations/sqlite/V0013__vehicles.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -35,6 +36,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0010__station_tariffs", include_str!("../migrations/postgres/V0010__station_tariffs.sql")),
     ("V0011__ledgers", include_str!("../migrations/postgres/V0011__ledgers.sql")),
     ("V0012__needs", include_str!("../migrations/postgres/V0012__needs.sql")),
+    ("V0013__vehicles", include_str!("../migrations/postgres/V0013__vehicles.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

@@ -11,6 +11,7 @@ use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
     load_history, location_access, locations, messages, meter_keys, reports, rulings, sessions, site_load,
     site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups, tokens, transactions,
+    vehicles,
 };
 
 const SCHEME: &str = "api_key";
@@ -42,6 +43,7 @@ const SCHEME: &str = "api_key";
         tariffs::price::price, tariffs::price::simulate,
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
         token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
+        vehicles::list, vehicles::create, vehicles::read, vehicles::put, vehicles::delete,
         reports::authorizations,
         commands::list, commands::read,
         events::watch,

@@ -7,7 +7,7 @@ use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
     load_history, location_access, locations, messages, meter_keys, openapi, reports, rulings, sessions,
     site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups, tokens,
-    transactions,
+    transactions, vehicles,
 };
 
 /// An HTTP method the API uses.
@@ -155,6 +155,12 @@ routes! {
     PUT    "/tokens/{uid}"                                       WRITE       tokens::put;
     PATCH  "/tokens/{uid}"                                       WRITE       tokens::change;
     DELETE "/tokens/{uid}"                                       WRITE       tokens::delete;
+
+    GET    "/vehicles"                                           READ        vehicles::list;
+    POST   "/vehicles"                                           WRITE       vehicles::create;
+    GET    "/vehicles/{id}"                                      READ        vehicles::read;
+    PUT    "/vehicles/{id}"                                      WRITE       vehicles::put;
+    DELETE "/vehicles/{id}"                                      WRITE       vehicles::delete;
 
     GET    "/token-groups"                                       READ        token_groups::list;
     POST   "/token-groups"                                       WRITE       token_groups::create;

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::house::House;
 
 /// No vehicle takes in more.
-const ENERGY_MAX_WH: i64 = 100_000_000;
+pub(super) const ENERGY_MAX_WH: i64 = 100_000_000;
 
 /// What an operator said about a session; `None`: nothing.
 ///
@@ -96,7 +96,7 @@ fn flaws_of(wish: &Wish) -> Vec<Flaw> {
 }
 
 /// A site that is not there reads it when it is.
-async fn tell(house: &House, caller: &Caller, session: &Session) {
+pub(super) async fn tell(house: &House, caller: &Caller, session: &Session) {
     let Ok(Some(station)) = house.store.find_station(&session.station).await else { return };
     let locate = Locate { tenant: caller.tenant.clone(), site: station.site() };
     if let Ok(Ok(site)) = house.sites.send(locate).await {

@@ -28,3 +28,4 @@ mod site_settings;
 mod strays;
 mod tariffs;
 mod tokens;
+mod vehicles;

@@ -23,3 +23,4 @@ mod station_tariffs;
 mod stations;
 mod strays;
 mod tariffs;
+mod vehicles;

@@ -24,6 +24,7 @@ use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::telemetry;
 use ringmain_domain::time::Timestamp;
+use ringmain_domain::time::local::Zone;
 use ringmain_store::ledgers::{LedgerOf, Transacted};
 use ringmain_store::store::{Store, StoreError};
 
@@ -66,6 +67,8 @@ pub(super) struct Managed {
     timer: Option<(Timestamp, SpawnHandle)>,
     alarms: VecDeque<LoadAlarm>,
     settings: Arc<SiteSettings>,
+    /// The clock of the location, for departures of fleets.
+    zone: Zone,
     /// What was said about cars is being looked up.
     is_looking_up: bool,
     /// Something was said meanwhile.
@@ -87,6 +90,7 @@ struct Start {
     of: LedgerOf,
     ledger: Ledger,
     settings: SiteSettings,
+    zone: Zone,
     signals: BTreeMap<CircuitId, Vec<Signal>>,
     stations: Vec<StationSnapshot>,
 }
@@ -130,17 +134,19 @@ impl Site {
             let Some(stored) = store.site_tree(&tenant, &location).await? else { return Ok(None) };
             let ledger = store.claim_ledger(&tenant, &location, &stored.tree).await?;
             let settings = store.site_settings(&tenant, &location).await?.unwrap_or_default();
+            let place = store.location(&tenant, &location).await?;
+            let zone = place.and_then(|place| Zone::named(&place.time_zone).ok()).unwrap_or(Zone::UTC);
             let signals = store.site_signals(&tenant, &location).await?;
             let stations = store.site_snapshots(&tenant, &id).await?;
             let evses = stored.tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            Ok(Some(Start { tree: stored.tree, of, ledger, settings, signals, stations }))
+            Ok(Some(Start { tree: stored.tree, of, ledger, settings, zone, signals, stations }))
         }
     }
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, of, ledger, settings, signals, stations } = start;
+        let Start { tree, of, ledger, settings, zone, signals, stations } = start;
         let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
             Load::Starting(waited) => waited,
             Load::Unmanaged | Load::Managed(_) => Vec::new(),
@@ -160,6 +166,7 @@ impl Site {
             timer: None,
             alarms: VecDeque::new(),
             settings: Arc::default(),
+            zone,
             is_looking_up: false,
             needs_moved: false,
             told: setpoints::Told::default(),

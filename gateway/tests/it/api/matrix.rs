@@ -72,6 +72,7 @@ async fn another_tenant_sees_nothing_of_ours() {
     rig.add_session(&station, "T1", 0, true).await;
     rig.post("/tokens", json!({"uid": "A1"})).await;
     rig.post("/token-groups", json!({"id": "fleet", "name": "Fleet"})).await;
+    rig.post("/vehicles", json!({"id": "bus-7", "name": "Bus 7"})).await;
     let command = rig.post("/charging-stations/CS-1/commands", json!({"command": "reset"})).await.json();
     let keys = rig.send_as(&rig.administrator, "GET", "/api-keys", None, &[]).await.json();
     let cdr = rig.get("/cdrs").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
@@ -114,6 +115,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/tariff-assignments/{id}", format!("/tariff-assignments/{}", assignment["id"].as_str().unwrap())),
         ("/meter-keys/{serial}", "/meter-keys/M1".to_owned()),
         ("/tokens/{uid}", "/tokens/A1".to_owned()),
+        ("/vehicles/{id}", "/vehicles/bus-7".to_owned()),
         ("/token-groups/{id}", "/token-groups/FLEET".to_owned()),
         ("/commands/{id}", format!("/commands/{}", command["id"].as_str().unwrap())),
         ("/api-keys/{id}", format!("/api-keys/{}", keys["items"][0]["id"].as_str().unwrap())),

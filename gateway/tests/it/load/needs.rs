@@ -1,6 +1,7 @@
 //! What a car says it needs, over a real socket: the answer, the profile that follows, and what an operator's word changes.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+use ringmain_gateway::clock;
 use serde_json::{Value, json};
 
 use super::evse;
@@ -74,7 +75,7 @@ async fn a_car_that_says_what_it_needs_gets_a_profile_and_an_operators_word_goes
 
     let station = Station::booted(&node.addresses, "CS-00", "ocpp2.0.1").await;
     let mut station = Obedient { station, told: Vec::new() };
-    let started = json!({"eventType": "Started", "timestamp": "2026-11-01T08:00:00Z", "triggerReason": "Authorized", "seqNo": 0,
+    let started = json!({"eventType": "Started", "timestamp": clock::now().to_string(), "triggerReason": "Authorized", "seqNo": 0,
         "transactionInfo": {"transactionId": "T1"}, "evse": {"id": 1, "connectorId": 1},
         "idToken": {"idToken": "A1", "type": "ISO14443"}});
     station.call("TransactionEvent", &started).await;
@@ -90,6 +91,26 @@ async fn a_car_that_says_what_it_needs_gets_a_profile_and_an_operators_word_goes
     };
     let told = [json!("2100-01-01T00:00:00.000Z"), json!(false), json!(20_000)];
     assert_eq!(stands(&api).await, told, "a car's word is no deadline");
+    let every_day = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let departure = json!({"weekdays": every_day, "at": "06:30", "energy_wh": 30_000});
+    api.change(
+        "PUT",
+        "/vehicles/bus-7",
+        &json!({"name": "Bus 7", "tokens": ["A1"], "schedule": [departure]}),
+    )
+    .await;
+    let [departs_at, deadline, asked] = eventually!("the fleet's plan counts", {
+        let stands = stands(&api).await;
+        (stands[2] == 30_000).then_some(stands)
+    });
+    assert_eq!(deadline, true);
+    let in_berlin = ["T04:30:00.000Z", "T05:30:00.000Z"];
+    assert!(
+        in_berlin.iter().any(|time| departs_at.as_str().unwrap().ends_with(time)),
+        "{departs_at} {asked}"
+    );
+    assert_eq!(api.send("DELETE", "/vehicles/bus-7", &[], None).await.status, 204);
+    eventually!("it is no vehicle of the fleet any more", (stands(&api).await == told).then_some(()));
     let session = api.sessions("CS-00").await[0]["id"].as_str().unwrap().to_owned();
     let path = format!("/sessions/{session}/charging-need");
     api.change("PUT", &path, &json!({"departs_at": "2099-01-01T00:00:00Z"})).await;

@@ -7,6 +7,7 @@ use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::load::allocation::{Input, Stranger};
 use ringmain_domain::load::need::Need;
 use ringmain_domain::load::settings::SiteSettings;
+use ringmain_domain::time::local::Zone;
 use ringmain_store::charging_needs::Stated;
 use ringmain_store::store::{Store, StoreError};
 
@@ -53,8 +54,8 @@ impl Site {
         }
         managed.is_looking_up = true;
         managed.needs_moved = false;
-        let settings = managed.settings.clone();
-        let found = async move { needs_of(&store, &tenant, &settings, strangers).await };
+        let (settings, zone) = (managed.settings.clone(), managed.zone.clone());
+        let found = async move { needs_of(&store, &tenant, (&settings, &zone), strangers).await };
         ctx.spawn(found.into_actor(self).map(move |found, site, ctx| site.looked_up(generation, found, ctx)));
     }
 
@@ -89,7 +90,7 @@ impl Site {
 async fn needs_of(
     store: &Store,
     tenant: &TenantId,
-    settings: &SiteSettings,
+    (settings, zone): (&SiteSettings, &Zone),
     strangers: Vec<Stranger>,
 ) -> Result<Vec<(Stranger, Need)>, StoreError> {
     let mut needs = Vec::with_capacity(strangers.len());
@@ -105,11 +106,13 @@ async fn needs_of(
                 Stated::ByCar(_) | Stated::ByOperator(..) => {}
             }
         }
-        if !settings.class_permille.is_empty()
-            && let Some(uid) = &stranger.token
-        {
-            let token = store.token(tenant, uid).await?;
-            need.class_permille = settings.class_of(token.and_then(|token| token.group).as_ref());
+        if let Some(uid) = &stranger.token {
+            let vehicle = store.vehicle_of(tenant, uid).await?;
+            need.fleet = vehicle.map(|vehicle| vehicle.wish(stranger.arrived_at, zone));
+            if !settings.class_permille.is_empty() {
+                let token = store.token(tenant, uid).await?;
+                need.class_permille = settings.class_of(token.and_then(|token| token.group).as_ref());
+            }
         }
         needs.push((stranger, need));
     }
