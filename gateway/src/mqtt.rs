@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ringmain_domain::id::{CircuitId, LocationId, TenantId};
 use ringmain_domain::telemetry;
-use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -95,27 +95,34 @@ impl Outcome {
 pub async fn run(house: Arc<House>, mut setpoints: mpsc::Receiver<Setpoint>) {
     let config = house.config.mqtt.clone();
     let Some(options) = options(&config) else { return };
-    let (client, mut events) = AsyncClient::new(options, REQUESTS_MAX);
+    let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
+    // Side by side, not in one `select!`: a set-point must not break off a connection that is being made.
+    let telling = async {
+        while let Some(setpoint) = setpoints.recv().await {
+            tell(&client, &config.prefix, &setpoint);
+        }
+    };
+    tokio::join!(listen(&house, &config, &client, events), telling);
+}
+
+async fn listen(house: &House, config: &Mqtt, client: &AsyncClient, mut events: EventLoop) {
     let connected = metrics::gauge!(telemetry::MQTT_CONNECTED);
     loop {
-        tokio::select! {
-            event = events.poll() => match event {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    connected.set(1.0);
-                    tracing::info!(broker = ?config.broker.0, "connected to the broker");
-                    subscribe(&client, &config.prefix);
-                }
-                Ok(Event::Incoming(Packet::Publish(message))) => {
-                    take(&house, &client, &mut events, &config.prefix, &message).await;
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    connected.set(0.0);
-                    lost(&error);
-                    tokio::time::sleep(AGAIN_AFTER).await;
-                }
-            },
-            Some(setpoint) = setpoints.recv() => tell(&client, &config.prefix, &setpoint),
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                connected.set(1.0);
+                tracing::info!(broker = ?config.broker.0, "connected to the broker");
+                subscribe(client, &config.prefix);
+            }
+            Ok(Event::Incoming(Packet::Publish(message))) => {
+                take(house, client, &mut events, &config.prefix, &message).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                connected.set(0.0);
+                tracing::warn!(%error, "no connection to the broker");
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
         }
     }
 }
@@ -199,10 +206,6 @@ fn tell(client: &AsyncClient, prefix: &str, setpoint: &Setpoint) {
     if client.try_publish(topic, QoS::AtMostOnce, true, body).is_err() {
         tracing::debug!("the broker's client has no room for a set-point: the next one says it again");
     }
-}
-
-fn lost(error: &ConnectionError) {
-    tracing::warn!(%error, "no connection to the broker");
 }
 
 /// Which circuit a topic names.

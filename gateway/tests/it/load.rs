@@ -14,9 +14,11 @@ use crate::rig::eventually;
 use crate::rig::node::Node;
 use crate::rig::stores::TestStore;
 
+mod deaf;
 mod field;
 mod mqtt;
 mod needs;
+mod obedient;
 
 use field::{Field, Nudge};
 

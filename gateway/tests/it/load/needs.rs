@@ -1,60 +1,14 @@
 //! What a car says it needs, over a real socket: the answer, the profile that follows, and what an operator's word changes.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
-use ringmain_gateway::clock;
 use serde_json::{Value, json};
 
 use super::evse;
+use super::obedient::Obedient;
 use crate::rig::eventually;
 use crate::rig::node::Node;
 use crate::rig::station::Station;
 use crate::rig::stores::TestStore;
-
-/// Obeys, and keeps every limit it is told for its transaction, in A.
-struct Obedient {
-    station: Station,
-    told: Vec<f64>,
-}
-
-impl Obedient {
-    /// A call and its answer; orders that come before it are obeyed.
-    async fn call(&mut self, action: &str, payload: &Value) -> Value {
-        let id = self.station.begin(action, payload).await;
-        loop {
-            let frame = self.station.frame().await;
-            if frame[0] == 3 && frame[1] == json!(id) {
-                return frame[2].clone();
-            }
-            self.obey(&frame).await;
-        }
-    }
-
-    /// Obeys until it has been told a limit for its transaction.
-    async fn next_limit(&mut self) -> f64 {
-        let before = self.told.len();
-        while self.told.len() == before {
-            let frame = self.station.frame().await;
-            self.obey(&frame).await;
-        }
-        *self.told.last().unwrap()
-    }
-
-    async fn obey(&mut self, frame: &Value) {
-        assert_eq!(frame[0], 2, "{frame}");
-        let profile = &frame[3]["chargingProfile"];
-        if profile["chargingProfilePurpose"] == "TxProfile" {
-            let limit = &profile["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"];
-            self.told.push(limit.as_f64().unwrap());
-        }
-        let period = json!({"startPeriod": 0, "limit": 0});
-        let answer = match frame[2].as_str().unwrap() {
-            "GetCompositeSchedule" => json!({"status": "Accepted", "schedule": {"evseId": 1, "duration": 60,
-                "scheduleStart": "2026-03-01T08:00:00Z", "chargingRateUnit": "A", "chargingSchedulePeriod": [period]}}),
-            _ => json!({"status": "Accepted"}),
-        };
-        self.station.answer(frame[1].as_str().unwrap(), &answer).await;
-    }
-}
 
 fn needs(max: u32) -> Value {
     json!({"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase", "departureTime": "2100-01-01T00:00:00Z",
@@ -73,12 +27,8 @@ async fn a_car_that_says_what_it_needs_gets_a_profile_and_an_operators_word_goes
     let grid = json!({"id": "grid", "limit": {"line_ma": [63_000, 63_000, 63_000]}});
     api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": [evse(0)]})).await;
 
-    let station = Station::booted(&node.addresses, "CS-00", "ocpp2.0.1").await;
-    let mut station = Obedient { station, told: Vec::new() };
-    let started = json!({"eventType": "Started", "timestamp": clock::now().to_string(), "triggerReason": "Authorized", "seqNo": 0,
-        "transactionInfo": {"transactionId": "T1"}, "evse": {"id": 1, "connectorId": 1},
-        "idToken": {"idToken": "A1", "type": "ISO14443"}});
-    station.call("TransactionEvent", &started).await;
+    let mut station = Obedient::booted(&node, "CS-00").await;
+    station.start().await;
     assert!((station.next_limit().await - 32.0).abs() < 0.01, "nothing is known of the car");
     let answer = station.call("NotifyEVChargingNeeds", &needs(16)).await;
     assert_eq!(answer["status"], "Processing");
