@@ -1,5 +1,4 @@
 //! A station that accepts limits and draws what it likes: it is seen, the rest of the site gives way, and a person says when it is mended.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use serde_json::{Value, json};
 

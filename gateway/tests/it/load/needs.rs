@@ -1,5 +1,4 @@
 //! What a car says it needs, over a real socket: the answer, the profile that follows, and what an operator's word changes.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use serde_json::{Value, json};
 
