@@ -1,12 +1,15 @@
 //! Journal and sites on a real store: tickets, a poison fact, full queues, deaths and rebirths.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::Actor;
+use actix::{Actor, AsyncContext};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{ConnectorId, EvseId, LocationId, SiteId, StationId, TenantId, TransactionId};
+use ringmain_domain::id::{
+    ConnectorId, Epoch, EvseId, LocationId, SiteId, StationId, TenantId, TransactionId,
+};
 use ringmain_domain::location::{ChargingStation, ConnectorStatus};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::{MessageKey, TransactionPhase};
@@ -14,10 +17,11 @@ use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::{Numbering, TransactionFact};
+use ringmain_gateway::actors::connection::Connection;
 use ringmain_gateway::actors::journal::{self, Append, COALESCED_ROWS, Flush, Journal, NotCommitted, Note};
 use ringmain_gateway::actors::site::{Crash, Observe, SiteHandle, SiteParts};
 use ringmain_gateway::actors::site_directory::{DEATHS_MAX, Locate, NoSite, SiteDirectory};
-use ringmain_gateway::cluster::memory::MemoryRouting;
+use ringmain_gateway::cluster::memory::{MemoryRouting, Route};
 use ringmain_gateway::config::Config;
 use ringmain_gateway::live::LiveFeed;
 use ringmain_store::store::{Store, StoreSettings};
@@ -223,10 +227,15 @@ async fn what_a_full_mailbox_did_not_take_the_sweep_reads() {
     let mut station = ChargingStation::unknown(tenant, id, Registration::Accepted, NOW);
     station.location_id = Some(place.id);
     assert!(store.insert_station(&station).await.unwrap());
-    let directory = SiteDirectory::new(parts(store.clone(), LiveFeed::new(NOW)), 1).start();
+    let parts = parts(store.clone(), LiveFeed::new(NOW));
+    let routing = parts.routing.clone();
+    let directory = SiteDirectory::new(parts, 1).start();
     let site = locate(&directory).await.unwrap();
     assert_eq!(site.addr().send(Observe).await.unwrap().connectors, [0; 6]);
-    // The store learns of a connector; the site is told of it only after its mailbox has overflowed.
+    // The store learns of a connector and the routing of a connection; the site is told of neither once its mailbox has overflowed.
+    let connection = actix::Context::<Connection>::new().address();
+    let route = Route { epoch: Epoch(7), connection, source: Ipv4Addr::LOCALHOST.into() };
+    assert!(routing.claim(&station.id, route).is_ok());
     store.append(&[status("CS-1", ConnectorStatus::Faulted)]).await.unwrap();
     let snapshot = StationSnapshot { station, connectors: Vec::new(), open: Vec::new() };
     let snapshot = Arc::new(snapshot);
@@ -234,6 +243,9 @@ async fn what_a_full_mailbox_did_not_take_the_sweep_reads() {
         // A clone each time: each has a place of its own even in a full mailbox, and the bound must hold all the same.
         site.clone().tell(site::Input::Changed(Box::new((*snapshot).clone())));
     }
-    until("the sweep", async || site.addr().send(Observe).await.unwrap().connectors.iter().sum::<u32>() == 1)
-        .await;
+    until("the sweep", async || {
+        let seen = site.addr().send(Observe).await.unwrap();
+        (seen.connectors.iter().sum::<u32>(), seen.online) == (1, 1)
+    })
+    .await;
 }
