@@ -6,12 +6,14 @@
 //!
 //! Never: a decision about load, a format of its own.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_domain::id::{CircuitId, LocationId, TenantId};
 use ringmain_domain::telemetry;
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS};
+use ringmain_store::store::StoreError;
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubscribeReasonCode};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -24,13 +26,15 @@ use crate::services::site_load as service;
 
 /// Set-points on their way to the broker; when it is full the next one, ten seconds later, says the same.
 pub const SETPOINTS_MAX: usize = 1_024;
-/// The longest message, in bytes.
+/// The longest message that is read, in bytes.
 const MESSAGE_MAX: usize = 64 * 1024;
+/// The longest that is taken from the wire: it is refused then. A longer one breaks the connection, so the broker must not let it through.
+const PACKET_MAX: usize = 16 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long to wait after the connection was lost.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// Requests that wait inside the client.
-const REQUESTS_MAX: usize = 64;
+/// Requests that wait inside the client: more than set-points, so that these never keep an acknowledgement out.
+const REQUESTS_MAX: usize = 2 * SETPOINTS_MAX;
 
 /// What the battery of a circuit is to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,33 +100,91 @@ pub async fn run(house: Arc<House>, mut setpoints: mpsc::Receiver<Setpoint>) {
     let config = house.config.mqtt.clone();
     let Some(options) = options(&config) else { return };
     let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
+    let broker = Broker { house, client, prefix: config.prefix, is_heard: Cell::new(false) };
     // Side by side, not in one `select!`: a set-point must not break off a connection that is being made.
     let telling = async {
         while let Some(setpoint) = setpoints.recv().await {
-            tell(&client, &config.prefix, &setpoint);
+            broker.tell(&setpoint);
         }
     };
-    tokio::join!(listen(&house, &config, &client, events), telling);
+    tokio::join!(broker.listen(events), telling);
 }
 
-async fn listen(house: &House, config: &Mqtt, client: &AsyncClient, mut events: EventLoop) {
-    let connected = metrics::gauge!(telemetry::MQTT_CONNECTED);
-    loop {
-        match events.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                connected.set(1.0);
-                tracing::info!(broker = ?config.broker.0, "connected to the broker");
-                subscribe(client, &config.prefix);
+/// The broker, as this node talks to it.
+struct Broker {
+    house: Arc<House>,
+    client: AsyncClient,
+    prefix: Box<str>,
+    /// It is connected, and takes our subscriptions.
+    is_heard: Cell<bool>,
+}
+
+// === impl Broker ===
+
+impl Broker {
+    async fn listen(&self, mut events: EventLoop) {
+        self.now_heard(false);
+        let mut wanted = Vec::new();
+        loop {
+            match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    tracing::info!(prefix = %self.prefix, "connected to the broker");
+                    wanted = vec!["readings", "limits"];
+                }
+                Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                    if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+                        tracing::warn!(prefix = %self.prefix, "the broker refuses a subscription: its ACL must let it");
+                    } else {
+                        self.now_heard(true);
+                    }
+                }
+                Ok(Event::Incoming(Packet::Publish(message))) => self.take(&mut events, &message).await,
+                Ok(_) => {}
+                Err(error) => {
+                    self.now_heard(false);
+                    tracing::warn!(%error, "no connection to the broker");
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
             }
-            Ok(Event::Incoming(Packet::Publish(message))) => {
-                take(house, client, &mut events, &config.prefix, &message).await;
-            }
-            Ok(_) => {}
-            Err(error) => {
-                connected.set(0.0);
-                tracing::warn!(%error, "no connection to the broker");
-                tokio::time::sleep(AGAIN_AFTER).await;
-            }
+            // What found no room is asked for again with the next event.
+            wanted.retain(|what| !self.subscribe(what));
+        }
+    }
+
+    fn now_heard(&self, is_heard: bool) {
+        self.is_heard.set(is_heard);
+        metrics::gauge!(telemetry::MQTT_CONNECTED).set(if is_heard { 1.0 } else { 0.0 });
+    }
+
+    /// A reading that waited somewhere is worth nothing, so the broker is not asked to keep any; a limit must not be lost.
+    fn subscribe(&self, what: &str) -> bool {
+        let kept = if what == "limits" { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        self.client.try_subscribe(format!("{}/+/+/+/{what}", self.prefix), kept).is_ok()
+    }
+
+    /// Takes a message, and acknowledges it unless it must come again.
+    async fn take(&self, events: &mut EventLoop, message: &Publish) {
+        let outcome = taken(&self.house, &self.prefix, message).await;
+        metrics::counter!(telemetry::MQTT_MESSAGES, "outcome" => outcome.as_str()).increment(1);
+        if outcome == Outcome::Deferred || self.client.try_ack(message).is_err() {
+            // A broker gives what was not acknowledged again when the client comes back, and all that came after it, in order.
+            self.now_heard(false);
+            events.clean();
+            events.state.events.clear();
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Told again every ten seconds, so none has to be kept for a broker that is away, or by it.
+    fn tell(&self, setpoint: &Setpoint) {
+        if !self.is_heard.get() {
+            return;
+        }
+        let Setpoint { tenant, location, circuit, battery_ma } = setpoint;
+        let topic = format!("{}/{tenant}/{location}/{circuit}/setpoint", self.prefix);
+        let body = serde_json::to_vec(&SetpointBody { battery_ma: *battery_ma }).unwrap_or_default();
+        if self.client.try_publish(topic, QoS::AtMostOnce, false, body).is_err() {
+            tracing::debug!("the broker's client has no room for a set-point: the next one says it again");
         }
     }
 }
@@ -131,31 +193,12 @@ fn options(config: &Mqtt) -> Option<MqttOptions> {
     let (host, port) = config.place()?;
     let mut options = MqttOptions::new(&*config.client_id, host, port);
     options.set_keep_alive(KEEP_ALIVE).set_clean_session(false).set_manual_acks(true);
-    options.set_max_packet_size(MESSAGE_MAX, MESSAGE_MAX);
+    options.set_max_packet_size(PACKET_MAX, PACKET_MAX);
     if let Some(username) = &config.username {
         let password = config.password.as_ref().map_or("", |password| password.reveal());
         options.set_credentials(&**username, password);
     }
     Some(options)
-}
-
-fn subscribe(client: &AsyncClient, prefix: &str) {
-    for what in ["readings", "limits"] {
-        if client.try_subscribe(format!("{prefix}/+/+/+/{what}"), QoS::AtLeastOnce).is_err() {
-            tracing::warn!(what, "the broker's client has no room for a subscription");
-        }
-    }
-}
-
-/// Takes a message, and acknowledges it unless it must come again.
-async fn take(house: &House, client: &AsyncClient, events: &mut EventLoop, prefix: &str, message: &Publish) {
-    let outcome = taken(house, prefix, message).await;
-    metrics::counter!(telemetry::MQTT_MESSAGES, "outcome" => outcome.as_str()).increment(1);
-    if outcome == Outcome::Deferred || client.try_ack(message).is_err() {
-        // A broker gives what was not acknowledged again when the client comes back.
-        events.clean();
-        tokio::time::sleep(AGAIN_AFTER).await;
-    }
 }
 
 async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
@@ -164,6 +207,10 @@ async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
         tracing::warn!(%topic, "a topic names no circuit");
         return Outcome::Unreadable;
     };
+    if message.payload.len() > MESSAGE_MAX {
+        tracing::warn!(%topic, bytes = message.payload.len(), "a message of the broker is too long");
+        return Outcome::Unreadable;
+    }
     let caller = Caller::of_broker(tenant);
     let result = match what {
         What::Readings => match serde_json::from_slice::<ReadingsRequest>(&message.payload) {
@@ -174,6 +221,10 @@ async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
             Err(error) => return unreadable(topic, &error),
         },
         What::Limits => match serde_json::from_slice::<LimitsBody>(&message.payload) {
+            // Given again at every subscription: it fills a void, and never undoes what was said since.
+            Ok(_) if message.retain && service::has_limits(house, &caller, &location, &circuit).await => {
+                return Outcome::Stale;
+            }
             Ok(limits) => {
                 service::put_limits(house, &caller, (&location, &circuit), limits.into_signals()).await
             }
@@ -182,9 +233,10 @@ async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
     };
     match result {
         Ok(()) => Outcome::Taken,
-        Err(Refusal::Store(error)) => {
+        Err(Refusal::Store(error @ (StoreError::Unavailable { .. } | StoreError::Unknown { .. }))) => {
             tracing::warn!(%error, %topic, "a message of the broker is put off");
-            Outcome::Deferred
+            // A reading is too old by then.
+            if what == What::Limits { Outcome::Deferred } else { Outcome::Refused }
         }
         Err(refusal) => {
             tracing::warn!(%refusal, %topic, "a message of the broker is refused");
@@ -196,16 +248,6 @@ async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
 fn unreadable(topic: &str, error: &serde_json::Error) -> Outcome {
     tracing::warn!(%topic, %error, "a message of the broker cannot be read");
     Outcome::Unreadable
-}
-
-fn tell(client: &AsyncClient, prefix: &str, setpoint: &Setpoint) {
-    let Setpoint { tenant, location, circuit, battery_ma } = setpoint;
-    let topic = format!("{prefix}/{tenant}/{location}/{circuit}/setpoint");
-    let body = serde_json::to_vec(&SetpointBody { battery_ma: *battery_ma }).unwrap_or_default();
-    // Kept by the broker, for a controller that comes later.
-    if client.try_publish(topic, QoS::AtMostOnce, true, body).is_err() {
-        tracing::debug!("the broker's client has no room for a set-point: the next one says it again");
-    }
 }
 
 /// Which circuit a topic names.

@@ -163,6 +163,9 @@ pub struct Session {
     pub meter_last_at: Option<Timestamp>,
     /// Power at the last reading that says so, in W.
     pub power_w: Option<i64>,
+    /// When that reading was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_at: Option<Timestamp>,
     /// State of charge at the last reading that says so, in thousandths.
     pub soc_permille: Option<i64>,
     /// Does energy flow, as far as the last fact says?
@@ -356,6 +359,7 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         meter_last_wh: None,
         meter_last_at: None,
         power_w: None,
+        power_at: None,
         soc_permille: None,
         energy_flows: false,
         stop_reason: None,
@@ -405,7 +409,9 @@ impl Session {
             self.flag(SessionFlag::TimeRepaired);
         }
         let readings = meter::Readings::of(&[fact]);
-        self.power_w = readings.power_w().or(self.power_w);
+        if let Some((at, watts)) = readings.power() {
+            (self.power_w, self.power_at) = (Some(watts), Some(at));
+        }
         self.soc_permille = readings.soc_permille().or(self.soc_permille);
         self.energy_flows = match (fact.phase, fact.charging_state) {
             (TransactionPhase::Ended, _) => false,

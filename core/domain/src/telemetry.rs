@@ -69,7 +69,7 @@ metrics! {
     /// Limits exceeded.
     LIMITS_OVER = "ringmain_site_limits_over", Gauge, "limits of circuits that carry more than they may, as measured";
     /// Meters not to be believed.
-    METERS_STALE = "ringmain_site_meters_stale", Gauge, "circuits whose meter is silent, stands still or cannot be right";
+    METERS_STALE = "ringmain_site_meters_stale", Gauge, "circuits whose meter is silent or cannot be right";
     /// Deaf EVSEs.
     EVSES_DEAF = "ringmain_site_evses_deaf", Gauge, "EVSEs that drew more than they were allowed and count with all they can draw";
     /// Messages of the broker.

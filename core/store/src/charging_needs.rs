@@ -26,6 +26,11 @@ pub(crate) static KEEP: Texts = Texts {
           WHERE excluded.stated_at >= charging_needs.stated_at",
 };
 
+/// An operator's word is what was said last, whatever the clock says.
+const ENTER: &str = "INSERT INTO charging_needs (tenant, station, evse, source, transaction_id, stated_at, document) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, station, evse, source) DO UPDATE SET \
+     transaction_id = excluded.transaction_id, stated_at = excluded.stated_at, document = excluded.document";
+
 /// What was last said about the car at one EVSE: it may be the car before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatedNeed {
@@ -73,7 +78,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut row = params![tenant, station, evse, ENTRY, Some(transaction.as_str()), now];
         row.push(Param::json(wish)?);
-        self.engine().change(KEEP.one, row).await.map(drop)
+        self.engine().change(ENTER, row).await.map(drop)
     }
 
     /// Takes an operator's word about a transaction back; `false`: there was none.

@@ -39,7 +39,7 @@ pub(super) struct CircuitLoadBody {
     id: String,
     name: String,
     limits: Vec<LimitLoadBody>,
-    /// Its building load is missing, stale, frozen or impossible: what it was designed for counts.
+    /// Its building load is missing, stale or impossible: what it was designed for counts.
     meter_stale: bool,
     /// What its battery is asked to give so that the plan holds, in mA on L1, L2, L3.
     #[schema(value_type = [i64; 3])]
@@ -285,14 +285,14 @@ impl From<Signal> for SignalBody {
 
 impl From<LoadView> for LoadBody {
     fn from(view: LoadView) -> Self {
+        let circuits = view.circuits.into_iter().map(|circuit| {
+            let setpoint = view.setpoints.get(&circuit.circuit).copied();
+            CircuitLoadBody::of(circuit, &view.notes, setpoint)
+        });
         Self {
             managed: true,
             at: Some(view.at.into()),
-            circuits: view
-                .circuits
-                .into_iter()
-                .map(|circuit| CircuitLoadBody::of(circuit, &view.notes))
-                .collect(),
+            circuits: circuits.collect(),
             evses: view.evses.into_iter().map(EvseLoadBody::from).collect(),
             alarms: view.alarms.into_iter().map(AlarmBody::from).collect(),
         }
@@ -300,11 +300,11 @@ impl From<LoadView> for LoadBody {
 }
 
 impl CircuitLoadBody {
-    fn of(circuit: CircuitStanding, notes: &[CircuitNote]) -> Self {
+    fn of(circuit: CircuitStanding, notes: &[CircuitNote], setpoint: Option<[Milliamps; 3]>) -> Self {
         let note = notes.iter().find(|note| note.circuit == circuit.circuit);
         Self {
             meter_stale: note.is_some_and(|note| note.meter_stale),
-            battery_ma: note.map_or([Milliamps::ZERO; 3], |note| note.battery_ma),
+            battery_ma: setpoint.unwrap_or_default(),
             price_windows_lifted: note.is_some_and(|note| note.windows_lifted),
             id: circuit.circuit.as_str().to_owned(),
             name: circuit.name.into(),

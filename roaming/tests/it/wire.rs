@@ -60,6 +60,7 @@ fn session() -> Session {
         meter_last_wh: None,
         meter_last_at: None,
         power_w: None,
+        power_at: None,
         soc_permille: None,
         energy_flows: false,
         stop_reason: None,

@@ -23,8 +23,9 @@ use crate::load::tree::{Evse, EvseKey, Line, Output, SiteTree};
 use crate::session::{Session, SessionStatus};
 use crate::time::Timestamp;
 use crate::token::IdToken;
-use crate::unit::Milliamps;
+use crate::unit::{Milliamps, WattHours};
 
+pub mod needs;
 pub mod standing;
 mod supplying;
 
@@ -69,8 +70,8 @@ pub enum Input {
     },
     /// All that was said about a car that is connected, in the place of what was said before.
     Need {
-        /// Its station.
-        station: StationId,
+        /// Where it is.
+        evse: EvseKey,
         /// Its transaction.
         transaction: TransactionId,
         /// What was said.
@@ -121,26 +122,16 @@ struct Car {
     sampled_at: Option<Timestamp>,
     /// What it drew then, per line of its EVSE.
     drawn: Milliamps,
-    lag: Lag,
     /// What was said about it.
     need: Need,
     /// Was it looked up?
-    asked: bool,
+    is_looked_up: bool,
+    /// What the car asked for, for the whole session.
+    asked: Option<WattHours>,
+    /// When it came, on our clock where that is known: its station's may be wrong.
+    seen_at: Timestamp,
     /// Who charges.
     token: Option<TokenUid>,
-}
-
-/// A car of which it is to be looked up what was said about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranger {
-    /// Where.
-    pub evse: EvseKey,
-    /// Its transaction.
-    pub transaction: TransactionId,
-    /// Who charges, for looking up.
-    pub token: Option<TokenUid>,
-    /// Since when.
-    pub arrived_at: Timestamp,
 }
 
 /// The load of one site.
@@ -152,6 +143,8 @@ pub struct AllocationState {
     past: BTreeMap<CircuitId, Past>,
     /// By slot.
     cars: Vec<Option<Car>>,
+    /// How late samples are and how far clocks are off, by slot; a car that leaves takes nothing of it along.
+    lags: Vec<Lag>,
     plan: Option<LoadPlan>,
     plan_at: Timestamp,
 }
@@ -172,9 +165,9 @@ impl AllocationState {
         let supply = Supply::default();
         let rows = rows_of(&tree, &supply, now);
         let steering = SteeringState::new(owner, Pace::default(), &outlets, rows);
-        let cars = vec![None; outlets.len()];
+        let (cars, lags) = (vec![None; outlets.len()], vec![Lag::default(); outlets.len()]);
         let plan_at = now.plus_millis(GATHER_MS);
-        Self { tree, steering, supply, past: BTreeMap::new(), cars, plan: None, plan_at }
+        Self { tree, steering, supply, past: BTreeMap::new(), cars, lags, plan: None, plan_at }
     }
 
     /// The tree.
@@ -227,7 +220,7 @@ impl AllocationState {
             }
             Input::Session(session) => self.on_session(now, &session),
             Input::Open { station, sessions } => self.on_open(now, &station, &sessions),
-            Input::Need { station, transaction, need } => self.on_need(now, &station, &transaction, &need),
+            Input::Need { evse, transaction, need } => self.on_need(now, &evse, &transaction, &need),
             Input::Settings(settings) => self.on_settings(now, &settings),
             Input::Building { circuit, reading } => self.on_building(now, circuit, reading),
             Input::Battery { circuit, battery } => self.on_battery(now, &circuit, &battery),
@@ -282,9 +275,12 @@ impl AllocationState {
         let Some(evse) = session.evse else { return Vec::new() };
         let key = EvseKey { station: session.station.clone(), evse };
         let Some(slot) = self.tree.place(&key) else { return Vec::new() };
+        let mut effects = self.moved(now, slot, session);
         let mut heard = Vec::new();
         if session.status == SessionStatus::Active {
-            self.greet(slot, key, session, &mut heard);
+            // Its first word has just come: whatever its station's clock says, that is when.
+            let seen_at = if session.facts <= 1 { now } else { session.started_at };
+            self.greet(slot, Demand::new(key, session.started_at), session, (seen_at, &mut heard));
             heard.extend(self.sample(now, slot, session));
         } else {
             if let Some(seat) = self.cars.get_mut(slot) {
@@ -293,13 +289,32 @@ impl AllocationState {
             heard.push(EvseInput::Ended(session.transaction.clone()));
         }
         let hear = |input| self.steering.apply(now, SteeringInput::Evse(slot, input));
-        let effects = heard.into_iter().flat_map(hear).collect();
+        effects.extend(heard.into_iter().flat_map(hear));
         self.plan_soon(now);
         effects
     }
 
+    /// A late word can move a transaction to another EVSE: it is not at two.
+    fn moved(&mut self, now: Timestamp, slot: Slot, session: &Session) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for other in self.slots_of(&session.station).into_iter().filter(|other| *other != slot) {
+            let Some(seat) = self.cars.get_mut(other) else { continue };
+            if seat.take_if(|car| car.transaction == session.transaction).is_some() {
+                let ended = SteeringInput::Evse(other, EvseInput::Ended(session.transaction.clone()));
+                effects.extend(self.steering.apply(now, ended));
+            }
+        }
+        effects
+    }
+
     /// A car that was not known begins; of two that claim one EVSE the later counts.
-    fn greet(&mut self, slot: Slot, key: EvseKey, session: &Session, heard: &mut Vec<EvseInput>) {
+    fn greet(
+        &mut self,
+        slot: Slot,
+        mut demand: Demand,
+        session: &Session,
+        (seen_at, heard): (Timestamp, &mut Vec<EvseInput>),
+    ) {
         let Some(seat) = self.cars.get_mut(slot) else { return };
         let is_later = |car: &Car| session.started_at > car.demand.arrived_at;
         match seat {
@@ -310,70 +325,31 @@ impl AllocationState {
             Some(car) if !is_later(car) => return,
             Some(_) | None => {}
         }
-        let mut demand = Demand::new(key, session.started_at);
         demand.delivered_wh = session.energy;
         *seat = Some(Car {
             transaction: session.transaction.clone(),
             demand,
             sampled_at: None,
             drawn: Milliamps::ZERO,
-            lag: Lag::default(),
             need: Need::default(),
-            asked: false,
+            is_looked_up: false,
+            asked: None,
+            seen_at,
             token: session.token.as_ref().map(IdToken::lookup_uid),
         });
         heard.push(EvseInput::Started(session.transaction.clone()));
     }
 
-    fn on_need(
-        &mut self,
-        now: Timestamp,
-        station: &StationId,
-        transaction: &TransactionId,
-        need: &Need,
-    ) -> Vec<Effect> {
-        let meant = |car: &Car| car.transaction == *transaction && car.demand.evse.station == *station;
-        let seats = self.cars.iter_mut().enumerate();
-        let mut cars = seats.filter_map(|(slot, seat)| Some((slot, seat.as_mut()?)));
-        let Some((slot, car)) = cars.find(|(_, car)| meant(car)) else { return Vec::new() };
-        let before = std::mem::replace(&mut car.need, *need).car;
-        car.asked = true;
-        need.put_into(&mut car.demand, now);
-        self.plan_soon(now);
-        // A car that says what it needs waits for a profile, whether that is another one or not (K15.FR.08, K16.FR.02).
-        if need.car.is_some() && need.car != before {
-            return self.steering.apply(now, SteeringInput::Evse(slot, EvseInput::Asked));
-        }
-        Vec::new()
-    }
-
-    /// Cars of which nobody has looked up yet what was said about them.
-    pub fn strangers(&self) -> impl Iterator<Item = Stranger> {
-        let strangers = self.cars.iter().flatten().filter(|car| !car.asked);
-        strangers.map(|car| Stranger {
-            evse: car.demand.evse.clone(),
-            transaction: car.transaction.clone(),
-            token: car.token.clone(),
-            arrived_at: car.demand.arrived_at,
-        })
-    }
-
-    /// Something was said about cars at a station: it is to be looked up again.
-    pub fn forget_needs(&mut self, station: &StationId) {
-        let theirs = |car: &&mut Car| car.demand.evse.station == *station;
-        self.cars.iter_mut().flatten().filter(theirs).for_each(|car| car.asked = false);
-    }
-
     /// What the car draws, and what that teaches: only where nothing older can still be in force.
     fn sample(&mut self, now: Timestamp, slot: Slot, session: &Session) -> Option<EvseInput> {
         let evse = self.tree.evses().get(slot)?;
-        let (at, power) = session.meter_last_at.zip(session.power_w)?;
+        let (at, power) = session.power_at.zip(session.power_w)?;
         let car = self.cars.get_mut(slot)?.as_mut()?;
         if car.transaction != session.transaction || car.sampled_at.is_some_and(|last| last >= at) {
             return None;
         }
         car.sampled_at = Some(at);
-        let taken_at = car.lag.taken_at(now, at);
+        let taken_at = self.lags.get_mut(slot)?.taken_at(now, at);
         let offered = self.steering.in_force(taken_at, slot);
         car.drawn = per_line(evse, power);
         if let Some(offered_ma) = offered {

@@ -9,7 +9,7 @@ use crate::unit::{Milliamps, Watts};
 use super::policy::Policy;
 use super::reason::Cause;
 use super::rows::Rows;
-use super::supply::{CircuitSupply, Readings, Supply};
+use super::supply::{Battery, CircuitSupply, Readings, Supply};
 use super::tree::{Line, SiteTree};
 
 /// The instant a plan is for.
@@ -175,16 +175,59 @@ impl<'t> Capacity<'t> {
             if now.millis_since(battery.at) > supply.policy.stale_ms {
                 continue;
             }
-            note.battery_ma = Line::ALL.map(|line| {
-                // Loads have the promise taken off; without it the line would carry that much more.
-                let row = self.rows.number(place, line.index());
-                let limit = row.and_then(|row| self.rows.limit(row)).unwrap_or(i64::MAX);
-                let load = row.map_or(0, &loads_ma);
-                let promise = line.of(battery.promised_ma).0;
-                Milliamps(load.saturating_add(promise).saturating_sub(limit).clamp(0, promise.max(0)))
-            });
+            note.battery_ma = set_point(&self.rows, place, &battery, &loads_ma);
         }
     }
+}
+
+/// What a battery must give so that its circuit's rows hold with these loads, which have its promise taken off: without it they would be that
+/// much higher. Where power or a sum of arrows is full, so large a part of the promise on each line as it takes there.
+fn set_point(
+    rows: &Rows<'_>,
+    place: usize,
+    battery: &Battery,
+    load_of: &impl Fn(usize) -> i64,
+) -> [Milliamps; 3] {
+    let promise = battery.promised_ma.map(|line| line.0.max(0));
+    let excess = |row: usize, promised: i64| {
+        let limit = rows.limit(row).unwrap_or(i64::MAX);
+        load_of(row).saturating_add(promised).saturating_sub(limit).clamp(0, promised)
+    };
+    // In millionths of the promise, rounded up.
+    let part = |row: usize, promised: i64| {
+        let millionths = excess(row, promised).saturating_mul(1_000_000);
+        if promised > 0 { millionths.saturating_add(promised - 1) / promised } else { 0 }
+    };
+    let beyond = rows.beyond_lines(place, promise.map(Milliamps)).into_iter();
+    let whole = beyond.map(|(row, promised)| part(row, promised)).max().unwrap_or(0);
+    Line::ALL.map(|line| {
+        let promised = promise.get(line.index()).copied().unwrap_or(0);
+        let needed = rows.number(place, line.index()).map_or(0, |row| excess(row, promised));
+        let share = promised.saturating_mul(whole).saturating_add(999_999) / 1_000_000;
+        Milliamps(needed.max(share).min(promised))
+    })
+}
+
+/// What each battery must give so that everything that holds whatever anybody wishes holds with these currents of the EVSEs.
+#[must_use]
+pub fn set_points(
+    tree: &SiteTree,
+    supply: &Supply,
+    currents: &[Milliamps],
+    now: Timestamp,
+) -> BTreeMap<CircuitId, [Milliamps; 3]> {
+    let rows = hard_rows(tree, supply, now);
+    let loads: BTreeMap<usize, i64> =
+        rows.usage(currents).into_iter().map(|usage| (usage.row, usage.load)).collect();
+    let load_of = |row: usize| loads.get(&row).copied().unwrap_or(0);
+    let batteries = supply.circuits.iter().filter_map(|(circuit, known)| {
+        let place = tree.circuit_place(circuit)?;
+        let battery = known.battery?;
+        let is_heard = now.millis_since(battery.at) <= supply.policy.stale_ms;
+        let asked = if is_heard { set_point(&rows, place, &battery, &load_of) } else { NOTHING };
+        Some((circuit.clone(), asked))
+    });
+    batteries.collect()
 }
 
 /// The rows of an instant with all that holds whatever anybody wishes: limits, limits from outside, and the load that nobody controls. No peak
@@ -236,13 +279,12 @@ fn uncontrolled(tree: &SiteTree, supply: &Supply, place: usize, now: Timestamp) 
 
 /// The highest of the last minute, unless the meter is not to be believed.
 fn building(known: &CircuitSupply, policy: &Policy, now: Timestamp) -> Option<[Milliamps; 3]> {
-    let cannot_be = |lines: &[Milliamps; 3]| {
-        lines.iter().any(|line| {
-            (line.0 < 0 && !known.may_export) || known.breaker_ma.is_some_and(|breaker| *line > breaker)
-        })
-    };
     let is_bad = known.building.is_frozen(now)
-        || known.building.fresh(now, policy).last().is_some_and(|reading| cannot_be(&reading.line_ma));
+        || known
+            .building
+            .fresh(now, policy)
+            .last()
+            .is_some_and(|reading| !known.is_possible(&reading.line_ma));
     if is_bad { None } else { extreme(&known.building, policy, now, Milliamps::max) }
 }
 

@@ -76,14 +76,14 @@ pub struct Need {
 
 impl Need {
     /// Puts what was said into a demand, in the place of what was said before.
-    pub fn put_into(&self, demand: &mut Demand, now: Timestamp) {
+    ///
+    /// `asked` is what the car asked for, for the whole session.
+    pub fn put_into(&self, demand: &mut Demand, asked: Option<WattHours>) {
         let wishes = || [self.entry, self.fleet].into_iter().flatten();
         let car = self.car.map(|heard| heard.word);
         let answered = wishes().find_map(|wish| wish.departs_at);
         demand.departs_at = answered.or_else(|| car.and_then(|car| car.departs_at));
-        demand.energy_wh = wishes()
-            .find_map(|wish| wish.energy_wh)
-            .or_else(|| self.car.and_then(|heard| heard.energy_of_session(demand, now)));
+        demand.energy_wh = wishes().find_map(|wish| wish.energy_wh).or(asked);
         demand.trust = Trust { departure: answered.is_some() || self.trusts_cars, energy: false };
         demand.car_min_ma = car.and_then(|car| car.min_ma);
         demand.car_max_ma = car.and_then(|car| car.max_ma);
@@ -101,10 +101,23 @@ impl Heard {
         self.at >= started_at.plus_millis(-EARLY_MS)
     }
 
+    /// Was it said just now?
+    #[must_use]
+    pub fn is_news(&self, now: Timestamp) -> bool {
+        now.millis_since(self.at) <= JUST_NOW_MS
+    }
+
+    /// Does it say what was said before, a short time ago?
+    #[must_use]
+    pub fn repeats(&self, before: &Self) -> bool {
+        self.word == before.word && self.at.millis_since(before.at) <= JUST_NOW_MS
+    }
+
     /// What is asked for from now on comes on top of what the car had by then. Where that is not known any more, nothing is said.
-    fn energy_of_session(&self, demand: &Demand, now: Timestamp) -> Option<WattHours> {
+    #[must_use]
+    pub fn energy_of_session(&self, demand: &Demand, now: Timestamp) -> Option<WattHours> {
         let asked = self.word.energy_wh?;
-        if now.millis_since(self.at) <= JUST_NOW_MS {
+        if self.is_news(now) {
             Some(asked.plus(demand.delivered_wh))
         } else {
             (self.at.millis_since(demand.arrived_at) <= AT_FIRST_MS).then_some(asked)

@@ -260,22 +260,30 @@ impl<'t> Rows<'t> {
     /// its phasor rows as if all of it had the worst angle. Negative values give room.
     pub fn add_reserve(&mut self, circuit: usize, lines_ma: [Milliamps; 3]) {
         let layout = self.tree.layout();
-        let voltage = layout.voltage_v.get(circuit).copied();
-        let (Some(first), Some(circuit)) = (layout.first.get(circuit), self.tree.circuits().get(circuit))
-        else {
-            return;
-        };
-        let voltage = i64::from(voltage.filter(|volts| *volts > 0).unwrap_or(VOLTAGE_DEFAULT_V));
-        let sum = lines_ma.iter().fold(0_i64, |sum, line| sum.saturating_add(line.0));
-        let worst = lines_ma.iter().map(|line| line.0).max().unwrap_or(0).max(0);
-        let power = sum.saturating_mul(voltage);
-        let parts = lines_ma.iter().map(|line| line.0).chain([power]);
-        let parts = parts.chain(circuit.phasors.iter().map(|_| worst));
-        for (offset, part) in parts.enumerate() {
+        let Some(first) = layout.first.get(circuit).copied() else { return };
+        for (offset, part) in self.parts(circuit, lines_ma).into_iter().enumerate() {
             if let Some(reserve) = self.reserves.get_mut(first + offset) {
                 *reserve = reserve.saturating_add(part.saturating_mul(MICRO));
             }
         }
+    }
+
+    /// What lines of a circuit mean for each of its rows: mA on the lines, mW in power, the worst line where arrows are added up.
+    fn parts(&self, circuit: usize, lines_ma: [Milliamps; 3]) -> Vec<i64> {
+        let voltage = self.tree.layout().voltage_v.get(circuit).copied();
+        let voltage = i64::from(voltage.filter(|volts| *volts > 0).unwrap_or(VOLTAGE_DEFAULT_V));
+        let sum = lines_ma.iter().fold(0_i64, |sum, line| sum.saturating_add(line.0));
+        let worst = lines_ma.iter().map(|line| line.0).max().unwrap_or(0).max(0);
+        let phasors = self.tree.circuits().get(circuit).map_or(0, |circuit| circuit.phasors.len());
+        let lines = lines_ma.iter().map(|line| line.0).chain([sum.saturating_mul(voltage)]);
+        lines.chain(std::iter::repeat_n(worst, phasors)).collect()
+    }
+
+    /// The rows of a circuit beyond its lines, each with what these lines mean there.
+    pub(super) fn beyond_lines(&self, circuit: usize, lines_ma: [Milliamps; 3]) -> Vec<(usize, i64)> {
+        let Some(first) = self.tree.layout().first.get(circuit).copied() else { return Vec::new() };
+        let parts = self.parts(circuit, lines_ma).into_iter().enumerate();
+        parts.skip(Line::ALL.len()).map(|(offset, part)| (first + offset, part)).collect()
     }
 
     /// The tree's rows: for each circuit L1, L2, L3, power, then its phasor rows.

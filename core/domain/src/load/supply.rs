@@ -183,6 +183,18 @@ pub struct SolarOnly {
     pub enough_at: Option<Timestamp>,
 }
 
+// === impl CircuitSupply ===
+
+impl CircuitSupply {
+    /// Can the building take that, by what is known of its circuit?
+    #[must_use]
+    pub fn is_possible(&self, lines_ma: &[Milliamps; 3]) -> bool {
+        lines_ma.iter().all(|line| {
+            (line.0 >= 0 || self.may_export) && self.breaker_ma.is_none_or(|breaker| *line <= breaker)
+        })
+    }
+}
+
 // === impl Readings ===
 
 impl Readings {

@@ -131,6 +131,11 @@ impl Readings {
         self.power_w.map(|(_, watts)| watts)
     }
 
+    /// The last reading of power, and when it was taken.
+    pub(super) const fn power(&self) -> Option<(Timestamp, i64)> {
+        self.power_w
+    }
+
     pub(super) fn soc_permille(&self) -> Option<i64> {
         self.soc_permille.map(|(_, permille)| permille)
     }

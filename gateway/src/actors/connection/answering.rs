@@ -8,7 +8,7 @@ use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::outcome::{Effect, Oddity};
-use ringmain_domain::reply::{NeedsAnswer, StationReply};
+use ringmain_domain::reply::{NeedsAnswer, Registration, StationReply};
 use ringmain_domain::report::{StationReport, TransactionPhase};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
@@ -338,7 +338,8 @@ impl Connection {
             self.node.recorder.answered(self.state.id(), now, open.action, &open.id, &text);
             self.send(&text);
         }
-        if open.action == Action::BootNotification && !self.introduced {
+        let is_let_in = !matches!(reply, StationReply::Boot { registration: Registration::Rejected, .. });
+        if open.action == Action::BootNotification && is_let_in && !self.introduced {
             self.introduced = true;
             self.pump(now);
             self.arm(ctx);

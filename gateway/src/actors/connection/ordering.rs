@@ -36,6 +36,9 @@ impl Connection {
             end(done, result);
             return;
         }
+        // Whoever asks it to boot, or to say that it did, wants it to hear that now.
+        self.introduced |=
+            matches!(order.command, StationCommand::Trigger { .. } | StationCommand::Reset { .. });
         self.orders.insert(order.id, OpenOrder { order, done });
         self.pump(now);
         self.arm(ctx);

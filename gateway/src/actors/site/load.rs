@@ -69,10 +69,7 @@ pub(super) struct Managed {
     settings: Arc<SiteSettings>,
     /// The clock of the location, for departures of fleets.
     zone: Zone,
-    /// What was said about cars is being looked up.
-    is_looking_up: bool,
-    /// Something was said meanwhile.
-    needs_moved: bool,
+    look_up: needs::LookUp,
     told: setpoints::Told,
     shown: gauges::Shown,
     history: History,
@@ -167,8 +164,7 @@ impl Site {
             alarms: VecDeque::new(),
             settings: Arc::default(),
             zone,
-            is_looking_up: false,
-            needs_moved: false,
+            look_up: needs::LookUp::default(),
             told: setpoints::Told::default(),
             shown: gauges::Shown::default(),
             history: History::default(),
@@ -193,7 +189,10 @@ impl Site {
             self.load_hears(Input::Session(Box::new(session)), ctx);
         }
         for input in waited {
-            self.load_hears(input, ctx);
+            match input {
+                Input::Settings(settings) => self.settings_changed(*settings, ctx),
+                other => self.load_hears(other, ctx),
+            }
         }
     }
 
@@ -205,7 +204,7 @@ impl Site {
     pub(super) fn settings_changed(&mut self, settings: SiteSettings, ctx: &mut Context<Self>) {
         if let Load::Managed(managed) = &mut self.load {
             managed.settings = Arc::new(settings.clone());
-            managed.needs_moved = true;
+            managed.look_up.doubt_all();
         }
         self.load_hears(Input::Settings(Box::new(settings)), ctx);
     }

@@ -60,7 +60,7 @@ async fn readings_and_limits_come_by_the_broker_and_set_points_go_back() {
     assert_eq!(line(&node).await, (63_000, 10_000), "the battery is silent");
     let readings = json!({"building_ma": [20_000, 20_000, 20_000],
         "battery": {"promised_ma": [5_000, 5_000, 5_000], "charging_ma": [0, 0, 0]}});
-    // A subscription comes a moment after the connection: what is said before it is not heard.
+    // A reading is taken at most once: it is told again until it counts, as a meter does.
     eventually!("the readings count", {
         broker.publish(&format!("{PLACE}/readings"), &readings.to_string(), false);
         (line(&node).await == (63_000, 15_000)).then_some(())
@@ -107,6 +107,29 @@ async fn what_the_broker_brings_wrong_is_counted_and_changes_nothing() {
         eventually!(topic, (count(&node, outcome).await > before).then_some(()));
     }
     assert_eq!(line(&node).await, (63_000, 10_000));
+    // Longer than anything is read, and still only refused.
+    let before = count(&node, "unreadable").await;
+    broker.publish(&format!("{PLACE}/limits"), &" ".repeat(70_000), false);
+    eventually!("it is refused", (count(&node, "unreadable").await > before).then_some(()));
+    node.stop().await;
+}
+
+/// The broker gives what it keeps again at every subscription: that undoes nothing that was said since.
+#[tokio::test]
+async fn a_kept_limit_fills_a_void_and_no_more() {
+    let broker = Broker::start().await;
+    let limits = |amps: i64| json!({"limits": [{"source": "grid operator", "line_ma": [amps * 1_000, amps * 1_000, amps * 1_000]}]});
+    let mut node = node(&broker).await;
+    let topic = format!("{PLACE}/limits");
+    broker.publish(&topic, &limits(16).to_string(), true);
+    eventually!("it counts", (line(&node).await.0 == 16_000).then_some(()));
+    let path = "/locations/depot/circuits/grid/limits";
+    node.api().change("PUT", path, &limits(10)).await;
+    node.kill9();
+    node.restart().await;
+    eventually!("what is kept is given again", (count(&node, "stale").await >= 1.0).then_some(()));
+    let kept = node.api().get(path).await;
+    assert_eq!(kept["limits"][0]["line_ma"][0], 10_000, "{kept}");
     node.stop().await;
 }
 

@@ -231,13 +231,30 @@ async fn a_station_that_never_booted_is_told_nothing_before_its_boot_is_answered
     node.api().register("CS-1").await;
     let mut station = Station::connect(&node.addresses, "CS-1", "ocpp2.0.1").await;
     let path = "/charging-stations/CS-1/commands?wait_s=0";
-    assert_eq!(node.api().send("POST", path, &[], Some(&reset())).await.status, 202);
+    assert_eq!(
+        node.api().send("POST", path, &[], Some(&json!({"command": "get_local_list_version"}))).await.status,
+        202
+    );
     station.send("[2,\"early\",\"Heartbeat\",{}]").await;
     assert_eq!(station.error("early").await, "SecurityError");
     assert_eq!(station.boot().await["status"], "Accepted");
-    let (id, _payload) = station.ordered("Reset").await;
-    station.answer(&id, &json!({"status": "Accepted"})).await;
+    let (id, _payload) = station.ordered("GetLocalListVersion").await;
+    station.answer(&id, &json!({"versionNumber": 3})).await;
     assert_eq!(tally(&node).await, BTreeMap::from([("accepted".to_owned(), 1)]));
+    station.close().await;
+    node.stop().await;
+}
+
+/// Whoever triggers its boot wants that to be heard now.
+#[tokio::test]
+async fn a_station_that_never_booted_can_be_asked_to_boot() {
+    let mut node = Node::start(TestStore::sqlite()).await;
+    node.api().register("CS-1").await;
+    let mut station = Station::connect(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    let order = give(&node.api(), "CS-1", &json!({"command": "trigger", "message": "boot_notification"}));
+    let (id, _payload) = station.ordered("TriggerMessage").await;
+    station.answer(&id, &json!({"status": "Accepted"})).await;
+    assert_eq!(ended(order).await["outcome"], "accepted");
     station.close().await;
     node.stop().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::id::CircuitId;
-use crate::load::capacity::hard_rows;
+use crate::load::capacity::{hard_rows, set_points};
 use crate::load::ledger::steering::input::Effect;
 use crate::load::plan::LoadPlan;
 use crate::load::settings::{CircuitSettings, SiteSettings};
@@ -66,7 +66,7 @@ impl AllocationState {
                 known.solar_only.unwrap_or(dark)
             });
         }
-        self.cars.iter_mut().flatten().for_each(|car| car.asked = false);
+        self.cars.iter_mut().flatten().for_each(|car| car.is_looked_up = false);
         self.on_supply(now)
     }
 
@@ -76,11 +76,12 @@ impl AllocationState {
         circuit: CircuitId,
         reading: Reading,
     ) -> Vec<Effect> {
-        let past = self.past.entry(circuit.clone()).or_default();
-        let highest = past.highest_with(&reading);
         let policy = self.supply.policy;
-        let known = self.supply.circuits.entry(circuit).or_default();
-        known.highest_24h_ma = highest;
+        let known = self.supply.circuits.entry(circuit.clone()).or_default();
+        // What cannot be is no load that was ever there.
+        if known.is_possible(&reading.line_ma) {
+            known.highest_24h_ma = self.past.entry(circuit).or_default().highest_with(&reading);
+        }
         known.building.observe(reading, None, &policy);
         self.on_supply(now)
     }
@@ -96,12 +97,19 @@ impl AllocationState {
         self.on_supply(now)
     }
 
-    /// What each battery is to give so that the plan holds, per line.
-    pub fn setpoints(&self) -> impl Iterator<Item = (&CircuitId, [Milliamps; 3])> {
-        let has_battery =
-            |circuit| self.supply.circuits.get(circuit).is_some_and(|known| known.battery.is_some());
-        let notes = self.notes().iter().filter(move |note| has_battery(&note.circuit));
-        notes.map(|note| (&note.circuit, note.battery_ma))
+    /// What each battery is to give, per line: so that the plan holds, and what every EVSE may still have in force.
+    #[must_use]
+    pub fn setpoints(&self, now: Timestamp) -> BTreeMap<CircuitId, [Milliamps; 3]> {
+        if self.supply.circuits.values().all(|known| known.battery.is_none()) {
+            return BTreeMap::new();
+        }
+        let mut asked = set_points(&self.tree, &self.supply, &self.steering.ledger().ceilings(), now);
+        for note in self.notes() {
+            if let Some(lines) = asked.get_mut(&note.circuit) {
+                *lines = larger(*lines, note.battery_ma);
+            }
+        }
+        asked
     }
 
     /// What follows from readings and draws over time: the energy of this quarter, and what is left of the sun.

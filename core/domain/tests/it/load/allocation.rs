@@ -41,6 +41,10 @@ fn tree() -> SiteTree {
     SiteTree::new(vec![Circuit::new(grid(), None, [Milliamps(GRID_MA); 3])], vec![evse(1), evse(2)]).unwrap()
 }
 
+fn evse_1() -> EvseKey {
+    EvseKey { station: station_id(), evse: EvseId(1) }
+}
+
 /// A session at EVSE 1 that goes on.
 pub(super) fn charging() -> Session {
     let mut session = fold(&TenantId::default_tenant(), &station_id(), &session(&[(0, 1_000), (5, 1_500)]))
@@ -172,7 +176,7 @@ fn a_limit_from_outside_and_a_reading_lower_what_is_granted() {
 #[test]
 fn what_a_car_draws_is_worked_out_per_line_and_told_once() {
     let mut site = Site::new();
-    let at = |power_w, at| Session { power_w: Some(power_w), meter_last_at: Some(at), ..charging() };
+    let at = |power_w, at| Session { power_w: Some(power_w), power_at: Some(at), ..charging() };
     site.hear(Input::Session(Box::new(at(6_901, minute(1)))));
     assert_eq!(
         site.state.standings()[0].drawn,
@@ -198,8 +202,7 @@ fn what_was_said_about_a_car_holds_for_its_transaction_alone_and_the_nearer_word
     let mut need = Need { car: Some(heard), class_permille: Some(3_000), ..Need::default() };
     let demand = |site: &Site| site.state.demands().next().unwrap().clone();
     let tell = |site: &mut Site, transaction: &TransactionId, need: Need| {
-        let station = station_id();
-        site.hear(Input::Need { station, transaction: transaction.clone(), need });
+        site.hear(Input::Need { evse: evse_1(), transaction: transaction.clone(), need });
     };
     tell(&mut site, &TransactionId::new("another").unwrap(), need);
     assert_eq!(demand(&site).departs_at, None);
@@ -237,14 +240,22 @@ fn a_car_that_asks_hears_its_share_again() {
     let asks = |site: &mut Site, at| {
         let car = Heard { word: CarWord { energy_wh: Some(WattHours(9_000)), ..CarWord::default() }, at };
         let need = Need { car: Some(car), ..Need::default() };
-        let (station, transaction) = (station_id(), session.transaction.clone());
-        site.hear(Input::Need { station, transaction, need })
+        site.hear(Input::Need { evse: evse_1(), transaction: session.transaction.clone(), need })
     };
     let now = site.now;
     assert_eq!(asks(&mut site, now), [(0, GRID_MA)]);
     assert_eq!(asks(&mut site, now), [], "the same word");
-    let demand = site.state.demands().next().unwrap();
-    assert_eq!(demand.energy_wh, Some(WattHours(9_500)), "on top of the 500 Wh it had");
+    assert_eq!(asks(&mut site, now.plus_secs(5)), [], "said again at once, as some do after every profile");
+    let asked = |site: &Site| site.state.demands().next().unwrap().energy_wh;
+    assert_eq!(asked(&site), Some(WattHours(9_500)), "on top of the 500 Wh it had");
+    let mut later = session.clone();
+    later.energy = WattHours(4_000);
+    site.hear(Input::Session(Box::new(later)));
+    site.now = now.plus_secs(1_800);
+    asks(&mut site, now.plus_secs(5));
+    assert_eq!(asked(&site), Some(WattHours(9_500)), "another look at the same word");
+    asks(&mut site, now.plus_secs(1_800));
+    assert_eq!(asked(&site), Some(WattHours(13_000)), "another word");
 }
 
 #[test]
@@ -255,8 +266,8 @@ fn who_is_looked_up_is_looked_up_once_until_somebody_says_something() {
     let strangers =
         |site: &Site| site.state.strangers().map(|stranger| stranger.transaction).collect::<Vec<_>>();
     assert_eq!(strangers(&site), std::slice::from_ref(&session.transaction));
-    let (station, transaction) = (station_id(), session.transaction.clone());
-    site.hear(Input::Need { station, transaction, need: Need::default() });
+    let transaction = session.transaction.clone();
+    site.hear(Input::Need { evse: evse_1(), transaction, need: Need::default() });
     assert_eq!(strangers(&site), []);
     site.state.forget_needs(&StationId::new("CS-OTHER").unwrap());
     assert_eq!(strangers(&site), []);
@@ -267,11 +278,8 @@ fn who_is_looked_up_is_looked_up_once_until_somebody_says_something() {
 #[test]
 fn an_evse_that_draws_too_much_counts_with_all_it_can_draw_until_it_is_mended() {
     let mut site = Site::new();
-    let draws = |power_w, minutes| Session {
-        power_w: Some(power_w),
-        meter_last_at: Some(minute(minutes)),
-        ..charging()
-    };
+    let draws =
+        |power_w, minutes| Session { power_w: Some(power_w), power_at: Some(minute(minutes)), ..charging() };
     site.hear(Input::Session(Box::new(draws(0, 0))));
     site.plan();
     for minutes in 1..=2 {
@@ -287,4 +295,20 @@ fn an_evse_that_draws_too_much_counts_with_all_it_can_draw_until_it_is_mended() 
     let standing = &site.state.standings()[0];
     assert!(!standing.is_deaf);
     assert_eq!(standing.ceiling, Milliamps(GRID_MA));
+}
+
+/// A late word names another EVSE: the car is there, and nowhere else.
+#[test]
+fn a_transaction_is_at_one_evse() {
+    let mut site = Site::new();
+    let session = charging();
+    site.hear(Input::Session(Box::new(session.clone())));
+    site.plan();
+    let moved = Session { evse: Some(EvseId(2)), ..session.clone() };
+    site.hear(Input::Session(Box::new(moved)));
+    assert_eq!(site.transactions(), [None, Some(session.transaction.clone())]);
+    assert_eq!(site.state.strangers().count(), 1);
+    let evse = EvseKey { station: station_id(), evse: EvseId(2) };
+    site.hear(Input::Need { evse, transaction: session.transaction, need: Need::default() });
+    assert_eq!(site.state.strangers().count(), 0);
 }

@@ -2,7 +2,8 @@
 
 use ringmain_domain::load::allocation::Input;
 use ringmain_domain::load::settings::{CircuitSettings, SiteSettings};
-use ringmain_domain::load::supply::{Battery, PriceWindow, Reading};
+use ringmain_domain::load::supply::{Battery, PriceWindow, Reading, Signal};
+use ringmain_domain::load::tree::Limit;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::{Milliamps, Watts};
 
@@ -88,7 +89,7 @@ fn a_batterys_promise_gives_room_while_it_is_heard() {
     };
     site.hear(Input::Battery { circuit: grid(), battery: told(site.now, 6) });
     assert_eq!(planned(&mut site), 26_000);
-    assert_eq!(site.state.notes()[0].battery_ma, [Milliamps(6_000); 3], "all of it is asked for");
+    assert_eq!(site.state.setpoints(site.now)[&grid()], [Milliamps(6_000); 3], "all of it is asked for");
     site.hear(Input::Battery { circuit: grid(), battery: told(minute(-5), 20) });
     assert_eq!(planned(&mut site), 26_000, "older than what was told");
     site.now = site.now.plus_millis(61_000);
@@ -110,7 +111,7 @@ fn a_peak_target_counts_what_the_quarter_had() {
         building(site, 4);
         let mut session = charging();
         session.power_w = Some(amps * W_PER_A);
-        session.meter_last_at = Some(site.now);
+        session.power_at = Some(site.now);
         site.hear(Input::Session(Box::new(session)));
     };
     // The car takes nothing for five minutes: 6 A of the target are saved, and spread over the ten minutes left.
@@ -158,7 +159,7 @@ fn what_a_person_should_look_at_is_counted() {
         building(site, 0);
         let mut session = charging();
         session.power_w = Some(amps * W_PER_A);
-        session.meter_last_at = Some(site.now);
+        session.power_at = Some(site.now);
         site.hear(Input::Session(Box::new(session)));
         site.plan();
     };
@@ -175,4 +176,45 @@ fn what_a_person_should_look_at_is_counted() {
     site.now = minute(10);
     site.plan();
     assert_eq!(counted(&site), (0, 3, 1, 1), "the meter is silent");
+}
+
+/// A limit in watts is kept with the battery's help too, and what a car may still have in force counts before the plan does.
+#[test]
+fn a_battery_is_asked_for_what_power_and_cars_in_force_take() {
+    let battery =
+        CircuitSettings { battery_charging_max_ma: Some([Milliamps::ZERO; 3]), ..CircuitSettings::default() };
+    let mut site = site(battery.clone());
+    let signal = Signal {
+        source: "grid".into(),
+        from: minute(0),
+        until: None,
+        limit: Limit { line_ma: None, power_w: Some(Watts(10 * W_PER_A)) },
+    };
+    let promise = Battery {
+        at: site.now,
+        promised_ma: [Milliamps(4_000); 3],
+        charging_ma: [Milliamps::ZERO; 3],
+        charging_max_ma: [Milliamps::ZERO; 3],
+    };
+    site.hear(Input::Signals { circuit: grid(), signals: vec![signal] });
+    site.hear(Input::Battery { circuit: grid(), battery: promise });
+    assert_eq!(planned(&mut site), 14_000, "10 A and the promise");
+    assert_eq!(site.state.setpoints(site.now)[&grid()], [Milliamps(4_000); 3]);
+    // The plan falls at once; the car may have its 14 A until it was told and obeyed.
+    let window = PriceWindow { from: minute(0), until: minute(60), charging_w: Watts(8 * W_PER_A) };
+    site.hear(with(CircuitSettings { price_windows: vec![window], ..battery }));
+    site.hear(Input::Battery { circuit: grid(), battery: promise });
+    assert_eq!(planned(&mut site), 8_000);
+    assert_eq!(site.state.setpoints(site.now)[&grid()], [Milliamps(4_000); 3], "14 A are still in force");
+}
+
+/// A glitch above the breaker is no load that was ever there.
+#[test]
+fn what_cannot_be_is_not_the_highest_of_the_day() {
+    let breaker = CircuitSettings { breaker_ma: Some(Milliamps(63_000)), ..CircuitSettings::default() };
+    let mut site = site(breaker);
+    building(&mut site, 9);
+    site.now = site.now.plus_secs(1);
+    building(&mut site, 100_000);
+    assert_eq!(planned(&mut site), 11_000);
 }

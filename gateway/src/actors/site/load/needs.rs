@@ -1,14 +1,16 @@
 //! What was said about the cars of a site: looked up once when a car comes, and again when somebody says something.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix::prelude::*;
 use ringmain_domain::id::{StationId, TenantId};
-use ringmain_domain::load::allocation::{Input, Stranger};
+use ringmain_domain::load::allocation::Input;
+use ringmain_domain::load::allocation::needs::Stranger;
 use ringmain_domain::load::need::Need;
 use ringmain_domain::load::settings::SiteSettings;
 use ringmain_domain::time::local::Zone;
-use ringmain_store::charging_needs::Stated;
+use ringmain_store::charging_needs::{Stated, StatedNeed};
 use ringmain_store::store::{Store, StoreError};
 
 use super::super::Site;
@@ -16,11 +18,23 @@ use super::Load;
 
 /// When something the store could not tell is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Cars looked up at a time: what is said meanwhile about others need not wait for thousands.
+const AT_ONCE: usize = 100;
 
 /// Something was said about a car at this station.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct NeedsChanged(pub StationId);
+
+/// A look-up under way, and what it must not be believed about.
+#[derive(Debug, Default)]
+pub(super) struct LookUp {
+    is_running: bool,
+    /// Something was said at these stations meanwhile.
+    moved: BTreeSet<StationId>,
+    /// The settings were changed meanwhile.
+    all_moved: bool,
+}
 
 impl Handler<NeedsChanged> for Site {
     type Result = ();
@@ -30,12 +44,26 @@ impl Handler<NeedsChanged> for Site {
     }
 }
 
+// === impl LookUp ===
+
+impl LookUp {
+    /// All that is being looked up may be older than what is known now.
+    pub(super) const fn doubt_all(&mut self) {
+        self.all_moved = true;
+    }
+
+    fn holds_for(&self, station: &StationId) -> bool {
+        !self.all_moved && !self.moved.contains(station)
+    }
+}
+
 impl Site {
     pub(super) fn needs_changed(&mut self, station: &StationId, ctx: &mut Context<Self>) {
         if let Load::Managed(managed) = &mut self.load {
             managed.state.forget_needs(station);
-            // An answer that is on its way may be older than what was said now.
-            managed.needs_moved = true;
+            if managed.look_up.is_running {
+                managed.look_up.moved.insert(station.clone());
+            }
         }
         self.look_up_needs(ctx);
     }
@@ -45,15 +73,14 @@ impl Site {
         let (store, tenant, generation) =
             (self.parts.store.clone(), self.tenant.clone(), self.load_generation);
         let Load::Managed(managed) = &mut self.load else { return };
-        if managed.is_looking_up {
+        if managed.look_up.is_running {
             return;
         }
-        let strangers: Vec<_> = managed.state.strangers().collect();
+        let strangers: Vec<_> = managed.state.strangers().take(AT_ONCE).collect();
         if strangers.is_empty() {
             return;
         }
-        managed.is_looking_up = true;
-        managed.needs_moved = false;
+        managed.look_up = LookUp { is_running: true, ..LookUp::default() };
         let (settings, zone) = (managed.settings.clone(), managed.zone.clone());
         let found = async move { needs_of(&store, &tenant, (&settings, &zone), strangers).await };
         ctx.spawn(found.into_actor(self).map(move |found, site, ctx| site.looked_up(generation, found, ctx)));
@@ -65,25 +92,33 @@ impl Site {
         found: Result<Vec<(Stranger, Need)>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        let Load::Managed(managed) = &mut self.load else { return };
         if self.load_generation != generation {
             return;
         }
-        managed.is_looking_up = false;
         match found {
-            Ok(_) if managed.needs_moved => {}
             Ok(needs) => {
                 for (Stranger { evse, transaction, .. }, need) in needs {
-                    self.load_hears(Input::Need { station: evse.station, transaction, need }, ctx);
+                    let Load::Managed(managed) = &self.load else { return };
+                    if managed.look_up.holds_for(&evse.station) {
+                        self.load_hears(Input::Need { evse, transaction, need }, ctx);
+                    }
                 }
+                self.look_up_again(generation, ctx);
             }
             Err(error) => {
                 tracing::warn!(%error, site.id = %self.state.id(), "what cars need cannot be looked up yet");
-                ctx.run_later(AGAIN_AFTER, Self::look_up_needs);
-                return;
+                ctx.run_later(AGAIN_AFTER, move |site, ctx| site.look_up_again(generation, ctx));
             }
         }
-        self.look_up_needs(ctx);
+    }
+
+    fn look_up_again(&mut self, generation: u64, ctx: &mut Context<Self>) {
+        if let Load::Managed(managed) = &mut self.load
+            && self.load_generation == generation
+        {
+            managed.look_up = LookUp::default();
+            self.look_up_needs(ctx);
+        }
     }
 }
 
@@ -93,19 +128,16 @@ async fn needs_of(
     (settings, zone): (&SiteSettings, &Zone),
     strangers: Vec<Stranger>,
 ) -> Result<Vec<(Stranger, Need)>, StoreError> {
+    let mut said_at: BTreeMap<StationId, Vec<StatedNeed>> = BTreeMap::new();
     let mut needs = Vec::with_capacity(strangers.len());
     for stranger in strangers {
-        let mut need = Need { trusts_cars: settings.trusts_cars, ..Need::default() };
-        for said in store.charging_needs(tenant, &stranger.evse.station).await? {
-            match said.stated {
-                _ if said.evse != stranger.evse.evse => {}
-                Stated::ByCar(heard) if heard.is_about(stranger.arrived_at) => need.car = Some(heard),
-                Stated::ByOperator(transaction, wish) if transaction == stranger.transaction => {
-                    need.entry = Some(wish);
-                }
-                Stated::ByCar(_) | Stated::ByOperator(..) => {}
-            }
+        let station = &stranger.evse.station;
+        if !said_at.contains_key(station) {
+            said_at.insert(station.clone(), store.charging_needs(tenant, station).await?);
         }
+        let said = said_at.get(station).map_or(&[][..], Vec::as_slice);
+        let mut need = stated(&stranger, said);
+        need.trusts_cars = settings.trusts_cars;
         if let Some(uid) = &stranger.token {
             let vehicle = store.vehicle_of(tenant, uid).await?;
             need.fleet = vehicle.map(|vehicle| vehicle.wish(stranger.arrived_at, zone));
@@ -117,4 +149,19 @@ async fn needs_of(
         needs.push((stranger, need));
     }
     Ok(needs)
+}
+
+/// What was said about this car, not about the one before.
+fn stated(stranger: &Stranger, said: &[StatedNeed]) -> Need {
+    let mut need = Need::default();
+    for said in said.iter().filter(|said| said.evse == stranger.evse.evse) {
+        match &said.stated {
+            Stated::ByCar(heard) if heard.is_about(stranger.arrived_at) => need.car = Some(*heard),
+            Stated::ByOperator(transaction, wish) if *transaction == stranger.transaction => {
+                need.entry = Some(*wish);
+            }
+            Stated::ByCar(_) | Stated::ByOperator(..) => {}
+        }
+    }
+    need
 }

@@ -12,20 +12,26 @@ use crate::mqtt::Setpoint;
 
 /// The same is told again so often, milliseconds.
 const EVERY_MS: i64 = 10_000;
+/// Worked out so often at most, milliseconds: a large site hears more than that.
+const LOOKED_EVERY_MS: i64 = 500;
 
 /// What was told last.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     setpoints: BTreeMap<CircuitId, [Milliamps; 3]>,
     at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
 }
 
 impl Site {
     /// A set-point that finds no room is told with the next.
     pub(super) fn tell_batteries(&mut self, now: Timestamp) {
         let Load::Managed(managed) = &mut self.load else { return };
-        let wanted: BTreeMap<_, _> =
-            managed.state.setpoints().map(|(circuit, lines)| (circuit.clone(), lines)).collect();
+        if managed.told.looked_at.is_some_and(|at| now.millis_since(at) < LOOKED_EVERY_MS) {
+            return;
+        }
+        managed.told.looked_at = Some(now);
+        let wanted = managed.state.setpoints(now);
         let told = &mut managed.told;
         let is_due = told.at.is_none_or(|at| now.millis_since(at) >= EVERY_MS);
         if wanted == told.setpoints && (!is_due || wanted.is_empty()) {
@@ -43,6 +49,6 @@ impl Site {
                 tracing::debug!(site.id = %self.state.id(), "a set-point finds no room");
             }
         }
-        *told = Told { setpoints: wanted, at: Some(now) };
+        *told = Told { setpoints: wanted, at: Some(now), ..*told };
     }
 }

@@ -1,13 +1,16 @@
 //! The load of a site as pages and the API show it.
 
+use std::collections::BTreeMap;
+
 use actix::prelude::*;
-use ringmain_domain::id::Epoch;
+use ringmain_domain::id::{CircuitId, Epoch};
 use ringmain_domain::load::allocation::standing::{CircuitStanding, Standing};
 use ringmain_domain::load::capacity::CircuitNote;
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::load::ledger::steering::input::Alarm;
 use ringmain_domain::load::tree::SiteTree;
 use ringmain_domain::time::Timestamp;
+use ringmain_domain::unit::Milliamps;
 
 use super::super::Site;
 use super::Load;
@@ -31,6 +34,8 @@ pub struct LoadView {
     pub evses: Vec<Standing>,
     /// What the last plan found out about circuits: batteries, silent meters.
     pub notes: Vec<CircuitNote>,
+    /// What each battery is asked to give, per line.
+    pub setpoints: BTreeMap<CircuitId, [Milliamps; 3]>,
     /// The newest alarms first.
     pub alarms: Vec<LoadAlarm>,
 }
@@ -85,6 +90,7 @@ impl Handler<ObserveLoad> for Site {
             circuits: managed.state.circuits(now),
             evses: managed.state.standings(),
             notes: managed.state.notes().to_vec(),
+            setpoints: managed.state.setpoints(now),
             alarms: managed.alarms.iter().cloned().collect(),
         })
     }
