@@ -1,11 +1,13 @@
 //! How long a plan takes for a full site: a four-level tree with limits per phase, every EVSE with a car.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ringmain_domain::id::{CircuitId, EvseId, StationId};
 use ringmain_domain::load::demand::{Demand, Memory, Trust};
+use ringmain_domain::load::forecast::{Picture, forecast};
 use ringmain_domain::load::plan::plan;
 use ringmain_domain::load::supply::{CircuitSupply, PriceWindow, Supply};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Line, Output, SiteTree};
@@ -127,5 +129,21 @@ fn planning(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, planning);
+/// A day ahead for the largest site.
+fn looking_ahead(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("forecast");
+    group.sample_size(10);
+    for sockets in [100, 1_000, 2_000] {
+        for (name, supply) in [("a day", Supply::default()), ("a day, price window", price_window(sockets))] {
+            let (tree, demands) = (site(sockets), demands(sockets));
+            let picture = Picture { now: NOW, tree, demands, supply, unreachable: BTreeSet::new() };
+            group.bench_function(BenchmarkId::new(name, sockets), |bencher| {
+                bencher.iter(|| forecast(black_box(&picture)));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, planning, looking_ahead);
 criterion_main!(benches);

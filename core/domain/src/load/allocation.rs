@@ -25,6 +25,7 @@ use crate::time::Timestamp;
 use crate::token::IdToken;
 use crate::unit::Milliamps;
 
+mod picture;
 pub mod standing;
 mod supplying;
 
