@@ -133,9 +133,15 @@ fn planning(criterion: &mut Criterion) {
 fn looking_ahead(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("forecast");
     group.sample_size(10);
-    for sockets in [100, 1_000, 2_000] {
+    for sockets in [100, 200, 2_000] {
         for (name, supply) in [("a day", Supply::default()), ("a day, price window", price_window(sockets))] {
-            let (tree, demands) = (site(sockets), demands(sockets));
+            let (tree, mut demands) = (site(sockets), demands(sockets));
+            // The worst: all want more than a day brings, and stay.
+            for demand in &mut demands {
+                demand.energy_wh = Some(WattHours(90_000));
+                demand.departs_at = Some(NOW.plus_secs(86_400));
+                demand.trust.departure = true;
+            }
             let picture = Picture { now: NOW, tree, demands, supply, unreachable: BTreeSet::new() };
             group.bench_function(BenchmarkId::new(name, sockets), |bencher| {
                 bencher.iter(|| forecast(black_box(&picture)));

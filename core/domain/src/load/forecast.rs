@@ -19,14 +19,14 @@ pub mod what_if;
 
 /// A step ends with each quarter of an hour, as peaks and most prices do.
 const QUARTER_MS: i64 = 900_000;
-/// Of larger sites a step is half an hour long, so that a forecast takes no longer.
-const QUARTERS_UP_TO_EVSES: usize = 1_000;
 /// Whoever is ready so long before the departure has time to spare.
 const SPARE_MS: i64 = 1_800_000;
 /// Who tells no departure is expected to have what was asked for by then.
 const PATIENCE_MS: i64 = 28_800_000;
-/// Whether price windows are lifted is asked again after so many steps: each answer is a run of its own.
-const STEPS_BETWEEN_LIFTS: usize = 4;
+/// At sites of up to so many EVSEs each step asks whether price windows are lifted. Each answer is a run of its own, so that larger ones
+/// ask every second hour.
+const LIFTS_UP_TO_EVSES: usize = 200;
+const STEPS_BETWEEN_LIFTS: usize = 8;
 
 /// A site at an instant, as its plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,26 +142,22 @@ struct Making<'a> {
 #[must_use]
 pub fn forecast(picture: &Picture) -> Forecast {
     let mut making = Making::new(picture);
-    let step_ms = step_ms(&picture.tree);
+    let is_large = picture.tree.evses().len() > LIFTS_UP_TO_EVSES;
+    let steps_between_lifts = if is_large { STEPS_BETWEEN_LIFTS } else { 1 };
     let end = picture.now.plus_millis(QUARTER_MS.saturating_mul(i64::try_from(MAX_STEPS).unwrap_or(96)));
     for number in 0..MAX_STEPS {
         let at = making.run.at();
-        let next = at.as_millis().div_euclid(step_ms).saturating_add(1).saturating_mul(step_ms);
+        let next = at.as_millis().div_euclid(QUARTER_MS).saturating_add(1).saturating_mul(QUARTER_MS);
         let until = Timestamp::from_millis(next).min(end);
         if until <= at {
             break;
         }
-        if number % STEPS_BETWEEN_LIFTS == 0 {
+        if number.is_multiple_of(steps_between_lifts) {
             making.windows_lifted = making.run.lifts_windows();
         }
         making.step(until);
     }
     making.finish()
-}
-
-/// How long a step of such a site is.
-fn step_ms(tree: &SiteTree) -> i64 {
-    if tree.evses().len() > QUARTERS_UP_TO_EVSES { QUARTER_MS * 2 } else { QUARTER_MS }
 }
 
 // === impl Making ===
