@@ -158,6 +158,7 @@ impl From<Unforeseen> for Problem {
     fn from(unforeseen: Unforeseen) -> Self {
         match unforeseen {
             Unforeseen::Busy => Self::new(Kind::Unavailable, unforeseen.to_string()),
+            Unforeseen::Broken => Self::new(Kind::Internal, unforeseen.to_string()),
             Unforeseen::Refused(refusal) => refusal.into(),
         }
     }

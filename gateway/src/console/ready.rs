@@ -96,6 +96,7 @@ pub(super) async fn show(
     match foreseen {
         Ok(foreseen) => page.outlook = foreseen.map(|foreseen| Outlook::of(&foreseen, &visitor)),
         Err(Unforeseen::Busy) => page.is_busy = true,
+        Err(Unforeseen::Broken) => return Err(PageError::Fault),
         Err(Unforeseen::Refused(Refusal::Absent { .. })) => page.has_tree = false,
         Err(Unforeseen::Refused(refusal)) => return Err(refusal.into()),
     }
@@ -120,8 +121,10 @@ impl Outlook {
     fn of(foreseen: &Foreseen, visitor: &Visitor) -> Self {
         let Foreseen { as_is, what_if, transactions } = foreseen;
         let (rows, hidden) = rows(as_is, what_if.as_ref(), transactions, visitor);
+        let roots = as_is.roots.iter().chain(what_if.iter().flat_map(|what_if| &what_if.roots));
+        let peak = roots.map(chart::peak).max().unwrap_or(0);
         let chart = |forecast: &Forecast, word: &str| {
-            let charts = forecast.roots.iter().filter_map(|root| Chart::of(root, word, &visitor.zone));
+            let charts = forecast.roots.iter().filter_map(|root| Chart::of(root, word, peak, &visitor.zone));
             charts.collect::<Vec<_>>()
         };
         let mut charts = chart(as_is, if what_if.is_some() { "as it is" } else { "" });

@@ -18,6 +18,8 @@ const BOTTOM: i64 = 26;
 const TOP: i64 = 10;
 /// The end of the last step, which is a quarter of an hour or less.
 const QUARTER_MS: i64 = 900_000;
+/// A drawing of less would show noise.
+const PEAK_MIN_W: i64 = 1_000;
 
 /// The power of a circuit over the steps.
 pub(super) struct Chart {
@@ -35,13 +37,10 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// `None` when there is no step. `word` tells which of two forecasts it is.
-    pub(super) fn of(root: &RootPower, word: &str, zone: &Zone) -> Option<Self> {
+    /// `None` when there is no step. `word` tells which of two forecasts it is; both are drawn up to the same `peak`, to be compared.
+    pub(super) fn of(root: &RootPower, word: &str, peak: i64, zone: &Zone) -> Option<Self> {
         let (first, last) = (root.steps.first()?.from, root.steps.last()?.from.plus_millis(QUARTER_MS));
-        let total = |step: &PowerStep| step.reserved.plus(step.cars).0.max(0);
-        let limit = |step: &PowerStep| step.limit.map_or(0, |limit| limit.0);
-        let highest = |value: &dyn Fn(&PowerStep) -> i64| root.steps.iter().map(value).max().unwrap_or(0);
-        let top = nice_top(highest(&total).max(highest(&limit)).max(1_000));
+        let top = nice_top(peak.max(PEAK_MIN_W));
         let span = last.millis_since(first);
         let x = |at: Timestamp| LEFT + share(WIDTH - LEFT - RIGHT, at.millis_since(first), span);
         let y = |watts: i64| TOP + share(HEIGHT - TOP - BOTTOM, top - watts.clamp(0, top), top);
@@ -59,7 +58,7 @@ impl Chart {
         let limits = root.steps.chunk_by(|a, b| a.limit.is_some() == b.limit.is_some());
         let limits = limits.filter(|piece| piece.first().is_some_and(|step| step.limit.is_some()));
         let name = if word.is_empty() { root.name.to_string() } else { format!("{}, {word}", root.name) };
-        let cars = highest(&|step| step.cars.0);
+        let cars = root.steps.iter().map(|step| step.cars.0).max().unwrap_or(0);
         let (from, to) = (zone.when(first).text, zone.when(last).text);
         let summary = format!("{name} from {from} to {to}: cars take at most {}", power(cars));
         let middle = first.plus_millis(span / 2);
@@ -74,6 +73,19 @@ impl Chart {
             name,
         })
     }
+}
+
+/// The highest of load and limit.
+pub(super) fn peak(root: &RootPower) -> i64 {
+    root.steps.iter().map(|step| total(step).max(limit(step))).max().unwrap_or(0)
+}
+
+fn total(step: &PowerStep) -> i64 {
+    step.reserved.plus(step.cars).0.max(0)
+}
+
+fn limit(step: &PowerStep) -> i64 {
+    step.limit.map_or(0, |limit| limit.0)
 }
 
 #[cfg(test)]
@@ -97,7 +109,7 @@ mod tests {
     fn cars_stand_on_what_nobody_controls_and_the_limit_comes_in_pieces() {
         let zone = Zone::named(None);
         let drawn = root(&[(4_000, 1_000, Some(10_000)), (0, 1_000, None), (2_000, -500, Some(5_000))]);
-        let chart = Chart::of(&drawn, "what if", &zone).unwrap();
+        let chart = Chart::of(&drawn, "what if", peak(&drawn), &zone).unwrap();
         assert_eq!((chart.name.as_str(), chart.limit.len()), ("Grid, what if", 2));
         assert_eq!(chart.limit[0], "84,10 484,10", "the top of the drawing is 10 kW");
         assert!(chart.total.starts_with("84,154 84,82 484,82 484,139 "), "{}", chart.total);
@@ -107,7 +119,7 @@ mod tests {
             chart.summary,
             "Grid, what if from 1970-01-01 00:00 to 1970-01-01 00:45: cars take at most 4.0 kW"
         );
-        assert!(Chart::of(&root(&[]), "", &zone).is_none());
-        assert_eq!(Chart::of(&root(&[(0, 0, None)]), "", &zone).unwrap().name, "Grid");
+        assert!(Chart::of(&root(&[]), "", 0, &zone).is_none());
+        assert_eq!(Chart::of(&root(&[(0, 0, None)]), "", 0, &zone).unwrap().name, "Grid");
     }
 }

@@ -9,7 +9,6 @@ use ringmain_domain::load::forecast::what_if::{LIMIT_MAX_PERCENT, VEHICLES_MAX, 
 use ringmain_domain::load::forecast::{Forecast, forecast};
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::unit::WattHours;
-use ringmain_store::store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{site, tree_of};
@@ -54,6 +53,9 @@ pub enum Unforeseen {
     /// Too many ask.
     #[error("this node makes other forecasts just now: try again in a few seconds")]
     Busy,
+    /// A fault of ours.
+    #[error("the forecast ended without a result; the log says more")]
+    Broken,
     /// As everywhere.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -93,7 +95,7 @@ impl Forecasts {
 /// What becomes of the caller's own location, and of it if things were otherwise; `None`: nobody manages it yet.
 ///
 /// # Errors
-/// Flaws of the question; absent, the location or its tree; busy; the store's.
+/// Flaws of the question; absent, the location or its tree; busy; a fault of ours; the store's.
 pub async fn foresee(
     house: &House,
     caller: &Caller,
@@ -112,8 +114,7 @@ pub async fn foresee(
     };
     let Some((as_is, what_if)) = house.forecasts.compute(place, work).await else {
         tracing::error!(location = %id, "a forecast ended without a result");
-        let reason = "a forecast ended without a result".into();
-        return Err(Refusal::from(StoreError::Unavailable { reason }).into());
+        return Err(Unforeseen::Broken);
     };
     Ok(Some(Foreseen { as_is, what_if, transactions: taken.transactions }))
 }
