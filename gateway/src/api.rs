@@ -34,6 +34,7 @@ mod commands;
 mod commands_typed;
 mod events;
 mod evses;
+mod load_forecast;
 mod load_history;
 mod location_access;
 mod locations;

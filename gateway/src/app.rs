@@ -30,6 +30,7 @@ use crate::house::House;
 use crate::live::LiveFeed;
 use crate::mqtt;
 use crate::record::Recorder;
+use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
 pub mod certificates;
@@ -178,6 +179,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         config,
         tenant,
         tariff_turns,
+        forecasts: Forecasts::default(),
     });
     node.chores.start(mqtt::run(Arc::clone(&house), to_broker));
     Ok((node, house))

@@ -27,6 +27,7 @@ mod load;
 mod location;
 mod overview;
 mod page;
+mod ready;
 mod review;
 mod session;
 mod sessions;

@@ -14,6 +14,7 @@ use crate::cluster::memory::MemoryRouting;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::live::LiveFeed;
+use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
 /// The shared parts of a node.
@@ -40,6 +41,8 @@ pub struct House {
     pub tenant: TenantId,
     /// The stations whose tariffs are being told just now.
     pub tariff_turns: Turns,
+    /// Whose forecast is computed just now.
+    pub forecasts: Forecasts,
 }
 
 impl House {

@@ -1,11 +1,13 @@
 //! How long a plan takes for a full site: a four-level tree with limits per phase, every EVSE with a car.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ringmain_domain::id::{CircuitId, EvseId, StationId};
 use ringmain_domain::load::demand::{Demand, Memory, Trust};
+use ringmain_domain::load::forecast::{Picture, forecast};
 use ringmain_domain::load::plan::plan;
 use ringmain_domain::load::supply::{CircuitSupply, PriceWindow, Supply};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Line, Output, SiteTree};
@@ -104,10 +106,10 @@ fn demands(sockets: usize) -> Vec<Demand> {
     (0..sockets).map(car).collect()
 }
 
-/// A price window for four hours: the plan is played forward first, to see whether a trusted departure would be missed.
-fn price_window(sockets: usize) -> Supply {
+/// A price window for some hours: the plan is played forward first, to see whether a trusted departure would be missed.
+fn price_window(sockets: usize, hours: i64) -> Supply {
     let charging_w = Watts(i64::try_from(sockets * 2_000).unwrap());
-    let window = PriceWindow { from: NOW.plus_secs(-60), until: NOW.plus_secs(4 * 3_600), charging_w };
+    let window = PriceWindow { from: NOW.plus_secs(-60), until: NOW.plus_secs(hours * 3_600), charging_w };
     let known = CircuitSupply { windows: vec![window], ..CircuitSupply::default() };
     Supply { circuits: [(circuit_id("grid", 0), known)].into(), ..Supply::default() }
 }
@@ -117,7 +119,7 @@ fn planning(criterion: &mut Criterion) {
     for sockets in [100, 2_000] {
         let (site, demands) = (site(sockets), demands(sockets));
         for (name, supply) in
-            [("four levels", Supply::default()), ("four levels, price window", price_window(sockets))]
+            [("four levels", Supply::default()), ("four levels, price window", price_window(sockets, 4))]
         {
             group.bench_function(BenchmarkId::new(name, sockets), |bencher| {
                 bencher.iter(|| plan(black_box(&site), black_box(&demands), &supply, NOW));
@@ -127,5 +129,28 @@ fn planning(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, planning);
+/// A day ahead, at its worst: all stay and want more than a day brings.
+fn looking_ahead(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("forecast");
+    group.sample_size(10);
+    for sockets in [100, 200, 2_000] {
+        for (name, supply) in
+            [("a day", Supply::default()), ("a day, price window", price_window(sockets, 24))]
+        {
+            let (tree, mut demands) = (site(sockets), demands(sockets));
+            for demand in &mut demands {
+                demand.energy_wh = Some(WattHours(90_000));
+                demand.departs_at = Some(NOW.plus_secs(86_400));
+                demand.trust.departure = true;
+            }
+            let picture = Picture { now: NOW, tree, demands, supply, unreachable: BTreeSet::new() };
+            group.bench_function(BenchmarkId::new(name, sockets), |bencher| {
+                bencher.iter(|| forecast(black_box(&picture)));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, planning, looking_ahead);
 criterion_main!(benches);

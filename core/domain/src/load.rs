@@ -3,7 +3,7 @@
 //! [`tree`] is the truth about copper, [`rows`] the same as inequalities. [`supply`] says what is given, [`demand`] what is
 //! wanted ([`need`]: by whose word), [`policy`] how a site decides; [`plan::plan`] makes shares of them, each with its [`reason`].
 //! A plan says where to go; how fast one may go there is the business of the [`ledger`], because stations apply late: it is the
-//! truth about promises. [`history`] is what a day of it looked like.
+//! truth about promises. [`history`] is what a day of it looked like, [`forecast`] what the next will, if nothing changes.
 //!
 //! Never here: a clock, a message. The plan knows no grant. All of this is load management. The breaker protects.
 
@@ -11,6 +11,7 @@ pub mod allocation;
 pub mod capacity;
 pub mod demand;
 mod fill;
+pub mod forecast;
 pub mod history;
 pub mod lag;
 pub mod ledger;

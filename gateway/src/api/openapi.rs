@@ -9,9 +9,9 @@ use utoipa::{Modify, OpenApi};
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_history, location_access, locations, messages, meter_keys, reports, rulings, sessions, site_load,
-    site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups, tokens, transactions,
-    vehicles,
+    load_forecast, load_history, location_access, locations, messages, meter_keys, reports, rulings,
+    sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups,
+    tokens, transactions, vehicles,
 };
 
 const SCHEME: &str = "api_key";
@@ -26,7 +26,7 @@ const SCHEME: &str = "api_key";
         document,
         locations::list, locations::create, locations::read, locations::put, locations::delete,
         location_access::read, location_access::put,
-        circuits::read, circuits::put, circuits::delete, site_load::read, load_history::read, site_load::mend, site_load::post_readings, site_load::read_limits, site_load::put_limits,
+        circuits::read, circuits::put, circuits::delete, site_load::read, load_history::read, load_forecast::read, load_forecast::ask, site_load::mend, site_load::post_readings, site_load::read_limits, site_load::put_limits,
         site_settings::read, site_settings::put,
         charging_stations::list, charging_stations::create, charging_stations::read, charging_stations::change,
         charging_stations::delete, charging_stations::rotate_password, station_tariffs::read, messages::list, commands::give, commands::give_raw,

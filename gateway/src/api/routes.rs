@@ -5,9 +5,9 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_history, location_access, locations, messages, meter_keys, openapi, reports, rulings, sessions,
-    site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups, tokens,
-    transactions, vehicles,
+    load_forecast, load_history, location_access, locations, messages, meter_keys, openapi, reports, rulings,
+    sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups,
+    tokens, transactions, vehicles,
 };
 
 /// An HTTP method the API uses.
@@ -104,6 +104,8 @@ routes! {
     GET    "/locations/{id}/load/settings"                       READ        site_settings::read;
     PUT    "/locations/{id}/load/settings"                       WRITE       site_settings::put;
     GET    "/locations/{id}/load/history"                        READ        load_history::read;
+    GET    "/locations/{id}/load/forecast"                       READ        load_forecast::read;
+    POST   "/locations/{id}/load/forecast"                       READ        load_forecast::ask;
     POST   "/locations/{id}/load/mendings"                       COMMAND     site_load::mend;
     POST   "/locations/{id}/circuits/{circuit_id}/readings"      COMMAND     site_load::post_readings;
     GET    "/locations/{id}/circuits/{circuit_id}/limits"        READ        site_load::read_limits;

@@ -39,6 +39,7 @@ struct LoadPage {
     location: String,
     location_href: String,
     circuits_href: String,
+    ready_href: String,
     live_url: String,
     live: Live,
 }
@@ -103,6 +104,7 @@ pub(super) async fn show(
         location: location.name.to_string(),
         location_href: format!("/locations/{segment}"),
         circuits_href: live.circuits_href.clone(),
+        ready_href: super::ready::path_of(&id),
         live_url: format!("/console/live/locations/{segment}/load{}", chosen.unwrap_or_default()),
         live,
     };

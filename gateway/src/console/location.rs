@@ -29,6 +29,7 @@ struct LocationPage {
     address: String,
     facts: Vec<(&'static str, String)>,
     load_href: String,
+    ready_href: String,
     live_url: String,
     live: Live,
 }
@@ -71,6 +72,7 @@ pub(super) async fn show(
             ("Last changed", visitor.zone.when(location.updated_at).text),
         ],
         load_href: super::load::path_of(&id),
+        ready_href: super::ready::path_of(&id),
         live_url: format!("/console/live/locations/{}", path_segment(id.as_str())),
         live,
     };

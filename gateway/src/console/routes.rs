@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    assets, cdrs, circuits, events, load, location, overview, review, session, sessions, sign_in, station,
-    station_actions, stations, tariff, tariffs, tokens,
+    assets, cdrs, circuits, events, load, location, overview, ready, review, session, sessions, sign_in,
+    station, station_actions, stations, tariff, tariffs, tokens,
 };
 
 /// An HTTP method the console uses.
@@ -97,6 +97,7 @@ routes! {
     GET  "/cdrs.csv"                               READ    cdrs::csv;
     GET  "/locations/{id}"                         READ    location::show;
     GET  "/locations/{id}/load"                    READ    load::show;
+    GET  "/locations/{id}/ready"                   READ    ready::show;
     POST "/locations/{id}/load/mendings"           COMMAND load::mend;
     GET  "/locations/{id}/circuits"                READ    circuits::show;
     LONG "/locations/{id}/circuits"                WRITE   circuits::draw;

@@ -18,6 +18,7 @@ use crate::actors::site_directory::Locate;
 use crate::clock;
 use crate::house::House;
 
+pub mod forecast;
 pub mod history;
 
 /// Readings may be so much ahead of our clock, in milliseconds.

@@ -17,6 +17,7 @@ mod events;
 mod idempotency;
 mod keys;
 mod limits;
+pub(crate) mod load_forecast;
 mod load_history;
 mod locations;
 mod matrix;

@@ -14,5 +14,6 @@ mod html;
 mod live;
 mod load;
 mod pages;
+mod ready;
 mod sign_in;
 mod tariffs;

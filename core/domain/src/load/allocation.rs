@@ -26,6 +26,7 @@ use crate::token::IdToken;
 use crate::unit::{Milliamps, WattHours};
 
 pub mod needs;
+mod picture;
 pub mod standing;
 mod supplying;
 

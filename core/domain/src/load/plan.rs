@@ -18,7 +18,7 @@ use super::tree::{Evse, EvseKey, Line, SiteTree};
 
 mod admit;
 mod car;
-mod forward;
+pub(super) mod forward;
 mod out;
 mod settle;
 
@@ -82,8 +82,9 @@ struct Making<'t> {
 #[must_use]
 pub fn plan(tree: &SiteTree, demands: &[Demand], supply: &Supply, now: Timestamp) -> LoadPlan {
     let wanted = by_place(tree, demands);
-    let windows_lifted = forward::misses_a_departure(tree, &wanted, supply, now);
-    Making::shared(tree, &wanted, supply, windows_lifted, Moment { at: now, read_at: now }).finish()
+    let moment = Moment { at: now, read_at: now };
+    let windows_lifted = forward::misses_a_departure(tree, &wanted, supply, moment);
+    Making::shared(tree, &wanted, supply, windows_lifted, moment).finish()
 }
 
 // === impl Making ===
@@ -176,7 +177,7 @@ fn held(tree: &SiteTree, supply: &Supply, place: usize) -> Option<Milliamps> {
 }
 
 /// The demands by the place of their EVSE.
-fn by_place<'d>(tree: &SiteTree, demands: &'d [Demand]) -> BTreeMap<usize, &'d Demand> {
+pub(super) fn by_place<'d>(tree: &SiteTree, demands: &'d [Demand]) -> BTreeMap<usize, &'d Demand> {
     let mut found: BTreeMap<usize, &Demand> = BTreeMap::new();
     for demand in demands {
         let Some(place) = tree.place(&demand.evse) else { continue };

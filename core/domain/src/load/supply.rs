@@ -224,6 +224,13 @@ impl Readings {
         self.still = Some(Still { behind_moved, ..still });
     }
 
+    /// As if nothing behind the meter generated.
+    pub(super) fn take_generation(&mut self) {
+        for reading in &mut self.kept {
+            reading.line_ma = reading.line_ma.map(|line| line.max(Milliamps::ZERO));
+        }
+    }
+
     /// The readings that are not stale.
     pub(super) fn fresh(&self, now: Timestamp, policy: &Policy) -> impl Iterator<Item = &Reading> {
         let oldest = now.plus_millis(-policy.stale_ms);

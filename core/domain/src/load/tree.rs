@@ -263,6 +263,22 @@ impl fmt::Display for EvseKey {
     }
 }
 
+// === impl Limit ===
+
+impl Limit {
+    /// So much of it.
+    #[must_use]
+    pub(super) fn percent(self, percent: u32) -> Self {
+        let lines = |lines: [Milliamps; 3]| lines.map(|line| Milliamps(percent_of(line.0, percent)));
+        let power = |power: Watts| Watts(percent_of(power.0, percent));
+        Self { line_ma: self.line_ma.map(lines), power_w: self.power_w.map(power) }
+    }
+}
+
+fn percent_of(value: i64, percent: u32) -> i64 {
+    value.saturating_mul(i64::from(percent)) / 100
+}
+
 // === impl Circuit ===
 
 impl Circuit {
@@ -343,6 +359,20 @@ impl SiteTree {
         tree.layout = Layout::new(&tree);
         check::fallbacks_fit(&tree)?;
         Ok(tree)
+    }
+
+    /// The same with all limits of the circuits at the top at so many percent. Fallbacks may not fit it any more: it is for
+    /// looking ahead, and no site is managed with it.
+    pub(super) fn with_root_limits(&self, percent: u32) -> Self {
+        let mut tree = self.clone();
+        for root in tree.circuits.iter_mut().filter(|circuit| circuit.parent.is_none()) {
+            root.limit = root.limit.percent(percent);
+            root.changes.iter_mut().for_each(|change| change.limit = change.limit.percent(percent));
+            for row in &mut root.phasors {
+                row.limit_ma = Milliamps(percent_of(row.limit_ma.0, percent));
+            }
+        }
+        tree
     }
 
     /// The circuits, in the order they were given.

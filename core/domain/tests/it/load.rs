@@ -1,6 +1,7 @@
 //! Site load: the tree, its rows and the plan.
 
 mod allocation;
+mod forecast;
 mod history;
 mod memory;
 mod plan;

@@ -35,6 +35,7 @@ mod calls;
 mod gauges;
 pub mod history;
 pub mod needs;
+pub mod picture;
 mod setpoints;
 pub mod view;
 

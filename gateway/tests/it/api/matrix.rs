@@ -89,6 +89,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/locations/{id}/load", "/locations/depot-1/load".to_owned()),
         ("/locations/{id}/load/settings", "/locations/depot-1/load/settings".to_owned()),
         ("/locations/{id}/load/history", "/locations/depot-1/load/history".to_owned()),
+        ("/locations/{id}/load/forecast", "/locations/depot-1/load/forecast".to_owned()),
         ("/locations/{id}/load/mendings", "/locations/depot-1/load/mendings".to_owned()),
         (
             "/locations/{id}/circuits/{circuit_id}/readings",

@@ -30,6 +30,7 @@ use ringmain_gateway::house::House;
 use ringmain_gateway::live::LiveFeed;
 use ringmain_gateway::services::doorway::{Doorway, Limits};
 use ringmain_gateway::services::keys;
+use ringmain_gateway::services::site_load::forecast::Forecasts;
 use ringmain_gateway::services::station_tariffs::Turns;
 use ringmain_gateway::{api, clock, console};
 use ringmain_store::access::ApiKey;
@@ -141,6 +142,7 @@ impl Rig {
             config: Arc::new(Config::default()),
             tenant: TenantId::default_tenant(),
             tariff_turns: Turns::default(),
+            forecasts: Forecasts::default(),
         });
         let doorway = web::Data::new(Doorway::new(limits));
         let (for_app, doorway_for_app) = (house.clone(), doorway.clone());

@@ -152,7 +152,7 @@ impl<'t> Car<'t> {
     }
 
     /// The milliseconds in which a current gives an energy; rounded up.
-    fn time_for(&self, energy: WattHours, current_ua: i64) -> i64 {
+    pub(super) fn time_for(&self, energy: WattHours, current_ua: i64) -> i64 {
         let per_ms = self.volts().saturating_mul(i128::from(current_ua.max(1)));
         i64::try_from(self.drawn_for(energy).saturating_add(per_ms - 1) / per_ms).unwrap_or(i64::MAX)
     }
