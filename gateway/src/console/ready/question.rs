@@ -13,7 +13,7 @@ const WH_PER_KWH: i64 = 1_000;
 
 /// What if, as typed. A field that was left empty asks nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(in crate::console) struct Question {
     pub(super) vehicles: String,
     pub(super) kwh: String,
