@@ -19,6 +19,7 @@ mod assets;
 mod bill;
 mod cdrs;
 mod circuits;
+mod drawing;
 mod events;
 mod flags;
 mod format;

@@ -13,7 +13,9 @@ use std::time::Duration;
 use ringmain_domain::id::{CircuitId, LocationId, TenantId};
 use ringmain_domain::telemetry;
 use ringmain_store::store::StoreError;
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubscribeReasonCode};
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
+};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -124,19 +126,19 @@ struct Broker {
 impl Broker {
     async fn listen(&self, mut events: EventLoop) {
         self.now_heard(false);
-        let mut wanted = Vec::new();
+        let mut must_subscribe = false;
         loop {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
                     tracing::info!(prefix = %self.prefix, "connected to the broker");
-                    wanted = vec!["readings", "limits"];
+                    must_subscribe = true;
                 }
                 Ok(Event::Incoming(Packet::SubAck(ack))) => {
-                    if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    let is_refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
+                    if is_refused {
                         tracing::warn!(prefix = %self.prefix, "the broker refuses a subscription: its ACL must let it");
-                    } else {
-                        self.now_heard(true);
                     }
+                    self.now_heard(!is_refused);
                 }
                 Ok(Event::Incoming(Packet::Publish(message))) => self.take(&mut events, &message).await,
                 Ok(_) => {}
@@ -147,7 +149,7 @@ impl Broker {
                 }
             }
             // What found no room is asked for again with the next event.
-            wanted.retain(|what| !self.subscribe(what));
+            must_subscribe = must_subscribe && !self.subscribe();
         }
     }
 
@@ -157,9 +159,10 @@ impl Broker {
     }
 
     /// A reading that waited somewhere is worth nothing, so the broker is not asked to keep any; a limit must not be lost.
-    fn subscribe(&self, what: &str) -> bool {
-        let kept = if what == "limits" { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        self.client.try_subscribe(format!("{}/+/+/+/{what}", self.prefix), kept).is_ok()
+    fn subscribe(&self) -> bool {
+        let filter = |(what, kept)| SubscribeFilter::new(format!("{}/+/+/+/{what}", self.prefix), kept);
+        let filters = [("readings", QoS::AtMostOnce), ("limits", QoS::AtLeastOnce)].map(filter);
+        self.client.try_subscribe_many(filters).is_ok()
     }
 
     /// Takes a message, and acknowledges it unless it must come again.
@@ -212,27 +215,26 @@ async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
         return Outcome::Unreadable;
     }
     let caller = Caller::of_broker(tenant);
+    let place = (&location, &circuit);
     let result = match what {
         What::Readings => match serde_json::from_slice::<ReadingsRequest>(&message.payload) {
             Ok(readings) if message.retain && !readings.says_when() => return Outcome::Stale,
             Ok(readings) => {
-                service::read_meters(house, &caller, (&location, &circuit), readings.into_metered()).await
+                service::read_meters(house, &caller, place, readings.into_metered()).await.map(|()| true)
             }
             Err(error) => return unreadable(topic, &error),
         },
         What::Limits => match serde_json::from_slice::<LimitsBody>(&message.payload) {
-            // Given again at every subscription: it fills a void, and never undoes what was said since.
-            Ok(_) if message.retain && service::has_limits(house, &caller, &location, &circuit).await => {
-                return Outcome::Stale;
-            }
+            Ok(limits) if message.retain => fill_limits(house, &caller, place, limits).await,
             Ok(limits) => {
-                service::put_limits(house, &caller, (&location, &circuit), limits.into_signals()).await
+                service::put_limits(house, &caller, place, limits.into_signals()).await.map(|()| true)
             }
             Err(error) => return unreadable(topic, &error),
         },
     };
     match result {
-        Ok(()) => Outcome::Taken,
+        Ok(true) => Outcome::Taken,
+        Ok(false) => Outcome::Stale,
         Err(Refusal::Store(error @ (StoreError::Unavailable { .. } | StoreError::Unknown { .. }))) => {
             tracing::warn!(%error, %topic, "a message of the broker is put off");
             // A reading is too old by then.
@@ -243,6 +245,19 @@ async fn taken(house: &House, prefix: &str, message: &Publish) -> Outcome {
             Outcome::Refused
         }
     }
+}
+
+/// The broker gives what it keeps again at every subscription: that fills a void, and never undoes what was said since. `false`: something was.
+async fn fill_limits(
+    house: &House,
+    caller: &Caller,
+    place: (&LocationId, &CircuitId),
+    limits: LimitsBody,
+) -> Result<bool, Refusal> {
+    if service::has_limits(house, caller, place).await? {
+        return Ok(false);
+    }
+    service::put_limits(house, caller, place, limits.into_signals()).await.map(|()| true)
 }
 
 fn unreadable(topic: &str, error: &serde_json::Error) -> Outcome {

@@ -51,6 +51,8 @@ pub enum Input {
         report: Box<StationReport>,
         /// What is known about [`StationReport::token`], when there is one.
         token: Option<Box<TokenStanding>>,
+        /// Is the load of the EVSE managed of whose car it tells?
+        is_managed: bool,
     },
     /// The store gave a transaction another number than the one proposed.
     Numbered {
@@ -156,9 +158,9 @@ impl StationState {
     /// Takes one input and says what follows. Never fails: a refusal is a reply, the unknown is noted.
     pub fn apply(&mut self, now: Timestamp, input: Input) -> Outcome {
         match input {
-            Input::Report { report, token } => {
+            Input::Report { report, token, is_managed } => {
                 self.liveness.heard(now);
-                let mut outcome = self.on_report(now, *report, token.as_deref());
+                let mut outcome = self.on_report(now, *report, token.as_deref(), is_managed);
                 if self.accepted && self.liveness.worth_recording(now) {
                     outcome.events.push(DomainEvent::StationSeen);
                 }
@@ -185,7 +187,13 @@ impl StationState {
         }
     }
 
-    fn on_report(&mut self, now: Timestamp, report: StationReport, token: Option<&TokenStanding>) -> Outcome {
+    fn on_report(
+        &mut self,
+        now: Timestamp,
+        report: StationReport,
+        token: Option<&TokenStanding>,
+        is_managed: bool,
+    ) -> Outcome {
         if let Some(refusal) = self.refusal(&report) {
             return Outcome::reply(StationReply::Refused(refusal));
         }
@@ -210,9 +218,9 @@ impl StationState {
             StationReport::Unreadable(message) => {
                 Outcome::reply(StationReply::Received).event(DomainEvent::UnreadableKept(message))
             }
-            // Whether its load is managed only the site knows; whoever asks it puts the answer right.
             StationReport::ChargingNeeds(needs) => {
-                Outcome::reply(StationReply::ChargingNeeds(NeedsAnswer::NoProfile))
+                let answer = if is_managed { NeedsAnswer::Processing } else { NeedsAnswer::NoProfile };
+                Outcome::reply(StationReply::ChargingNeeds(answer))
                     .event(DomainEvent::ChargingNeedsReported(needs))
             }
             // No vendor's messages are known here; the registry of vendors decides otherwise when there is one.

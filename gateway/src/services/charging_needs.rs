@@ -1,7 +1,7 @@
 //! What an operator says about a session: when its car must go, what it needs by then, how much it counts.
 
 use ringmain_domain::id::{EvseId, SessionId};
-use ringmain_domain::load::need::{WEIGHT_MAX_PERMILLE, Wish};
+use ringmain_domain::load::need::{ENERGY_MAX_WH, WEIGHT_MAX_PERMILLE, Wish};
 use ringmain_domain::session::Session;
 use ringmain_domain::unit::WattHours;
 use ringmain_store::charging_needs::Stated;
@@ -10,13 +10,10 @@ use serde_json::json;
 use super::audit;
 use super::keys::Caller;
 use super::refusal::{Flaw, Refusal};
+use super::site_load::site;
 use crate::actors::site::load::needs::NeedsChanged;
-use crate::actors::site_directory::Locate;
 use crate::clock;
 use crate::house::House;
-
-/// No vehicle takes in more.
-pub(super) const ENERGY_MAX_WH: i64 = 100_000_000;
 
 /// What an operator said about a session; `None`: nothing.
 ///
@@ -49,8 +46,7 @@ pub async fn put(house: &House, caller: &Caller, id: SessionId, wish: Wish) -> R
         &json!({ "charging_need": wish }),
     )
     .await?;
-    tell(house, caller, &session).await;
-    Ok(())
+    tell(house, caller, &session).await
 }
 
 /// Takes it back.
@@ -65,8 +61,7 @@ pub async fn delete(house: &House, caller: &Caller, id: SessionId) -> Result<(),
         return Err(Refusal::absent("charging need of session", id));
     }
     audit::record(house, caller, "charging_need.deleted", &format!("sessions/{id}"), &json!({})).await?;
-    tell(house, caller, &session).await;
-    Ok(())
+    tell(house, caller, &session).await
 }
 
 async fn session_of(house: &House, caller: &Caller, id: SessionId) -> Result<Session, Refusal> {
@@ -96,10 +91,11 @@ fn flaws_of(wish: &Wish) -> Vec<Flaw> {
 }
 
 /// A site that is not there reads it when it is.
-pub(super) async fn tell(house: &House, caller: &Caller, session: &Session) {
-    let Ok(Some(station)) = house.store.find_station(&session.station).await else { return };
-    let locate = Locate { tenant: caller.tenant.clone(), site: station.site() };
-    if let Ok(Ok(site)) = house.sites.send(locate).await {
+pub(super) async fn tell(house: &House, caller: &Caller, session: &Session) -> Result<(), Refusal> {
+    let station = house.store.find_station(&session.station).await?;
+    let Some(location) = station.and_then(|station| station.location_id) else { return Ok(()) };
+    if let Some(site) = site(house, caller, &location).await {
         site.addr().send(NeedsChanged(session.station.clone())).await.ok();
     }
+    Ok(())
 }

@@ -104,10 +104,16 @@ pub async fn limits(
     Ok(all.remove(circuit).unwrap_or_default())
 }
 
-/// Did anybody ever say what a circuit's limits from outside are? Where it cannot be told, nobody did.
-pub async fn has_limits(house: &House, caller: &Caller, id: &LocationId, circuit: &CircuitId) -> bool {
-    let said = house.store.site_signals(&caller.tenant, id).await;
-    said.is_ok_and(|said| said.contains_key(circuit))
+/// Did anybody ever say what a circuit's limits from outside are?
+///
+/// # Errors
+/// The store's.
+pub async fn has_limits(
+    house: &House,
+    caller: &Caller,
+    (id, circuit): (&LocationId, &CircuitId),
+) -> Result<bool, Refusal> {
+    Ok(house.store.site_signals(&caller.tenant, id).await?.contains_key(circuit))
 }
 
 /// Replaces the limits of a circuit from outside: grid operator, contract, an operator's own.

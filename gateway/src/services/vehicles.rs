@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ringmain_domain::id::VehicleId;
-use ringmain_domain::load::need::WEIGHT_MAX_PERMILLE;
+use ringmain_domain::load::need::{ENERGY_MAX_WH, WEIGHT_MAX_PERMILLE};
 use ringmain_domain::session::SessionStatus;
 use ringmain_domain::unit::WattHours;
 use ringmain_domain::vehicle::{DEPARTURES_MAX, TOKENS_MAX, Vehicle};
@@ -13,7 +13,7 @@ use ringmain_store::store::StoreError;
 use serde_json::json;
 
 use super::audit;
-use super::charging_needs::{ENERGY_MAX_WH, tell};
+use super::charging_needs::tell;
 use super::keys::Caller;
 use super::locations::Put;
 use super::refusal::{Flaw, Refusal, check_text};
@@ -101,7 +101,7 @@ async fn tell_sites(house: &House, caller: &Caller, vehicle: &Vehicle) -> Result
         let page = PageRequest::first(SESSIONS_TOLD);
         let open = house.store.sessions(&caller.tenant, &filter, &page).await?;
         for session in open.items {
-            tell(house, caller, &session).await;
+            tell(house, caller, &session).await?;
         }
     }
     Ok(())

@@ -219,7 +219,7 @@ impl AllocationState {
             Input::Left { station, connection } => {
                 self.tell_station(now, &station, &EvseInput::Disconnected { connection })
             }
-            Input::Session(session) => self.on_session(now, &session),
+            Input::Session(session) => self.on_session(now, &session, true),
             Input::Open { station, sessions } => self.on_open(now, &station, &sessions),
             Input::Need { evse, transaction, need } => self.on_need(now, &evse, &transaction, &need),
             Input::Settings(settings) => self.on_settings(now, &settings),
@@ -267,12 +267,13 @@ impl AllocationState {
                 effects.extend(self.steering.apply(now, ended));
             }
         }
-        effects.extend(sessions.iter().flat_map(|session| self.on_session(now, session)));
+        effects.extend(sessions.iter().flat_map(|session| self.on_session(now, session, false)));
         self.plan_soon(now);
         effects
     }
 
-    fn on_session(&mut self, now: Timestamp, session: &Session) -> Vec<Effect> {
+    /// `is_news`: something was just heard of it, and it is not what the store knew all along.
+    fn on_session(&mut self, now: Timestamp, session: &Session, is_news: bool) -> Vec<Effect> {
         let Some(evse) = session.evse else { return Vec::new() };
         let key = EvseKey { station: session.station.clone(), evse };
         let Some(slot) = self.tree.place(&key) else { return Vec::new() };
@@ -280,7 +281,7 @@ impl AllocationState {
         let mut heard = Vec::new();
         if session.status == SessionStatus::Active {
             // Its first word has just come: whatever its station's clock says, that is when.
-            let seen_at = if session.facts <= 1 { now } else { session.started_at };
+            let seen_at = if is_news && session.facts <= 1 { now } else { session.started_at };
             self.greet(slot, Demand::new(key, session.started_at), session, (seen_at, &mut heard));
             heard.extend(self.sample(now, slot, session));
         } else {

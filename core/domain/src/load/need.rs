@@ -15,6 +15,8 @@ pub const WEIGHT_PERMILLE: u32 = 1_000;
 /// The most a weight may be.
 pub const WEIGHT_MAX_PERMILLE: u32 = 1_000_000;
 
+/// No vehicle takes in more than 100 MWh: what is above is not believed.
+pub const ENERGY_MAX_WH: i64 = 100_000_000;
 /// A car may speak so long before its transaction is told, milliseconds.
 const EARLY_MS: i64 = 120_000;
 /// What was said so short a time ago counts from now on, milliseconds.

@@ -2,13 +2,14 @@
 
 use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::{ConnectorId, EvseId, TenantId, TokenUid, TransactionId};
+use ringmain_domain::load::need::CarWord;
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::outcome::Outcome;
-use ringmain_domain::reply::{Registration, StationReply};
+use ringmain_domain::reply::{NeedsAnswer, Registration, StationReply};
 use ringmain_domain::report::{
-    Boot, DeviceEvent, MessageKey, StationReport, StatusReport, TransactionPhase, TransactionRef,
-    TransactionReport, UnreadableMessage, VariablesReport,
+    Boot, ChargingNeeds, DeviceEvent, MessageKey, StationReport, StatusReport, TransactionPhase,
+    TransactionRef, TransactionReport, UnreadableMessage, VariablesReport,
 };
 use ringmain_domain::station::{Input, MAX_CONNECTORS, MAX_OPEN, StationState};
 use ringmain_domain::time::Timestamp;
@@ -30,8 +31,11 @@ impl Bench {
     }
 
     fn apply(&mut self, report: StationReport, known: Option<Token>) -> Outcome {
-        let input =
-            Input::Report { report: Box::new(report), token: known.map(|known| Box::new(known.into())) };
+        let input = Input::Report {
+            report: Box::new(report),
+            token: known.map(|known| Box::new(known.into())),
+            is_managed: false,
+        };
         self.0.apply(minute(1), input)
     }
 
@@ -311,7 +315,7 @@ fn repeat_of_a_repaired_message_is_still_a_repeat() {
         _ => panic!("no fact"),
     };
     let first = bench.apply(report(), None);
-    let input = Input::Report { report: Box::new(report()), token: None };
+    let input = Input::Report { report: Box::new(report()), token: None, is_managed: false };
     let later = bench.0.apply(minute(9), input);
     assert_eq!(content(&first), content(&later));
 }
@@ -328,10 +332,22 @@ fn unreadable_message_about_a_transaction_is_kept_and_answered() {
 fn being_heard_is_worth_a_fact_every_five_minutes() {
     let mut bench = Bench::accepted();
     let heartbeat = |bench: &mut Bench, at| {
-        let input = Input::Report { report: Box::new(StationReport::Heartbeat), token: None };
+        let input =
+            Input::Report { report: Box::new(StationReport::Heartbeat), token: None, is_managed: false };
         text(&bench.0.apply(minute(at), input))
     };
     assert_eq!(heartbeat(&mut bench, 4), "Heartbeat |  | ");
     assert_eq!(heartbeat(&mut bench, 5), "Heartbeat | station_seen | ");
     assert_eq!(heartbeat(&mut bench, 6), "Heartbeat |  | ");
+}
+
+#[test]
+fn a_car_hears_whether_a_profile_will_come() {
+    let needs = ChargingNeeds { evse: EvseId(1), word: CarWord::default() };
+    for (is_managed, answer) in [(true, NeedsAnswer::Processing), (false, NeedsAnswer::NoProfile)] {
+        let report = Box::new(StationReport::ChargingNeeds(needs));
+        let outcome = Bench::accepted().0.apply(minute(1), Input::Report { report, token: None, is_managed });
+        assert_eq!(outcome.reply, Some(StationReply::ChargingNeeds(answer)));
+        assert_eq!(outcome.events[0], DomainEvent::ChargingNeedsReported(needs));
+    }
 }

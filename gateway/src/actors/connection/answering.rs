@@ -8,7 +8,7 @@ use ringmain_domain::event::{DomainEvent, Durability};
 use ringmain_domain::id::TransactionId;
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::outcome::{Effect, Oddity};
-use ringmain_domain::reply::{NeedsAnswer, Registration, StationReply};
+use ringmain_domain::reply::{Registration, StationReply};
 use ringmain_domain::report::{StationReport, TransactionPhase};
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
@@ -181,8 +181,8 @@ impl Connection {
         ctx: &mut Context<Self>,
     ) {
         let now = clock::now();
-        let managed = self.will_have_profile(&report);
-        let input = Input::Report { report: Box::new(report), token: token.map(Box::new) };
+        let is_managed = self.is_managed(&report);
+        let input = Input::Report { report: Box::new(report), token: token.map(Box::new), is_managed };
         let outcome = self.state.apply(now, input);
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
@@ -193,12 +193,7 @@ impl Connection {
             }
         }
         self.perform(outcome.effects);
-        let mut reply = outcome.reply.unwrap_or(StationReply::Received);
-        if let StationReply::ChargingNeeds(answer) = &mut reply
-            && managed
-        {
-            *answer = NeedsAnswer::Processing;
-        }
+        let reply = outcome.reply.unwrap_or(StationReply::Received);
         open.durable = outcome.events.iter().any(|event| event.durability() == Durability::AnswerWaits);
         if open.durable {
             self.answer_after_commit(open, reply, outcome.events, ctx);
@@ -209,7 +204,7 @@ impl Connection {
     }
 
     /// Is the load of the EVSE managed of whose car this tells?
-    fn will_have_profile(&self, report: &StationReport) -> bool {
+    fn is_managed(&self, report: &StationReport) -> bool {
         let StationReport::ChargingNeeds(needs) = report else { return false };
         self.site.manages(&EvseKey { station: self.state.id().clone(), evse: needs.evse })
     }

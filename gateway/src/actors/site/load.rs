@@ -186,8 +186,9 @@ impl Site {
             let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
             self.load_hears(Input::Steering(input), ctx);
         }
-        for session in stations.into_iter().flat_map(|station| station.open) {
-            self.load_hears(Input::Session(Box::new(session)), ctx);
+        for station in stations {
+            let (station, sessions) = (station.id().clone(), station.open);
+            self.load_hears(Input::Open { station, sessions }, ctx);
         }
         for input in waited {
             match input {
@@ -260,7 +261,6 @@ impl Site {
             self.carry_out(now, effect, ctx);
         }
         self.tell_batteries(now);
-        self.show_strain(now);
         self.pump_store(ctx);
         self.arm_load(ctx);
         self.look_up_needs(ctx);
@@ -354,7 +354,7 @@ impl Site {
             {
                 managed.timer = None;
                 site.load_hears(Input::Tick, ctx);
-                site.note_history();
+                site.look_at_limits();
             }
         });
         managed.timer = Some((due, handle));

@@ -4,8 +4,8 @@ use ringmain_domain::load::allocation::standing::RowStanding;
 use ringmain_domain::load::rows::RowKind;
 use ringmain_domain::load::tree::Limit;
 
+use super::super::drawing::share;
 use super::super::format::{State, current, power};
-use super::super::session::chart::share;
 
 /// How long a bar is, in its own units.
 const LENGTH: i64 = 1000;

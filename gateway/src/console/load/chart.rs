@@ -1,23 +1,13 @@
 //! The last day of a circuit's limits as small drawings: the limit as a line, promised and drawn as areas; made here so that no script is
 //! needed.
 
-use std::fmt::Write;
-
 use ringmain_domain::load::history::{BUCKET_MS, Bucket, KEPT_MS, RowHistory};
 use ringmain_domain::time::Timestamp;
 
+use super::super::drawing::Frame;
 use super::super::format::Zone;
-use super::super::session::chart::{nice_top, share};
 use super::bars::{amount, name};
 
-/// The drawing's size in its own units.
-const WIDTH: i64 = 1300;
-const HEIGHT: i64 = 180;
-/// Room for the figures beside and below the curves.
-const LEFT: i64 = 84;
-const RIGHT: i64 = 14;
-const BOTTOM: i64 = 26;
-const TOP: i64 = 10;
 /// A young history fills at least so much of an axis.
 const SPAN_MIN_MS: i64 = 3_600_000;
 
@@ -35,13 +25,6 @@ pub(super) struct Chart {
     pub(super) summary: String,
 }
 
-/// Where instants and figures are on the drawing.
-struct Scale {
-    from: Timestamp,
-    to: Timestamp,
-    top: i64,
-}
-
 impl Chart {
     /// `None` when nothing was seen in the day before `now`.
     pub(super) fn of(row: &RowHistory, now: Timestamp, zone: &Zone) -> Option<Self> {
@@ -53,12 +36,10 @@ impl Chart {
         // rest can be read.
         let shown = highest(|one| one.limit.max(one.drawn));
         let peak = highest(|one| one.promised).min(shown.saturating_add(shown / 4)).max(shown);
-        let scale = Scale { from: first, to: now, top: nice_top(peak) };
+        let frame = Frame::new(first, now, peak);
         let runs = runs(&seen);
-        let area = |value: fn(&Bucket) -> i64| runs.iter().map(|run| scale.area(run, value)).collect();
-        let line = |value: fn(&Bucket) -> i64| runs.iter().map(|run| scale.line(run, value)).collect();
-        let middle = first.plus_millis(now.millis_since(first) / 2);
-        let at = |at: Timestamp, anchor| (scale.x(at), anchor, zone.when(at).text);
+        let area = |value: fn(&Bucket) -> i64| runs.iter().map(|run| frame.area(steps(run, value))).collect();
+        let line = |value: fn(&Bucket) -> i64| runs.iter().map(|run| frame.line(steps(run, value))).collect();
         let name = name(&row.kind);
         let summary = format!(
             "{name} from {} to {}: promised at most {}, drawn at most {}",
@@ -67,49 +48,25 @@ impl Chart {
             amount(&row.kind, highest(|one| one.promised)),
             amount(&row.kind, highest(|one| one.drawn)),
         );
-        let grid = [0, 1, 2].map(|part| share(scale.top, part, 2));
         Some(Self {
             promised: area(|one| one.promised),
             drawn: area(|one| one.drawn),
             reserved: line(|one| one.reserved),
             limit: line(|one| one.limit),
-            grid: grid.into_iter().map(|value| (scale.y(value), amount(&row.kind, value))).collect(),
-            times: [at(first, "start"), at(middle, "middle"), at(now, "end")],
+            grid: frame.grid(|value| amount(&row.kind, value)),
+            times: frame.times(zone),
             summary,
             name,
         })
     }
 }
 
-// === impl Scale ===
-
-impl Scale {
-    fn x(&self, at: Timestamp) -> i64 {
-        let at = at.max(self.from).min(self.to);
-        LEFT + share(WIDTH - LEFT - RIGHT, at.millis_since(self.from), self.to.millis_since(self.from))
-    }
-
-    fn y(&self, value: i64) -> i64 {
-        TOP + share(HEIGHT - TOP - BOTTOM, self.top - value.clamp(0, self.top), self.top)
-    }
-
-    /// A step for each bucket.
-    fn line(&self, run: &[Bucket], value: fn(&Bucket) -> i64) -> String {
-        let mut points = String::new();
-        for bucket in run {
-            let y = self.y(value(bucket));
-            // Writing to a text cannot fail.
-            let _infallible = write!(points, "{},{y} {},{y} ", self.x(bucket.from), self.x(end_of(bucket)));
-        }
-        points.trim_end().to_owned()
-    }
-
-    fn area(&self, run: &[Bucket], value: fn(&Bucket) -> i64) -> String {
-        let floor = self.y(0);
-        let from = run.first().map_or(LEFT, |first| self.x(first.from));
-        let to = run.last().map_or(LEFT, |last| self.x(end_of(last)));
-        format!("{from},{floor} {} {to},{floor}", self.line(run, value))
-    }
+/// A step for each bucket.
+fn steps(
+    run: &[Bucket],
+    value: fn(&Bucket) -> i64,
+) -> impl Iterator<Item = (Timestamp, Timestamp, i64)> + Clone {
+    run.iter().map(move |bucket| (bucket.from, end_of(bucket), value(bucket)))
 }
 
 const fn end_of(bucket: &Bucket) -> Timestamp {
@@ -158,10 +115,10 @@ mod tests {
         let chart = Chart::of(&row([(0, figures), (1, figures), (6, figures)]), at(12), &zone).unwrap();
         assert_eq!((chart.limit.len(), chart.promised.len(), chart.drawn.len()), (2, 2, 2));
         assert_eq!(chart.limit[0].split(' ').count(), 4);
-        let width = WIDTH - LEFT - RIGHT;
-        let (end, sixth) = (LEFT + width / 6, LEFT + width / 12);
-        assert_eq!(chart.limit[0], format!("{LEFT},10 {sixth},10 {sixth},10 {end},10"));
-        assert!(chart.promised[0].starts_with(&format!("{LEFT},154 {LEFT},")), "{}", chart.promised[0]);
+        let width = 1_202;
+        let (end, sixth) = (84 + width / 6, 84 + width / 12);
+        assert_eq!(chart.limit[0], format!("84,10 {sixth},10 {sixth},10 {end},10"));
+        assert!(chart.promised[0].starts_with("84,154 84,"), "{}", chart.promised[0]);
         assert!(chart.promised[0].ends_with(&format!("{end},154")), "{}", chart.promised[0]);
         assert_eq!(chart.grid[2].1, "50 A");
         assert_eq!(chart.times[0].2, "1970-01-01 00:00");

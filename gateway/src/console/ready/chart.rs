@@ -1,21 +1,11 @@
 //! The power ahead as a small drawing: cars on what nobody controls, and the limit above them; made here so that no script is needed.
 
-use std::fmt::Write;
-
 use ringmain_domain::load::forecast::{PowerStep, RootPower};
 use ringmain_domain::time::Timestamp;
 
+use crate::console::drawing::Frame;
 use crate::console::format::{Zone, power};
-use crate::console::session::chart::{nice_top, share};
 
-/// The drawing's size in its own units.
-const WIDTH: i64 = 1300;
-const HEIGHT: i64 = 180;
-/// Room for the figures beside and below the curves.
-const LEFT: i64 = 84;
-const RIGHT: i64 = 14;
-const BOTTOM: i64 = 26;
-const TOP: i64 = 10;
 /// The end of the last step, which is a quarter of an hour or less.
 const QUARTER_MS: i64 = 900_000;
 /// A drawing of less would show noise.
@@ -40,39 +30,31 @@ impl Chart {
     /// `None` when there is no step. `word` tells which of two forecasts it is; both are drawn up to the same `peak`, to be compared.
     pub(super) fn of(root: &RootPower, word: &str, peak: i64, zone: &Zone) -> Option<Self> {
         let (first, last) = (root.steps.first()?.from, root.steps.last()?.from.plus_millis(QUARTER_MS));
-        let top = nice_top(peak.max(PEAK_MIN_W));
-        let span = last.millis_since(first);
-        let x = |at: Timestamp| LEFT + share(WIDTH - LEFT - RIGHT, at.millis_since(first), span);
-        let y = |watts: i64| TOP + share(HEIGHT - TOP - BOTTOM, top - watts.clamp(0, top), top);
-        let line = |steps: &[PowerStep], value: &dyn Fn(&PowerStep) -> i64| {
-            let mut points = String::new();
-            for step in steps {
-                let (from, to, y) =
-                    (x(step.from), x(step.from.plus_millis(QUARTER_MS).min(last)), y(value(step)));
-                // Writing to a text cannot fail.
-                let _infallible = write!(points, "{from},{y} {to},{y} ");
-            }
-            points.trim_end().to_owned()
-        };
-        let floor = y(0);
+        let frame = Frame::new(first, last, peak.max(PEAK_MIN_W));
         let limits = root.steps.chunk_by(|a, b| a.limit.is_some() == b.limit.is_some());
         let limits = limits.filter(|piece| piece.first().is_some_and(|step| step.limit.is_some()));
         let name = if word.is_empty() { root.name.to_string() } else { format!("{}, {word}", root.name) };
         let cars = root.steps.iter().map(|step| step.cars.0).max().unwrap_or(0);
         let (from, to) = (zone.when(first).text, zone.when(last).text);
         let summary = format!("{name} from {from} to {to}: cars take at most {}", power(cars));
-        let middle = first.plus_millis(span / 2);
-        let at = |at: Timestamp, anchor| (x(at), anchor, zone.when(at).text);
         Some(Self {
-            total: format!("{LEFT},{floor} {} {},{floor}", line(&root.steps, &total), x(last)),
-            reserved: line(&root.steps, &|step| step.reserved.0),
-            limit: limits.map(|piece| line(piece, &limit)).collect(),
-            grid: [0, 1, 2].map(|part| share(top, part, 2)).map(|watts| (y(watts), power(watts))).into(),
-            times: [at(first, "start"), at(middle, "middle"), at(last, "end")],
+            total: frame.area(steps(&root.steps, total)),
+            reserved: frame.line(steps(&root.steps, |step| step.reserved.0)),
+            limit: limits.map(|piece| frame.line(steps(piece, limit))).collect(),
+            grid: frame.grid(power),
+            times: frame.times(zone),
             summary,
             name,
         })
     }
+}
+
+/// Steps end with the quarter of an hour, the last one perhaps sooner.
+fn steps(
+    steps: &[PowerStep],
+    value: fn(&PowerStep) -> i64,
+) -> impl Iterator<Item = (Timestamp, Timestamp, i64)> + Clone {
+    steps.iter().map(move |step| (step.from, step.from.plus_millis(QUARTER_MS), value(step)))
 }
 
 /// The highest of load and limit.

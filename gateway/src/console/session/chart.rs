@@ -7,6 +7,7 @@ use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
 
+use super::super::drawing::{nice_top, share};
 use super::super::format::{Zone, energy, power};
 
 /// The drawing's size in its own units.
@@ -116,12 +117,6 @@ fn joined(segments: &[Segment]) -> Vec<Segment> {
     joined
 }
 
-/// `whole * part / of`, also for figures no meter should send.
-pub(in crate::console) fn share(whole: i64, part: i64, of: i64) -> i64 {
-    let exact = i128::from(whole) * i128::from(part) / i128::from(of.max(1));
-    i64::try_from(exact).unwrap_or(whole)
-}
-
 /// What the meter said of power; where it said nothing of it, the mean power between two readings of energy.
 fn power_points(facts: &[TransactionFact]) -> Vec<(Timestamp, i64)> {
     let samples = || facts.iter().flat_map(|fact| &fact.samples).filter(|sample| sample.phase.is_none());
@@ -171,20 +166,6 @@ fn thinned(points: &[(Timestamp, i64)]) -> Vec<(Timestamp, i64)> {
         thin.push(*last);
     }
     thin
-}
-
-/// The next larger of 1, 2, 5 or 10 times a power of ten, so that the axis is easy to read.
-pub(in crate::console) fn nice_top(peak: i64) -> i64 {
-    let mut unit = 100_i64;
-    loop {
-        for times in [1, 2, 5] {
-            let top = unit.saturating_mul(times);
-            if top >= peak {
-                return top;
-            }
-        }
-        unit = unit.saturating_mul(10);
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ringmain_domain::id::{LocationId, TransactionId};
 use ringmain_domain::load::forecast::what_if::{LIMIT_MAX_PERCENT, VEHICLES_MAX, WhatIf, forecast_if};
 use ringmain_domain::load::forecast::{Forecast, forecast};
+use ringmain_domain::load::need::ENERGY_MAX_WH;
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::unit::WattHours;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,8 +21,6 @@ use crate::services::refusal::{Flaw, Refusal};
 
 /// So many may be computed or wait for it on a node; who comes then is sent away.
 pub const FORECASTS_MAX: usize = 4;
-/// No vehicle takes in more.
-const ENERGY_MAX_WH: i64 = 100_000_000;
 
 /// Whose turn it is to be computed.
 #[derive(Debug, Clone)]

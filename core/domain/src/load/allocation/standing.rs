@@ -130,10 +130,9 @@ impl AllocationState {
         })
     }
 
-    /// What a person should look at.
+    /// What a person should look at, with circuits as they now stand.
     #[must_use]
-    pub fn strain(&self, now: Timestamp) -> Strain {
-        let circuits = self.circuits(now);
+    pub fn strain(&self, circuits: &[CircuitStanding]) -> Strain {
         let rows = || circuits.iter().flat_map(|circuit| &circuit.rows);
         let count = |found: usize| u32::try_from(found).unwrap_or(u32::MAX);
         Strain {

@@ -312,3 +312,17 @@ fn a_transaction_is_at_one_evse() {
     site.hear(Input::Need { evse, transaction: session.transaction, need: Need::default() });
     assert_eq!(site.state.strangers().count(), 0);
 }
+
+/// When a car came is known by our clock where its first word was just heard, and by its station's where the store tells of it later.
+#[test]
+fn a_car_that_the_store_tells_of_did_not_come_just_now() {
+    let session = Session { facts: 1, ..charging() };
+    let mut live = Site::new();
+    live.now = minute(60);
+    live.hear(Input::Session(Box::new(session.clone())));
+    assert_eq!(live.state.strangers().next().unwrap().arrived_at, minute(60));
+    let mut restarted = Site::new();
+    restarted.now = minute(60);
+    restarted.hear(Input::Open { station: station_id(), sessions: vec![session.clone()] });
+    assert_eq!(restarted.state.strangers().next().unwrap().arrived_at, session.started_at);
+}

@@ -151,7 +151,7 @@ fn how_long_a_car_may_charge_is_the_sites() {
 fn what_a_person_should_look_at_is_counted() {
     let mut site = site(CircuitSettings::default());
     let counted = |site: &Site| {
-        let strain = site.state.strain(site.now);
+        let strain = site.state.strain(&site.state.circuits(site.now));
         (strain.near, strain.over, strain.stale, strain.deaf)
     };
     let draws = |site: &mut Site, amps: i64| {

@@ -1,6 +1,6 @@
 //! What a car says it needs (NotifyEVChargingNeeds): of its many parameters those that a plan can use.
 
-use ringmain_domain::load::need::CarWord;
+use ringmain_domain::load::need::{CarWord, ENERGY_MAX_WH};
 use ringmain_domain::report::{ChargingNeeds, StationReport};
 use ringmain_domain::unit::{Milliamps, WattHours};
 use rust_decimal::Decimal;
@@ -10,8 +10,6 @@ use crate::translate::place;
 use crate::translate::samples::whole;
 use crate::wire::{self, v21};
 
-/// No vehicle takes in more: 100 MWh. What is above is not believed.
-const ENERGY_MAX_WH: i64 = 100_000_000;
 /// No vehicle takes more, in mA per line.
 const CURRENT_MAX_MA: i64 = 10_000_000;
 

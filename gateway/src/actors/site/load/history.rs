@@ -30,12 +30,14 @@ pub struct CircuitHistory {
 // === impl Site ===
 
 impl Site {
-    /// Looks at all limits, when it is time to.
-    pub(super) fn note_history(&mut self) {
+    /// Looks at all limits, when it is time to: for the history and for the gauges.
+    pub(super) fn look_at_limits(&mut self) {
         let Load::Managed(managed) = &mut self.load else { return };
         let now = clock::now();
         if managed.history.is_due(now) {
-            managed.history.record(now, &managed.state.circuits(now));
+            let circuits = managed.state.circuits(now);
+            managed.history.record(now, &circuits);
+            managed.shown.show(managed.state.strain(&circuits));
         }
     }
 }
