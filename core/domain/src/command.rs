@@ -83,6 +83,19 @@ pub enum StationCommand {
         /// The profile.
         profile: ChargingProfile,
     },
+    /// Change the limit of a dynamic profile; all else stays as it was installed, its end too (2.1).
+    UpdateDynamicSchedule {
+        /// The profile's number.
+        profile_id: i32,
+        /// The unit of the limit: the profile's own.
+        unit: LimitUnit,
+        /// The new limit.
+        limit: i64,
+        /// How many phases it is for, as in the profile; 3 when absent.
+        phases: Option<u8>,
+    },
+    /// Ask whether the station takes [`StationCommand::UpdateDynamicSchedule`] (2.1).
+    AskDynamicProfiles,
     /// Remove limits.
     ClearChargingProfile {
         /// Only this profile.
@@ -238,6 +251,17 @@ pub enum LimitUnit {
     Milliamps,
 }
 
+/// How a profile's limits follow time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileKind {
+    /// By its periods, from its start.
+    #[default]
+    Absolute,
+    /// One limit, until it is changed by [`StationCommand::UpdateDynamicSchedule`] (2.1).
+    Dynamic,
+}
+
 /// A limit on what may be drawn over time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargingProfile {
@@ -247,6 +271,9 @@ pub struct ChargingProfile {
     pub stack_level: u32,
     /// What it is for.
     pub purpose: ProfilePurpose,
+    /// How it follows time; `absolute` when absent.
+    #[serde(default)]
+    pub kind: ProfileKind,
     /// The transaction it is for, with purpose `transaction`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<TransactionId>,

@@ -34,7 +34,9 @@ mod start;
 mod variables;
 
 use self::local_list::{GetLocalListVersion, SendLocalList, SyncLocalList};
-use self::profiles::{ClearChargingProfile, GetCompositeSchedule, SetChargingProfile};
+use self::profiles::{
+    AskDynamicProfiles, ClearChargingProfile, GetCompositeSchedule, SetChargingProfile, UpdateDynamicSchedule,
+};
 use self::start::StartTransaction;
 use self::variables::{GetVariables, SetVariables, VariableNameForm, VariableSettingForm};
 
@@ -62,6 +64,10 @@ pub(super) enum CommandForm {
     GetBaseReport(GetBaseReport),
     /// Limit power or current.
     SetChargingProfile(SetChargingProfile),
+    /// Change the limit of a dynamic profile (2.1).
+    UpdateDynamicSchedule(UpdateDynamicSchedule),
+    /// Ask whether the station takes updates of dynamic profiles (2.1).
+    AskDynamicProfiles(AskDynamicProfiles),
     /// Remove limits.
     ClearChargingProfile(ClearChargingProfile),
     /// Ask what a station would allow: all its profiles together.
@@ -270,6 +276,8 @@ impl CommandForm {
             "set_variables" => Self::SetVariables(convert("", rest)?),
             "get_base_report" => Self::GetBaseReport(convert("", rest)?),
             "set_charging_profile" => Self::SetChargingProfile(convert("", rest)?),
+            "update_dynamic_schedule" => Self::UpdateDynamicSchedule(convert("", rest)?),
+            "ask_dynamic_profiles" => Self::AskDynamicProfiles(convert("", rest)?),
             "clear_charging_profile" => Self::ClearChargingProfile(convert("", rest)?),
             "get_composite_schedule" => Self::GetCompositeSchedule(convert("", rest)?),
             "get_transaction_status" => Self::GetTransactionStatus(convert("", rest)?),
@@ -315,6 +323,8 @@ impl CommandForm {
                 request_id: form.request_id.unwrap_or_else(new_remote_start_id),
                 base: form.base.into(),
             },
+            Self::UpdateDynamicSchedule(form) => form.into_domain()?,
+            Self::AskDynamicProfiles(_) => StationCommand::AskDynamicProfiles,
             Self::SetChargingProfile(form) => StationCommand::SetChargingProfile {
                 evse_id: EvseId(form.evse_id),
                 profile: form.profile.into_domain(now)?,
@@ -384,13 +394,12 @@ impl From<StationCommand> for CommandForm {
             StationCommand::SetChargingProfile { evse_id, profile } => {
                 Self::SetChargingProfile(SetChargingProfile { evse_id: evse_id.0, profile: profile.into() })
             }
-            StationCommand::ClearChargingProfile { profile_id, evse_id, purpose, stack_level } => {
-                Self::ClearChargingProfile(ClearChargingProfile {
-                    profile_id,
-                    evse_id: evse_id.map(|id| id.0),
-                    purpose: purpose.map(Into::into),
-                    stack_level,
-                })
+            StationCommand::UpdateDynamicSchedule { profile_id, unit, limit, phases } => {
+                Self::UpdateDynamicSchedule(UpdateDynamicSchedule::of(profile_id, unit, limit, phases))
+            }
+            StationCommand::AskDynamicProfiles => Self::AskDynamicProfiles(AskDynamicProfiles {}),
+            StationCommand::ClearChargingProfile { profile_id, evse_id, purpose, stack_level: level } => {
+                Self::ClearChargingProfile(ClearChargingProfile::of(profile_id, evse_id, purpose, level))
             }
             StationCommand::GetCompositeSchedule { evse_id, duration_s, unit } => {
                 Self::GetCompositeSchedule(GetCompositeSchedule::of(evse_id, duration_s, unit))

@@ -154,6 +154,8 @@ pub const fn name(command: &StationCommand) -> &'static str {
         StationCommand::SetVariables { .. } => "set_variables",
         StationCommand::GetBaseReport { .. } => "get_base_report",
         StationCommand::SetChargingProfile { .. } => "set_charging_profile",
+        StationCommand::UpdateDynamicSchedule { .. } => "update_dynamic_schedule",
+        StationCommand::AskDynamicProfiles => "ask_dynamic_profiles",
         StationCommand::ClearChargingProfile { .. } => "clear_charging_profile",
         StationCommand::GetCompositeSchedule { .. } => "get_composite_schedule",
         StationCommand::GetTransactionStatus { .. } => "get_transaction_status",

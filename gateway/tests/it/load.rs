@@ -15,6 +15,7 @@ use crate::rig::node::Node;
 use crate::rig::stores::TestStore;
 
 mod deaf;
+mod dynamic;
 mod field;
 mod mqtt;
 mod needs;

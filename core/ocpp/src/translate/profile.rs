@@ -2,7 +2,7 @@
 //!
 //! Never: which profile is right (domain). A limit is rounded down to what the wire can say, because a limit must hold.
 
-use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfilePurpose};
+use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfileKind, ProfilePurpose};
 use ringmain_domain::time::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -34,6 +34,9 @@ pub(super) fn check(profile: &ChargingProfile, now: Timestamp) -> Result<(), Com
     if profile.periods.iter().any(|period| period.phases.is_some_and(|phases| !(1..=3).contains(&phases))) {
         return invalid("profile.periods.phases", "there are 1 to 3 phases");
     }
+    if profile.kind == ProfileKind::Dynamic && (profile.periods.len() > 1 || profile.duration_s.is_some()) {
+        return invalid("profile.kind", "a dynamic profile has one period and no duration");
+    }
     if (profile.purpose == ProfilePurpose::Transaction) != profile.transaction_id.is_some() {
         return invalid(
             "profile.transaction_id",
@@ -53,6 +56,18 @@ pub(super) fn limit(unit: LimitUnit, limit: i64) -> Decimal {
         LimitUnit::Watts => Decimal::new(limit, 0),
         LimitUnit::Milliamps => Decimal::new(limit.div_euclid(100), 1),
     }
+}
+
+/// The component and the variable of a station that takes updates of dynamic profiles (OCPP 2.1 part 2, SmartChargingCtrlr).
+pub(super) const DYNAMIC: (&str, &str) = ("SmartChargingCtrlr", "SupportsDynamicProfiles");
+
+/// Whether a station takes updates of dynamic profiles, from its answer to
+/// [`StationCommand::AskDynamicProfiles`](ringmain_domain::command::StationCommand::AskDynamicProfiles). What it does not say is a no.
+#[must_use]
+pub fn takes_updates(payload: &RawValue) -> bool {
+    let answer: Option<Value> = serde_json::from_str(payload.get()).ok();
+    let value = answer.as_ref().and_then(|answer| answer.pointer("/getVariableResult/0/attributeValue"));
+    value.and_then(Value::as_str).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
 /// What a station allows now, from its answer to GetCompositeSchedule of any version: the first period's limit, rounded up. `None` where it
@@ -79,6 +94,8 @@ pub fn composite_limit(payload: &RawValue, unit: LimitUnit) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -97,6 +114,21 @@ mod tests {
             r#"{"schedule":{"chargingRateUnit":"A","chargingSchedulePeriod":[{"startPeriod":0,"limit":"x"}]}}"#,
         ] {
             assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn only_a_station_that_says_so_takes_updates() {
+        let takes = |answer: Value| takes_updates(&RawValue::from_string(answer.to_string()).unwrap());
+        let says = |value: Value| {
+            takes(json!({"getVariableResult": [{"attributeStatus": "Accepted", "attributeValue": value}]}))
+        };
+        assert!(says(json!("true")) && says(json!(" True ")));
+        assert!(!says(json!("false")) && !says(json!("")) && !says(json!(true)));
+        for other in
+            [json!({}), json!([]), json!({"getVariableResult": [{"attributeStatus": "UnknownVariable"}]})]
+        {
+            assert!(!takes(other.clone()), "{other}");
         }
     }
 

@@ -46,14 +46,24 @@ fn what_a_version_cannot_say_is_not_supported() {
         let told = write(Version::V16, &command);
         assert!(told.starts_with("not supported by 1.6: "), "{command}: {told}");
     }
+    for command in [
+        json!({ "command": "update_dynamic_schedule", "profile_id": 1, "unit": "watts", "limit": 1 }),
+        json!({ "command": "ask_dynamic_profiles" }),
+        profile(&[("kind", json!("dynamic"))]),
+    ] {
+        for version in [Version::V16, Version::V201] {
+            let told = write(version, &command);
+            let reason = "there are no dynamic profiles";
+            assert_eq!(told, format!("not supported by {}: {reason}", version.as_str()), "{command}");
+        }
+    }
     for version in [Version::V201, Version::V21] {
         let told = write(version, &json!({ "command": "get_variables", "variables": [] }));
         assert_eq!(told, format!("not supported by {}: variables are asked for by name", version.as_str()));
         let told = write(version, &json!({ "command": "sync_local_list", "full": true }));
-        let reason = "a list is brought up to date message by message";
+        let reason = "it is brought up to date message by message";
         assert_eq!(told, format!("not supported by {}: {reason}", version.as_str()));
         let told = write(version, &json!({ "command": "sync_tariffs" }));
-        let reason = "tariffs are brought up to date message by message";
         assert_eq!(told, format!("not supported by {}: {reason}", version.as_str()));
     }
 }

@@ -166,9 +166,10 @@ fn every_command_is_carried_and_answered_as_its_fixture_says() {
 /// The core path: every message with a meaning, and every message that carries a typed command.
 #[test]
 fn every_action_of_the_core_path_has_a_good_an_edge_and_a_field_fixture() {
-    const COMMANDS: [(&str, &[Version]); 19] = {
+    const COMMANDS: [(&str, &[Version]); 20] = {
         const FIRST: &[Version] = &[Version::V16];
         const SECOND: &[Version] = &[Version::V201, Version::V21];
+        const NEWEST: &[Version] = &[Version::V21];
         const ALL: &[Version] = &Version::ALL;
         [
             ("ChangeAvailability", ALL),
@@ -190,6 +191,7 @@ fn every_action_of_the_core_path_has_a_good_an_edge_and_a_field_fixture() {
             ("SetVariables", SECOND),
             ("TriggerMessage", ALL),
             ("UnlockConnector", ALL),
+            ("UpdateDynamicSchedule", NEWEST),
         ]
     };
     let mut cases: BTreeMap<(Version, String), BTreeSet<String>> = BTreeMap::new();

@@ -32,6 +32,7 @@ use super::Site;
 use crate::clock;
 
 mod calls;
+mod dynamic;
 mod gauges;
 pub mod history;
 pub mod needs;
@@ -72,6 +73,7 @@ pub(super) struct Managed {
     zone: Zone,
     look_up: needs::LookUp,
     told: setpoints::Told,
+    dynamic: dynamic::Dynamic,
     shown: gauges::Shown,
     history: History,
 }
@@ -167,6 +169,7 @@ impl Site {
             zone,
             look_up: needs::LookUp::default(),
             told: setpoints::Told::default(),
+            dynamic: dynamic::Dynamic::default(),
             shown: gauges::Shown::default(),
             history: History::default(),
         }));
@@ -245,6 +248,7 @@ impl Site {
 
     /// Hands an input to the load and carries out what it wants.
     pub(super) fn load_hears(&mut self, input: Input, ctx: &mut Context<Self>) {
+        self.ask_for_dynamic_profiles(&input, ctx);
         let managed = match &mut self.load {
             Load::Unmanaged => return,
             Load::Starting(waiting) if waiting.len() < WAITING_MAX => {

@@ -1,6 +1,8 @@
 //! Charging profiles: the forms.
 
-use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfilePeriod, ProfilePurpose, StationCommand};
+use ringmain_domain::command::{
+    ChargingProfile, LimitUnit, ProfileKind, ProfilePeriod, ProfilePurpose, StationCommand,
+};
 use ringmain_domain::id::{EvseId, TransactionId};
 use ringmain_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +54,39 @@ impl GetCompositeSchedule {
     }
 }
 
+/// Change the limit of a dynamic profile; all else stays as it was installed, its end too.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct UpdateDynamicSchedule {
+    profile_id: i32,
+    /// The profile's own.
+    unit: UnitForm,
+    /// The new limit.
+    limit: i64,
+    /// How many phases it is for, as in the profile; 3 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phases: Option<u8>,
+}
+
+impl UpdateDynamicSchedule {
+    pub(super) fn into_domain(self) -> Result<StationCommand, Problem> {
+        let Self { profile_id, unit, limit, phases } = self;
+        if limit < 0 {
+            return Err(Problem::flaw("/limit", "must not be negative"));
+        }
+        Ok(StationCommand::UpdateDynamicSchedule { profile_id, unit: unit.into(), limit, phases })
+    }
+
+    pub(super) fn of(profile_id: i32, unit: LimitUnit, limit: i64, phases: Option<u8>) -> Self {
+        Self { profile_id, unit: unit.into(), limit, phases }
+    }
+}
+
+/// Ask whether the station takes updates of dynamic profiles.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct AskDynamicProfiles {}
+
 /// A limit over time.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +97,9 @@ pub(in crate::api) struct ProfileForm {
     #[serde(default)]
     pub(super) stack_level: u32,
     pub(super) purpose: PurposeForm,
+    /// `absolute` when absent.
+    #[serde(default)]
+    pub(super) kind: KindForm,
     /// With purpose `transaction`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -91,6 +129,17 @@ pub(in crate::api) enum PurposeForm {
     TransactionDefault,
     /// For one running transaction.
     Transaction,
+}
+
+/// How limits follow time.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::api) enum KindForm {
+    /// By its periods, from its start.
+    #[default]
+    Absolute,
+    /// One limit, until it is changed by `update_dynamic_schedule` (2.1).
+    Dynamic,
 }
 
 /// In what limits are given.
@@ -130,6 +179,18 @@ pub(in crate::api) struct ClearChargingProfile {
     pub(super) stack_level: Option<u32>,
 }
 
+impl ClearChargingProfile {
+    pub(super) fn of(
+        profile_id: Option<i32>,
+        evse: Option<EvseId>,
+        purpose: Option<ProfilePurpose>,
+        stack_level: Option<u32>,
+    ) -> Self {
+        let (evse_id, purpose) = (evse.map(|evse| evse.0), purpose.map(Into::into));
+        Self { profile_id, evse_id, purpose, stack_level }
+    }
+}
+
 impl ProfileForm {
     pub(super) fn into_domain(self, now: Timestamp) -> Result<ChargingProfile, Problem> {
         let starts: Vec<_> = self.periods.iter().map(|period| period.start_s).collect();
@@ -151,6 +212,7 @@ impl ProfileForm {
             profile_id: self.profile_id,
             stack_level: self.stack_level,
             purpose: self.purpose.into(),
+            kind: self.kind.into(),
             transaction_id: self.transaction_id,
             valid_to: self.valid_to_at.map(|at| at.0),
             starts_at: self.starts_at.map_or(now, |at| at.0),
@@ -172,6 +234,7 @@ impl From<ChargingProfile> for ProfileForm {
             profile_id: profile.profile_id,
             stack_level: profile.stack_level,
             purpose: profile.purpose.into(),
+            kind: profile.kind.into(),
             transaction_id: profile.transaction_id,
             valid_to_at: profile.valid_to.map(Into::into),
             starts_at: Some(profile.starts_at.into()),
@@ -183,4 +246,5 @@ impl From<ChargingProfile> for ProfileForm {
 }
 
 same_names!(PurposeForm = ProfilePurpose { StationMax, TransactionDefault, Transaction });
+same_names!(KindForm = ProfileKind { Absolute, Dynamic });
 same_names!(UnitForm = LimitUnit { Watts, Milliamps });

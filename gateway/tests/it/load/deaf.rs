@@ -32,6 +32,7 @@ async fn a_deaf_station_counts_with_all_it_can_draw_until_it_is_mended() {
     let mut station = Obedient::booted(&node, "CS-00").await;
     station.start().await;
     assert!((station.next_limit().await - 16.0).abs() < 0.01);
+    assert_eq!(station.how, "Absolute", "2.0.1 has no dynamic profiles");
     let stands = async || node.api().get("/locations/depot/load").await["evses"][0].clone();
     eventually!("its ceiling is what it was told", {
         // It obeys while it waits for an answer.

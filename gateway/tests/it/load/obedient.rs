@@ -11,13 +11,20 @@ use crate::rig::station::Station;
 pub(super) struct Obedient {
     pub(super) station: Station,
     told: Vec<f64>,
+    /// How the last limit was told: the kind of the profile, or the update as it came.
+    pub(super) how: Value,
 }
 
 impl Obedient {
     /// A booted station of 2.0.1.
     pub(super) async fn booted(node: &Node, identity: &str) -> Self {
-        let station = Station::booted(&node.addresses, identity, "ocpp2.0.1").await;
-        Self { station, told: Vec::new() }
+        Self::booted_as(node, identity, "ocpp2.0.1").await
+    }
+
+    /// A booted station. One of 2.1 takes updates of dynamic profiles.
+    pub(super) async fn booted_as(node: &Node, identity: &str, protocol: &'static str) -> Self {
+        let station = Station::booted(&node.addresses, identity, protocol).await;
+        Self { station, told: Vec::new(), how: Value::Null }
     }
 
     /// Its car begins to charge at EVSE 1, with the token `A1`.
@@ -67,11 +74,21 @@ impl Obedient {
         if profile["chargingProfilePurpose"] == "TxProfile" {
             let limit = &profile["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"];
             self.told.push(limit.as_f64().unwrap());
+            self.how = profile["chargingProfileKind"].clone();
+        }
+        let update = &frame[3]["scheduleUpdate"];
+        if let Some(limit) = update["limit"].as_f64() {
+            self.told.push(limit);
+            self.how = frame[3].clone();
         }
         let period = json!({"startPeriod": 0, "limit": 0});
         let answer = match frame[2].as_str().unwrap() {
             "GetCompositeSchedule" => json!({"status": "Accepted", "schedule": {"evseId": 1, "duration": 60,
                 "scheduleStart": "2026-03-01T08:00:00Z", "chargingRateUnit": "A", "chargingSchedulePeriod": [period]}}),
+            "GetVariables" => {
+                json!({"getVariableResult": [{"attributeStatus": "Accepted", "attributeValue": "true",
+                "component": {"name": "SmartChargingCtrlr"}, "variable": {"name": "SupportsDynamicProfiles"}}]})
+            }
             _ => json!({"status": "Accepted"}),
         };
         self.station.answer(frame[1].as_str().unwrap(), &answer).await;

@@ -1,8 +1,8 @@
 //! What we ask of a 1.6 charge point.
 
 use ringmain_domain::command::{
-    ChargingProfile, LimitUnit, ProfilePurpose, ResetKind, StationCommand, TriggeredMessage, VariableName,
-    VariableSetting,
+    ChargingProfile, LimitUnit, ProfileKind, ProfilePurpose, ResetKind, StationCommand, TriggeredMessage,
+    VariableName, VariableSetting,
 };
 use ringmain_domain::id::{ConnectorId, EvseId, TransactionId};
 use ringmain_domain::local_list::{ListUpdate, LocalListEntry};
@@ -73,6 +73,9 @@ pub(in crate::translate) fn write(
         StationCommand::GetCompositeSchedule { evse_id, duration_s, unit } => {
             composite_schedule(*evse_id, *duration_s, *unit)
         }
+        StationCommand::UpdateDynamicSchedule { .. } | StationCommand::AskDynamicProfiles => {
+            Err(lacks(NO_DYNAMIC))
+        }
         StationCommand::SyncTariffs => Err(lacks("stations do not price by themselves")),
         StationCommand::GetBaseReport { .. } => Err(lacks("there is no report of all variables")),
         StationCommand::GetTransactionStatus { .. } => Err(lacks("there is no transaction status")),
@@ -80,6 +83,8 @@ pub(in crate::translate) fn write(
         StationCommand::Raw { action, payload } => check::raw_command(Version::V16, action, payload),
     }
 }
+
+const NO_DYNAMIC: &str = "there are no dynamic profiles";
 
 fn lacks(reason: &'static str) -> CommandRefusal {
     CommandRefusal::not_supported(Version::V16, reason)
@@ -189,6 +194,9 @@ fn set_charging_profile(
     now: Timestamp,
 ) -> Result<OutboundMessage, CommandRefusal> {
     profile::check(profile, now)?;
+    if profile.kind == ProfileKind::Dynamic {
+        return Err(lacks(NO_DYNAMIC));
+    }
     let mut periods = Vec::with_capacity(profile.periods.len());
     for period in &profile.periods {
         let limit = wire::decimal(profile::limit(profile.unit, period.limit))

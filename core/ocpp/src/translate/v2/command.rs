@@ -1,8 +1,8 @@
 //! What we ask of a 2.x station.
 
 use ringmain_domain::command::{
-    ChargingProfile, LimitUnit, ProfilePurpose, ReportBase, ResetKind, StationCommand, TriggeredMessage,
-    VariableName, VariableSetting,
+    ChargingProfile, LimitUnit, ProfileKind, ProfilePurpose, ReportBase, ResetKind, StationCommand,
+    TriggeredMessage, VariableName, VariableSetting,
 };
 use ringmain_domain::id::{ConnectorId, EvseId, TransactionId};
 use ringmain_domain::local_list::{ListUpdate, LocalListEntry};
@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::reply::id_token_info;
 use super::{Limits, token};
+use crate::action::Action;
 use crate::translate::text::split_instance;
 use crate::translate::{CommandRefusal, OutboundMessage, check, place, profile};
 use crate::version::Version;
@@ -57,9 +58,13 @@ pub(in crate::translate) fn write(
             let evse = place::number(evse_id.0, "evse_id")?;
             to.call(
                 "SetChargingProfile",
-                &v21::SetChargingProfileRequest::new(evse, charging_profile(profile, now)?),
+                &v21::SetChargingProfileRequest::new(evse, charging_profile(to, profile, now)?),
             )
         }
+        StationCommand::UpdateDynamicSchedule { profile_id, unit, limit, phases } => {
+            update_dynamic(to, *profile_id, (*unit, *limit), *phases)
+        }
+        StationCommand::AskDynamicProfiles => ask_dynamic(to),
         StationCommand::ClearChargingProfile { profile_id, evse_id, purpose, stack_level } => {
             clear_charging_profile(to, *profile_id, *evse_id, *purpose, *stack_level)
         }
@@ -80,13 +85,8 @@ pub(in crate::translate) fn write(
         StationCommand::SendLocalList { version: list, update, entries } => {
             send_local_list(to, *list, *update, entries)
         }
-        StationCommand::SyncLocalList { .. } => {
-            let reason = "a list is brought up to date message by message";
-            Err(CommandRefusal::not_supported(version, reason))
-        }
-        StationCommand::SyncTariffs => {
-            let reason = "tariffs are brought up to date message by message";
-            Err(CommandRefusal::not_supported(version, reason))
+        StationCommand::SyncLocalList { .. } | StationCommand::SyncTariffs => {
+            Err(CommandRefusal::not_supported(version, "it is brought up to date message by message"))
         }
         StationCommand::DataTransfer { vendor, message, data } => {
             data_transfer(to, vendor, message.as_deref(), data.as_deref())
@@ -109,6 +109,14 @@ impl Station {
         let payload = wire::write(request)?;
         check::request(self.version, action, &payload)?;
         Ok(OutboundMessage { action: action.into(), payload })
+    }
+
+    /// They came with 2.1 (K28).
+    fn needs_dynamic_profiles(self) -> Result<(), CommandRefusal> {
+        match Action::UpdateDynamicSchedule.exists_in(self.version) {
+            true => Ok(()),
+            false => Err(CommandRefusal::not_supported(self.version, "there are no dynamic profiles")),
+        }
     }
 }
 
@@ -235,10 +243,19 @@ fn variable_of(name: &VariableName) -> Result<(v21::Component, v21::Variable), C
 
 /// `phaseToUse` is never set: it is allowed with one phase only, and the station knows its phases better.
 fn charging_profile(
+    to: Station,
     profile: &ChargingProfile,
     now: Timestamp,
 ) -> Result<v21::ChargingProfile, CommandRefusal> {
     profile::check(profile, now)?;
+    // A dynamic profile holds from when it is installed: a start is for the other kinds.
+    let (kind, start) = match profile.kind {
+        ProfileKind::Absolute => (v21::ChargingProfileKind::Absolute, Some(profile.starts_at)),
+        ProfileKind::Dynamic => {
+            to.needs_dynamic_profiles()?;
+            (v21::ChargingProfileKind::Dynamic, None)
+        }
+    };
     let mut periods = Vec::with_capacity(profile.periods.len());
     for period in &profile.periods {
         let limit = wire::decimal(profile::limit(profile.unit, period.limit))
@@ -250,18 +267,52 @@ fn charging_profile(
         periods.push(wire_period);
     }
     let mut schedule = v21::ChargingSchedule::new(profile.profile_id, unit_of(profile.unit), periods);
-    schedule.start_schedule = Some(wire::date_time(profile.starts_at));
+    schedule.start_schedule = start.map(wire::date_time);
     schedule.duration = profile.duration_s.map(|s| place::number(s, "profile.duration_s")).transpose()?;
     let mut wire_profile = v21::ChargingProfile::new(
         profile.profile_id,
         place::number(profile.stack_level, "profile.stack_level")?,
         purpose_of(profile.purpose),
-        v21::ChargingProfileKind::Absolute,
+        kind,
         vec![schedule],
     );
     wire_profile.transaction_id = profile.transaction_id.as_ref().map(|id| id.as_str().to_owned());
     wire_profile.valid_to = profile.valid_to.map(wire::date_time);
     Ok(wire_profile)
+}
+
+fn ask_dynamic(to: Station) -> Result<OutboundMessage, CommandRefusal> {
+    to.needs_dynamic_profiles()?;
+    let (component, name) = profile::DYNAMIC;
+    get_variables(to, &[VariableName { component: component.into(), name: name.into(), evse_id: None }])
+}
+
+/// A current is given for each phase: alone it may be read as the sum of all (2.1, `ChargingScheduleUpdateType.limit`). Watts are a sum
+/// anyway.
+fn update_dynamic(
+    to: Station,
+    profile_id: i32,
+    (unit, limit): (LimitUnit, i64),
+    phases: Option<u8>,
+) -> Result<OutboundMessage, CommandRefusal> {
+    to.needs_dynamic_profiles()?;
+    if limit < 0 {
+        return Err(CommandRefusal::invalid("limit", "a limit must not be negative"));
+    }
+    let lines = match unit {
+        LimitUnit::Watts => 1,
+        LimitUnit::Milliamps => phases.unwrap_or(3),
+    };
+    if !(1..=3).contains(&lines) {
+        return Err(CommandRefusal::invalid("phases", "there are 1 to 3 phases"));
+    }
+    let limit = wire::decimal(profile::limit(unit, limit))
+        .ok_or_else(|| CommandRefusal::invalid("limit", "number is too large"))?;
+    let mut update = v21::ChargingScheduleUpdate::new();
+    update.limit = Some(limit);
+    update.limit_l2 = (lines >= 2).then_some(limit);
+    update.limit_l3 = (lines == 3).then_some(limit);
+    to.call("UpdateDynamicSchedule", &v21::UpdateDynamicScheduleRequest::new(profile_id, update))
 }
 
 fn cost_updated(

@@ -2,9 +2,10 @@
 
 use actix::prelude::*;
 use ringmain_domain::command::{
-    ChargingProfile, CommandOutcome, CommandResult, LimitUnit, ProfilePeriod, ProfilePurpose, StationCommand,
+    ChargingProfile, CommandOutcome, CommandResult, LimitUnit, ProfileKind, ProfilePeriod, ProfilePurpose,
+    StationCommand,
 };
-use ringmain_domain::id::{EvseId, GrantSeq, TransactionId};
+use ringmain_domain::id::{EvseId, GrantSeq, StationId, TransactionId};
 use ringmain_domain::load::allocation::Input;
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::load::ledger::account::{Fallback, Grant};
@@ -17,13 +18,14 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::super::Site;
+use super::dynamic::{Installed, Telling};
 use super::{Load, Managed};
 use crate::actors::connection::Execute;
 use crate::actors::connection::fences::{Act, Passage};
 use crate::desk;
 
 /// How long a station may take to answer, in seconds.
-const ANSWER_S: i64 = 30;
+pub(super) const ANSWER_S: i64 = 30;
 /// Ids of our profiles: the EVSE's number is added. One of each kind at an EVSE, so that a new one takes the place of the one before.
 const FALLBACK_IDS: i32 = 10_000_000;
 const GRANT_IDS: i32 = 20_000_000;
@@ -41,6 +43,8 @@ struct Call {
     command: StationCommand,
     passage: Option<Passage>,
     meaning: Box<dyn FnOnce(&CommandResult) -> EvseInput>,
+    /// How a grant is told, and the dynamic profile that is there if it is accepted.
+    telling: Option<(Telling, Option<Installed>)>,
 }
 
 // === impl Call ===
@@ -51,36 +55,56 @@ impl Call {
         passage: Option<Passage>,
         meaning: impl FnOnce(&CommandResult) -> EvseInput + 'static,
     ) -> Self {
-        Self { command, passage, meaning: Box::new(meaning) }
+        Self { command, passage, meaning: Box::new(meaning), telling: None }
     }
 }
 
 impl Site {
     /// Sends what an effect asks for. Its answer, or that nothing was sent, is heard again.
     pub(super) fn call(&mut self, now: Timestamp, effect: Effect, ctx: &mut Context<Self>) {
-        let Load::Managed(managed) = &self.load else { return };
-        let Some((slot, evse, call)) = managed.call_for(now, effect) else { return };
-        let (generation, station) = (self.load_generation, evse.key.station.clone());
-        let Call { command, passage, meaning } = call;
-        let order = desk::order(&self.tenant, &station, command, now.plus_secs(ANSWER_S));
+        let ttl_ms = self.parts.conduct.ttl_ms;
+        let Load::Managed(managed) = &mut self.load else { return };
+        let Some((slot, evse, call)) = managed.call_for(now, effect, ttl_ms) else { return };
+        let station = evse.key.station.clone();
+        let Call { command, passage, meaning, telling } = call;
+        if passage.is_some() {
+            managed.dynamic.doubt(slot);
+        }
+        let generation = self.load_generation;
+        let result = self.order(&station, command, passage, now.plus_secs(ANSWER_S));
+        ctx.spawn(result.into_actor(self).map(move |result, site, ctx| {
+            if site.load_generation != generation {
+                return;
+            }
+            if let (Load::Managed(managed), Some((telling, profile))) = (&mut site.load, telling) {
+                managed.dynamic.heard((slot, &station), (&telling, profile), result.outcome);
+            }
+            site.load_hears(Input::Steering(SteeringInput::Evse(slot, meaning(&result))), ctx);
+        }));
+    }
+
+    /// Gives an order to the connection of a station; its outcome.
+    pub(super) fn order(
+        &self,
+        station: &StationId,
+        command: StationCommand,
+        passage: Option<Passage>,
+        deadline: Timestamp,
+    ) -> impl Future<Output = CommandResult> + use<> {
+        let order = desk::order(&self.tenant, station, command, deadline);
         let (done, ended) = oneshot::channel();
-        let routed = self.parts.routing.execute(&station, Execute { order, passage, done });
-        let result = async move {
+        let routed = self.parts.routing.execute(station, Execute { order, passage, done });
+        async move {
             match routed {
                 Ok(()) => ended.await.unwrap_or(CommandResult::bare(CommandOutcome::TimeoutUnknown)),
                 Err(outcome) => CommandResult::bare(outcome),
             }
-        };
-        ctx.spawn(result.into_actor(self).map(move |result, site, ctx| {
-            if site.load_generation == generation {
-                site.load_hears(Input::Steering(SteeringInput::Evse(slot, meaning(&result))), ctx);
-            }
-        }));
+        }
     }
 }
 
 impl Managed {
-    fn call_for(&self, now: Timestamp, effect: Effect) -> Option<(Slot, &Evse, Call)> {
+    fn call_for(&self, now: Timestamp, effect: Effect, ttl_ms: i64) -> Option<(Slot, &Evse, Call)> {
         let evse = |slot: Slot| self.state.tree().evses().get(slot);
         match effect {
             Effect::Send { slot, grant } => {
@@ -88,8 +112,11 @@ impl Managed {
                 let seq = grant.seq;
                 let act = Act::Pass { connection: grant.connection, seq };
                 let passage = Some(Passage { evse: evse.key.evse, act });
-                let command = granted(evse, grant, now);
-                Some((slot, evse, Call::new(command, passage, move |result| heard_of_grant(result, seq))))
+                // A renewal is due after a third of a grant's life: it is never left to an update.
+                let told = self.dynamic.telling((slot, &evse.key.station), &grant, ttl_ms / 3);
+                let command = granted(evse, grant, &told.0, now);
+                let call = Call::new(command, passage, move |result| heard_of_grant(result, seq));
+                Some((slot, evse, Call { telling: Some(told), ..call }))
             }
             Effect::InstallFallback { slot, value } => {
                 let evse = evse(slot)?;
@@ -179,18 +206,27 @@ fn profile_id(ids: i32, evse: EvseId) -> i32 {
 }
 
 /// A grant holds for its transaction, until its end.
-fn granted(evse: &Evse, grant: Grant, now: Timestamp) -> StationCommand {
+fn granted(evse: &Evse, grant: Grant, telling: &Telling, now: Timestamp) -> StationCommand {
+    let kind = match telling {
+        Telling::Install(kind) => *kind,
+        Telling::Update => {
+            let (unit, limit) = limit_of(evse, grant.limit);
+            let profile_id = profile_id(GRANT_IDS, evse.key.evse);
+            return StationCommand::UpdateDynamicSchedule { profile_id, unit, limit, phases: phases(evse) };
+        }
+    };
     let purpose = match &grant.transaction {
         Some(_) => ProfilePurpose::Transaction,
         None => ProfilePurpose::TransactionDefault,
     };
-    set(evse, (GRANT_IDS, GRANT_LEVEL, purpose), (grant.limit, grant.valid_to, grant.transaction), now)
+    let profile = (GRANT_IDS, GRANT_LEVEL, purpose, kind);
+    set(evse, profile, (grant.limit, grant.valid_to, grant.transaction), now)
 }
 
 /// The fallback holds for every transaction that has nothing else.
 fn fallback(evse: &Evse, value: Milliamps, now: Timestamp) -> StationCommand {
     let purpose = ProfilePurpose::TransactionDefault;
-    set(evse, (FALLBACK_IDS, FALLBACK_LEVEL, purpose), (value, None, None), now)
+    set(evse, (FALLBACK_IDS, FALLBACK_LEVEL, purpose, ProfileKind::Absolute), (value, None, None), now)
 }
 
 /// Direct current is limited in watts, alternating current per line.
@@ -201,29 +237,34 @@ fn limit_of(evse: &Evse, current: Milliamps) -> (LimitUnit, i64) {
     }
 }
 
+/// The lines of an EVSE with alternating current.
+fn phases(evse: &Evse) -> Option<u8> {
+    match evse.output {
+        Output::Ac => u8::try_from(evse.lines.len()).ok(),
+        Output::Dc { .. } => None,
+    }
+}
+
 fn set(
     evse: &Evse,
-    (ids, stack_level, purpose): (i32, u32, ProfilePurpose),
+    (ids, stack_level, purpose, kind): (i32, u32, ProfilePurpose, ProfileKind),
     (current, valid_to, transaction_id): (Milliamps, Option<Timestamp>, Option<TransactionId>),
     now: Timestamp,
 ) -> StationCommand {
     let (unit, limit) = limit_of(evse, current);
-    let phases = match evse.output {
-        Output::Ac => u8::try_from(evse.lines.len()).ok(),
-        Output::Dc { .. } => None,
-    };
     StationCommand::SetChargingProfile {
         evse_id: evse.key.evse,
         profile: ChargingProfile {
             profile_id: profile_id(ids, evse.key.evse),
             stack_level,
             purpose,
+            kind,
             transaction_id,
             valid_to,
             starts_at: now.plus_secs(-STARTED_BEFORE_S),
             duration_s: None,
             unit,
-            periods: vec![ProfilePeriod { start_s: 0, limit, phases }],
+            periods: vec![ProfilePeriod { start_s: 0, limit, phases: phases(evse) }],
         },
     }
 }

@@ -1,0 +1,40 @@
+//! A station of 2.1 that takes updates of its profile, over a real socket.
+
+use serde_json::json;
+
+use super::evse;
+use super::obedient::Obedient;
+use crate::rig::node::Node;
+use crate::rig::stores::TestStore;
+
+#[tokio::test]
+async fn a_station_that_takes_updates_gets_a_new_limit_for_the_profile_it_has() {
+    let mut node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
+    let api = node.api();
+    api.furnish().await;
+    let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
+        "time_zone": "Europe/Berlin"});
+    api.change("PUT", "/locations/depot", &place).await;
+    api.register_with("CS-00", json!({"location_id": "depot"})).await;
+    let grid = json!({"id": "grid", "limit": {"line_ma": [63_000, 63_000, 63_000]}});
+    api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": [evse(0)]})).await;
+
+    let mut station = Obedient::booted_as(&node, "CS-00", "ocpp2.1").await;
+    station.start().await;
+    assert!((station.next_limit().await - 32.0).abs() < 0.01);
+    let limited = |line_ma: u32| {
+        let limit = json!({"source": "contract", "line_ma": [line_ma, line_ma, line_ma]});
+        json!({ "limits": [limit] })
+    };
+    // The first profile may have gone before the station said that it takes updates: the next change at the latest makes it a dynamic one.
+    for (line_ma, amperes) in [(24_000, 24.0), (20_000, 20.0), (16_500, 16.5)] {
+        api.change("PUT", "/locations/depot/circuits/grid/limits", &limited(line_ma)).await;
+        while (station.next_limit().await - amperes).abs() > 0.01 {}
+    }
+    let update = json!({"chargingProfileId": 20_000_001, "scheduleUpdate": {"limit": 16.5, "limit_L2": 16.5, "limit_L3": 16.5}});
+    assert_eq!(station.how, update);
+    // It leaves with a grant above what the circuit has left for it: that is told.
+    node.expect_complaint("load");
+    station.station.close().await;
+    node.stop().await;
+}
