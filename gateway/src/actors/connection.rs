@@ -67,6 +67,8 @@ pub struct Connection {
     fences: Fences,
     costs: Costs,
     pace: Pace,
+    /// The station as it was read, until the site is told of it.
+    unannounced: Option<Box<StationSnapshot>>,
     probes: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
     /// How many bytes had come in at the last tick: a large message that comes slowly is a sign of life too.
@@ -140,7 +142,6 @@ impl Connection {
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(MAILBOX);
             ctx.add_stream(inbound);
-            site.tell(site::Input::Joined { snapshot: Box::new(snapshot.clone()), epoch });
             Self {
                 state: StationState::from_snapshot(&snapshot, Arc::clone(&node.policy), now),
                 rpc: RpcState::new(dialect.version(), answer_timeout_ms),
@@ -157,6 +158,7 @@ impl Connection {
                 fences: Fences::reloaded(epoch, last_grants),
                 costs: Costs::every(node.config.billing.cost_updates_s),
                 probes: Vec::new(),
+                unannounced: Some(Box::new(snapshot)),
                 timer: None,
                 received: 0,
                 exit: None,
@@ -278,6 +280,10 @@ impl Actor for Connection {
         metrics::gauge!(telemetry::SOCKET_CONNECTIONS, "listener" => self.listener, "version" => version)
             .increment(1);
         tracing::info!(station.id = %self.state.id(), epoch = self.epoch.0, version, "a station connected");
+        // Only now: the caller has claimed the route, and the site's first orders need it.
+        if let Some(snapshot) = self.unannounced.take() {
+            self.site.tell(site::Input::Joined { snapshot, epoch: self.epoch });
+        }
         self.note(vec![DomainEvent::StationConnected { ocpp_version: version.into() }], clock::now());
         self.arm(ctx);
     }

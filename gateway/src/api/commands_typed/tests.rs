@@ -26,9 +26,11 @@ fn every_command_comes_back_in_the_form_it_is_shown_in() {
         json!({"command": "set_variables", "variables": [{"component": "", "name": "K", "value": "1", "evse_id": 1}]}),
         json!({"command": "get_base_report", "request_id": 1, "base": "summary"}),
         json!({"command": "set_charging_profile", "evse_id": 0, "profile": {
-            "profile_id": 1, "stack_level": 2, "purpose": "transaction", "transaction_id": "t", "unit": "watts",
-            "valid_to_at": "2026-03-01T08:00:00.000Z", "starts_at": "2026-03-01T07:00:00.000Z", "duration_s": 60,
+            "profile_id": 1, "stack_level": 2, "purpose": "transaction", "kind": "absolute", "transaction_id": "t",
+            "unit": "watts", "valid_to_at": "2026-03-01T08:00:00.000Z", "starts_at": "2026-03-01T07:00:00.000Z", "duration_s": 60,
             "periods": [{"start_s": 0, "limit": 11000, "phases": 3}]}}),
+        json!({"command": "update_dynamic_schedule", "profile_id": 1, "unit": "milliamps", "limit": 16_000, "phases": 3}),
+        json!({"command": "ask_dynamic_profiles"}),
         json!({"command": "clear_charging_profile", "profile_id": 1, "evse_id": 1, "purpose": "station_max", "stack_level": 0}),
         json!({"command": "get_composite_schedule", "evse_id": 1, "duration_s": 600, "unit": "milliamps"}),
         json!({"command": "get_transaction_status", "transaction_id": "t"}),
