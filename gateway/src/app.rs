@@ -131,7 +131,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let canary = Canary::new(std::time::Instant::now());
     let chores = Chores::default();
     chores.start(canary.clone().watch(store.clone()));
-    chores.start(maintenance::run(store.clone(), TenantId::default_tenant()));
+    chores.start(maintenance::run(store.clone()));
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };

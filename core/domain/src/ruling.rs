@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::TransactionId;
 use crate::report::{MessageKey, TransactionPhase};
-use crate::session::Session;
+use crate::session::{Session, SessionFlag};
 use crate::time::Timestamp;
 use crate::transaction::TransactionFact;
+use crate::unit::WattHours;
 
 /// The most characters of a person's note.
 pub const MAX_NOTE_CHARS: usize = 500;
@@ -46,6 +47,9 @@ pub enum Ruling {
         by: Box<str>,
         /// Why, in the person's words.
         note: Box<str>,
+        /// What the person saw. Without it: what was received until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Box<Seen>>,
     },
     /// A person looked: nobody pays.
     Voided {
@@ -55,6 +59,39 @@ pub enum Ruling {
         note: Box<str>,
     },
 }
+
+/// What an approval is about: whatever changes it later was not looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Seen {
+    /// When the session began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Energy delivered.
+    pub energy: WattHours,
+    /// What made it wait for a person.
+    pub doubts: Vec<SessionFlag>,
+}
+
+// === impl Seen ===
+
+impl Seen {
+    /// A session as it stands now.
+    #[must_use]
+    pub fn of(session: &Session) -> Self {
+        let doubts = session.flags.iter().copied().filter(|flag| flag.needs_review()).collect();
+        Self { started_at: session.started_at, ended_at: session.ended_at, energy: session.energy, doubts }
+    }
+
+    /// Does it still stand so? A doubt that is gone is none.
+    pub(crate) fn holds_for(&self, session: &Session) -> bool {
+        let now = Self::of(session);
+        (now.started_at, now.ended_at, now.energy) == (self.started_at, self.ended_at, self.energy)
+            && now.doubts.iter().all(|doubt| self.doubts.contains(doubt))
+    }
+}
+
+// === impl Ruling ===
 
 impl Ruling {
     /// The name in the API and in the log of a session.
@@ -72,13 +109,13 @@ impl Ruling {
         }
     }
 
-    /// What makes a repeat a repeat: our own rulings are the same whenever they are made, a person's are told apart by their time.
+    /// What makes a repeat a repeat: most of our own rulings are the same whenever they are made, others are told apart by their time.
     fn key(&self, at: Timestamp) -> MessageKey {
         let at = match self {
             Self::Superseded { at, .. } => at.as_millis(),
             Self::Queued { until } => until.as_millis(),
-            Self::Approved { .. } | Self::Voided { .. } => at.as_millis(),
-            Self::Overlaps { .. } | Self::Abandoned | Self::GraceOver | Self::Contradicted => 0,
+            Self::Approved { .. } | Self::Voided { .. } | Self::GraceOver => at.as_millis(),
+            Self::Overlaps { .. } | Self::Abandoned | Self::Contradicted => 0,
         };
         MessageKey::Ruling { at, name: self.as_str().into() }
     }
@@ -161,11 +198,14 @@ pub(crate) struct Rulings {
     pub(crate) superseded_at: Option<Timestamp>,
     pub(crate) overlaps: bool,
     pub(crate) abandoned: bool,
-    pub(crate) grace_over: bool,
+    /// When it was last said that nothing more is waited for.
+    pub(crate) grace_over_at: Option<Timestamp>,
     pub(crate) contradicted: bool,
     pub(crate) queued_until: Option<Timestamp>,
     /// A person's last word, and when: billed, or not.
     pub(crate) verdict: Option<(Timestamp, Verdict)>,
+    /// What was seen by whoever approved.
+    pub(crate) seen: Option<Seen>,
 }
 
 /// A person's word.
@@ -187,16 +227,21 @@ impl Rulings {
                 }
                 Ruling::Overlaps { .. } => rulings.overlaps = true,
                 Ruling::Abandoned => rulings.abandoned = true,
-                Ruling::GraceOver => rulings.grace_over = true,
+                Ruling::GraceOver => {
+                    rulings.grace_over_at = rulings.grace_over_at.max(Some(fact.received_at));
+                }
                 Ruling::Contradicted => rulings.contradicted = true,
                 Ruling::Queued { until } => rulings.queued_until = rulings.queued_until.max(Some(*until)),
-                Ruling::Approved { .. } => {
-                    last_word = last_word.max(Some((fact.observed_at, Verdict::Approved)));
+                Ruling::Approved { seen, .. } => {
+                    last_word = last_word.max(Some((fact.observed_at, Verdict::Approved, seen.as_deref())));
                 }
-                Ruling::Voided { .. } => last_word = last_word.max(Some((fact.observed_at, Verdict::Voided))),
+                Ruling::Voided { .. } => {
+                    last_word = last_word.max(Some((fact.observed_at, Verdict::Voided, None)));
+                }
             }
         }
-        rulings.verdict = last_word;
+        rulings.verdict = last_word.map(|(at, verdict, _)| (at, verdict));
+        rulings.seen = last_word.and_then(|(_, _, seen)| seen.cloned());
         rulings
     }
 }

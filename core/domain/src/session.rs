@@ -219,7 +219,7 @@ pub enum Missing {
 pub struct Waits {
     /// What may still come.
     pub missing: Missing,
-    /// When the end was received.
+    /// When the end was received, or what came last after a wait was over.
     pub since: Timestamp,
     /// The station says that more is in its queue: until then at least.
     pub not_before: Option<Timestamp>,
@@ -278,7 +278,8 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         session.compare(metered::of(&ordered, session.started_at, ended_at));
     }
 
-    let start_counts = started.is_some() || (rulings.grace_over && ended.is_some_and(tells_both_registers));
+    let start_counts =
+        started.is_some() || (rulings.grace_over_at.is_some() && ended.is_some_and(tells_both_registers));
     if started.is_none() {
         session.flag(SessionFlag::StartMissing);
     }
@@ -286,23 +287,28 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         session.flag(SessionFlag::Incomplete);
     }
     let verdict = rulings.verdict.filter(|(at, verdict)| {
-        *verdict == Verdict::Voided || still_as_approved(tenant, station, facts, *at, &session)
+        *verdict == Verdict::Voided
+            || match &rulings.seen {
+                Some(seen) => seen.holds_for(&session),
+                None => still_as_approved(tenant, station, facts, *at, &session),
+            }
     });
     let verdict = verdict.map(|(_, verdict)| verdict);
     session.conclude(start_counts, verdict);
     let missing =
         if started.is_none() { Some(Missing::Start) } else { (told.missing > 0).then_some(Missing::Between) };
-    let settled = rulings.grace_over || verdict.is_some();
-    let waits = missing.zip(ended).filter(|_| !settled).map(|(missing, ended)| Waits {
-        missing,
-        since: ended.received_at,
-        not_before: rulings.queued_until,
+    let waits = missing.zip(ended).filter(|_| verdict.is_none()).and_then(|(missing, ended)| {
+        let (missing, since) = match rulings.grace_over_at {
+            None => (missing, ended.received_at),
+            // More may follow what came late: one correction for all of it.
+            Some(at) => (Missing::Between, told.last_received_after(at)?),
+        };
+        Some(Waits { missing, since, not_before: rulings.queued_until })
     });
     Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false })
 }
 
-/// Is a session what it was when a person approved it? Whoever did saw the figures and doubts of then; what came later and changed them
-/// was not looked at.
+/// Is a session what it was when a person approved it, where it is not kept what the person saw? What came later was not looked at.
 fn still_as_approved(
     tenant: &TenantId,
     station: &StationId,

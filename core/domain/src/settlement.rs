@@ -71,9 +71,7 @@ pub fn settle(
     if session.status == SessionStatus::Invalid {
         session.price(None);
     }
-    if standing.is_none() {
-        session.settles_at = waits.map(|waits| policy.due(&waits));
-    }
+    session.settles_at = waits.map(|waits| policy.due(&waits));
     let due = match (session.status, session.settles_at) {
         (SessionStatus::Completed, None) => session.ended_at,
         _ => None,
@@ -83,6 +81,7 @@ pub fn settle(
     if let Some(standing) = standing {
         let same = standing.says_the_same(&session, breakdown.as_ref());
         if same && session.status != SessionStatus::Invalid {
+            session.settles_at = None;
             session.price(standing.breakdown.as_ref());
             return Settlement { session, cdrs };
         }
@@ -90,7 +89,7 @@ pub fn settle(
             session.flag(SessionFlag::LateFacts);
         }
         if due.is_none() && session.status != SessionStatus::Invalid {
-            // Doubtful now: what was billed stays what it costs, until a person decides.
+            // Doubtful now, or more of it is on its way: what was billed stays what it costs until then.
             session.price(standing.breakdown.as_ref());
             return Settlement { session, cdrs };
         }

@@ -22,6 +22,10 @@ pub struct TimestampError {
 }
 
 impl Timestamp {
+    /// 2015-01-01T00:00:00Z, before any station we speak with was made: a clock before it was never set, and starts in 1970, 2000 or 2010
+    /// (reliability F16).
+    pub const CLOCKS_SET: Self = Self(1_420_070_400_000);
+
     /// From milliseconds since the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {

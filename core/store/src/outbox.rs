@@ -85,6 +85,16 @@ impl Store {
         Ok(rows)
     }
 
+    /// Drops rows of tenants that have no partner, at most `limit`; how many. Nobody would ever take them.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn outbox_drop_unwanted(&self, limit: u32) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox o WHERE NOT EXISTS \
+             (SELECT 1 FROM partners p WHERE p.tenant = o.tenant AND p.token_hash IS NOT NULL) ORDER BY id LIMIT $1) RETURNING id";
+        Ok(self.engine().change(sql, params![limit.min(MAX_LIMIT)]).await?.len())
+    }
+
     /// Drops rows that have arrived. Numbers that are not there any more do no harm.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError};
 pub struct Overtaken {
     /// The one that is still open.
     pub session: Session,
-    /// The transaction that began after it, or with it.
+    /// The transaction that began after it.
     pub by: TransactionId,
     /// When that one began.
     pub at: Timestamp,
@@ -30,13 +30,14 @@ impl Store {
         rows.iter().map(|row| row.json("document")).collect()
     }
 
-    /// Open sessions at whose EVSE another one began later, at most `limit`.
+    /// Open sessions at whose EVSE another one began later, at most `limit`. One that began at the same instant takes nobody's place: both
+    /// are held, when their ends come (reliability F04). One that nobody pays for takes none either.
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn overtaken_sessions(&self, limit: u32) -> Result<Vec<Overtaken>, StoreError> {
         let next = "FROM sessions n WHERE n.tenant = o.tenant AND n.station = o.station AND n.evse = o.evse \
-             AND (n.started_at > o.started_at OR (n.started_at = o.started_at AND n.id > o.id)) ORDER BY n.started_at, n.id LIMIT 1";
+             AND n.started_at > o.started_at AND n.status <> 'invalid' ORDER BY n.started_at, n.id LIMIT 1";
         let sql = format!(
             "SELECT document, next_transaction, next_at FROM (SELECT o.document, \
              (SELECT n.transaction_id {next}) AS next_transaction, (SELECT n.started_at {next}) AS next_at \

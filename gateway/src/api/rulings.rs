@@ -20,6 +20,9 @@ pub(super) struct RulingRequest {
     /// Why; kept with the session and shown on its page.
     #[schema(max_length = 500)]
     note: String,
+    /// The `facts` of the session as it was looked at. When it is made of another number by now the answer is 409 and nothing is decided.
+    #[serde(default)]
+    facts: Option<u32>,
 }
 
 /// What a person decides.
@@ -47,6 +50,6 @@ pub(super) async fn rule(
         RulingForm::Approved => Word::Approve,
         RulingForm::Voided => Word::Void,
     };
-    let session = service::give(&house, &caller, id, word, &body.note).await?;
+    let session = service::give(&house, &caller, id, (word, &body.note), body.facts).await?;
     Ok(HttpResponse::Created().json(SessionBody::from(session)))
 }

@@ -111,6 +111,8 @@ pub(super) struct SessionBody {
     tariff_id: Option<TariffId>,
     /// Over, but something is missing that may still come: it is billed then at the latest.
     settles_at: Option<Instant>,
+    /// How many messages and rulings it is made of: a ruling may say which it is about.
+    facts: u32,
     /// What its signed values say together, once it is over; null without any that can be read.
     metered: Option<MeteredBody>,
     /// So far, or in the end; null when no tariff applies.
@@ -181,6 +183,7 @@ impl From<Session> for SessionBody {
             flags: session.flags.into_iter().map(flag_name).collect(),
             tariff_id: session.tariff,
             settles_at: session.settles_at.map(Into::into),
+            facts: session.facts,
             metered: session.metered.map(MeteredBody::from),
             cost: session.currency.zip(session.cost).map(|(currency, cost)| CostBody::new(currency, cost)),
         }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use ringmain_domain::command::{CommandOutcome, CommandResult};
-use ringmain_domain::id::TenantId;
 use ringmain_domain::time::Timestamp;
-use ringmain_store::page::PageRequest;
 use ringmain_store::store::{Store, StoreError};
 
 use crate::clock;
@@ -19,7 +17,7 @@ const PAGE: u32 = 500;
 const IDEMPOTENT_MS: i64 = 24 * 3_600_000;
 
 /// Works for ever.
-pub(super) async fn run(store: Store, tenant: TenantId) {
+pub(super) async fn run(store: Store) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -29,7 +27,7 @@ pub(super) async fn run(store: Store, tenant: TenantId) {
         let worked = async {
             end_commands(&store, overdue).await?;
             store.trim_idempotent(now.plus_millis(-IDEMPOTENT_MS)).await?;
-            drain_without_partners(&store, &tenant).await
+            drain_without_partners(&store).await
         };
         if let Err(error) = worked.await {
             tracing::warn!(%error, "maintenance is put off");
@@ -57,17 +55,8 @@ pub(super) async fn end_commands(store: &Store, until: Option<Timestamp>) -> Res
     }
 }
 
-/// Rows to push have nobody to go to while there is no partner: they would only grow.
-async fn drain_without_partners(store: &Store, tenant: &TenantId) -> Result<(), StoreError> {
-    if !store.partners(tenant, &PageRequest::first(1)).await?.items.is_empty() {
-        return Ok(());
-    }
-    loop {
-        let rows = store.outbox_take(PAGE).await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-        store.outbox_done(&ids).await?;
-    }
+/// Rows to push have nobody to go to where there is no partner: they would only grow.
+async fn drain_without_partners(store: &Store) -> Result<(), StoreError> {
+    while store.outbox_drop_unwanted(PAGE).await? > 0 {}
+    Ok(())
 }

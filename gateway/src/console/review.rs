@@ -39,6 +39,8 @@ pub(super) struct RulingForm {
     ruling: String,
     #[serde(default)]
     note: String,
+    /// How many facts the session was made of when it was shown.
+    facts: u32,
     /// `review` leads back to the list, anything else to the session.
     #[serde(default)]
     back: String,
@@ -60,6 +62,7 @@ struct ReviewPage {
 /// A session that waits.
 struct Waiting {
     id: String,
+    facts: u32,
     station: String,
     station_href: String,
     evse: String,
@@ -165,7 +168,8 @@ pub(super) async fn rule(
         _ => return Err(PageError::BadForm),
     };
     let to = if form.back == "review" { "/review".to_owned() } else { format!("/sessions/{id}") };
-    let notice = match service::give(&house, &visitor.caller, *id, word, &form.note).await {
+    let notice = match service::give(&house, &visitor.caller, *id, (word, &form.note), Some(form.facts)).await
+    {
         Ok(session) => format!("The session at {} {done}.", session.station),
         Err(Refusal::Invalid(flaws)) => {
             let flaws: Vec<_> = flaws.iter().map(|flaw| flaw_in_words(&flaw.pointer, &flaw.detail)).collect();
@@ -183,6 +187,7 @@ impl Waiting {
     fn of(session: &Session, zone: &Zone, now: Timestamp) -> Self {
         Self {
             id: session.id.to_string(),
+            facts: session.facts,
             station: session.station.to_string(),
             station_href: format!("/charging-stations/{}", path_segment(session.station.as_str())),
             evse: session.evse.map(|evse| evse.to_string()).unwrap_or_default(),

@@ -95,6 +95,8 @@ struct Waits {
 struct Decision {
     action: String,
     form_token: String,
+    /// How many facts the session is made of, as shown.
+    facts: u32,
     text: &'static str,
     approve: Option<&'static str>,
     void: Option<&'static str>,
@@ -303,6 +305,7 @@ impl Decision {
         visitor.caller.may(Permission::Write).then(|| Self {
             action: format!("/sessions/{}/rulings", session.id),
             form_token: visitor.form_token().to_owned(),
+            facts: session.facts,
             text,
             approve,
             void,

@@ -2,7 +2,7 @@
 
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::SessionId;
-use ringmain_domain::ruling::{MAX_NOTE_CHARS, Ruling};
+use ringmain_domain::ruling::{MAX_NOTE_CHARS, Ruling, Seen};
 use ringmain_domain::session::Session;
 use ringmain_domain::site::Change;
 use serde_json::json;
@@ -24,14 +24,17 @@ pub enum Word {
 
 /// Gives a ruling about a session that is over. The answer is the session as it is after it.
 ///
+/// `looked_at` is how many facts the session was made of when the person looked at it.
+///
 /// # Errors
-/// Absent; a flaw of the note, which must say why; a conflict while the session goes on; the store's.
+/// Absent; a flaw of the note, which must say why; a conflict while the session goes on, or where more came than was looked at; the
+/// store's.
 pub async fn give(
     house: &House,
     caller: &Caller,
     id: SessionId,
-    word: Word,
-    note: &str,
+    (word, note): (Word, &str),
+    looked_at: Option<u32>,
 ) -> Result<Session, Refusal> {
     let note = note.trim();
     let mut flaws = Vec::new();
@@ -45,10 +48,13 @@ pub async fn give(
     if session.ended_at.is_none() {
         return Err(Refusal::conflict("the session goes on: stop its transaction first"));
     }
+    if looked_at.is_some_and(|facts| facts != session.facts) {
+        return Err(Refusal::conflict("more was heard of the session since it was looked at: look again"));
+    }
     let now = clock::now();
     let (by, note) = (caller.actor(), note.into());
     let ruling = match word {
-        Word::Approve => Ruling::Approved { by, note },
+        Word::Approve => Ruling::Approved { by, note, seen: Some(Box::new(Seen::of(&session))) },
         Word::Void => Ruling::Voided { by, note },
     };
     let action = format!("session.{}", ruling.as_str());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::report::{MessageKey, TransactionPhase};
+use crate::time::Timestamp;
 use crate::transaction::TransactionFact;
 
 /// What a station said of one transaction, put in order.
@@ -37,6 +38,11 @@ impl<'a> Told<'a> {
 
     pub(super) fn of_phase(&self, phase: TransactionPhase) -> Option<&TransactionFact> {
         self.facts.iter().find(|fact| fact.phase == phase).map(|fact| &**fact)
+    }
+
+    /// When the last message came in, of those after an instant.
+    pub(super) fn last_received_after(&self, at: Timestamp) -> Option<Timestamp> {
+        self.facts.iter().map(|fact| fact.received_at).filter(|received_at| *received_at > at).max()
     }
 
     pub(super) fn refs(&self) -> Vec<&TransactionFact> {

@@ -13,9 +13,7 @@ use crate::time::Timestamp;
 use crate::token::IdToken;
 use crate::transaction::{Numbering, STOP_AUTHORIZED, TransactionFact, content_hash};
 
-/// 2015-01-01T00:00:00Z, before any station we speak with was made: a clock before it was never set, and starts in 1970, 2000 or 2010
-/// (reliability F16).
-const EARLIEST: Timestamp = Timestamp::from_millis(1_420_070_400_000);
+/// How far a station's clock may be ahead (reliability F16).
 const LATEST_AHEAD_MS: i64 = 48 * 3_600_000;
 
 impl StationState {
@@ -139,7 +137,7 @@ fn purpose(report: &TransactionReport, numbering: Option<&Numbering>) -> Purpose
 
 /// The instant, if a clock that is set could show it.
 pub(super) fn plausible(now: Timestamp, at: Timestamp) -> Option<Timestamp> {
-    (at >= EARLIEST && at <= now.plus_millis(LATEST_AHEAD_MS)).then_some(at)
+    (at >= Timestamp::CLOCKS_SET && at <= now.plus_millis(LATEST_AHEAD_MS)).then_some(at)
 }
 
 fn first_candidate(numbering: &Numbering) -> Option<TransactionId> {

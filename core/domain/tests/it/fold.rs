@@ -188,7 +188,7 @@ fn a_persons_word_stands_above_every_doubt_and_the_last_one_counts() {
     let mut facts = session(&[(0, 0), (30, 910_000)]);
     let by = || ("ann".into(), "looked at the meter".into());
     let (approver, note) = by();
-    facts.push(ruled(Ruling::Approved { by: approver, note }, 100));
+    facts.push(ruled(Ruling::Approved { by: approver, note, seen: None }, 100));
     check(&facts, "completed 910000 Wh charging 30 min parked 0 min ImplausibleEnergy");
     let (by, note) = by();
     facts.insert(0, ruled(Ruling::Voided { by, note }, 200));
@@ -235,7 +235,7 @@ fn rulings() -> impl Strategy<Value = Vec<(Ruling, i64)>> {
         Just(Ruling::Overlaps { with: by() }),
         Just(Ruling::Abandoned),
         Just(Ruling::GraceOver),
-        Just(Ruling::Approved { by: "ann".into(), note: "".into() }),
+        Just(Ruling::Approved { by: "ann".into(), note: "".into(), seen: None }),
         Just(Ruling::Voided { by: "ann".into(), note: "".into() }),
     ];
     prop::collection::vec((ruling, 0_i64..1_000), 0..4)

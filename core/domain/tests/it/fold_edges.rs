@@ -1,9 +1,10 @@
 //! What field stations get wrong, and what the fold makes of it: standby, clocks, readings after the end, ends told twice.
 
 use ringmain_domain::authorize::Authorization;
+use ringmain_domain::id::TransactionId;
 use ringmain_domain::meter::{Measurand, Sample, SampleContext};
 use ringmain_domain::report::{ChargingState, MessageKey, TransactionPhase};
-use ringmain_domain::ruling::{Ruling, of_contradiction, of_rivals};
+use ringmain_domain::ruling::{Ruling, Seen, of_contradiction, of_rivals};
 use ringmain_domain::session::{Session, SessionStatus, fold};
 use ringmain_domain::transaction::TransactionFact;
 
@@ -57,7 +58,7 @@ fn an_approval_holds_for_what_was_seen() {
     let mut facts = session(&[(0, 0), (30, 5_000), (60, 5_000)]);
     facts.truncate(2);
     facts.push(ruled(Ruling::Abandoned, 100));
-    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "known driver".into() }, 110));
+    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "known driver".into(), seen: None }, 110));
     assert_eq!(folded(&facts).status, SessionStatus::Completed);
     let late = |wh| {
         let mut late = fact(&event(2, TransactionPhase::Updated, minute(31), Some(wh)));
@@ -73,8 +74,32 @@ fn an_approval_holds_for_what_was_seen() {
     facts.pop();
     facts.push(late(910_000));
     assert_eq!(folded(&facts).status, SessionStatus::UnderReview, "nobody looked at this");
-    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "again".into() }, 130));
+    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "again".into(), seen: None }, 130));
     assert_eq!(folded(&facts).status, SessionStatus::Completed);
+}
+
+#[test]
+fn an_approval_holds_for_what_the_person_looked_at_whenever_the_rest_was_received() {
+    let mut facts = session(&[(0, 0), (30, 5_000), (60, 5_000)]);
+    facts.truncate(2);
+    facts.push(ruled(Ruling::Abandoned, 100));
+    let approve = |facts: &[TransactionFact], at| {
+        let seen = Some(Box::new(Seen::of(&folded(facts))));
+        ruled(Ruling::Approved { by: "ann".into(), note: "known driver".into(), seen }, at)
+    };
+    facts.push(approve(&facts, 110));
+    assert_eq!(folded(&facts).status, SessionStatus::Completed);
+    // It was on its way through another node when the page was shown.
+    let mut on_its_way = fact(&event(2, TransactionPhase::Updated, minute(31), Some(9_000)));
+    on_its_way.received_at = minute(105);
+    facts.push(on_its_way);
+    assert_eq!(folded(&facts).status, SessionStatus::UnderReview, "nobody looked at this");
+    facts.push(approve(&facts, 130));
+    assert_eq!(folded(&facts).status, SessionStatus::Completed);
+    // A doubt that came up since.
+    let with = TransactionId::new("tx-2").unwrap();
+    facts.push(ruled(Ruling::Overlaps { with }, 140));
+    assert_eq!(folded(&facts).status, SessionStatus::UnderReview);
 }
 
 #[test]

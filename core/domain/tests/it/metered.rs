@@ -177,7 +177,7 @@ fn where_proof_is_demanded_nothing_else_is_billed() {
     assert_eq!(demanded(&bare, Dimension::Energy), HELD);
     // Until a person has looked.
     let mut approved = bare;
-    approved.push(ruled(Ruling::Approved { by: "ann".into(), note: "checked".into() }, 90));
+    approved.push(ruled(Ruling::Approved { by: "ann".into(), note: "checked".into(), seen: None }, 90));
     assert_eq!(demanded(&approved, Dimension::Energy), (SessionStatus::Completed, true));
 }
 

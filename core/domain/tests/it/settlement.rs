@@ -80,6 +80,42 @@ fn f08_a_gap_is_waited_for_and_then_billed_by_the_registers() {
 }
 
 #[test]
+fn f13_what_comes_late_piece_by_piece_is_one_correction() {
+    let all = session(&[(0, 0), (40, 1_000), (60, 6_000), (80, 7_000), (120, 9_000)]);
+    // In its second half energy costs less: each late reading moves some of it.
+    let tariff = two_windows();
+    let settled = |facts: &[TransactionFact], billed: Option<&Cdr>, at: i64| {
+        let folded = fold(&TenantId::default_tenant(), &station_id(), facts).unwrap();
+        let prices = Prices { tariffs: Timeline::single(&tariff), zone: &Zone::UTC };
+        settle(folded, facts, Some(&prices), billed, &POLICY, minute(at))
+    };
+    let mut facts = vec![all[0].clone(), all[4].clone(), ruled(Ruling::GraceOver, 121)];
+    let first = settled(&facts, None, 121);
+    assert_eq!(billed(&first), ["0: 9000 Wh 4.05"]);
+    let standing = first.cdrs.first();
+    for (late, at) in [(1, 130), (2, 131)] {
+        facts.push(TransactionFact { received_at: minute(at), ..all[late].clone() });
+        let waiting = settled(&facts, standing, at);
+        assert_eq!(billed(&waiting), [""; 0], "more may follow");
+        assert_eq!(waiting.session.settles_at, Some(minute(at + 1)));
+        assert_eq!(waiting.session.cost, first.session.cost, "the bill stands until then");
+    }
+    facts.push(ruled(Ruling::GraceOver, 132));
+    let corrected = settled(&facts, standing, 132);
+    assert_eq!(billed(&corrected), ["1: 9000 Wh -4.05 credit", "2: 9000 Wh 4.50"]);
+    assert_eq!(corrected.session.settles_at, None);
+    assert!(corrected.session.flags.contains(&SessionFlag::LateFacts));
+    // The last that was missing: nothing more can follow, so it counts at once.
+    let mut last = TransactionFact { received_at: minute(140), ..all[3].clone() };
+    last.samples[0].value = 6_500;
+    last.samples[0].observed_at = minute(50);
+    last.observed_at = minute(50);
+    facts.push(last);
+    let whole = settled(&facts, corrected.cdrs.last(), 140);
+    assert_eq!(whole.session.settles_at, None);
+}
+
+#[test]
 fn f08_a_station_with_a_queue_is_waited_for_longer() {
     let mut facts = whole();
     facts.remove(1);
@@ -125,7 +161,7 @@ fn f13_a_late_end_takes_the_forced_bill_back() {
     let mut facts = whole();
     let end = facts.pop().unwrap();
     facts.push(ruled(Ruling::Abandoned, 10_000));
-    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "known driver".into() }, 10_001));
+    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "known driver".into(), seen: None }, 10_001));
     let forced = settled(&facts, None, 10_001);
     assert_eq!(billed(&forced), ["0: 5000 Wh 2.50"]);
     facts.push(end);
@@ -155,7 +191,7 @@ fn a_voided_session_is_credited_and_may_be_billed_again() {
     let voided = settled(&facts, first.cdrs.first(), 70);
     assert_eq!(billed(&voided), ["1: 9000 Wh -4.50 credit"]);
     assert_eq!((voided.session.status, voided.session.cost), (SessionStatus::Invalid, None));
-    facts.push(ruled(Ruling::Approved { by: "bob".into(), note: "it was not".into() }, 80));
+    facts.push(ruled(Ruling::Approved { by: "bob".into(), note: "it was not".into(), seen: None }, 80));
     let again = settled(&facts, voided.cdrs.first(), 80);
     assert_eq!(billed(&again), ["2: 9000 Wh 4.50"]);
 }
@@ -192,7 +228,7 @@ fn f19_more_than_the_evse_can_give_waits_for_a_person() {
     assert_eq!(held(Some(8_800)), SessionStatus::Completed, "a minute of slack and a tenth");
     assert_eq!(held(Some(8_700)), SessionStatus::UnderReview);
     let mut facts = whole();
-    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "checked".into() }, 61));
+    facts.push(ruled(Ruling::Approved { by: "ann".into(), note: "checked".into(), seen: None }, 61));
     let folded = fold(&TenantId::default_tenant(), &station_id(), &facts)
         .unwrap()
         .held_to(Demands { max_power_w: Some(1_000), proof: false });

@@ -39,13 +39,14 @@ pub(super) fn mend(
     quirks: &mut Quirks,
 ) -> Option<String> {
     let steps: Vec<&str> = misfit.pointer.split('/').skip(1).collect();
+    // A message about a transaction may come again, and must then be the same: it gets an instant that no set clock shows, always the same
+    // one for the same text. The domain repairs it, once the message has its key.
+    let instead = |raw: &str| if tolerance.transaction { unset(raw) } else { tolerance.received_at };
     let mut leaf = |raw: &str| -> Option<Mended> {
         let (mended, kind) = match misfit.class {
-            Class::Time => time(raw, tolerance.received_at),
+            Class::Time => time(raw, instead(raw)),
             Class::Type => value(raw, misfit.reason.ends_with("string"), tolerance.transaction),
-            Class::Missing if misfit.reason.contains("`timestamp`") => {
-                missing_time(raw, tolerance.received_at)
-            }
+            Class::Missing if misfit.reason.contains("`timestamp`") => missing_time(raw, instead("")),
             Class::Repeated if tolerance.transaction => last_of_each(raw),
             Class::Missing
             | Class::Repeated
@@ -208,7 +209,7 @@ fn value(raw: &str, text_is_due: bool, may_round: bool) -> Option<(String, Quirk
 }
 
 /// An instant in another spelling, or ours in its stead. None when it is fine as it is: a sibling was not.
-fn time(raw: &str, received_at: Timestamp) -> Option<(String, QuirkKind)> {
+fn time(raw: &str, instead: Timestamp) -> Option<(String, QuirkKind)> {
     let text: String = serde_json::from_str(raw).unwrap_or_default();
     if Timestamp::parse(&text).is_ok() {
         return None;
@@ -217,7 +218,15 @@ fn time(raw: &str, received_at: Timestamp) -> Option<(String, QuirkKind)> {
     if Timestamp::parse(&spelling).is_ok() {
         return Some((format!("\"{spelling}\""), kind));
     }
-    Some((format!("\"{received_at}\""), QuirkKind::TimeUnreadable))
+    Some((format!("\"{instead}\""), QuirkKind::TimeUnreadable))
+}
+
+/// An instant before clocks were set, for a text that is none (FNV-1a: nothing depends on it but that texts are told apart).
+fn unset(text: &str) -> Timestamp {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let millis = i64::try_from(hash >> 1).unwrap_or_default();
+    Timestamp::from_millis(millis % Timestamp::CLOCKS_SET.as_millis())
 }
 
 /// `2026-03-01 08:00:00.1234567891+02` as `2026-03-01T08:00:00.123456789+02:00`; without a zone it is UTC.
@@ -249,14 +258,14 @@ fn offset_of(offset: &str) -> String {
 }
 
 /// An object that lacks its timestamp, with ours.
-fn missing_time(raw: &str, received_at: Timestamp) -> Option<(String, QuirkKind)> {
+fn missing_time(raw: &str, instead: Timestamp) -> Option<(String, QuirkKind)> {
     let members: Members<'_> = serde_json::from_str(raw).ok()?;
     if members.0.iter().any(|(name, _)| name == "timestamp") {
         return None;
     }
     let rest = raw.strip_prefix('{')?;
     let comma = if members.0.is_empty() { "" } else { "," };
-    Some((format!("{{\"timestamp\":\"{received_at}\"{comma}{rest}"), QuirkKind::TimeUnreadable))
+    Some((format!("{{\"timestamp\":\"{instead}\"{comma}{rest}"), QuirkKind::TimeUnreadable))
 }
 
 /// An object with the last of its repeated members.

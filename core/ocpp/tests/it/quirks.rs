@@ -62,6 +62,49 @@ fn row_11_instants_are_read_in_every_spelling_of_the_field() {
 }
 
 #[test]
+fn row_11_a_message_about_a_transaction_with_an_unreadable_instant_is_the_same_when_it_comes_again() {
+    let read = |version: Version, action: Action, payload: &str, now: Timestamp| {
+        let payload = RawValue::from_string(payload.to_owned()).unwrap();
+        let reading = Dialect::of(version).read_report(action, &payload, now, false).unwrap();
+        let StationReport::Transaction(report) = reading.report else { panic!("{payload}") };
+        report
+    };
+    let later = NOW.plus_secs(60);
+    for (version, action, payload) in [
+        (
+            Version::V16,
+            Action::StartTransaction,
+            r#"{"connectorId":1,"idTag":"A","meterStart":0,"timestamp":"T"}"#,
+        ),
+        (Version::V16, Action::StopTransaction, r#"{"transactionId":5,"meterStop":9,"timestamp":"T"}"#),
+        (
+            Version::V16,
+            Action::MeterValues,
+            r#"{"connectorId":1,"transactionId":5,"meterValue":[{"timestamp":"T","sampledValue":[{"value":"5"}]}]}"#,
+        ),
+        (
+            Version::V201,
+            Action::TransactionEvent,
+            r#"{"eventType":"Updated","timestamp":"T","triggerReason":"Trigger","seqNo":1,"transactionInfo":{"transactionId":"T"}}"#,
+        ),
+    ] {
+        let sent =
+            |time: &str| payload.replacen(r#""timestamp":"T""#, &format!(r#""timestamp":"{time}""#), 1);
+        let first = read(version, action, &sent("222222017-01-01T00:00:00Z"), NOW);
+        assert_eq!(first, read(version, action, &sent("222222017-01-01T00:00:00Z"), later), "{action:?}");
+        let told =
+            |report: &TransactionReport| report.samples.first().map_or(report.observed_at, |s| s.observed_at);
+        assert!(told(&first) < Timestamp::CLOCKS_SET, "{action:?}: it is repaired where it has a key");
+        let other = read(version, action, &sent("222222017-01-01T00:00:01Z"), NOW);
+        assert_ne!(
+            told(&first),
+            told(&other),
+            "{action:?}: another instant, however unreadable, is another message"
+        );
+    }
+}
+
+#[test]
 fn row_12_texts_too_long_are_kept_up_to_255_characters() {
     let long = "s".repeat(400);
     let payload =

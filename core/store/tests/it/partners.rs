@@ -46,7 +46,7 @@ fn role(party_id: &str, role: &str) -> PartnerRole {
     }
 }
 
-fn invitation(id: u128, token_hash: &[u8]) -> Invitation {
+pub(crate) fn invitation(id: u128, token_hash: &[u8]) -> Invitation {
     Invitation {
         id: Uuid::from_u128(id),
         tenant: tenant(),

@@ -88,7 +88,7 @@ pub(in crate::console) fn said(fact: &TransactionFact) -> (String, String) {
 /// Kind of entry, what was ruled, and why.
 fn ruling_in_words(ruling: &Ruling) -> (&'static str, String, Vec<String>) {
     let (what, note) = match ruling {
-        Ruling::Approved { by, note } => {
+        Ruling::Approved { by, note, .. } => {
             return ("person", format!("Approved by {by}"), vec![format!("\u{201c}{note}\u{201d}")]);
         }
         Ruling::Voided { by, note } => {

@@ -30,6 +30,13 @@ fn session_of(rig: &Rig, station: &ChargingStation, transaction: &str) -> Sessio
     SessionId::derive(&rig.house.tenant, &station.id, &TransactionId::new(transaction).unwrap())
 }
 
+/// How many facts a session is made of, as its form on the page of reviews says.
+fn facts_of(page: &str, session: SessionId) -> String {
+    let form = page.split_once(&format!("action=\"/sessions/{session}/rulings\"")).unwrap().1;
+    let value = form.split_once("name=\"facts\" value=\"").unwrap().1;
+    value.split_once('"').unwrap().0.to_owned()
+}
+
 #[actix_web::test]
 async fn bills_are_listed_filtered_and_downloaded() {
     let (rig, station) = house().await;
@@ -88,10 +95,15 @@ async fn a_session_that_waits_is_reviewed_and_the_next_one_follows() {
     let (first, second) = (session_of(&rig, &station, "T0"), session_of(&rig, &station, "T1"));
     let place = |id: SessionId| page.find(&format!("id=\"session-{id}\"")).unwrap();
     assert!(place(first) < place(second), "the oldest first");
-    let nameless = [("ruling", "approved"), ("note", " "), ("back", "review")];
+    let facts = [facts_of(&page, first), facts_of(&page, second)];
+    let nameless = [("ruling", "approved"), ("note", " "), ("back", "review"), ("facts", &facts[0])];
     assert_eq!(browser.post(&format!("/sessions/{first}/rulings"), &nameless).await.status, 303);
     assert!(browser.page("/review").await.contains("Nothing was decided. Note: must not be empty."));
-    let fields = [("ruling", "voided"), ("note", "meter dead"), ("back", "review")];
+    // The page is of before another message came.
+    let fields = [("ruling", "approved"), ("note", "fine"), ("back", "review"), ("facts", "1")];
+    assert_eq!(browser.post(&format!("/sessions/{first}/rulings"), &fields).await.status, 303);
+    assert!(browser.page("/review").await.contains("Nothing was decided: more was heard of the session"));
+    let fields = [("ruling", "voided"), ("note", "meter dead"), ("back", "review"), ("facts", &facts[0])];
     let reply = browser.post(&format!("/sessions/{first}/rulings"), &fields).await;
     assert_eq!((reply.status, reply.header("location")), (303, Some("/review")));
     let page = browser.page("/review").await;
@@ -102,13 +114,16 @@ async fn a_session_that_waits_is_reviewed_and_the_next_one_follows() {
     for text in ["Voided by api-key:operator", "meter dead", "a person's word", "Approve and bill"] {
         assert!(page.contains(text), "{text}: {page}");
     }
-    let fields = [("ruling", "approved"), ("note", "read at the meter")];
+    let fields = [("ruling", "approved"), ("note", "read at the meter"), ("facts", &facts[1])];
     let reply = browser.post(&format!("/sessions/{second}/rulings"), &fields).await;
     assert_eq!(reply.header("location"), Some(format!("/sessions/{second}").as_str()));
     assert!(browser.page("/review").await.contains("Nothing waits for you"));
     assert_eq!(
         browser
-            .post(&format!("/sessions/{second}/rulings"), &[("ruling", "maybe"), ("note", "x")])
+            .post(
+                &format!("/sessions/{second}/rulings"),
+                &[("ruling", "maybe"), ("note", "x"), ("facts", "1")]
+            )
             .await
             .status,
         400

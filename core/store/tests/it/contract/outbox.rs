@@ -1,16 +1,20 @@
 //! Rows for others: written with the change, out to one taker at a time, never dropped with news in them.
 
 use ringmain_domain::cdr::Cdr;
+use ringmain_domain::event::Fact;
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
+use ringmain_store::partners::Invitation;
 use ringmain_store::store::StoreSettings;
 
-use crate::make::{MINUTE, at, message, status, tenant, whole_transaction};
+use crate::make::{MINUTE, at, message, other_tenant, status, tenant, whole_transaction};
+use crate::partners::invitation;
 use crate::rig::Rig;
 
 on_both_engines!(
     a_change_comes_with_its_row,
+    rows_of_tenants_without_a_partner_are_dropped,
     a_row_is_out_to_one_taker,
     f41_a_row_whose_answer_was_lost_comes_again_as_it_was,
     news_while_a_row_is_out_come_again,
@@ -44,6 +48,23 @@ async fn a_change_comes_with_its_row(rig: &Rig) {
     assert_eq!(rig.store.outbox_len().await.unwrap(), 0);
     rig.store.append(&whole_transaction("CS-1", "tx")).await.unwrap();
     assert_eq!(rig.store.outbox_len().await.unwrap(), 0, "a repeat is no news");
+}
+
+async fn rows_of_tenants_without_a_partner_are_dropped(rig: &Rig) {
+    let theirs = |fact: Fact| Fact { tenant: other_tenant(), ..fact };
+    let ours = ["a", "b", "c"].map(|name| message("CS-1", name, 0, 0).fact());
+    rig.store.append(&ours).await.unwrap();
+    rig.store.append(&[theirs(message("CS-2", "d", 0, 0).fact())]).await.unwrap();
+    let partner = Invitation { tenant: other_tenant(), ..invitation(1, b"1") };
+    rig.store.insert_invitation(&partner).await.unwrap();
+    assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 2);
+    assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 1);
+    assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 0);
+    let kept = rig.store.outbox_take(10).await.unwrap();
+    assert_eq!(kept.iter().map(|row| &row.tenant).collect::<Vec<_>>(), [&other_tenant()]);
+    // A partner that has left is none any more.
+    assert!(rig.store.unregister_partner(&other_tenant(), partner.id, at(1)).await.unwrap());
+    assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 1);
 }
 
 async fn a_row_is_out_to_one_taker(rig: &Rig) {

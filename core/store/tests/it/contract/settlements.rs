@@ -18,6 +18,7 @@ on_both_engines!(
     f05_an_open_session_that_was_overtaken_is_found,
     f05_a_newcomer_at_an_evse_tells_what_follows_for_the_older,
     f04_of_two_starts_at_one_instant_the_second_is_flagged,
+    f05_a_session_that_nobody_pays_for_overtakes_none,
     f05_a_session_that_overlaps_a_billed_one_is_held_before_it_is_billed,
     f10_a_station_that_counts_anew_is_noticed,
     f22_a_session_nobody_speaks_of_is_found,
@@ -125,6 +126,26 @@ async fn f04_of_two_starts_at_one_instant_the_second_is_flagged(rig: &Rig) {
     let flagged = appended.session.unwrap();
     assert_eq!((flagged.transaction.as_str(), flagged.status), ("ty", SessionStatus::Active));
     assert_eq!(flagged.flags, [SessionFlag::Overlap]);
+    // Neither ended when the other began: the sweep leaves both to their own ends.
+    assert_eq!(rig.store.overtaken_sessions(10).await.unwrap(), []);
+}
+
+async fn f05_a_session_that_nobody_pays_for_overtakes_none(rig: &Rig) {
+    let older = message("CS-1", "tx", 0, 0).register(1_000).fact();
+    let newer = message("CS-1", "ty", 0, 30 * MINUTE).register(6_000).fact();
+    rig.store.append(&[older, newer]).await.unwrap();
+    let ended = message("CS-1", "ty", 1, 31 * MINUTE).register(9_000).ended().fact();
+    rig.store.append(&[ended]).await.unwrap();
+    let [found] = &rig.store.overtaken_sessions(10).await.unwrap()[..] else { panic!() };
+    let voided = Ruling::Voided { by: "clerk".into(), note: "a test card".into() };
+    let fact = fact(
+        "CS-1",
+        31 * MINUTE,
+        DomainEvent::Transaction(voided.into_fact(found.by.clone(), at(31 * MINUTE))),
+    );
+    let session = rig.store.append(&[fact]).await.unwrap().remove(0).session.unwrap();
+    assert_eq!(session.status, SessionStatus::Invalid);
+    assert_eq!(rig.store.overtaken_sessions(10).await.unwrap(), []);
 }
 
 async fn f05_a_session_that_overlaps_a_billed_one_is_held_before_it_is_billed(rig: &Rig) {
@@ -210,7 +231,8 @@ async fn all_bills_of_a_session_are_read_and_found_by_their_kind(rig: &Rig) {
     rig.store.append(&[late]).await.unwrap();
     let void = ruling(Ruling::Voided { by: "ann".into(), note: "cable broken".into() }, 61 * MINUTE);
     rig.store.append(&[void]).await.unwrap();
-    let approve = ruling(Ruling::Approved { by: "bob".into(), note: "it was not".into() }, 62 * MINUTE);
+    let approve =
+        ruling(Ruling::Approved { by: "bob".into(), note: "it was not".into(), seen: None }, 62 * MINUTE);
     rig.store.append(&[approve]).await.unwrap();
     let all = rig.store.cdrs_of(&tenant(), session.id).await.unwrap();
     let kinds: Vec<_> = all.iter().map(|cdr| (cdr.revision, cdr.kind())).collect();

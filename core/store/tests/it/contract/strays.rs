@@ -36,7 +36,7 @@ async fn sessions_under_review_come_oldest_first_and_are_counted(rig: &Rig) {
     assert_eq!(rig.store.count_under_review(&tenant(), 100).await.unwrap(), 3);
     assert_eq!(rig.store.count_under_review(&tenant(), 2).await.unwrap(), 2, "counted up to that");
     assert_eq!(rig.store.count_under_review(&other_tenant(), 100).await.unwrap(), 0);
-    let ruling = Ruling::Approved { by: "ann".into(), note: "read at the meter".into() };
+    let ruling = Ruling::Approved { by: "ann".into(), note: "read at the meter".into(), seen: None };
     let ruling = DomainEvent::Transaction(ruling.into_fact(transaction_id("a"), at(60 * MINUTE)));
     rig.store.append(&[fact("CS-1", 60 * MINUTE, ruling)]).await.unwrap();
     assert_eq!(rig.store.count_under_review(&tenant(), 100).await.unwrap(), 2);
