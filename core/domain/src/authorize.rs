@@ -41,6 +41,17 @@ pub struct TokenPolicy {
     pub concurrent_max: u32,
 }
 
+impl TokenPolicy {
+    /// The verdict about somebody who shows nothing that could be looked up.
+    pub(crate) fn stranger(&self) -> Verdict {
+        let authorization = match self.unknown {
+            UnknownTokens::Accept => Authorization::Accepted,
+            UnknownTokens::Reject => Authorization::Invalid,
+        };
+        Verdict { authorization, group: None, expires_at: None }
+    }
+}
+
 /// The answer to a presented token; each refusal is a reason that reports can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::authorize::Authorization;
-use crate::id::{ConnectorId, EvseId, StationId, TransactionId};
+use crate::id::{ConnectorId, EvseId, StationId, TokenUid, TransactionId};
 use crate::meter::{Sample, SignedValue};
 use crate::report::{ChargingState, MessageKey, TransactionPhase, TransactionReport};
 use crate::ruling::Ruling;
@@ -123,14 +123,14 @@ impl std::fmt::Debug for NumberingSecret {
 }
 
 impl Numbering {
-    /// Numbers for a start. The same start gets the same candidates on every node (reliability F03), and they cannot be guessed
+    /// Numbers for a start, also for one that names nobody. The same start gets the same candidates on every node (reliability F03), and they cannot be guessed
     /// without the secret (F14, S16).
     #[must_use]
     pub fn of_start(
         secret: &NumberingSecret,
         station: &StationId,
         connector: ConnectorId,
-        token: &IdToken,
+        token: Option<&IdToken>,
         started_at: Timestamp,
         meter_start: i64,
     ) -> Self {
@@ -138,7 +138,7 @@ impl Numbering {
             .chain_update(connector.0.to_be_bytes())
             .chain_update(started_at.as_millis().to_be_bytes())
             .chain_update(meter_start.to_be_bytes())
-            .chain_update(token.lookup_uid().as_str().as_bytes())
+            .chain_update(token.map(IdToken::lookup_uid).as_ref().map_or("", TokenUid::as_str).as_bytes())
             .finalize();
         let keyed = Sha256::new()
             .chain_update(&secret.0)
@@ -220,7 +220,6 @@ fn hex(bytes: &[u8]) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::TokenUid;
     use crate::token::TokenKind;
 
     fn numbering(secret: &[u8], station: &str, token: &str, at: i64, meter: i64) -> Numbering {
@@ -228,7 +227,7 @@ mod tests {
             &NumberingSecret::new(secret),
             &StationId::new(station).unwrap(),
             ConnectorId(1),
-            &IdToken { uid: TokenUid::new(token).unwrap(), kind: TokenKind::Rfid },
+            TokenUid::new(token).ok().map(|uid| IdToken { uid, kind: TokenKind::Rfid }).as_ref(),
             Timestamp::from_millis(at),
             meter,
         )
@@ -241,6 +240,9 @@ mod tests {
         assert_ne!(first.start_key, numbering(b"secret", "CS-1", "A1", 1000, 6).start_key);
         assert_ne!(first.start_key, numbering(b"secret", "CS-1", "A1", 1001, 5).start_key);
         assert_ne!(first.start_key, numbering(b"secret", "CS-1", "A2", 1000, 5).start_key);
+        let nobody = numbering(b"secret", "CS-1", "", 1000, 5);
+        assert_ne!(first.start_key, nobody.start_key);
+        assert!(nobody.candidates.iter().all(|number| *number > 0));
     }
 
     #[test]

@@ -36,10 +36,15 @@ impl StationState {
         known: Option<&TokenStanding>,
     ) -> Outcome {
         let numbering = self.numbering(&report);
-        let verdict = report.token.as_ref().map(|presented| {
-            let at = plausible(now, report.observed_at).unwrap_or(now);
-            self.judge(now, presented, known, at, purpose(&report, numbering.as_ref()))
-        });
+        let verdict = match (&report.token, &report.transaction) {
+            (Some(presented), _) => {
+                let at = plausible(now, report.observed_at).unwrap_or(now);
+                Some(self.judge(now, presented, known, at, purpose(&report, numbering.as_ref())))
+            }
+            // A start that names nobody, or with an id nobody can have (free vending): like one by a stranger.
+            (None, TransactionRef::ToBeNumbered) => Some(self.policy.tokens.stranger()),
+            (None, _) => None,
+        };
         let (transaction, named) = match &report.transaction {
             TransactionRef::Known(id) => (Some(id.clone()), None),
             TransactionRef::ToBeNumbered => (numbering.as_ref().and_then(first_candidate), None),
@@ -83,16 +88,21 @@ impl StationState {
     }
 
     fn numbering(&self, report: &TransactionReport) -> Option<Numbering> {
-        let (TransactionRef::ToBeNumbered, Some(token)) = (&report.transaction, &report.token) else {
-            return None;
-        };
+        let TransactionRef::ToBeNumbered = report.transaction else { return None };
         let meter_start = report.samples.first().map_or(0, |sample| sample.value);
         let connector = report.connector.unwrap_or(ConnectorId(0));
         let evse = report.evse.unwrap_or_default();
         // A 1.6 connector is an EVSE here; both go into the key, so that the translation may choose.
         let place = ConnectorId(evse.0.wrapping_mul(1000).wrapping_add(connector.0));
         let at = report.observed_at;
-        Some(Numbering::of_start(&self.policy.numbering, &self.id, place, token, at, meter_start))
+        Some(Numbering::of_start(
+            &self.policy.numbering,
+            &self.id,
+            place,
+            report.token.as_ref(),
+            at,
+            meter_start,
+        ))
     }
 
     /// Keeps the list of open transactions.
