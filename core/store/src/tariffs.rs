@@ -4,10 +4,10 @@ use ringmain_domain::id::{TariffId, TenantId};
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::time::Timestamp;
 
-use crate::engine::Statement;
 use crate::engine::param::{Param, params};
 use crate::engine::row::Row;
 use crate::engine::select::Select;
+use crate::engine::{Statement, Tx};
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
@@ -90,6 +90,39 @@ impl Store {
         rows.iter().flatten().map(|row| Ok((row.at("valid_from")?, row.json("document")?))).collect()
     }
 
+    /// Withdraws the version that would come into force at an instant after `now`; `false`: there is none. The tariff is then what its last
+    /// other version says.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where it is the only version, else as [`StoreError`] says.
+    pub async fn withdraw_tariff_version(
+        &self,
+        tenant: &TenantId,
+        id: &TariffId,
+        from: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if from <= now {
+            return Ok(false);
+        }
+        let lock = Statement::once(
+            "UPDATE tariffs SET updated_at = updated_at WHERE tenant = $1 AND id = $2",
+            params![tenant, id],
+        );
+        let withdraw = Statement::once(
+            "DELETE FROM tariff_versions WHERE tenant = $1 AND id = $2 AND valid_from = $3 RETURNING id",
+            params![tenant, id, from],
+        );
+        let settle = Statement::once(
+            "UPDATE tariffs SET document = (SELECT v.document FROM tariff_versions v WHERE v.tenant = $1 AND v.id = $2 \
+             ORDER BY v.valid_from DESC LIMIT 1) WHERE tenant = $1 AND id = $2 AND EXISTS (SELECT 1 FROM tariff_versions v \
+             WHERE v.tenant = $1 AND v.id = $2) RETURNING id",
+            params![tenant, id],
+        );
+        let only = format!("it is the only version of tariff {id}");
+        self.engine().write(move |tx| Box::pin(withdraw_version(tx, [lock, withdraw, settle], only))).await
+    }
+
     /// Removes the tariff; `false`: there was none.
     ///
     /// # Errors
@@ -120,5 +153,20 @@ impl Store {
             .tail("ORDER BY id LIMIT ?", params![page.probe()]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         page.page(&rows, |row| row.json("document"), |row| row.text("id").map(str::to_owned))
+    }
+}
+
+async fn withdraw_version(
+    tx: &mut Tx,
+    [lock, withdraw, settle]: [Statement; 3],
+    only: String,
+) -> Result<bool, StoreError> {
+    tx.run(lock).await?;
+    if tx.run(withdraw).await?.is_empty() {
+        return Ok(false);
+    }
+    match tx.run(settle).await?.is_empty() {
+        true => Err(StoreError::conflict(only)),
+        false => Ok(true),
     }
 }

@@ -36,7 +36,7 @@ const SCHEME: &str = "api_key";
         charging_needs::read, charging_needs::put, charging_needs::delete,
         strays::orphans, strays::contradictions, strays::unreadable,
         cdrs::list, cdrs::export, cdrs::read,
-        tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete, tariffs::versions,
+        tariffs::list, tariffs::create, tariffs::read, tariffs::put, tariffs::delete, tariffs::versions, tariffs::withdraw,
         tariff_assignments::list, tariff_assignments::create, tariff_assignments::read, tariff_assignments::put,
         tariff_assignments::delete,
         meter_keys::list, meter_keys::read, meter_keys::put, meter_keys::delete,

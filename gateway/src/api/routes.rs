@@ -136,6 +136,7 @@ routes! {
     POST   "/tariffs/price"                                      READ        tariffs::price::price;
     POST   "/tariffs/{id}/simulate"                              READ        tariffs::price::simulate;
     GET    "/tariffs/{id}/versions"                              READ        tariffs::versions;
+    DELETE "/tariffs/{id}/versions/{valid_from}"                 WRITE       tariffs::withdraw;
     GET    "/tariffs/{id}"                                       READ        tariffs::read;
     PUT    "/tariffs/{id}"                                       WRITE       tariffs::put;
     DELETE "/tariffs/{id}"                                       WRITE       tariffs::delete;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::auth::Authorized;
 use super::extract::{Body, Path, Query};
+use super::fields::Instant;
 use super::locations::{PageQuery, answer_put};
 use super::paging::{self, ListBody};
 use super::problem::{Problem, ProblemBody};
@@ -93,6 +94,20 @@ pub(super) async fn delete(
     Path(id): Path<TariffId>,
 ) -> Result<HttpResponse, Problem> {
     service::remove(&house, &caller, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Withdraws a version that is still to come.
+#[utoipa::path(delete, path = "/api/v1/tariffs/{id}/versions/{valid_from}", tag = "tariffs",
+    params(("id" = String, Path), ("valid_from" = String, Path, description = "as in the list of versions", format = DateTime)),
+    responses((status = 204), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody, description = "it is or was in force, or is the only one")))]
+pub(super) async fn withdraw(
+    house: web::Data<House>,
+    Authorized(caller): Authorized,
+    Path((id, from)): Path<(TariffId, Instant)>,
+) -> Result<HttpResponse, Problem> {
+    service::withdraw(&house, &caller, &id, from.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

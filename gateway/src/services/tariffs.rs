@@ -22,6 +22,7 @@ use super::audit;
 use super::keys::Caller;
 use super::locations::Put;
 use super::refusal::{Flaw, Refusal, check_text};
+use crate::clock;
 use crate::house::House;
 
 /// The most characters of a tariff's name.
@@ -105,6 +106,28 @@ pub async fn remove(house: &House, caller: &Caller, id: &TariffId) -> Result<(),
         Err(cause) => return Err(cause.into()),
     }
     audit::record(house, caller, "tariff.deleted", &format!("tariffs/{id}"), &json!({})).await?;
+    Ok(())
+}
+
+/// Withdraws a version that is still to come: what was billed stays as it is explained.
+///
+/// # Errors
+/// Absent; a conflict for one that is or was in force, or is the only one; the store's.
+pub async fn withdraw(house: &House, caller: &Caller, id: &TariffId, from: Timestamp) -> Result<(), Refusal> {
+    let now = clock::now();
+    if from <= now {
+        return Err(Refusal::conflict("this version is or was in force: put another one in its place"));
+    }
+    match house.store.withdraw_tariff_version(&caller.tenant, id, from, now).await {
+        Ok(true) => {}
+        Ok(false) => return Err(Refusal::absent("version of the tariff, in force from", from)),
+        Err(StoreError::Conflict { .. }) => {
+            return Err(Refusal::conflict("it is the only version: remove the tariff"));
+        }
+        Err(cause) => return Err(cause.into()),
+    }
+    let detail = json!({ "valid_from": from.to_string() });
+    audit::record(house, caller, "tariff.version_withdrawn", &format!("tariffs/{id}"), &detail).await?;
     Ok(())
 }
 

@@ -112,6 +112,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/cdrs/{id}", format!("/cdrs/{cdr}")),
         ("/tariffs/{id}", "/tariffs/std".to_owned()),
         ("/tariffs/{id}/versions", "/tariffs/std/versions".to_owned()),
+        ("/tariffs/{id}/versions/{valid_from}", "/tariffs/std/versions/2099-01-01T00:00:00Z".to_owned()),
         ("/tariffs/{id}/simulate", "/tariffs/std/simulate".to_owned()),
         ("/tariff-assignments/{id}", format!("/tariff-assignments/{}", assignment["id"].as_str().unwrap())),
         ("/meter-keys/{serial}", "/meter-keys/M1".to_owned()),

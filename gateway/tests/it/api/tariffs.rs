@@ -205,4 +205,14 @@ async fn an_imagined_session_is_priced_by_the_versions_in_force_while_it_lasts()
     assert_eq!(cost("2098-03-02T08:00:00Z").await, "4.00");
     assert_eq!(cost("2099-02-28T23:30:00Z").await, "5.00", "half before, half after");
     assert_eq!(cost("2099-03-01T00:00:00Z").await, "6.00");
+    // It was a mistake: it is withdrawn before it counts.
+    let version_of = |from: &str| format!("/tariffs/T/versions/{from}");
+    rig.send("DELETE", &version_of("2099-03-02T00:00:00Z"), None).await.assert_problem(404, "not-found");
+    rig.send("DELETE", &version_of("soon"), None).await.assert_problem(404, "not-found");
+    assert_eq!(rig.send("DELETE", &version_of("2099-03-01T00:00:00Z"), None).await.status, 204);
+    assert_eq!(cost("2099-03-01T00:00:00Z").await, "4.00");
+    assert_eq!(rig.get("/tariffs/T").await.json()["elements"][0]["components"][0]["price"], "0.40");
+    let left = rig.get("/tariffs/T/versions").await.json();
+    let in_force = left["items"][0]["in_force_from"].as_str().unwrap().to_owned();
+    rig.send("DELETE", &version_of(&in_force), None).await.assert_problem(409, "conflict");
 }

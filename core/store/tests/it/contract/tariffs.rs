@@ -1,6 +1,6 @@
 //! Versions of tariffs, and who pays which.
 
-use ringmain_domain::id::{AssignmentId, EvseId};
+use ringmain_domain::id::{AssignmentId, EvseId, TenantId};
 use ringmain_domain::tariff::Dimension;
 use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_store::page::PageRequest;
@@ -16,6 +16,7 @@ on_both_engines!(
     f39_a_session_is_priced_by_the_version_in_force_when_energy_flowed,
     f13_a_late_end_is_priced_by_the_tariff_of_its_time,
     versions_are_listed_and_outlive_their_tariff,
+    a_version_to_come_is_withdrawn_and_one_in_force_is_not,
     the_most_specific_assignment_prices_a_session,
     an_assignment_is_found_replaced_and_removed,
     an_assignment_needs_its_tariff,
@@ -69,6 +70,33 @@ async fn a_token_that_comes_to_light_late_changes_the_tariff(rig: &Rig) {
     assert_eq!(corrected.cost.unwrap().excl_tax.to_string(), "2.00");
     let bill = rig.store.cdr_of(&tenant(), corrected.id).await.unwrap().unwrap();
     assert_eq!((bill.revision, bill.token.is_some()), (2, true));
+}
+
+async fn a_version_to_come_is_withdrawn_and_one_in_force_is_not(rig: &Rig) {
+    let versions = async || {
+        let page =
+            rig.store.tariff_versions(&tenant(), &tariff_id("T"), &PageRequest::first(9)).await.unwrap();
+        page.items.into_iter().map(|(from, _)| from).collect::<Vec<_>>()
+    };
+    let withdraw = async |tenant: &TenantId, from| {
+        rig.store.withdraw_tariff_version(tenant, &tariff_id("T"), at(from), at(0)).await
+    };
+    rig.store.put_tariff(&energy("T", "0.60", 60 * MINUTE)).await.unwrap();
+    assert!(
+        matches!(withdraw(&tenant(), 60 * MINUTE).await, Err(StoreError::Conflict { .. })),
+        "the only one"
+    );
+    assert_eq!(versions().await, [at(60 * MINUTE)], "nothing happened");
+    rig.store.put_tariff(&energy("T", "0.40", -60 * MINUTE)).await.unwrap();
+    rig.store.put_tariff(&energy("T", "0.80", 90 * MINUTE)).await.unwrap();
+    assert!(!withdraw(&other_tenant(), 60 * MINUTE).await.unwrap(), "theirs is none");
+    assert!(!withdraw(&tenant(), 61 * MINUTE).await.unwrap(), "there is none of then");
+    assert!(!withdraw(&tenant(), -60 * MINUTE).await.unwrap(), "it is in force");
+    assert!(withdraw(&tenant(), 90 * MINUTE).await.unwrap());
+    assert!(withdraw(&tenant(), 60 * MINUTE).await.unwrap());
+    assert_eq!(versions().await, [at(-60 * MINUTE)]);
+    let now = rig.store.tariff(&tenant(), &tariff_id("T")).await.unwrap().unwrap();
+    assert_eq!(now.updated_at, at(-60 * MINUTE), "the tariff is what is left of it");
 }
 
 fn energy(id: &str, price: &str, from: i64) -> ringmain_domain::tariff::Tariff {
