@@ -57,7 +57,7 @@ pub fn settle(
     policy: &BillingPolicy,
     now: Timestamp,
 ) -> Settlement {
-    let breakdown = prices.map(|prices| prices.price(&folded.segments));
+    let breakdown = prices.map(|prices| prices.price(folded.session.started_at, &folded.segments));
     // What costs nothing needs no proof.
     if let Some(breakdown) = breakdown.as_ref().filter(|breakdown| !breakdown.total.incl_tax.is_zero()) {
         let by_clock = prices.is_some_and(|prices| prices.tariffs.looks_at_clock());
@@ -106,7 +106,7 @@ pub fn settle(
 /// Prices a running session by its running figures.
 #[must_use]
 pub fn estimate(mut session: Session, prices: Option<&Prices<'_>>) -> Session {
-    let breakdown = prices.map(|prices| prices.price(&session.rough_segments()));
+    let breakdown = prices.map(|prices| prices.price(session.started_at, &session.rough_segments()));
     session.price(breakdown.as_ref());
     session
 }
@@ -127,8 +127,8 @@ impl BillingPolicy {
 // === impl Prices ===
 
 impl Prices<'_> {
-    fn price(&self, segments: &[Segment]) -> CostBreakdown {
-        price(&self.tariffs, self.zone, &Usage::of(segments))
+    fn price(&self, started_at: Timestamp, segments: &[Segment]) -> CostBreakdown {
+        price(&self.tariffs, self.zone, &Usage::of(started_at, segments))
     }
 }
 

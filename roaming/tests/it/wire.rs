@@ -185,7 +185,9 @@ fn written(priced: bool, credit: bool) -> Value {
         parked_ms: session.parked_ms,
         meter_first_wh: None,
         meter_last_wh: None,
-        breakdown: priced.then(|| price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(&segments))),
+        breakdown: priced.then(|| {
+            price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(session.started_at, &segments))
+        }),
         segments: segments.to_vec(),
         credits: None,
         flags: Vec::new(),

@@ -8,8 +8,8 @@ use ringmain_domain::money::Currency;
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::ruling::Ruling;
 use ringmain_domain::session::plausible::Demands;
-use ringmain_domain::session::{SessionFlag, SessionStatus, fold};
-use ringmain_domain::settlement::{BillingPolicy, Prices, Settlement, settle};
+use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
+use ringmain_domain::settlement::{BillingPolicy, Prices, Settlement, estimate, settle};
 use ringmain_domain::tariff::restriction::Restrictions;
 use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
@@ -198,6 +198,31 @@ fn f19_more_than_the_evse_can_give_waits_for_a_person() {
         .held_to(Demands { max_power_w: Some(1_000), proof: false });
     assert_eq!(folded.session.status, SessionStatus::Completed, "a person has ruled");
     assert_eq!(folded.session.flags, [SessionFlag::ImplausibleEnergy]);
+}
+
+#[test]
+fn a_session_of_no_length_and_one_that_just_began_cost_what_the_tariff_says_then() {
+    let fee = |amount: &str, currency: &str| {
+        let mut tariff = tariff();
+        tariff.currency = Currency::new(currency).unwrap();
+        tariff.elements[0].components[0].dimension = Dimension::Flat;
+        tariff.elements[0].components[0].price = amount.parse().unwrap();
+        tariff
+    };
+    let (old, new) = (fee("1.00", "EUR"), fee("0", "CHF"));
+    let versions = [(minute(-500_000), &old), (minute(-1_000), &new)];
+    let prices = Prices { tariffs: Timeline::new(versions).unwrap(), zone: &Zone::UTC };
+    let cost = |session: Session| format!("{} {}", session.currency.unwrap(), session.cost.unwrap().incl_tax);
+    let facts = session(&[(0, 1_000), (0, 1_000)]);
+    let folded = fold(&TenantId::default_tenant(), &station_id(), &facts).unwrap();
+    let over = settle(folded, &facts, Some(&prices), None, &POLICY, minute(1));
+    assert_eq!(over.cdrs[0].breakdown.as_ref().unwrap().total.incl_tax, Decimal::ZERO);
+    assert_eq!(cost(over.session), "CHF 0.00");
+    let began = &facts[..1];
+    let folded = fold(&TenantId::default_tenant(), &station_id(), began).unwrap();
+    let running = settle(folded, began, Some(&prices), None, &POLICY, minute(0)).session;
+    assert_eq!(cost(estimate(running.clone(), Some(&prices))), "CHF 0.00");
+    assert_eq!(cost(running), "CHF 0.00");
 }
 
 /// Another price from 09:00 on: the split over time matters.

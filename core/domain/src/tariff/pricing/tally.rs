@@ -69,7 +69,7 @@ impl<'a> Tally<'a> {
         let origins = Origins::of(usage);
         let rules = versions.iter().flat_map(|version| &version.rules);
         let cuts = Cuts::new(tariffs, rules, zone, usage, origins);
-        let mut tally = Self {
+        Self {
             tariffs,
             zone,
             expired: usage.reservation_expired,
@@ -81,31 +81,6 @@ impl<'a> Tally<'a> {
             parking: None,
             lines: Vec::new(),
             pieces: Vec::new(),
-        };
-        if usage.periods.is_empty() && !usage.reservation_expired {
-            tally.add_fee_of_nothing();
-        }
-        tally
-    }
-
-    /// A session without any stretch still owes its fee, if that depends on nothing.
-    fn add_fee_of_nothing(&mut self) {
-        let start = self.start;
-        let Some(version) = self.version(start) else { return };
-        let mut always = version.rules.iter().filter(|rule| rule.restrictions().is_none());
-        let found = always
-            .find_map(|rule| rule.component(Dimension::Flat).map(|component| (rule.element, component)));
-        if let Some((element, component)) = found {
-            let kind = LineKind::Usage(Dimension::Flat);
-            self.lines.push(Open {
-                kind,
-                version: start,
-                element,
-                component,
-                period: None,
-                used: 1,
-                surplus: 0,
-            });
         }
     }
 
