@@ -177,11 +177,10 @@ impl Cdr {
     /// by the tariff it was billed with.
     #[must_use]
     pub(crate) fn says_the_same(&self, session: &Session, breakdown: Option<&CostBreakdown>) -> bool {
-        let holder = |token: Option<&IdToken>| token.map(|token| (token.lookup_uid(), token.kind.clone()));
         (self.started_at, Some(self.ended_at), self.energy, self.charging_ms, self.parked_ms)
             == (session.started_at, session.ended_at, session.energy, session.charging_ms, session.parked_ms)
             && (self.evse, self.connector) == (session.evse, session.connector)
-            && holder(self.token.as_ref()) == holder(session.token.as_ref())
+            && self.token.as_ref().map(IdToken::holder) == session.token.as_ref().map(IdToken::holder)
             && self.breakdown.as_ref() == breakdown
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, SessionId, StationId, TariffId, TenantId, TransactionId};
-use crate::meter::{Sample, SampleContext, SignatureVerdict};
+use crate::meter::{SampleContext, SignatureVerdict};
 use crate::money::{Currency, Price};
 use crate::ocmf::transaction::MeteredTransaction;
 use crate::report::TransactionPhase;
@@ -15,9 +15,10 @@ use crate::ruling::{Rulings, Verdict};
 use crate::segment::{Activity, Segment};
 use crate::time::Timestamp;
 use crate::token::IdToken;
-use crate::transaction::{STOP_AUTHORIZED, TransactionFact};
+use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
+mod learning;
 mod meter;
 mod metered;
 mod order;
@@ -380,49 +381,6 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
 // === impl Session ===
 
 impl Session {
-    /// Takes over what one fact says about who, where and how it stands.
-    fn learn(&mut self, fact: &TransactionFact) {
-        self.facts = self.facts.saturating_add(1);
-        self.evse = self.evse.or(fact.evse);
-        self.connector = self.connector.or(fact.connector);
-        if self.token.is_none() {
-            self.token.clone_from(&fact.token);
-        }
-        // Who stops decides nothing about who charges.
-        if fact.phase != TransactionPhase::Ended && *fact.trigger != *STOP_AUTHORIZED {
-            self.authorization = fact.authorization.or(self.authorization);
-        }
-        self.number_heard |= fact.names_its_number();
-        self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
-        // Of a value that nobody looked at nothing can be said.
-        let verdict =
-            |sample: &Sample| Some(sample.signed.as_ref()?.verdict.unwrap_or(SignatureVerdict::Unsupported));
-        let verdicts = fact.samples.iter().filter_map(verdict);
-        self.signature = verdicts.chain(self.signature).max_by_key(|verdict| verdict.doubt());
-        if self.signature == Some(SignatureVerdict::Invalid) {
-            self.flag(SessionFlag::SignatureInvalid);
-        }
-        if fact.offline {
-            self.flag(SessionFlag::Offline);
-        }
-        if fact.time_repaired {
-            self.flag(SessionFlag::TimeRepaired);
-        }
-        let readings = meter::Readings::of(&[fact]);
-        if let Some((at, watts)) = readings.power() {
-            (self.power_w, self.power_at) = (Some(watts), Some(at));
-        }
-        self.soc_permille = readings.soc_permille().or(self.soc_permille);
-        self.energy_flows = match (fact.phase, fact.charging_state) {
-            (TransactionPhase::Ended, _) => false,
-            (_, Some(state)) => state == crate::report::ChargingState::Charging,
-            (_, None) => readings.power_w().map_or(self.energy_flows, |power| power > 0),
-        };
-        if fact.phase == TransactionPhase::Ended {
-            self.power_w = Some(0);
-        }
-    }
-
     /// When and how it ended: by the station's word, by a ruling, or not yet.
     fn end(&mut self, ended: Option<&TransactionFact>, rulings: &Rulings, last_at: Option<Timestamp>) {
         let mut ended_at = ended.map(|fact| fact.observed_at);
@@ -465,29 +423,6 @@ impl Session {
             None if self.flags.iter().any(doubtful) => SessionStatus::UnderReview,
             None => SessionStatus::Completed,
         };
-    }
-
-    /// Can a message that names no transaction be about this one? What it says of place, token, time and meter must fit.
-    #[must_use]
-    pub fn can_be_meant_by(&self, orphan: &TransactionFact) -> bool {
-        let fits =
-            |register: i64| self.meter_last_wh.or(self.meter_first_wh).is_none_or(|last| register >= last);
-        !self.number_heard
-            && orphan.evse.is_none_or(|evse| self.evse == Some(evse))
-            && orphan.token.as_ref().is_none_or(|token| {
-                self.token.as_ref().is_some_and(|own| own.lookup_uid() == token.lookup_uid())
-            })
-            && orphan.observed_at >= self.started_at
-            && orphan.samples.iter().filter_map(crate::meter::Sample::billed_register_wh).all(fits)
-    }
-
-    /// Was it chosen, for the earlier picture of it, what holds for this one too? The tariff follows from start, EVSE and token, as they were
-    /// known when it was chosen.
-    #[must_use]
-    pub fn starts_like(&self, earlier: &Self) -> bool {
-        let holder =
-            |session: &Self| session.token.as_ref().map(|token| (token.lookup_uid(), token.kind.clone()));
-        self.started_at == earlier.started_at && self.evse == earlier.evse && holder(self) == holder(earlier)
     }
 
     /// Notes something unusual, once.
