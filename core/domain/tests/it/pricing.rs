@@ -15,6 +15,7 @@ use serde_json::Value;
 
 mod clock;
 mod limits;
+mod lines;
 mod properties;
 mod refusals;
 mod restrictions;
