@@ -18,6 +18,7 @@ use crate::token::IdToken;
 use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
+mod intervals;
 mod learning;
 mod meter;
 mod metered;
@@ -95,6 +96,8 @@ pub enum SessionFlag {
     SignedValuesFaulty,
     /// Nothing may be billed here that its meter did not sign, and it did not.
     ProofMissing,
+    /// Its energy was told in two series, and they tell different amounts.
+    EnergiesDiffer,
 }
 
 impl SessionFlag {
@@ -114,7 +117,8 @@ impl SessionFlag {
             | Self::Abandoned
             | Self::SignatureInvalid
             | Self::SignedEnergyDiffers
-            | Self::ProofMissing => true,
+            | Self::ProofMissing
+            | Self::EnergiesDiffer => true,
             Self::NotAuthorized
             | Self::Offline
             | Self::TimeRepaired

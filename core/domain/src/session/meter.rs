@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::intervals::{Counted, Intervals};
 use super::{Session, SessionFlag};
 use crate::meter::{Measurand, MeterLocation, Phase, Sample};
 use crate::segment::Span;
@@ -12,7 +13,7 @@ use crate::transaction::TransactionFact;
 const IMPLAUSIBLE_W: i64 = 1_000_000;
 /// Readings closer together than this are judged as if they were this far apart: clocks and meters tick coarsely.
 const SHORTEST_GAP_MS: i64 = 60_000;
-const MS_PER_HOUR: i64 = 3_600_000;
+pub(super) const MS_PER_HOUR: i64 = 3_600_000;
 
 /// A register that falls by no more than this trembles; it is neither energy nor a reason to look.
 pub(super) const TREMBLE_WH: i64 = 10;
@@ -21,8 +22,8 @@ pub(super) const TREMBLE_WH: i64 = 10;
 pub(super) struct Readings {
     /// Readings of the import register by time: (when, Wh).
     registers: Vec<(Timestamp, i64)>,
-    /// Energies of intervals by their end: (when, Wh); used only where there are no two readings of a register.
-    intervals: Vec<(Timestamp, i64)>,
+    /// Energies of intervals; used only where there are no two readings of a register.
+    intervals: Counted,
     /// The current of the most loaded phase by time: (when, mA).
     currents: Vec<(Timestamp, i64)>,
     power_w: Option<(Timestamp, i64)>,
@@ -32,7 +33,7 @@ pub(super) struct Readings {
 /// One quantity that some stations give as a whole, some by phase, some both ways: the whole counts where there is one anywhere, or it
 /// would be counted twice (reliability F20).
 #[derive(Default)]
-struct Whole {
+pub(super) struct Whole {
     wholes: Vec<(Timestamp, i64)>,
     phases: BTreeMap<Timestamp, [Option<i64>; 3]>,
 }
@@ -40,7 +41,7 @@ struct Whole {
 // === impl Whole ===
 
 impl Whole {
-    fn take(&mut self, sample: &Sample) {
+    pub(super) fn take(&mut self, sample: &Sample) {
         let line = match sample.phase {
             None => return self.wholes.push((sample.observed_at, sample.value)),
             Some(Phase::L1 | Phase::L1N) => 0,
@@ -54,7 +55,7 @@ impl Whole {
     }
 
     /// By time; the same instant and value count once: a station may repeat a reading in its stop message.
-    fn readings(self) -> Vec<(Timestamp, i64)> {
+    pub(super) fn readings(self) -> Vec<(Timestamp, i64)> {
         let mut readings = self.wholes;
         if readings.is_empty() {
             let all = self.phases.into_iter().filter_map(|(at, phases)| match phases {
@@ -74,7 +75,7 @@ impl Whole {
 impl Readings {
     pub(super) fn of(facts: &[&TransactionFact]) -> Self {
         let (mut registers, mut intervals, mut powers) =
-            (Whole::default(), Whole::default(), Whole::default());
+            (Whole::default(), Intervals::default(), Whole::default());
         let mut currents: BTreeMap<Timestamp, i64> = BTreeMap::new();
         let mut soc_permille = None;
         for sample in facts.iter().flat_map(|fact| &fact.samples) {
@@ -103,7 +104,7 @@ impl Readings {
         }
         Self {
             registers: registers.readings(),
-            intervals: intervals.readings(),
+            intervals: intervals.counted(),
             currents: currents.into_iter().collect(),
             power_w: powers.readings().last().copied(),
             soc_permille,
@@ -112,7 +113,7 @@ impl Readings {
 
     /// When the meter was read last.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
-        self.registers.last().or(self.intervals.last()).map(|(at, _)| *at)
+        self.registers.last().or(self.intervals.series.last()).map(|(at, _)| *at)
     }
 
     /// The least and the most current measured in a stretch, its end included.
@@ -147,6 +148,7 @@ impl Readings {
             let mut from = started_at;
             return self
                 .intervals
+                .series
                 .iter()
                 .map(|(to, wh)| {
                     let gain = (from.min(*to), *to, (*wh).max(0));
@@ -170,7 +172,7 @@ impl Readings {
     }
 
     fn by_intervals(&self) -> bool {
-        self.registers.len() < 2 && !self.intervals.is_empty()
+        self.registers.len() < 2 && !self.intervals.series.is_empty()
     }
 
     /// Are there readings to tell the energy of a stay from?
@@ -191,6 +193,9 @@ impl Readings {
         session.meter_last_at = self.last_at();
         if session.ended_at.is_some_and(|ended_at| !self.cover(session.started_at, ended_at)) {
             session.flag(SessionFlag::NoMeterReading);
+        }
+        if session.ended_at.is_some() && self.by_intervals() && self.intervals.disputed {
+            session.flag(SessionFlag::EnergiesDiffer);
         }
         let falls = self
             .registers
