@@ -25,6 +25,7 @@ mod metered;
 mod order;
 mod periods;
 pub mod plausible;
+mod reach;
 mod running;
 
 /// Where a session stands.
@@ -98,6 +99,8 @@ pub enum SessionFlag {
     ProofMissing,
     /// Its energy was told in two series, and they tell different amounts.
     EnergiesDiffer,
+    /// The first reading came well after the start or the last well before the end, and energy can have flowed there.
+    ReadingsFallShort,
 }
 
 impl SessionFlag {
@@ -118,7 +121,8 @@ impl SessionFlag {
             | Self::SignatureInvalid
             | Self::SignedEnergyDiffers
             | Self::ProofMissing
-            | Self::EnergiesDiffer => true,
+            | Self::EnergiesDiffer
+            | Self::ReadingsFallShort => true,
             Self::NotAuthorized
             | Self::Offline
             | Self::TimeRepaired
@@ -243,6 +247,8 @@ pub struct Folded {
     pub judged: bool,
     /// Nothing is billed at its place that a meter did not sign.
     needs_proof: bool,
+    /// Energy may have flowed where nothing was read.
+    falls_short: bool,
 }
 
 /// Folds the facts of one transaction, in any order and with any repetition. `None` when the station said nothing.
@@ -269,7 +275,8 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.end(ended, &rulings, readings.last_at());
     readings.describe(&mut session);
     let limit = rulings.superseded_at.map(|at| at.max(session.started_at));
-    let periods::Cut { segments, beyond_end } = periods::segments(&session, &ordered, &readings, limit);
+    let periods::Cut { segments, beyond_end, falls_short } =
+        periods::segments(&session, &ordered, &readings, limit);
     if limit.is_none() && beyond_end > meter::TREMBLE_WH {
         session.flag(SessionFlag::EnergyAfterEnd);
     }
@@ -291,7 +298,7 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         session.flag(SessionFlag::Incomplete);
     }
     let verdict = rulings.verdict.filter(|(at, verdict)| {
-        *verdict == Verdict::Voided || still_as_approved(tenant, station, facts, *at, &session)
+        *verdict == Verdict::Voided || still_as_approved(facts, *at, &session, falls_short)
     });
     let verdict = verdict.map(|(_, verdict)| verdict);
     session.conclude(start_counts, verdict);
@@ -303,17 +310,16 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         since: ended.received_at,
         not_before: rulings.queued_until,
     });
-    Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false })
+    Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false, falls_short })
 }
 
 /// Is a session what it was when a person approved it? Whoever did saw the figures and doubts of then; what came later and changed them
 /// was not looked at.
 fn still_as_approved(
-    tenant: &TenantId,
-    station: &StationId,
     facts: &[TransactionFact],
     approved_at: Timestamp,
     session: &Session,
+    falls_short: bool,
 ) -> bool {
     let came_later = |fact: &TransactionFact| fact.ruling.is_none() && fact.received_at > approved_at;
     if !facts.iter().any(came_later) {
@@ -323,12 +329,14 @@ fn still_as_approved(
     let doubts = |session: &Session| -> Vec<SessionFlag> {
         session.flags.iter().copied().filter(|flag| flag.needs_review()).collect()
     };
-    fold(tenant, station, &seen).is_some_and(|before| {
-        let before = before.session;
-        (before.started_at, before.ended_at, before.energy)
-            == (session.started_at, session.ended_at, session.energy)
-            && doubts(&before) == doubts(session)
-    })
+    fold(&session.tenant, &session.station, &seen).is_some_and(
+        |Folded { session: before, falls_short: fell, .. }| {
+            fell == falls_short
+                && (before.started_at, before.ended_at, before.energy)
+                    == (session.started_at, session.ended_at, session.energy)
+                && doubts(&before) == doubts(session)
+        },
+    )
 }
 
 /// When the transaction began, by a reading in its end (reliability F07).

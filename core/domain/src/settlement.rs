@@ -58,10 +58,11 @@ pub fn settle(
     now: Timestamp,
 ) -> Settlement {
     let breakdown = prices.map(|prices| prices.price(folded.session.started_at, &folded.segments));
-    // What costs nothing needs no proof.
+    // What costs nothing needs no proof, and nobody misses what was not read of it.
     if let Some(breakdown) = breakdown.as_ref().filter(|breakdown| !breakdown.total.incl_tax.is_zero()) {
         let by_clock = prices.is_some_and(|prices| prices.tariffs.looks_at_clock());
         folded.prove(by_clock || breakdown.hangs_on_time());
+        folded.reach();
     }
     let Folded { mut session, segments, waits, .. } = folded;
     session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());

@@ -97,6 +97,10 @@ pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
             "Energies differ",
             "The station told the energy twice, on a timer and by the clock, and the sums differ; by the timer it would be billed: compare the readings below.",
         ),
+        SessionFlag::ReadingsFallShort => (
+            "Readings fall short",
+            "Nothing was read at the start or at the end while energy can have flowed, so the bill would be short: see what the meter shows, or which readings the station is set to send.",
+        ),
     };
     FlagWords { name, sentence, reason: flag.needs_review() }
 }

@@ -18,6 +18,9 @@ pub(super) const MS_PER_HOUR: i64 = 3_600_000;
 /// A register that falls by no more than this trembles; it is neither energy nor a reason to look.
 pub(super) const TREMBLE_WH: i64 = 10;
 
+/// Energy between two readings: from, to, Wh.
+pub(super) type Gain = (Timestamp, Timestamp, i64);
+
 /// The meter's story in a set of facts.
 pub(super) struct Readings {
     /// Readings of the import register by time: (when, Wh).
@@ -143,7 +146,7 @@ impl Readings {
 
     /// Energy gained between neighbouring readings: (from, to, Wh), by time. A register that falls gains nothing (reliability F18); where it
     /// only trembled, what it regains afterwards is no energy either. One reading of a register tells nothing beside intervals.
-    pub(super) fn gains(&self, started_at: Timestamp) -> Vec<(Timestamp, Timestamp, i64)> {
+    pub(super) fn gains(&self, started_at: Timestamp) -> Vec<Gain> {
         if self.by_intervals() {
             let mut from = started_at;
             return self

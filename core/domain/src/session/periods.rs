@@ -3,8 +3,8 @@
 //! Where the station says what it does (2.x charging states), its word splits the time; where it does not (1.6), energy between two
 //! readings means charging, unless it is so little that it is standby. Energy between two readings is shared out over the charging parts of the gap by time, to the Wh.
 
-use super::Session;
-use super::meter::Readings;
+use super::meter::{Gain, Readings};
+use super::{Session, reach};
 use crate::report::ChargingState;
 use crate::segment::{Activity, Segment, Span};
 use crate::time::Timestamp;
@@ -22,6 +22,8 @@ pub(super) struct Cut {
     pub(super) segments: Vec<Segment>,
     /// What the meter gained after the end or the limit, in Wh; it is in no stretch.
     pub(super) beyond_end: i64,
+    /// Energy may have flowed where nothing was read; it is in no stretch either.
+    pub(super) falls_short: bool,
 }
 
 /// All stretches from start to end (or to the last thing known), in order, without gaps; neighbours of one kind are joined when neither
@@ -37,9 +39,7 @@ pub(super) fn segments(
 ) -> Cut {
     let start = session.started_at;
     let mut gains = readings.gains(start);
-    let gained = |gains: &[(Timestamp, Timestamp, i64)]| {
-        gains.iter().fold(0_i64, |sum, gain| sum.saturating_add(gain.2))
-    };
+    let gained = |gains: &[Gain]| gains.iter().fold(0_i64, |sum, gain| sum.saturating_add(gain.2));
     let before = gained(&gains);
     match (limit, session.ended_at) {
         (Some(limit), _) => gains.retain_mut(|gain| cut_off(gain, limit)),
@@ -67,7 +67,7 @@ pub(super) fn segments(
     for segment in &mut segments {
         segment.current_ma = readings.current_ma(segment.from, segment.to);
     }
-    Cut { segments: join(segments), beyond_end }
+    Cut { segments: join(segments), beyond_end, falls_short: reach::falls_short(session, readings, &states) }
 }
 
 /// Does a vehicle charge that takes so many Wh in so many milliseconds?
@@ -76,7 +76,7 @@ pub(super) fn is_charging(wh: i64, millis: i64) -> bool {
 }
 
 /// Keeps of a gain what lies before the limit, by time; `false`: nothing does.
-fn cut_off(gain: &mut (Timestamp, Timestamp, i64), limit: Timestamp) -> bool {
+fn cut_off(gain: &mut Gain, limit: Timestamp) -> bool {
     let (from, to, wh) = *gain;
     if from >= limit {
         return false;

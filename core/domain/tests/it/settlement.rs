@@ -5,7 +5,7 @@ use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{TariffId, TenantId};
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
-use ringmain_domain::report::TransactionPhase;
+use ringmain_domain::report::{ChargingState, TransactionPhase};
 use ringmain_domain::ruling::Ruling;
 use ringmain_domain::session::plausible::Demands;
 use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
@@ -223,6 +223,72 @@ fn a_session_of_no_length_and_one_that_just_began_cost_what_the_tariff_says_then
     let running = settle(folded, began, Some(&prices), None, &POLICY, minute(0)).session;
     assert_eq!(cost(estimate(running.clone(), Some(&prices))), "CHF 0.00");
     assert_eq!(cost(running), "CHF 0.00");
+}
+
+#[test]
+fn readings_that_do_not_reach_start_or_end_wait_for_a_person_where_energy_can_have_flowed() {
+    use ChargingState::{Charging, EvConnected, SuspendedEv};
+    /// From 08:00 to 09:00: registers by minute, states by minute.
+    type Told<'a> = (&'a str, &'a [(i64, i64)], &'a [(i64, ChargingState)], bool);
+    let told: [Told<'_>; 20] = [
+        ("11 kW, read in the middle only", &[(15, 2_750), (45, 8_250)], &[], true),
+        ("no reading at the start", &[(15, 2_750), (60, 11_000)], &[], true),
+        ("no reading at the end", &[(0, 0), (45, 8_250)], &[], true),
+        ("a minute late and a minute early", &[(1, 180), (59, 10_820)], &[], false),
+        ("two minutes early", &[(0, 0), (58, 10_640)], &[], true),
+        ("full at 08:30", &[(0, 0), (30, 5_500), (35, 5_500), (40, 5_500)], &[], false),
+        ("full, and standby", &[(0, 0), (30, 5_500), (35, 5_501), (45, 5_502)], &[], false),
+        ("coarse steps go on", &[(0, 0), (50, 1_200), (54, 1_300), (55, 1_300)], &[], true),
+        ("began later", &[(10, 0), (20, 0), (60, 7_000)], &[], false),
+        ("no energy at all", &[(10, 500), (20, 500)], &[(0, Charging)], false),
+        ("says it charges", &[(15, 2_750), (60, 11_000)], &[(0, Charging)], true),
+        (
+            "says it began with the reading",
+            &[(15, 0), (60, 9_000)],
+            &[(0, EvConnected), (15, Charging)],
+            false,
+        ),
+        (
+            "says it began before the reading",
+            &[(15, 0), (60, 9_000)],
+            &[(0, EvConnected), (10, Charging)],
+            true,
+        ),
+        ("says nothing until the reading", &[(15, 0), (60, 9_000)], &[(15, Charging)], true),
+        ("never says that it charges", &[(15, 0), (60, 9_000)], &[(0, EvConnected)], true),
+        ("stopped with the last reading", &[(0, 0), (45, 8_000)], &[(0, Charging), (45, SuspendedEv)], false),
+        ("stopped after the last reading", &[(0, 0), (45, 8_000)], &[(0, Charging), (50, SuspendedEv)], true),
+        (
+            "went on after a pause",
+            &[(0, 0), (30, 5_000), (40, 5_000)],
+            &[(0, Charging), (30, SuspendedEv), (45, Charging)],
+            true,
+        ),
+        ("full, and still said to charge", &[(0, 0), (30, 5_500), (45, 5_500)], &[(0, Charging)], false),
+        ("read after the end", &[(0, 0), (61, 11_000)], &[], false),
+    ];
+    for (name, registers, states, held) in told {
+        let mut facts: Vec<_> = (0..=61)
+            .map(|at| event(u32::try_from(at).unwrap(), TransactionPhase::Updated, minute(at), None))
+            .collect();
+        facts[0].phase = TransactionPhase::Started;
+        facts[60].phase = TransactionPhase::Ended;
+        for (at, wh) in registers {
+            let at = usize::try_from(*at).unwrap();
+            facts[at].samples =
+                vec![Sample::import_register(facts[at].observed_at, *wh, SampleContext::Periodic)];
+        }
+        for (at, state) in states {
+            facts[usize::try_from(*at).unwrap()].charging_state = Some(*state);
+        }
+        let facts: Vec<_> = facts.iter().map(fact).collect();
+        let settled = settled(&facts, None, 100);
+        let doubts: &[_] = if held { &[SessionFlag::ReadingsFallShort] } else { &[] };
+        assert_eq!(settled.session.flags, doubts, "{name}");
+        assert_eq!(settled.cdrs.is_empty(), held, "{name}");
+        let folded = fold(&TenantId::default_tenant(), &station_id(), &facts).unwrap();
+        assert_eq!(settle(folded, &facts, None, None, &POLICY, minute(100)).cdrs.len(), 1, "{name}: free");
+    }
 }
 
 /// Another price from 09:00 on: the split over time matters.
