@@ -6,7 +6,7 @@ use crate::id::{CdrId, ConnectorId, EvseId, SessionId, StationId, TenantId, Tran
 use crate::invariant::check_invariant;
 use crate::meter::{SignatureVerdict, SignedValue};
 use crate::ocmf::transaction::MeteredTransaction;
-use crate::segment::Segment;
+use crate::segment::{Segment, at_most};
 use crate::session::{Session, SessionFlag};
 use crate::tariff::pricing::breakdown::CostBreakdown;
 use crate::time::Timestamp;
@@ -183,21 +183,6 @@ impl Cdr {
             && self.token.as_ref().map(IdToken::holder) == session.token.as_ref().map(IdToken::holder)
             && self.breakdown.as_ref() == breakdown
     }
-}
-
-/// Joins neighbours until there are no more than `most`; sums stay what they are.
-fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
-    while segments.len() > most {
-        let mut joined: Vec<Segment> = Vec::with_capacity(segments.len().div_ceil(2));
-        let mut pairs = segments.chunks_exact(2);
-        for pair in pairs.by_ref() {
-            let [first, second] = pair else { continue };
-            joined.push(first.joined(second));
-        }
-        joined.extend(pairs.remainder());
-        segments = joined;
-    }
-    segments
 }
 
 fn signed_values(facts: &[TransactionFact]) -> Vec<SignedValue> {

@@ -26,7 +26,7 @@ mod order;
 mod periods;
 pub mod plausible;
 mod reach;
-mod running;
+pub mod running;
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -209,6 +209,9 @@ pub struct Session {
     /// What its signatures are worth together: the least of their verdicts; `None`: there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureVerdict>,
+    /// What it carries while it goes on, so that its figures so far are cheap; `None`: it is over, or was stored before sessions did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Box<running::Running>>,
 }
 
 /// Nobody stays longer: 45 days, in milliseconds.
@@ -286,8 +289,9 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
     session.charging_ms = periods::millis(&segments, Activity::Charging);
     session.parked_ms = periods::millis(&segments, Activity::Idle);
-    if let Some(ended_at) = session.ended_at {
-        session.compare(metered::of(&ordered, session.started_at, ended_at));
+    match session.ended_at {
+        Some(ended_at) => session.compare(metered::of(&ordered, session.started_at, ended_at)),
+        None => session.running = Some(Box::new(running::Running::of(&session, &ordered))),
     }
 
     let start_counts = started.is_some() || (rulings.grace_over && ended.is_some_and(tells_both_registers));
@@ -387,6 +391,7 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         number_heard: false,
         metered: None,
         signature: None,
+        running: None,
     }
 }
 

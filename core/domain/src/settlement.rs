@@ -107,7 +107,7 @@ pub fn settle(
 /// Prices a running session by its running figures.
 #[must_use]
 pub fn estimate(mut session: Session, prices: Option<&Prices<'_>>) -> Session {
-    let breakdown = prices.map(|prices| prices.price(session.started_at, &session.rough_segments()));
+    let breakdown = prices.map(|prices| prices.price(session.started_at, &session.stretches()));
     session.price(breakdown.as_ref());
     session
 }

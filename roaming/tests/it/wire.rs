@@ -73,6 +73,7 @@ fn session() -> Session {
         settles_at: None,
         queued: false,
         number_heard: false,
+        running: None,
         metered: None,
         signature: None,
     }

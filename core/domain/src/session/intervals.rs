@@ -26,6 +26,8 @@ pub(super) struct Intervals {
 pub(super) struct Counted {
     /// By time.
     pub(super) series: Series,
+    /// Is it one that is told on a timer? It counts before any other.
+    pub(super) is_by_timer: bool,
     /// Another series tells another amount.
     pub(super) disputed: bool,
 }
@@ -49,8 +51,8 @@ impl Intervals {
     /// The timer's series, else the clock's, each with what was told for the rest at the end; else that alone.
     pub(super) fn counted(self) -> Counted {
         let (sampled, clock, ends) = (self.sampled.readings(), self.clock.readings(), self.ends.readings());
-        let (mut series, mut others) =
-            if !sampled.is_empty() { (sampled, vec![clock]) } else { (clock, Vec::new()) };
+        let is_by_timer = !sampled.is_empty();
+        let (mut series, mut others) = if is_by_timer { (sampled, vec![clock]) } else { (clock, Vec::new()) };
         for end in ends {
             match series.last() {
                 // A station may repeat a reading in its last message.
@@ -60,7 +62,7 @@ impl Intervals {
             }
         }
         let disputed = others.iter().any(|other| differs(&series, other));
-        Counted { series, disputed }
+        Counted { series, is_by_timer, disputed }
     }
 }
 

@@ -73,6 +73,20 @@ impl Whole {
     }
 }
 
+/// The least and the most current measured in a stretch, its end included.
+pub(super) fn current_ma(currents: &[(Timestamp, i64)], from: Timestamp, to: Timestamp) -> Option<Span> {
+    let within = currents.iter().filter(|(at, _)| *at > from && *at <= to).map(|(_, ma)| *ma);
+    within.fold(None, |span: Option<Span>, ma| {
+        Some(span.map_or(Span::steady(ma), |s| Span { min: s.min.min(ma), max: s.max.max(ma) }))
+    })
+}
+
+/// What a register gained that stood so high, and how high it stands then. What only trembles keeps its height.
+pub(super) fn climb(high: i64, register: i64) -> (i64, i64) {
+    let trembles = (0..=TREMBLE_WH).contains(&high.saturating_sub(register));
+    (register.saturating_sub(high).max(0), if trembles { high } else { register })
+}
+
 // === impl Readings ===
 
 impl Readings {
@@ -116,15 +130,33 @@ impl Readings {
 
     /// When the meter was read last.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
-        self.registers.last().or(self.intervals.series.last()).map(|(at, _)| *at)
+        let read = if self.by_intervals() { &self.intervals.series } else { &self.registers };
+        read.last().map(|(at, _)| *at)
     }
 
     /// The least and the most current measured in a stretch, its end included.
     pub(super) fn current_ma(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
-        let within = self.currents.iter().filter(|(at, _)| *at > from && *at <= to).map(|(_, ma)| *ma);
-        within.fold(None, |span: Option<Span>, ma| {
-            Some(span.map_or(Span::steady(ma), |s| Span { min: s.min.min(ma), max: s.max.max(ma) }))
-        })
+        current_ma(&self.currents, from, to)
+    }
+
+    /// The readings of the register, by time.
+    pub(super) fn registers(&self) -> &[(Timestamp, i64)] {
+        &self.registers
+    }
+
+    /// The energies of intervals, by time.
+    pub(super) fn intervals(&self) -> &[(Timestamp, i64)] {
+        &self.intervals.series
+    }
+
+    /// Are these told on a timer?
+    pub(super) const fn is_by_timer(&self) -> bool {
+        self.intervals.is_by_timer
+    }
+
+    /// The current of the most loaded phase, by time.
+    pub(super) fn currents(&self) -> &[(Timestamp, i64)] {
+        &self.currents
     }
 
     pub(super) fn last_register(&self) -> Option<(Timestamp, i64)> {
@@ -165,10 +197,8 @@ impl Readings {
             .iter()
             .zip(self.registers.iter().skip(1))
             .map(|((from, _), (to, register))| {
-                let gained = register.saturating_sub(high).max(0);
-                if !(0..=TREMBLE_WH).contains(&high.saturating_sub(*register)) {
-                    high = *register;
-                }
+                let (gained, now_high) = climb(high, *register);
+                high = now_high;
                 (*from, *to, gained)
             })
             .collect()

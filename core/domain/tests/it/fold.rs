@@ -317,21 +317,6 @@ proptest! {
         prop_assert_eq!(&again, &truth);
     }
 
-    /// The running figures of a session that comes in order are those of the fold.
-    #[test]
-    fn running_figures_agree_with_the_fold(readings in readings()) {
-        let facts = session(&readings);
-        let open = &facts[..facts.len() - 1];
-        let mut running = Session::begin(&TenantId::default_tenant(), &station_id(), &open[0]).unwrap();
-        for fact in &open[1..] {
-            running = running.advance(fact);
-        }
-        let truth = folded(open);
-        prop_assert_eq!(running.energy, truth.energy);
-        prop_assert_eq!(running.charging_ms, truth.charging_ms);
-        prop_assert_eq!(running.meter_last_wh, truth.meter_last_wh);
-    }
-
     /// Invariant `EnergyNeverNegative`, whatever the meter does.
     #[test]
     fn energy_is_never_negative(values in prop::collection::vec((0_i64..600, -1_000_000_i64..1_000_000), 2..20)) {

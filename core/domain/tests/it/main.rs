@@ -10,6 +10,7 @@ mod metered;
 mod model;
 mod ocmf;
 mod pricing;
+mod running;
 mod settlement;
 mod simulation;
 mod site;
