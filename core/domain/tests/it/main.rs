@@ -9,6 +9,7 @@ mod make;
 mod metered;
 mod model;
 mod ocmf;
+mod orders;
 mod pricing;
 mod running;
 mod settlement;

@@ -1,6 +1,5 @@
 //! When a session is billed, what the bill waits for, and how it is taken back.
 
-use proptest::prelude::*;
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{TariffId, TenantId};
 use ringmain_domain::meter::{Sample, SampleContext};
@@ -10,15 +9,14 @@ use ringmain_domain::ruling::Ruling;
 use ringmain_domain::session::plausible::Demands;
 use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
 use ringmain_domain::settlement::{BillingPolicy, Prices, Settlement, estimate, settle};
-use ringmain_domain::tariff::restriction::Restrictions;
 use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
-use ringmain_domain::time::local::{TimeOfDay, Zone};
+use ringmain_domain::time::local::Zone;
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_domain::unit::WattHours;
 use rust_decimal::Decimal;
 
-use crate::make::{MORNING, event, fact, minute, ruled, session, station_id, token};
+use crate::make::{MORNING, event, fact, minute, ruled, session, station_id};
 
 const POLICY: BillingPolicy = BillingPolicy { gap_grace_s: 60, start_grace_s: 3_600 };
 
@@ -288,72 +286,5 @@ fn readings_that_do_not_reach_start_or_end_wait_for_a_person_where_energy_can_ha
         assert_eq!(settled.cdrs.is_empty(), held, "{name}");
         let folded = fold(&TenantId::default_tenant(), &station_id(), &facts).unwrap();
         assert_eq!(settle(folded, &facts, None, None, &POLICY, minute(100)).cdrs.len(), 1, "{name}: free");
-    }
-}
-
-/// Another price from 09:00 on: the split over time matters.
-fn two_windows() -> Tariff {
-    let of = |price: &str, restrictions| TariffElement {
-        restrictions,
-        ..TariffElement::new(vec![PriceComponent {
-            dimension: Dimension::Energy,
-            price: price.parse().unwrap(),
-            tax_percent: None,
-            step_size: 1,
-        }])
-    };
-    let until_nine = Restrictions { end_time: TimeOfDay::new(9, 0), ..Restrictions::default() };
-    let elements = vec![of("0.60", until_nine), of("0.30", Restrictions::default())];
-    let (id, currency) = (TariffId::new("t").unwrap(), Currency::new("EUR").unwrap());
-    Tariff::new(TenantId::default_tenant(), id, "test", currency, elements, MORNING)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    /// Whatever comes when, and whenever waiting ends: what is billed at last is what is billed when all comes in order.
-    #[test]
-    fn any_order_of_arrival_ends_in_the_same_bill(
-        gains in prop::collection::vec((1_i64..40, 0_i64..4_000), 2..8),
-        holder in any::<prop::sample::Index>(),
-        order in prop::collection::vec(any::<u32>(), 9),
-        over in any::<prop::sample::Index>(),
-    ) {
-        let (mut at, mut register) = (0, 0);
-        let mut readings = vec![(0, 0)];
-        for (minutes, wh) in gains {
-            (at, register) = (at + minutes, register + wh);
-            readings.push((at, register));
-        }
-        let mut facts = session(&readings);
-        let place = holder.index(facts.len());
-        facts[place].token = Some(token("A1"));
-        let tariff = two_windows();
-        let bill = |facts: &[TransactionFact], billed: Option<&Cdr>| {
-            let folded = fold(&TenantId::default_tenant(), &station_id(), facts)?;
-            let prices = Prices { tariffs: Timeline::single(&tariff), zone: &Zone::UTC };
-            Some(settle(folded, facts, Some(&prices), billed, &POLICY, minute(1_000)))
-        };
-        let truth = bill(&facts, None).unwrap().cdrs.remove(0);
-
-        let mut arrivals: Vec<_> = facts.iter().zip(&order).collect();
-        arrivals.sort_by_key(|(_, place)| **place);
-        let (mut known, mut cdrs) = (Vec::new(), Vec::<Cdr>::new());
-        let over = over.index(facts.len());
-        for (index, (fact, _)) in arrivals.into_iter().enumerate() {
-            known.push(fact.clone());
-            if index == over {
-                known.push(ruled(Ruling::GraceOver, 1_000));
-            }
-            let settled = bill(&known, cdrs.last()).unwrap();
-            cdrs.extend(settled.cdrs);
-        }
-        let last = cdrs.last().unwrap();
-        prop_assert!(last.credits.is_none());
-        prop_assert_eq!(&last.breakdown, &truth.breakdown);
-        prop_assert_eq!(&last.token, &truth.token);
-        prop_assert_eq!((last.energy, last.started_at, last.ended_at), (truth.energy, truth.started_at, truth.ended_at));
-        let total = |cdr: &Cdr| cdr.breakdown.as_ref().unwrap().total.incl_tax;
-        prop_assert_eq!(cdrs.iter().map(total).sum::<Decimal>(), total(&truth), "credits take back what they credit");
     }
 }
