@@ -83,7 +83,7 @@ fn prices(criterion: &mut Criterion) {
     for (name, tariff, segments) in [("plain", plain, two.to_vec()), ("usual", usual(), session())] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let usage = Usage::of(black_box(&segments));
+                let usage = Usage::of(START, black_box(&segments));
                 price(&Timeline::single(black_box(&tariff)), &zone, &usage)
             });
         });

@@ -6,7 +6,7 @@ use crate::id::{CdrId, ConnectorId, EvseId, SessionId, StationId, TenantId, Tran
 use crate::invariant::check_invariant;
 use crate::meter::{SignatureVerdict, SignedValue};
 use crate::ocmf::transaction::MeteredTransaction;
-use crate::segment::Segment;
+use crate::segment::{Segment, at_most};
 use crate::session::{Session, SessionFlag};
 use crate::tariff::pricing::breakdown::CostBreakdown;
 use crate::time::Timestamp;
@@ -177,28 +177,12 @@ impl Cdr {
     /// by the tariff it was billed with.
     #[must_use]
     pub(crate) fn says_the_same(&self, session: &Session, breakdown: Option<&CostBreakdown>) -> bool {
-        let holder = |token: Option<&IdToken>| token.map(|token| (token.lookup_uid(), token.kind.clone()));
         (self.started_at, Some(self.ended_at), self.energy, self.charging_ms, self.parked_ms)
             == (session.started_at, session.ended_at, session.energy, session.charging_ms, session.parked_ms)
             && (self.evse, self.connector) == (session.evse, session.connector)
-            && holder(self.token.as_ref()) == holder(session.token.as_ref())
+            && self.token.as_ref().map(IdToken::holder) == session.token.as_ref().map(IdToken::holder)
             && self.breakdown.as_ref() == breakdown
     }
-}
-
-/// Joins neighbours until there are no more than `most`; sums stay what they are.
-fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
-    while segments.len() > most {
-        let mut joined: Vec<Segment> = Vec::with_capacity(segments.len().div_ceil(2));
-        let mut pairs = segments.chunks_exact(2);
-        for pair in pairs.by_ref() {
-            let [first, second] = pair else { continue };
-            joined.push(first.joined(second));
-        }
-        joined.extend(pairs.remainder());
-        segments = joined;
-    }
-    segments
 }
 
 fn signed_values(facts: &[TransactionFact]) -> Vec<SignedValue> {

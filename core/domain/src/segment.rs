@@ -45,6 +45,21 @@ pub struct Segment {
     pub current_ma: Option<Span>,
 }
 
+/// Joins neighbours until there are no more than `most`; sums stay what they are.
+pub(crate) fn at_most(mut segments: Vec<Segment>, most: usize) -> Vec<Segment> {
+    while segments.len() > most {
+        let mut joined: Vec<Segment> = Vec::with_capacity(segments.len().div_ceil(2));
+        let mut pairs = segments.chunks_exact(2);
+        for pair in pairs.by_ref() {
+            let [first, second] = pair else { continue };
+            joined.push(first.joined(second));
+        }
+        joined.extend(pairs.remainder());
+        segments = joined;
+    }
+    segments
+}
+
 // === impl Span ===
 
 impl Span {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, SessionId, StationId, TariffId, TenantId, TransactionId};
-use crate::meter::{Sample, SampleContext, SignatureVerdict};
+use crate::meter::{SampleContext, SignatureVerdict};
 use crate::money::{Currency, Price};
 use crate::ocmf::transaction::MeteredTransaction;
 use crate::report::TransactionPhase;
@@ -15,15 +15,18 @@ use crate::ruling::{Rulings, Verdict};
 use crate::segment::{Activity, Segment};
 use crate::time::Timestamp;
 use crate::token::IdToken;
-use crate::transaction::{STOP_AUTHORIZED, TransactionFact};
+use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
+mod intervals;
+mod learning;
 mod meter;
 mod metered;
 mod order;
 mod periods;
 pub mod plausible;
-mod running;
+mod reach;
+pub mod running;
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +97,10 @@ pub enum SessionFlag {
     SignedValuesFaulty,
     /// Nothing may be billed here that its meter did not sign, and it did not.
     ProofMissing,
+    /// Its energy was told in two series, and they tell different amounts.
+    EnergiesDiffer,
+    /// The first reading came well after the start or the last well before the end, and energy can have flowed there.
+    ReadingsFallShort,
 }
 
 impl SessionFlag {
@@ -113,7 +120,9 @@ impl SessionFlag {
             | Self::Abandoned
             | Self::SignatureInvalid
             | Self::SignedEnergyDiffers
-            | Self::ProofMissing => true,
+            | Self::ProofMissing
+            | Self::EnergiesDiffer
+            | Self::ReadingsFallShort => true,
             Self::NotAuthorized
             | Self::Offline
             | Self::TimeRepaired
@@ -200,6 +209,9 @@ pub struct Session {
     /// What its signatures are worth together: the least of their verdicts; `None`: there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<SignatureVerdict>,
+    /// What it carries while it goes on, so that its figures so far are cheap; `None`: it is over, or was stored before sessions did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<Box<running::Running>>,
 }
 
 /// Nobody stays longer: 45 days, in milliseconds.
@@ -238,6 +250,8 @@ pub struct Folded {
     pub judged: bool,
     /// Nothing is billed at its place that a meter did not sign.
     needs_proof: bool,
+    /// Energy may have flowed where nothing was read.
+    falls_short: bool,
 }
 
 /// Folds the facts of one transaction, in any order and with any repetition. `None` when the station said nothing.
@@ -264,7 +278,8 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.end(ended, &rulings, readings.last_at());
     readings.describe(&mut session);
     let limit = rulings.superseded_at.map(|at| at.max(session.started_at));
-    let periods::Cut { segments, beyond_end } = periods::segments(&session, &ordered, &readings, limit);
+    let periods::Cut { segments, beyond_end, falls_short } =
+        periods::segments(&session, &ordered, &readings, limit);
     if limit.is_none() && beyond_end > meter::TREMBLE_WH {
         session.flag(SessionFlag::EnergyAfterEnd);
     }
@@ -274,8 +289,9 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.energy = segments.iter().fold(WattHours::ZERO, |sum, segment| sum.plus(segment.energy));
     session.charging_ms = periods::millis(&segments, Activity::Charging);
     session.parked_ms = periods::millis(&segments, Activity::Idle);
-    if let Some(ended_at) = session.ended_at {
-        session.compare(metered::of(&ordered, session.started_at, ended_at));
+    match session.ended_at {
+        Some(ended_at) => session.compare(metered::of(&ordered, session.started_at, ended_at)),
+        None => session.running = Some(Box::new(running::Running::of(&session, &ordered))),
     }
 
     let start_counts =
@@ -290,7 +306,7 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         *verdict == Verdict::Voided
             || match &rulings.seen {
                 Some(seen) => seen.holds_for(&session),
-                None => still_as_approved(tenant, station, facts, *at, &session),
+                None => still_as_approved(facts, *at, &session, falls_short),
             }
     });
     let verdict = verdict.map(|(_, verdict)| verdict);
@@ -305,16 +321,15 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         };
         Some(Waits { missing, since, not_before: rulings.queued_until })
     });
-    Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false })
+    Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false, falls_short })
 }
 
 /// Is a session what it was when a person approved it, where it is not kept what the person saw? What came later was not looked at.
 fn still_as_approved(
-    tenant: &TenantId,
-    station: &StationId,
     facts: &[TransactionFact],
     approved_at: Timestamp,
     session: &Session,
+    falls_short: bool,
 ) -> bool {
     let came_later = |fact: &TransactionFact| fact.ruling.is_none() && fact.received_at > approved_at;
     if !facts.iter().any(came_later) {
@@ -324,12 +339,14 @@ fn still_as_approved(
     let doubts = |session: &Session| -> Vec<SessionFlag> {
         session.flags.iter().copied().filter(|flag| flag.needs_review()).collect()
     };
-    fold(tenant, station, &seen).is_some_and(|before| {
-        let before = before.session;
-        (before.started_at, before.ended_at, before.energy)
-            == (session.started_at, session.ended_at, session.energy)
-            && doubts(&before) == doubts(session)
-    })
+    fold(&session.tenant, &session.station, &seen).is_some_and(
+        |Folded { session: before, falls_short: fell, .. }| {
+            fell == falls_short
+                && (before.started_at, before.ended_at, before.energy)
+                    == (session.started_at, session.ended_at, session.energy)
+                && doubts(&before) == doubts(session)
+        },
+    )
 }
 
 /// When the transaction began, by a reading in its end (reliability F07).
@@ -380,55 +397,13 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         number_heard: false,
         metered: None,
         signature: None,
+        running: None,
     }
 }
 
 // === impl Session ===
 
 impl Session {
-    /// Takes over what one fact says about who, where and how it stands.
-    fn learn(&mut self, fact: &TransactionFact) {
-        self.facts = self.facts.saturating_add(1);
-        self.evse = self.evse.or(fact.evse);
-        self.connector = self.connector.or(fact.connector);
-        if self.token.is_none() {
-            self.token.clone_from(&fact.token);
-        }
-        // Who stops decides nothing about who charges.
-        if fact.phase != TransactionPhase::Ended && *fact.trigger != *STOP_AUTHORIZED {
-            self.authorization = fact.authorization.or(self.authorization);
-        }
-        self.number_heard |= fact.names_its_number();
-        self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
-        // Of a value that nobody looked at nothing can be said.
-        let verdict =
-            |sample: &Sample| Some(sample.signed.as_ref()?.verdict.unwrap_or(SignatureVerdict::Unsupported));
-        let verdicts = fact.samples.iter().filter_map(verdict);
-        self.signature = verdicts.chain(self.signature).max_by_key(|verdict| verdict.doubt());
-        if self.signature == Some(SignatureVerdict::Invalid) {
-            self.flag(SessionFlag::SignatureInvalid);
-        }
-        if fact.offline {
-            self.flag(SessionFlag::Offline);
-        }
-        if fact.time_repaired {
-            self.flag(SessionFlag::TimeRepaired);
-        }
-        let readings = meter::Readings::of(&[fact]);
-        if let Some((at, watts)) = readings.power() {
-            (self.power_w, self.power_at) = (Some(watts), Some(at));
-        }
-        self.soc_permille = readings.soc_permille().or(self.soc_permille);
-        self.energy_flows = match (fact.phase, fact.charging_state) {
-            (TransactionPhase::Ended, _) => false,
-            (_, Some(state)) => state == crate::report::ChargingState::Charging,
-            (_, None) => readings.power_w().map_or(self.energy_flows, |power| power > 0),
-        };
-        if fact.phase == TransactionPhase::Ended {
-            self.power_w = Some(0);
-        }
-    }
-
     /// When and how it ended: by the station's word, by a ruling, or not yet.
     fn end(&mut self, ended: Option<&TransactionFact>, rulings: &Rulings, last_at: Option<Timestamp>) {
         let mut ended_at = ended.map(|fact| fact.observed_at);
@@ -471,29 +446,6 @@ impl Session {
             None if self.flags.iter().any(doubtful) => SessionStatus::UnderReview,
             None => SessionStatus::Completed,
         };
-    }
-
-    /// Can a message that names no transaction be about this one? What it says of place, token, time and meter must fit.
-    #[must_use]
-    pub fn can_be_meant_by(&self, orphan: &TransactionFact) -> bool {
-        let fits =
-            |register: i64| self.meter_last_wh.or(self.meter_first_wh).is_none_or(|last| register >= last);
-        !self.number_heard
-            && orphan.evse.is_none_or(|evse| self.evse == Some(evse))
-            && orphan.token.as_ref().is_none_or(|token| {
-                self.token.as_ref().is_some_and(|own| own.lookup_uid() == token.lookup_uid())
-            })
-            && orphan.observed_at >= self.started_at
-            && orphan.samples.iter().filter_map(crate::meter::Sample::billed_register_wh).all(fits)
-    }
-
-    /// Was it chosen, for the earlier picture of it, what holds for this one too? The tariff follows from start, EVSE and token, as they were
-    /// known when it was chosen.
-    #[must_use]
-    pub fn starts_like(&self, earlier: &Self) -> bool {
-        let holder =
-            |session: &Self| session.token.as_ref().map(|token| (token.lookup_uid(), token.kind.clone()));
-        self.started_at == earlier.started_at && self.evse == earlier.evse && holder(self) == holder(earlier)
     }
 
     /// Notes something unusual, once.

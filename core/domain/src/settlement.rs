@@ -57,11 +57,12 @@ pub fn settle(
     policy: &BillingPolicy,
     now: Timestamp,
 ) -> Settlement {
-    let breakdown = prices.map(|prices| prices.price(&folded.segments));
-    // What costs nothing needs no proof.
+    let breakdown = prices.map(|prices| prices.price(folded.session.started_at, &folded.segments));
+    // What costs nothing needs no proof, and nobody misses what was not read of it.
     if let Some(breakdown) = breakdown.as_ref().filter(|breakdown| !breakdown.total.incl_tax.is_zero()) {
         let by_clock = prices.is_some_and(|prices| prices.tariffs.looks_at_clock());
         folded.prove(by_clock || breakdown.hangs_on_time());
+        folded.reach();
     }
     let Folded { mut session, segments, waits, .. } = folded;
     session.tariff = breakdown.as_ref().map(|breakdown| breakdown.tariff_id.clone());
@@ -105,7 +106,7 @@ pub fn settle(
 /// Prices a running session by its running figures.
 #[must_use]
 pub fn estimate(mut session: Session, prices: Option<&Prices<'_>>) -> Session {
-    let breakdown = prices.map(|prices| prices.price(&session.rough_segments()));
+    let breakdown = prices.map(|prices| prices.price(session.started_at, &session.stretches()));
     session.price(breakdown.as_ref());
     session
 }
@@ -126,8 +127,8 @@ impl BillingPolicy {
 // === impl Prices ===
 
 impl Prices<'_> {
-    fn price(&self, segments: &[Segment]) -> CostBreakdown {
-        price(&self.tariffs, self.zone, &Usage::of(segments))
+    fn price(&self, started_at: Timestamp, segments: &[Segment]) -> CostBreakdown {
+        price(&self.tariffs, self.zone, &Usage::of(started_at, segments))
     }
 }
 

@@ -46,6 +46,12 @@ impl IdToken {
     pub fn lookup_uid(&self) -> TokenUid {
         upper(&self.uid)
     }
+
+    /// Who presents it: equal for the same token, however it is spelled.
+    #[must_use]
+    pub fn holder(&self) -> (TokenUid, &TokenKind) {
+        (self.lookup_uid(), &self.kind)
+    }
 }
 
 /// What we know about a token.

@@ -93,6 +93,14 @@ pub(super) const fn in_words(flag: SessionFlag) -> FlagWords {
             "Not proven by its meter",
             "In this country a bill needs signed values of its meter, whole and with a key registered for it; of this session they are missing.",
         ),
+        SessionFlag::EnergiesDiffer => (
+            "Energies differ",
+            "The station told the energy twice, on a timer and by the clock, and the sums differ; by the timer it would be billed: compare the readings below.",
+        ),
+        SessionFlag::ReadingsFallShort => (
+            "Readings fall short",
+            "Nothing was read at the start or at the end while energy can have flowed, so the bill would be short: see what the meter shows, or which readings the station is set to send.",
+        ),
     };
     FlagWords { name, sentence, reason: flag.needs_review() }
 }

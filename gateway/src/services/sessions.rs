@@ -25,5 +25,7 @@ pub const fn flag_name(flag: SessionFlag) -> &'static str {
         SessionFlag::SignedEnergyDiffers => "signed_energy_differs",
         SessionFlag::SignedValuesFaulty => "signed_values_faulty",
         SessionFlag::ProofMissing => "proof_missing",
+        SessionFlag::EnergiesDiffer => "energies_differ",
+        SessionFlag::ReadingsFallShort => "readings_fall_short",
     }
 }

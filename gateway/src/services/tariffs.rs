@@ -187,7 +187,7 @@ pub async fn simulate(
     let versions = house.store.tariff_versions_from(&caller.tenant, id, imagined.started_at).await?;
     let versions = versions.iter().map(|(from, tariff)| (*from, tariff));
     let timeline = Timeline::new(versions).ok_or_else(absent)?;
-    Ok(price(&timeline, zone, &Usage::of(&segments)))
+    Ok(price(&timeline, zone, &Usage::of(imagined.started_at, &segments)))
 }
 
 impl Imagined {

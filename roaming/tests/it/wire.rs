@@ -73,6 +73,7 @@ fn session() -> Session {
         settles_at: None,
         queued: false,
         number_heard: false,
+        running: None,
         metered: None,
         signature: None,
     }
@@ -185,7 +186,9 @@ fn written(priced: bool, credit: bool) -> Value {
         parked_ms: session.parked_ms,
         meter_first_wh: None,
         meter_last_wh: None,
-        breakdown: priced.then(|| price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(&segments))),
+        breakdown: priced.then(|| {
+            price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(session.started_at, &segments))
+        }),
         segments: segments.to_vec(),
         credits: None,
         flags: Vec::new(),

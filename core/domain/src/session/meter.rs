@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::intervals::{Counted, Intervals};
 use super::{Session, SessionFlag};
 use crate::meter::{Measurand, MeterLocation, Phase, Sample};
 use crate::segment::Span;
@@ -12,17 +13,20 @@ use crate::transaction::TransactionFact;
 const IMPLAUSIBLE_W: i64 = 1_000_000;
 /// Readings closer together than this are judged as if they were this far apart: clocks and meters tick coarsely.
 const SHORTEST_GAP_MS: i64 = 60_000;
-const MS_PER_HOUR: i64 = 3_600_000;
+pub(super) const MS_PER_HOUR: i64 = 3_600_000;
 
 /// A register that falls by no more than this trembles; it is neither energy nor a reason to look.
 pub(super) const TREMBLE_WH: i64 = 10;
+
+/// Energy between two readings: from, to, Wh.
+pub(super) type Gain = (Timestamp, Timestamp, i64);
 
 /// The meter's story in a set of facts.
 pub(super) struct Readings {
     /// Readings of the import register by time: (when, Wh).
     registers: Vec<(Timestamp, i64)>,
-    /// Energies of intervals by their end: (when, Wh); used only where there are no two readings of a register.
-    intervals: Vec<(Timestamp, i64)>,
+    /// Energies of intervals; used only where there are no two readings of a register.
+    intervals: Counted,
     /// The current of the most loaded phase by time: (when, mA).
     currents: Vec<(Timestamp, i64)>,
     power_w: Option<(Timestamp, i64)>,
@@ -32,7 +36,7 @@ pub(super) struct Readings {
 /// One quantity that some stations give as a whole, some by phase, some both ways: the whole counts where there is one anywhere, or it
 /// would be counted twice (reliability F20).
 #[derive(Default)]
-struct Whole {
+pub(super) struct Whole {
     wholes: Vec<(Timestamp, i64)>,
     phases: BTreeMap<Timestamp, [Option<i64>; 3]>,
 }
@@ -40,7 +44,7 @@ struct Whole {
 // === impl Whole ===
 
 impl Whole {
-    fn take(&mut self, sample: &Sample) {
+    pub(super) fn take(&mut self, sample: &Sample) {
         let line = match sample.phase {
             None => return self.wholes.push((sample.observed_at, sample.value)),
             Some(Phase::L1 | Phase::L1N) => 0,
@@ -54,7 +58,7 @@ impl Whole {
     }
 
     /// By time; the same instant and value count once: a station may repeat a reading in its stop message.
-    fn readings(self) -> Vec<(Timestamp, i64)> {
+    pub(super) fn readings(self) -> Vec<(Timestamp, i64)> {
         let mut readings = self.wholes;
         if readings.is_empty() {
             let all = self.phases.into_iter().filter_map(|(at, phases)| match phases {
@@ -69,12 +73,26 @@ impl Whole {
     }
 }
 
+/// The least and the most current measured in a stretch, its end included.
+pub(super) fn current_ma(currents: &[(Timestamp, i64)], from: Timestamp, to: Timestamp) -> Option<Span> {
+    let within = currents.iter().filter(|(at, _)| *at > from && *at <= to).map(|(_, ma)| *ma);
+    within.fold(None, |span: Option<Span>, ma| {
+        Some(span.map_or(Span::steady(ma), |s| Span { min: s.min.min(ma), max: s.max.max(ma) }))
+    })
+}
+
+/// What a register gained that stood so high, and how high it stands then. What only trembles keeps its height.
+pub(super) fn climb(high: i64, register: i64) -> (i64, i64) {
+    let trembles = (0..=TREMBLE_WH).contains(&high.saturating_sub(register));
+    (register.saturating_sub(high).max(0), if trembles { high } else { register })
+}
+
 // === impl Readings ===
 
 impl Readings {
     pub(super) fn of(facts: &[&TransactionFact]) -> Self {
         let (mut registers, mut intervals, mut powers) =
-            (Whole::default(), Whole::default(), Whole::default());
+            (Whole::default(), Intervals::default(), Whole::default());
         let mut currents: BTreeMap<Timestamp, i64> = BTreeMap::new();
         let mut soc_permille = None;
         for sample in facts.iter().flat_map(|fact| &fact.samples) {
@@ -103,7 +121,7 @@ impl Readings {
         }
         Self {
             registers: registers.readings(),
-            intervals: intervals.readings(),
+            intervals: intervals.counted(),
             currents: currents.into_iter().collect(),
             power_w: powers.readings().last().copied(),
             soc_permille,
@@ -112,15 +130,33 @@ impl Readings {
 
     /// When the meter was read last.
     pub(super) fn last_at(&self) -> Option<Timestamp> {
-        self.registers.last().or(self.intervals.last()).map(|(at, _)| *at)
+        let read = if self.by_intervals() { &self.intervals.series } else { &self.registers };
+        read.last().map(|(at, _)| *at)
     }
 
     /// The least and the most current measured in a stretch, its end included.
     pub(super) fn current_ma(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
-        let within = self.currents.iter().filter(|(at, _)| *at > from && *at <= to).map(|(_, ma)| *ma);
-        within.fold(None, |span: Option<Span>, ma| {
-            Some(span.map_or(Span::steady(ma), |s| Span { min: s.min.min(ma), max: s.max.max(ma) }))
-        })
+        current_ma(&self.currents, from, to)
+    }
+
+    /// The readings of the register, by time.
+    pub(super) fn registers(&self) -> &[(Timestamp, i64)] {
+        &self.registers
+    }
+
+    /// The energies of intervals, by time.
+    pub(super) fn intervals(&self) -> &[(Timestamp, i64)] {
+        &self.intervals.series
+    }
+
+    /// Are these told on a timer?
+    pub(super) const fn is_by_timer(&self) -> bool {
+        self.intervals.is_by_timer
+    }
+
+    /// The current of the most loaded phase, by time.
+    pub(super) fn currents(&self) -> &[(Timestamp, i64)] {
+        &self.currents
     }
 
     pub(super) fn last_register(&self) -> Option<(Timestamp, i64)> {
@@ -142,11 +178,12 @@ impl Readings {
 
     /// Energy gained between neighbouring readings: (from, to, Wh), by time. A register that falls gains nothing (reliability F18); where it
     /// only trembled, what it regains afterwards is no energy either. One reading of a register tells nothing beside intervals.
-    pub(super) fn gains(&self, started_at: Timestamp) -> Vec<(Timestamp, Timestamp, i64)> {
+    pub(super) fn gains(&self, started_at: Timestamp) -> Vec<Gain> {
         if self.by_intervals() {
             let mut from = started_at;
             return self
                 .intervals
+                .series
                 .iter()
                 .map(|(to, wh)| {
                     let gain = (from.min(*to), *to, (*wh).max(0));
@@ -160,17 +197,15 @@ impl Readings {
             .iter()
             .zip(self.registers.iter().skip(1))
             .map(|((from, _), (to, register))| {
-                let gained = register.saturating_sub(high).max(0);
-                if !(0..=TREMBLE_WH).contains(&high.saturating_sub(*register)) {
-                    high = *register;
-                }
+                let (gained, now_high) = climb(high, *register);
+                high = now_high;
                 (*from, *to, gained)
             })
             .collect()
     }
 
     fn by_intervals(&self) -> bool {
-        self.registers.len() < 2 && !self.intervals.is_empty()
+        self.registers.len() < 2 && !self.intervals.series.is_empty()
     }
 
     /// Are there readings to tell the energy of a stay from?
@@ -191,6 +226,9 @@ impl Readings {
         session.meter_last_at = self.last_at();
         if session.ended_at.is_some_and(|ended_at| !self.cover(session.started_at, ended_at)) {
             session.flag(SessionFlag::NoMeterReading);
+        }
+        if session.ended_at.is_some() && self.by_intervals() && self.intervals.disputed {
+            session.flag(SessionFlag::EnergiesDiffer);
         }
         let falls = self
             .registers

@@ -3,8 +3,8 @@
 //! Where the station says what it does (2.x charging states), its word splits the time; where it does not (1.6), energy between two
 //! readings means charging, unless it is so little that it is standby. Energy between two readings is shared out over the charging parts of the gap by time, to the Wh.
 
-use super::Session;
-use super::meter::Readings;
+use super::meter::{Gain, Readings};
+use super::{Session, reach};
 use crate::report::ChargingState;
 use crate::segment::{Activity, Segment, Span};
 use crate::time::Timestamp;
@@ -22,6 +22,8 @@ pub(super) struct Cut {
     pub(super) segments: Vec<Segment>,
     /// What the meter gained after the end or the limit, in Wh; it is in no stretch.
     pub(super) beyond_end: i64,
+    /// Energy may have flowed where nothing was read; it is in no stretch either.
+    pub(super) falls_short: bool,
 }
 
 /// All stretches from start to end (or to the last thing known), in order, without gaps; neighbours of one kind are joined when neither
@@ -37,9 +39,7 @@ pub(super) fn segments(
 ) -> Cut {
     let start = session.started_at;
     let mut gains = readings.gains(start);
-    let gained = |gains: &[(Timestamp, Timestamp, i64)]| {
-        gains.iter().fold(0_i64, |sum, gain| sum.saturating_add(gain.2))
-    };
+    let gained = |gains: &[Gain]| gains.iter().fold(0_i64, |sum, gain| sum.saturating_add(gain.2));
     let before = gained(&gains);
     match (limit, session.ended_at) {
         (Some(limit), _) => gains.retain_mut(|gain| cut_off(gain, limit)),
@@ -56,18 +56,29 @@ pub(super) fn segments(
     let end = session.ended_at.unwrap_or(last_known).max(start);
     let mut segments = Vec::new();
     let mut from = start;
-    for (gain_from, gain_to, wh) in gains {
-        let gap_from = gain_from.clamp(from, end);
-        cut(&mut segments, from, gap_from, 0, &states);
-        let gap_to = gain_to.clamp(gap_from, end);
-        cut(&mut segments, gap_from, gap_to, wh, &states);
-        from = gap_to;
+    for gain in gains {
+        from = add(&mut segments, from, gain, end, &states);
     }
     cut(&mut segments, from, end, 0, &states);
     for segment in &mut segments {
         segment.current_ma = readings.current_ma(segment.from, segment.to);
     }
-    Cut { segments: join(segments), beyond_end }
+    Cut { segments: join(segments), beyond_end, falls_short: reach::falls_short(session, readings, &states) }
+}
+
+/// Adds the stretches up to the end of a gain, from where the last one ends, and tells where these do: not after `end`.
+pub(super) fn add(
+    segments: &mut Vec<Segment>,
+    from: Timestamp,
+    (gain_from, gain_to, wh): Gain,
+    end: Timestamp,
+    states: &[(Timestamp, bool)],
+) -> Timestamp {
+    let gap_from = gain_from.clamp(from, end);
+    cut(segments, from, gap_from, 0, states);
+    let gap_to = gain_to.clamp(gap_from, end);
+    cut(segments, gap_from, gap_to, wh, states);
+    gap_to
 }
 
 /// Does a vehicle charge that takes so many Wh in so many milliseconds?
@@ -76,7 +87,7 @@ pub(super) fn is_charging(wh: i64, millis: i64) -> bool {
 }
 
 /// Keeps of a gain what lies before the limit, by time; `false`: nothing does.
-fn cut_off(gain: &mut (Timestamp, Timestamp, i64), limit: Timestamp) -> bool {
+fn cut_off(gain: &mut Gain, limit: Timestamp) -> bool {
     let (from, to, wh) = *gain;
     if from >= limit {
         return false;
@@ -94,18 +105,24 @@ pub(super) fn millis(segments: &[Segment], activity: Activity) -> i64 {
 
 /// What the station said it does, from when on, by time.
 fn states(ordered: &[&TransactionFact]) -> Vec<(Timestamp, bool)> {
-    let mut states: Vec<_> = ordered
-        .iter()
-        .filter_map(|fact| {
-            fact.charging_state.map(|state| (fact.observed_at, state == ChargingState::Charging))
-        })
-        .collect();
+    let mut states: Vec<_> = ordered.iter().filter_map(|fact| state(fact)).collect();
     states.sort_by_key(|(at, _)| *at);
     states
 }
 
+/// What the station says in a message that it does: since when, and whether it charges.
+pub(super) fn state(fact: &TransactionFact) -> Option<(Timestamp, bool)> {
+    fact.charging_state.map(|state| (fact.observed_at, state == ChargingState::Charging))
+}
+
 /// Adds the stretches of one gap between readings, in which `wh` were gained.
-fn cut(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, wh: i64, states: &[(Timestamp, bool)]) {
+pub(super) fn cut(
+    segments: &mut Vec<Segment>,
+    from: Timestamp,
+    to: Timestamp,
+    wh: i64,
+    states: &[(Timestamp, bool)],
+) {
     if from == to && wh == 0 {
         return;
     }
@@ -137,7 +154,7 @@ fn cut(segments: &mut Vec<Segment>, from: Timestamp, to: Timestamp, wh: i64, sta
 }
 
 /// The mean power over a stretch, in W; `None` for a stretch of no length.
-fn mean_power(wh: i64, millis: i64) -> Option<Span> {
+pub(super) fn mean_power(wh: i64, millis: i64) -> Option<Span> {
     let watts = i128::from(wh).saturating_mul(i128::from(MS_PER_HOUR)).checked_div(i128::from(millis))?;
     i64::try_from(watts).ok().map(Span::steady)
 }
@@ -163,7 +180,8 @@ fn parts(from: Timestamp, to: Timestamp, states: &[(Timestamp, bool)]) -> Vec<(T
     parts
 }
 
-fn join(segments: Vec<Segment>) -> Vec<Segment> {
+/// Neighbours of one kind as one where neither holds energy.
+pub(super) fn join(segments: Vec<Segment>) -> Vec<Segment> {
     let mut joined: Vec<Segment> = Vec::with_capacity(segments.len());
     for segment in segments {
         match joined.last_mut() {

@@ -22,7 +22,7 @@ pub mod usage;
 
 use breakdown::{CostBreakdown, Rounding};
 use tally::Tally;
-use usage::Usage;
+use usage::{Period, Usage};
 
 /// Decimals of a line's amounts: with ten, fifty lines of thirds and sixths stay far below the eighth decimal.
 pub const LINE_DIGITS: u32 = 10;
@@ -32,10 +32,14 @@ const SUM_DIGITS: u32 = 8;
 /// Prices a session by the tariff in force while it lasted. Lines of nothing are left out, so a free session has none.
 #[must_use]
 pub fn price(tariffs: &Timeline<'_>, zone: &Zone, usage: &Usage) -> CostBreakdown {
-    let start = usage.started_at().map_or_else(|| tariffs.first(), |at| tariffs.at(at));
+    let start = tariffs.at(usage.started_at);
     let mut tally = Tally::new(tariffs, zone, usage, start);
     for period in &usage.periods {
         tally.add(period);
+    }
+    // Without any stretch a session still owes what is due at its first moment.
+    if usage.periods.is_empty() && !usage.reservation_expired {
+        tally.add(&Period::of_nothing(usage.started_at));
     }
     let mut lines = tally.into_lines();
     limit::hold(&mut lines, &start, usage.reservation_expired);

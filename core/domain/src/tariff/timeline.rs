@@ -51,12 +51,6 @@ impl<'a> Timeline<'a> {
         self.choose(at, |_| true)
     }
 
-    /// The version that comes into force first.
-    #[must_use]
-    pub const fn first(&self) -> TariffVersion<'a> {
-        self.first
-    }
-
     /// Does what something costs hang on the time of day, the date or the session's age?
     #[must_use]
     pub fn looks_at_clock(&self) -> bool {

@@ -6,7 +6,7 @@ use ringmain_domain::meter::{Measurand, Phase, Sample, SampleContext};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
 use ringmain_domain::ruling::Ruling;
 use ringmain_domain::segment::Span;
-use ringmain_domain::session::{Session, fold};
+use ringmain_domain::session::{Session, SessionFlag, fold};
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_domain::unit::WattHours;
 
@@ -162,6 +162,55 @@ fn f20_intervals_count_only_without_a_register() {
     check(&both, "completed 3000 Wh charging 60 min parked 0 min");
 }
 
+/// Energies of intervals like `5 917 periodic`: minute, Wh, context.
+fn intervals(told: &[(i64, i64, SampleContext)]) -> Vec<Sample> {
+    let interval = |(at, wh, context): &(i64, i64, SampleContext)| Sample {
+        measurand: Measurand::EnergyImportInterval,
+        ..Sample::import_register(minute(*at), *wh, *context)
+    };
+    told.iter().map(interval).collect()
+}
+
+#[test]
+fn f20_of_two_series_of_intervals_one_counts() {
+    use SampleContext::{ClockAligned as Clock, Periodic, TransactionBegin as Begin, TransactionEnd as End};
+    let every = |minutes: i64, wh: i64, until: i64, context| -> Vec<_> {
+        (1..=until / minutes).map(|step| (step * minutes, wh, context)).collect()
+    };
+    let timer = || every(5, 917, 60, Periodic);
+    let clock = || every(15, 2_750, 60, Clock);
+    let rest = |wh| vec![(60, wh, End)];
+    let (fine, held) = ("completed", "under_review");
+    for (name, told, wh, status) in [
+        ("timer alone", vec![timer()], 11_004, fine),
+        ("clock alone", vec![clock()], 11_000, fine),
+        ("the end alone", vec![rest(11_000)], 11_000, fine),
+        ("timer and clock", vec![timer(), clock()], 11_004, fine),
+        ("the clock stops before the end", vec![timer(), every(15, 2_750, 50, Clock)], 11_004, fine),
+        ("timer, and the rest at the end", vec![every(5, 917, 55, Periodic), rest(917)], 11_004, fine),
+        ("clock, and the rest at the end", vec![every(15, 2_750, 50, Clock), rest(2_750)], 11_000, fine),
+        ("timer, and its last value again at the end", vec![timer(), rest(917)], 11_004, fine),
+        ("timer, and all of it at the end", vec![timer(), rest(11_000)], 11_004, fine),
+        ("what was used before the start", vec![timer(), vec![(0, 5_000, Begin)]], 11_004, fine),
+        ("the clock tells more", vec![timer(), every(15, 3_000, 60, Clock)], 11_004, held),
+        ("the clock tells less", vec![timer(), every(15, 2_500, 60, Clock)], 11_004, held),
+        ("the timer stops early", vec![every(5, 917, 30, Periodic), clock()], 5_502, held),
+        ("the end tells another sum", vec![timer(), rest(9_000)], 11_004, held),
+        ("rest or all?", vec![every(5, 917, 55, Periodic), rest(11_000)], 10_087, held),
+    ] {
+        let mut facts = session(&[(0, 0), (60, 0)]);
+        facts[0].samples.clear();
+        facts[1].samples = intervals(&told.concat());
+        let session = folded(&facts);
+        assert_eq!((session.energy.0, session.status.as_str()), (wh, status), "{name}");
+        assert_eq!(session.flags.contains(&SessionFlag::EnergiesDiffer), status == held, "{name}");
+    }
+    // Beside a register no series is asked.
+    let mut facts = session(&[(0, 0), (60, 11_000)]);
+    facts[1].samples.extend(intervals(&[timer(), rest(20_000)].concat()));
+    check(&facts, "completed 11000 Wh charging 60 min parked 0 min");
+}
+
 #[test]
 fn f05_the_older_of_two_at_one_evse_ends_where_the_newer_begins() {
     let mut facts = session(&[(0, 0), (30, 5_000), (60, 11_000)]);
@@ -266,21 +315,6 @@ proptest! {
         }
         let again = folded(&mixed);
         prop_assert_eq!(&again, &truth);
-    }
-
-    /// The running figures of a session that comes in order are those of the fold.
-    #[test]
-    fn running_figures_agree_with_the_fold(readings in readings()) {
-        let facts = session(&readings);
-        let open = &facts[..facts.len() - 1];
-        let mut running = Session::begin(&TenantId::default_tenant(), &station_id(), &open[0]).unwrap();
-        for fact in &open[1..] {
-            running = running.advance(fact);
-        }
-        let truth = folded(open);
-        prop_assert_eq!(running.energy, truth.energy);
-        prop_assert_eq!(running.charging_ms, truth.charging_ms);
-        prop_assert_eq!(running.meter_last_wh, truth.meter_last_wh);
     }
 
     /// Invariant `EnergyNeverNegative`, whatever the meter does.

@@ -9,7 +9,7 @@ use ringmain_domain::session::{Session, SessionStatus, fold};
 use ringmain_domain::transaction::TransactionFact;
 
 use crate::fold::check;
-use crate::make::{event, fact, minute, ruled, session, session_with_states, station_id};
+use crate::make::{event, fact, minute, ruled, session, session_with_states, station_id, token};
 
 fn folded(facts: &[TransactionFact]) -> Session {
     fold(&ringmain_domain::id::TenantId::default_tenant(), &station_id(), facts).unwrap().session
@@ -162,6 +162,37 @@ fn f25_who_stops_decides_nothing_about_who_charges() {
     check(&facts, "completed 0 Wh charging 0 min parked 10 min");
     facts[0].authorization = Some(Authorization::Invalid);
     check(&facts, "invalid 0 Wh charging 0 min parked 10 min NotAuthorized");
+}
+
+#[test]
+fn f25_another_token_in_the_middle_decides_nothing_about_who_charges() {
+    let said = |first: (&str, Authorization), then: (&str, Authorization), trigger: &str| {
+        let mut facts = session(&[(0, 0), (5, 0), (10, 0)]);
+        for (fact, (uid, authorization)) in facts.iter_mut().zip([first, then]) {
+            fact.token = Some(token(uid));
+            fact.authorization = Some(authorization);
+        }
+        facts[1].trigger = trigger.into();
+        let running =
+            Session::begin(&ringmain_domain::id::TenantId::default_tenant(), &station_id(), &facts[0]);
+        let running = running.unwrap().advance(&facts[1]);
+        let folded = folded(&facts);
+        assert_eq!(running.authorization, folded.authorization);
+        assert_eq!(folded.token, Some(token(first.0)));
+        (folded.authorization.unwrap(), folded.status)
+    };
+    let (yes, no) = (Authorization::Accepted, Authorization::Invalid);
+    let (paid, free) = (SessionStatus::Completed, SessionStatus::Invalid);
+    for (first, then, trigger, expect) in [
+        (("A1", yes), ("B2", no), "Authorized", (yes, paid)),
+        (("A1", yes), ("B2", no), "Deauthorized", (yes, paid)),
+        (("A1", no), ("B2", yes), "Authorized", (no, free)),
+        (("A1", yes), ("a1", no), "Authorized", (no, free)),
+        (("A1", no), ("a1", yes), "Authorized", (yes, paid)),
+        (("A1", yes), ("A1", no), "StopAuthorized", (yes, paid)),
+    ] {
+        assert_eq!(said(first, then, trigger), expect, "{first:?} {then:?} {trigger}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 mod clock;
 mod limits;
+mod lines;
 mod properties;
 mod refusals;
 mod restrictions;
@@ -102,7 +103,13 @@ fn written(line: &CostLine) -> String {
 /// Compares the lines and the total of a session with what is expected.
 #[track_caller]
 pub(crate) fn check(tariff: &Tariff, zone: &str, segments: &[Segment], expect: &[&str]) {
-    compare(&price(&Timeline::single(tariff), &Zone::named(zone).unwrap(), &Usage::of(segments)), expect);
+    compare(&price(&Timeline::single(tariff), &Zone::named(zone).unwrap(), &usage(segments)), expect);
+}
+
+/// What was used in these stretches; of none, at eight.
+pub(crate) fn usage(segments: &[Segment]) -> Usage {
+    let started_at = segments.first().map_or_else(|| at("2026-03-02T08:00"), |first| first.from);
+    Usage::of(started_at, segments)
 }
 
 #[track_caller]
@@ -155,7 +162,7 @@ fn thirds_of_an_hour_add_up_to_whole_amounts() {
     let breakdown = price(
         &Timeline::single(&tariff(&elements)),
         &Zone::UTC,
-        &Usage::of(&stay("2026-03-02", &["charging 08:00 09:00 1"])),
+        &usage(&stay("2026-03-02", &["charging 08:00 09:00 1"])),
     );
     assert_eq!(breakdown.lines.len(), 4);
     assert_eq!(breakdown.unrounded.unwrap().excl_tax.to_string(), "1.005");
@@ -166,7 +173,7 @@ fn thirds_of_an_hour_add_up_to_whole_amounts() {
 fn a_session_of_nothing_costs_its_fee_only() {
     let tariff =
         tariff(&[("flat 9", serde_json::json!({"min_kwh": "1"})), ("flat 0.50, energy 0.30", always())]);
-    check(&tariff, "UTC", &[], &["flat[1]: 1 x 0.50 = 0.5 + 0", "total 0.50 / 0.50"]);
+    check(&tariff, "UTC", &[], &["flat[1] 08:00: 1 x 0.50 = 0.5 + 0", "total 0.50 / 0.50"]);
 }
 
 #[test]
@@ -190,7 +197,7 @@ fn amounts_have_the_digits_of_their_currency() {
     ] {
         let mut tariff = tariff(&[(&format!("energy {price} tax 10"), always())]);
         tariff.currency = Currency::new(currency).unwrap();
-        let breakdown = super::pricing::price(&Timeline::single(&tariff), &Zone::UTC, &Usage::of(&session));
+        let breakdown = super::pricing::price(&Timeline::single(&tariff), &Zone::UTC, &usage(&session));
         assert_eq!(format!("total {} / {}", breakdown.total.excl_tax, breakdown.total.incl_tax), total);
         assert_eq!(breakdown.rounding.unwrap().digits, tariff.currency.minor_digits());
     }

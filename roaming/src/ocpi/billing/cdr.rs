@@ -47,7 +47,7 @@ pub(super) fn usage(
         }
         add(period, from, end.max(from), &mut periods, notes);
     }
-    Ok(Usage { periods, is_cut: true, reservation_expired })
+    Ok(Usage { started_at: first, periods, is_cut: true, reservation_expired })
 }
 
 fn sorted(cdr: &wire::Cdr) -> Vec<&wire::Period> {

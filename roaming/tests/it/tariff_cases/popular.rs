@@ -48,7 +48,7 @@ impl Model {
         charging.current_ma = Some(Span::steady(thousandths(number("max_current_supply_amp"))));
         let mut idle = Segment::new(turn, end, WattHours::ZERO, Activity::Idle);
         (idle.power_w, idle.current_ma) = (Some(Span::steady(0)), Some(Span::steady(0)));
-        let usage = Usage::of(&[charging, idle]);
+        let usage = Usage::of(start, &[charging, idle]);
         Self { usage, charging_ms, idle_ms: length - charging_ms, kwh }
     }
 }

@@ -42,7 +42,7 @@ impl Cuts {
         usage: &Usage,
         origins: Origins,
     ) -> Self {
-        let (Some(from), Some(to)) = (usage.started_at(), usage.ended_at()) else { return Self::default() };
+        let (from, Some(to)) = (usage.started_at, usage.ended_at()) else { return Self::default() };
         if usage.is_cut {
             return Self::default();
         }

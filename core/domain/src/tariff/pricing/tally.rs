@@ -18,6 +18,8 @@ const MS_PER_SECOND: i64 = 1000;
 const MS_PER_HOUR: i64 = 3_600_000;
 const MICRO_PER_WH: i64 = 1000;
 const MICRO_PER_KWH: i64 = 1_000_000;
+/// A vehicle that begins and pauses all day would have a line for each time: from so many of a kind on the last one grows over the pauses.
+const LINES_PER_KIND: usize = 50;
 
 /// A session on its way to a bill.
 pub(super) struct Tally<'a> {
@@ -49,7 +51,9 @@ struct Open<'a> {
     version: TariffVersion<'a>,
     element: usize,
     component: &'a PriceComponent,
-    period: Option<LinePeriod>,
+    period: LinePeriod,
+    /// The session's energy where it ends.
+    reached: MicroKwh,
     /// Millionths of a kWh, milliseconds, or 1.
     used: i64,
     /// What the step adds.
@@ -69,7 +73,7 @@ impl<'a> Tally<'a> {
         let origins = Origins::of(usage);
         let rules = versions.iter().flat_map(|version| &version.rules);
         let cuts = Cuts::new(tariffs, rules, zone, usage, origins);
-        let mut tally = Self {
+        Self {
             tariffs,
             zone,
             expired: usage.reservation_expired,
@@ -81,31 +85,6 @@ impl<'a> Tally<'a> {
             parking: None,
             lines: Vec::new(),
             pieces: Vec::new(),
-        };
-        if usage.periods.is_empty() && !usage.reservation_expired {
-            tally.add_fee_of_nothing();
-        }
-        tally
-    }
-
-    /// A session without any stretch still owes its fee, if that depends on nothing.
-    fn add_fee_of_nothing(&mut self) {
-        let start = self.start;
-        let Some(version) = self.version(start) else { return };
-        let mut always = version.rules.iter().filter(|rule| rule.restrictions().is_none());
-        let found = always
-            .find_map(|rule| rule.component(Dimension::Flat).map(|component| (rule.element, component)));
-        if let Some((element, component)) = found {
-            let kind = LineKind::Usage(Dimension::Flat);
-            self.lines.push(Open {
-                kind,
-                version: start,
-                element,
-                component,
-                period: None,
-                used: 1,
-                surplus: 0,
-            });
         }
     }
 
@@ -223,7 +202,7 @@ impl<'a> Tally<'a> {
         self.lines.iter().rposition(|line| line.kind == kind)
     }
 
-    /// Adds to the last line of the kind if the same element of the same version made it, else begins a line.
+    /// Adds to the last line of the kind if the same element of the same version made it and nothing lies between, else begins a line.
     fn book(
         &mut self,
         kind: LineKind,
@@ -233,23 +212,28 @@ impl<'a> Tally<'a> {
         used: i64,
     ) {
         let Some((element, component)) = found.filter(|_| used > 0) else { return };
+        let (before, is_full) = (self.energy, self.count(kind) >= LINES_PER_KIND);
+        let reached = MicroKwh(before.0.saturating_add(piece.energy.0));
         let last = self.lines.iter_mut().rev().find(|line| line.kind == kind);
         if let Some(line) = last
             && line.element == element
             && line.version.from == version.from
             && std::ptr::eq(line.component, component)
+            && (is_full || line.touches(piece, before))
         {
             line.used = line.used.saturating_add(used);
-            if let Some(period) = &mut line.period {
-                period.to = piece.to;
-            }
+            (line.period.to, line.reached) = (piece.to, reached);
             return;
         }
         // A fee becomes due at a moment; how long the piece lasts says nothing about it.
         let is_fee = matches!(kind, LineKind::Usage(Dimension::Flat) | LineKind::ReservationFlat);
         let to = if is_fee { piece.from } else { piece.to };
-        let period = Some(LinePeriod { from: piece.from, to });
-        self.lines.push(Open { kind, version, element, component, period, used, surplus: 0 });
+        let period = LinePeriod { from: piece.from, to };
+        self.lines.push(Open { kind, version, element, component, period, reached, used, surplus: 0 });
+    }
+
+    fn count(&self, kind: LineKind) -> usize {
+        self.lines.iter().filter(|line| line.kind == kind).count()
     }
 
     /// The lines of the bill.
@@ -291,6 +275,18 @@ impl<'a> Version<'a> {
 // === impl Open ===
 
 impl Open<'_> {
+    /// Does a piece follow on it? Energy, where none has flowed since; time, where none has passed.
+    fn touches(&self, piece: &Piece, before: MicroKwh) -> bool {
+        match self.kind {
+            LineKind::Usage(Dimension::Energy) => self.reached == before,
+            LineKind::Usage(Dimension::Flat | Dimension::Time | Dimension::ParkingTime)
+            | LineKind::ReservationFlat
+            | LineKind::ReservationTime
+            | LineKind::MinimumPrice
+            | LineKind::MaximumPrice => self.period.to == piece.from,
+        }
+    }
+
     fn close(&self) -> CostLine {
         let per_unit = Decimal::from(match self.kind {
             LineKind::Usage(Dimension::Energy) => MICRO_PER_KWH,
@@ -312,7 +308,7 @@ impl Open<'_> {
             tariff_id: Some(self.version.tariff.id.clone()),
             tariff_from: Some(self.version.from),
             element: Some(self.element),
-            period: self.period,
+            period: Some(self.period),
             quantity: digits(billed / per_unit, LINE_DIGITS),
             used: digits(Decimal::from(self.used) / per_unit, LINE_DIGITS),
             unit_price: self.component.price,

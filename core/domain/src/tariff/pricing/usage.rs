@@ -12,8 +12,10 @@ const MICRO_PER_WH: i64 = 1000;
 const KWH_DIGITS: u32 = 6;
 
 /// What a session used.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
+    /// When it began: fee, limits and currency are those of that moment, also where nothing was used.
+    pub started_at: Timestamp,
     /// Its stretches, in the order of time.
     pub periods: Vec<Period>,
     /// Are the stretches cut already wherever another price applies? A bill record's are: who wrote it says so by beginning a new one
@@ -47,10 +49,11 @@ pub struct MicroKwh(pub i64);
 // === impl Usage ===
 
 impl Usage {
-    /// Of the stretches of a session.
+    /// Of a session and its stretches.
     #[must_use]
-    pub fn of(segments: &[Segment]) -> Self {
+    pub fn of(started_at: Timestamp, segments: &[Segment]) -> Self {
         Self {
+            started_at,
             periods: segments.iter().map(Period::from).collect(),
             is_cut: false,
             reservation_expired: false,
@@ -64,13 +67,7 @@ impl Usage {
         self
     }
 
-    /// When it began.
-    #[must_use]
-    pub fn started_at(&self) -> Option<Timestamp> {
-        self.periods.first().map(|period| period.from)
-    }
-
-    /// When it ended.
+    /// When it ended; `None` when nothing was used.
     #[must_use]
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.periods.iter().map(|period| period.to).max()
@@ -80,6 +77,12 @@ impl Usage {
 // === impl Period ===
 
 impl Period {
+    /// The moment at which a session begins, before anything is used.
+    pub(super) const fn of_nothing(at: Timestamp) -> Self {
+        let none = Some(Span::steady(0));
+        Self { from: at, to: at, energy: MicroKwh(0), activity: None, power_w: none, current_ma: none }
+    }
+
     pub(super) const fn millis(&self) -> i64 {
         self.to.millis_since(self.from)
     }

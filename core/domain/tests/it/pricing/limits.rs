@@ -1,13 +1,12 @@
 //! Limits, taxes in the price, reservations.
 
 use ringmain_domain::tariff::pricing::price;
-use ringmain_domain::tariff::pricing::usage::Usage;
 use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::tariff::{PriceLimit, Tariff, TaxIncluded};
 use ringmain_domain::time::local::Zone;
 use serde_json::json;
 
-use super::{always, check, compare, stay, tariff};
+use super::{always, check, compare, stay, tariff, usage};
 
 const DAY: &str = "2026-03-02";
 
@@ -105,7 +104,7 @@ fn a_reservation_that_is_used_costs_its_time_and_then_the_session() {
 
 #[track_caller]
 fn expired(tariff: &Tariff, stretch: &str, expect: &[&str]) {
-    let usage = Usage::of(&stay(DAY, &[stretch])).expired();
+    let usage = usage(&stay(DAY, &[stretch])).expired();
     compare(&price(&Timeline::single(tariff), &Zone::UTC, &usage), expect);
 }
 

@@ -5,14 +5,13 @@ use ringmain_domain::segment::Segment;
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::tariff::pricing::breakdown::CostBreakdown;
 use ringmain_domain::tariff::pricing::price;
-use ringmain_domain::tariff::pricing::usage::Usage;
 use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::local::Zone;
 use ringmain_domain::unit::WattHours;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::{stay, tariff};
+use super::{stay, tariff, usage};
 
 fn restrictions(all: bool) -> impl Strategy<Value = Value> {
     let maybe = |strategy: BoxedStrategy<Value>| proptest::option::weighted(0.3, strategy);
@@ -83,7 +82,7 @@ fn sessions() -> impl Strategy<Value = Vec<Segment>> {
 }
 
 fn priced(tariff: &Tariff, segments: &[Segment]) -> CostBreakdown {
-    price(&Timeline::single(tariff), &Zone::named("Europe/Berlin").unwrap(), &Usage::of(segments))
+    price(&Timeline::single(tariff), &Zone::named("Europe/Berlin").unwrap(), &usage(segments))
 }
 
 proptest! {

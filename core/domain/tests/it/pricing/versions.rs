@@ -7,7 +7,7 @@ use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::tariff::{PriceLimit, Tariff};
 use ringmain_domain::time::local::Zone;
 
-use super::{always, at, compare, stay, tariff};
+use super::{always, at, compare, stay, tariff, usage};
 
 const DAY: &str = "2026-03-02";
 
@@ -23,7 +23,7 @@ fn new() -> Tariff {
 fn day(versions: &[(&str, &Tariff)], expect: &[&str]) {
     let timeline = Timeline::new(versions.iter().map(|(from, tariff)| (at(from), *tariff))).unwrap();
     let session = stay(DAY, &["charging 08:00 09:00 10000", "idle 09:00 10:00"]);
-    compare(&price(&timeline, &Zone::UTC, &Usage::of(&session)), expect);
+    compare(&price(&timeline, &Zone::UTC, &usage(&session)), expect);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn each_line_names_its_version() {
     let (first, second) = (at("2026-01-01T00:00"), at("2026-03-02T08:30"));
     let timeline = Timeline::new([(first, &old), (second, &new)]).unwrap();
     let session = stay(DAY, &["charging 08:00 09:00 10000"]);
-    let breakdown = price(&timeline, &Zone::UTC, &Usage::of(&session));
+    let breakdown = price(&timeline, &Zone::UTC, &usage(&session));
     let from: Vec<_> = breakdown.lines.iter().map(|line| line.tariff_from.unwrap()).collect();
     assert_eq!(from, [first, first, second]);
 }
@@ -98,4 +98,30 @@ fn a_session_keeps_its_currency() {
     let (old, mut new) = (old(), new());
     new.currency = Currency::new("CHF").unwrap();
     day(&[("2026-01-01T00:00", &old), ("2026-03-02T08:30", &new)], &OLD_ONLY);
+}
+
+#[test]
+fn where_nothing_was_used_the_version_of_the_start_counts() {
+    let (mut old, mut new) = (old(), new());
+    let limit = |amount: &str| Some(PriceLimit { excl_tax: amount.parse().unwrap(), incl_tax: None });
+    (old.min_price, new.min_price) = (limit("5"), limit("7"));
+    new.currency = Currency::new("CHF").unwrap();
+    let night = tariff(&[("flat 9", serde_json::json!({"end_time": "06:00"})), ("flat 0", always())]);
+    let timeline = Timeline::new([
+        (at("2025-01-01T00:00"), &old),
+        (at("2026-01-01T00:00"), &new),
+        (at("2026-06-01T00:00"), &night),
+    ]);
+    for (start, expect) in [
+        ("2024-12-31T08:00", "EUR 5.00"),
+        ("2025-12-31T23:59", "EUR 5.00"),
+        ("2026-01-01T00:00", "CHF 7.00"),
+        ("2026-06-02T05:59", "EUR 9.00"),
+        ("2026-06-02T06:00", "EUR 0.00"),
+    ] {
+        let nothing = Usage::of(at(start), &[]);
+        let breakdown = price(timeline.as_ref().unwrap(), &Zone::UTC, &nothing);
+        let seen = format!("{} {}", breakdown.currency.as_str(), breakdown.total.incl_tax);
+        assert_eq!(seen, expect, "{start}");
+    }
 }

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use ringmain_domain::tariff::PriceLimit;
 use ringmain_domain::tariff::pricing::price;
-use ringmain_domain::tariff::pricing::usage::Usage;
 use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::Zone;
 use serde_json::json;
 
-use super::{always, stay, tariff};
+use super::{always, stay, tariff, usage};
 
 const BEGIN: &str =
     "<!-- worked example: made by core/domain/tests/it/pricing/worked.rs, `make docs` writes it -->\n";
@@ -30,7 +29,7 @@ fn generated_docs_billing_example() {
     // 16:00 to 19:10 by the clock in Berlin, where the price of energy changes at 17:00.
     let session = stay("2026-03-02", &["charging 15:00 17:30 27500", "idle 17:30 18:10"]);
     let zone = Zone::named("Europe/Berlin").unwrap();
-    let breakdown = price(&Timeline::single(&tariff), &zone, &Usage::of(&session));
+    let breakdown = price(&Timeline::single(&tariff), &zone, &usage(&session));
 
     let clock = |at: Timestamp| zone.local(at).unwrap().time.to_string();
     let mut table = String::from(
