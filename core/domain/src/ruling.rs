@@ -2,12 +2,15 @@
 //!
 //! A station's word says what happened; a ruling says what follows where the station is silent, contradicts itself or is not believed.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::id::TransactionId;
+use crate::id::{TokenUid, TransactionId};
 use crate::report::{MessageKey, TransactionPhase};
 use crate::session::{Session, SessionFlag};
 use crate::time::Timestamp;
+use crate::token::IdToken;
 use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
@@ -69,6 +72,12 @@ pub struct Seen {
     pub ended_at: Option<Timestamp>,
     /// Energy delivered.
     pub energy: WattHours,
+    /// Milliseconds in which energy flowed.
+    pub charging_ms: i64,
+    /// Milliseconds in which none did.
+    pub parked_ms: i64,
+    /// Who pays: the token as it is looked up.
+    pub holder: Option<TokenUid>,
     /// What made it wait for a person.
     pub doubts: Vec<SessionFlag>,
 }
@@ -80,14 +89,22 @@ impl Seen {
     #[must_use]
     pub fn of(session: &Session) -> Self {
         let doubts = session.flags.iter().copied().filter(|flag| flag.needs_review()).collect();
-        Self { started_at: session.started_at, ended_at: session.ended_at, energy: session.energy, doubts }
+        Self {
+            started_at: session.started_at,
+            ended_at: session.ended_at,
+            energy: session.energy,
+            charging_ms: session.charging_ms,
+            parked_ms: session.parked_ms,
+            holder: session.token.as_ref().map(IdToken::lookup_uid),
+            doubts,
+        }
     }
 
     /// Does it still stand so? A doubt that is gone is none.
     pub(crate) fn holds_for(&self, session: &Session) -> bool {
         let now = Self::of(session);
-        (now.started_at, now.ended_at, now.energy) == (self.started_at, self.ended_at, self.energy)
-            && now.doubts.iter().all(|doubt| self.doubts.contains(doubt))
+        now.doubts.iter().all(|doubt| self.doubts.contains(doubt))
+            && Self { doubts: self.doubts.clone(), ..now } == *self
     }
 }
 
@@ -188,7 +205,9 @@ pub fn of_rivals(other: &Session, session: &Session) -> Option<(TransactionId, R
 pub fn of_contradiction(session: &Session, unkept: &TransactionFact) -> Option<Ruling> {
     let ends = unkept.phase == TransactionPhase::Ended;
     let more = unkept.register_wh() > session.meter_last_wh;
-    (session.ended_at.is_none() && (ends || more)).then_some(Ruling::Contradicted)
+    // With an instant that cannot be read two transactions of a careless station may look like one.
+    let another = unkept.time_repaired && ends && more;
+    (another || (session.ended_at.is_none() && (ends || more))).then_some(Ruling::Contradicted)
 }
 
 /// The rulings of a transaction, summed up: the result does not depend on the order in which they were made.
@@ -206,6 +225,8 @@ pub(crate) struct Rulings {
     pub(crate) verdict: Option<(Timestamp, Verdict)>,
     /// What was seen by whoever approved.
     pub(crate) seen: Option<Seen>,
+    /// How many there are, repeats not counted.
+    pub(crate) count: u32,
 }
 
 /// A person's word.
@@ -240,6 +261,9 @@ impl Rulings {
                 }
             }
         }
+        let keys: BTreeSet<_> =
+            facts.iter().filter(|fact| fact.ruling.is_some()).map(|fact| fact.key.stored()).collect();
+        rulings.count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         rulings.verdict = last_word.map(|(at, verdict, _)| (at, verdict));
         rulings.seen = last_word.and_then(|(_, _, seen)| seen.cloned());
         rulings

@@ -233,6 +233,8 @@ pub struct Waits {
     pub missing: Missing,
     /// When the end was received, or what came last after a wait was over.
     pub since: Timestamp,
+    /// When the first of it came, where it came after a wait was over.
+    pub late_since: Option<Timestamp>,
     /// The station says that more is in its queue: until then at least.
     pub not_before: Option<Timestamp>,
 }
@@ -246,8 +248,10 @@ pub struct Folded {
     pub segments: Vec<Segment>,
     /// `None`: nothing is missing, or nobody waits for it any more.
     pub waits: Option<Waits>,
-    /// A person has ruled: no doubt of ours counts any more.
+    /// A person has ruled: no doubt of ours counts any more,
     pub judged: bool,
+    /// of those that the person saw, where that is known.
+    seen: Option<Vec<SessionFlag>>,
     /// Nothing is billed at its place that a meter did not sign.
     needs_proof: bool,
     /// Energy may have flowed where nothing was read.
@@ -265,6 +269,7 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
         session.learn(fact);
     }
     session.queued = rulings.queued_until.is_some();
+    session.facts = session.facts.saturating_add(rulings.count);
     if told.straightened {
         session.flag(SessionFlag::TimeRepaired);
     }
@@ -313,15 +318,20 @@ pub fn fold(tenant: &TenantId, station: &StationId, facts: &[TransactionFact]) -
     session.conclude(start_counts, verdict);
     let missing =
         if started.is_none() { Some(Missing::Start) } else { (told.missing > 0).then_some(Missing::Between) };
-    let waits = missing.zip(ended).filter(|_| verdict.is_none()).and_then(|(missing, ended)| {
-        let (missing, since) = match rulings.grace_over_at {
-            None => (missing, ended.received_at),
-            // More may follow what came late: one correction for all of it.
-            Some(at) => (Missing::Between, told.last_received_after(at)?),
+    let approved_at = rulings.verdict.filter(|_| verdict.is_some()).map(|(at, _)| at);
+    let waited = missing.zip(ended).filter(|_| verdict != Some(Verdict::Voided));
+    let waits = waited.and_then(|(missing, ended)| {
+        let not_before = rulings.queued_until;
+        let Some(at) = rulings.grace_over_at.max(approved_at) else {
+            return Some(Waits { missing, since: ended.received_at, late_since: None, not_before });
         };
-        Some(Waits { missing, since, not_before: rulings.queued_until })
+        // More may follow what came late: one correction for all of it.
+        let (first, last) = told.received_after(at)?;
+        Some(Waits { missing: Missing::Between, since: last, late_since: Some(first), not_before })
     });
-    Some(Folded { session, segments, waits, judged: verdict.is_some(), needs_proof: false, falls_short })
+    let seen = rulings.seen.map(|seen| seen.doubts).filter(|_| verdict.is_some());
+    let judged = verdict.is_some();
+    Some(Folded { session, segments, waits, judged, seen, needs_proof: false, falls_short })
 }
 
 /// Is a session what it was when a person approved it, where it is not kept what the person saw? What came later was not looked at.

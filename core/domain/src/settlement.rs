@@ -26,6 +26,9 @@ impl Default for BillingPolicy {
     }
 }
 
+/// A correction waits no longer than so many graces after the first of what came late.
+const GRACES_MAX: i64 = 10;
+
 /// What charging costs at a place: the tariff chosen there, and by which clock its days and hours are read.
 #[derive(Debug, Clone)]
 pub struct Prices<'a> {
@@ -72,6 +75,10 @@ pub fn settle(
     if session.status == SessionStatus::Invalid {
         session.price(None);
     }
+    // After the first wait only a bill that stands can wait: what else came late is billed, or held, at once.
+    let waits = waits.filter(|waits| {
+        waits.late_since.is_none() || (standing.is_some() && session.status == SessionStatus::Completed)
+    });
     session.settles_at = waits.map(|waits| policy.due(&waits));
     let due = match (session.status, session.settles_at) {
         (SessionStatus::Completed, None) => session.ended_at,
@@ -119,7 +126,10 @@ impl BillingPolicy {
             Missing::Start => self.start_grace_s,
             Missing::Between => self.gap_grace_s,
         };
-        let due = waits.since.plus_secs(i64::from(grace_s));
+        let after = |at: Timestamp, graces: i64| at.plus_secs(i64::from(grace_s).saturating_mul(graces));
+        // A station that never stops talking must not put its correction off for ever.
+        let latest = waits.late_since.map(|first| after(first, GRACES_MAX));
+        let due = latest.map_or(after(waits.since, 1), |latest| latest.min(after(waits.since, 1)));
         waits.not_before.map_or(due, |not_before| due.max(not_before))
     }
 }

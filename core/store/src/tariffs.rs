@@ -116,11 +116,18 @@ impl Store {
         let settle = Statement::once(
             "UPDATE tariffs SET document = (SELECT v.document FROM tariff_versions v WHERE v.tenant = $1 AND v.id = $2 \
              ORDER BY v.valid_from DESC LIMIT 1) WHERE tenant = $1 AND id = $2 AND EXISTS (SELECT 1 FROM tariff_versions v \
-             WHERE v.tenant = $1 AND v.id = $2) RETURNING id",
+             WHERE v.tenant = $1 AND v.id = $2)",
+            params![tenant, id],
+        );
+        // A tariff that was removed has versions still: sessions run on them.
+        let left = Statement::once(
+            "SELECT id FROM tariff_versions WHERE tenant = $1 AND id = $2 LIMIT 1",
             params![tenant, id],
         );
         let only = format!("it is the only version of tariff {id}");
-        self.engine().write(move |tx| Box::pin(withdraw_version(tx, [lock, withdraw, settle], only))).await
+        self.engine()
+            .write(move |tx| Box::pin(withdraw_version(tx, [lock, withdraw, settle, left], only)))
+            .await
     }
 
     /// Removes the tariff; `false`: there was none.
@@ -158,14 +165,15 @@ impl Store {
 
 async fn withdraw_version(
     tx: &mut Tx,
-    [lock, withdraw, settle]: [Statement; 3],
+    [lock, withdraw, settle, left]: [Statement; 4],
     only: String,
 ) -> Result<bool, StoreError> {
     tx.run(lock).await?;
     if tx.run(withdraw).await?.is_empty() {
         return Ok(false);
     }
-    match tx.run(settle).await?.is_empty() {
+    tx.run(settle).await?;
+    match tx.run(left).await?.is_empty() {
         true => Err(StoreError::conflict(only)),
         false => Ok(true),
     }

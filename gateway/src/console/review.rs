@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use ringmain_domain::id::SessionId;
-use ringmain_domain::session::Session;
+use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::time::Timestamp;
 use ringmain_store::page::PageRequest;
 use ringmain_store::strays::{Contradiction, Orphan, Unreadable};
@@ -170,6 +170,12 @@ pub(super) async fn rule(
     let to = if form.back == "review" { "/review".to_owned() } else { format!("/sessions/{id}") };
     let notice = match service::give(&house, &visitor.caller, *id, (word, &form.note), Some(form.facts)).await
     {
+        Ok(session) if word == Word::Approve && session.status == SessionStatus::UnderReview => {
+            format!(
+                "The session at {} is not billed: another doubt came up meanwhile. Look again.",
+                session.station
+            )
+        }
         Ok(session) => format!("The session at {} {done}.", session.station),
         Err(Refusal::Invalid(flaws)) => {
             let flaws: Vec<_> = flaws.iter().map(|flaw| flaw_in_words(&flaw.pointer, &flaw.detail)).collect();

@@ -122,7 +122,8 @@ impl Folded {
     /// Flags the session and holds it, unless a person has ruled.
     pub(super) fn doubt(&mut self, flag: SessionFlag) {
         self.session.flag(flag);
-        if self.session.status == SessionStatus::Completed && !self.judged {
+        let overlooked = self.judged && self.seen.as_ref().is_none_or(|seen| seen.contains(&flag));
+        if self.session.status == SessionStatus::Completed && !overlooked {
             self.session.status = SessionStatus::UnderReview;
         }
     }

@@ -26,6 +26,8 @@ impl<'a> Told<'a> {
         let mut ordered: Vec<_> = said.map(|fact| (fact.key.stored(), &fact.content, fact)).collect();
         ordered.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         ordered.dedup_by(|later, earlier| later.0 == earlier.0);
+        // A key with an instant that nobody could read tells what is a repeat, and nothing of the order.
+        ordered.sort_by_cached_key(|(key, _, fact)| place_of_unread(fact).unwrap_or_else(|| key.clone()));
         let mut facts: Vec<_> = ordered.into_iter().map(|(_, _, fact)| Cow::Borrowed(fact)).collect();
         let missing = missing(&facts);
         let straightened = straighten(&mut facts);
@@ -40,14 +42,22 @@ impl<'a> Told<'a> {
         self.facts.iter().find(|fact| fact.phase == phase).map(|fact| &**fact)
     }
 
-    /// When the last message came in, of those after an instant.
-    pub(super) fn last_received_after(&self, at: Timestamp) -> Option<Timestamp> {
-        self.facts.iter().map(|fact| fact.received_at).filter(|received_at| *received_at > at).max()
+    /// When the first and the last of the messages came in that came after an instant.
+    pub(super) fn received_after(&self, at: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let late = || self.facts.iter().map(|fact| fact.received_at).filter(|received_at| *received_at > at);
+        late().min().zip(late().max())
     }
 
     pub(super) fn refs(&self) -> Vec<&TransactionFact> {
         self.facts.iter().map(|fact| &**fact).collect()
     }
+}
+
+/// Where meter values stand whose key shows an instant before clocks were set: where they were taken to be from.
+fn place_of_unread(fact: &TransactionFact) -> Option<String> {
+    let MessageKey::Meter { first_at, content } = fact.key else { return None };
+    let unread = first_at < Timestamp::CLOCKS_SET.as_millis();
+    unread.then(|| MessageKey::Meter { first_at: fact.observed_at.as_millis(), content }.stored())
 }
 
 /// A message that is later in the station's order and earlier by its clock is moved, with its samples, to where the one before it

@@ -1,7 +1,7 @@
 //! The running figures of an open session, kept cheaply from message to message. The fold has the last word.
 //!
 //! A session that goes on carries the stretches up to its last reading and what was said since, so its cost so far is that of the fold of the
-//! same messages, when they came in order, without reading them all again for each. Of more than [`STRETCHES_MAX`] stretches
+//! same messages, when they came in order, without reading them all again for each. Of more than 100 stretches
 //! neighbours are joined: power, current and time are then known less finely, energy and the split of time are not.
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ const SINCE_MAX: usize = 32;
 /// What an open session knows of its course.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Running {
-    /// From the start to the last reading of energy, in order and without gaps; at most [`STRETCHES_MAX`].
+    /// From the start to the last reading of energy, in order and without gaps; at most 100.
     #[serde(with = "packed")]
     stretches: Vec<Segment>,
     /// Of these: milliseconds in which energy flowed, and in which none did.

@@ -146,6 +146,20 @@ fn a_meter_value_after_the_stop_of_1_6_moves_nothing() {
 }
 
 #[test]
+fn f16_meter_values_whose_instants_cannot_be_read_stand_as_they_came() {
+    let mut facts = first_family(&[(0, 0), (10, 1_000), (20, 2_000), (30, 3_000), (40, 4_000), (60, 6_000)]);
+    // What the translation makes of texts: any instants before clocks were set. The domain took the time of receipt.
+    for (fact, first_at) in facts[1..5].iter_mut().zip([900, 100, 700, 300]) {
+        let MessageKey::Meter { content, .. } = fact.key else { panic!() };
+        fact.key = MessageKey::Meter { first_at, content };
+        fact.time_repaired = true;
+    }
+    check(&facts, "completed 6000 Wh charging 60 min parked 0 min TimeRepaired");
+    facts.reverse();
+    check(&facts, "completed 6000 Wh charging 60 min parked 0 min TimeRepaired");
+}
+
+#[test]
 fn f07_an_end_that_tells_both_registers_tells_when_it_began_too() {
     let mut ended = fact(&event(9, TransactionPhase::Ended, minute(180), Some(9_000)));
     ended.samples.insert(0, Sample::import_register(minute(0), 1_000, SampleContext::TransactionBegin));

@@ -1,11 +1,11 @@
 //! When a session is billed, what the bill waits for, and how it is taken back.
 
 use ringmain_domain::cdr::Cdr;
-use ringmain_domain::id::{TariffId, TenantId};
+use ringmain_domain::id::{TariffId, TenantId, TransactionId};
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
-use ringmain_domain::report::{ChargingState, TransactionPhase};
-use ringmain_domain::ruling::Ruling;
+use ringmain_domain::report::{ChargingState, MessageKey, TransactionPhase};
+use ringmain_domain::ruling::{Ruling, Seen};
 use ringmain_domain::session::plausible::Demands;
 use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
 use ringmain_domain::settlement::{BillingPolicy, Prices, Settlement, estimate, settle};
@@ -17,7 +17,7 @@ use ringmain_domain::transaction::TransactionFact;
 use ringmain_domain::unit::WattHours;
 use rust_decimal::Decimal;
 
-use crate::make::{MORNING, event, fact, minute, ruled, session, station_id};
+use crate::make::{MORNING, event, fact, minute, ruled, session, station_id, token};
 
 const POLICY: BillingPolicy = BillingPolicy { gap_grace_s: 60, start_grace_s: 3_600 };
 
@@ -129,6 +129,49 @@ fn f13_what_comes_late_piece_by_piece_is_one_correction() {
     facts.push(last);
     let whole = settled(&facts, corrected.cdrs.last(), 140);
     assert_eq!(whole.session.settles_at, None);
+}
+
+#[test]
+fn f13_a_correction_does_not_wait_for_ever_for_a_station_that_never_stops() {
+    let all = session(&[(0, 0), (40, 1_000), (60, 6_000), (80, 7_000), (120, 9_000)]);
+    let mut facts = vec![all[0].clone(), all[4].clone(), ruled(Ruling::GraceOver, 121)];
+    let first = settled(&facts, None, 121);
+    for (late, at, due) in [(1, 130, 131), (2, 145, 140)] {
+        let mut piece = TransactionFact { received_at: minute(at), ..all[late].clone() };
+        // Each names another driver's card than the bill: who pays changes.
+        piece.token = Some(token("B2"));
+        facts.push(piece);
+        let waiting = settled(&facts, first.cdrs.first(), at);
+        assert_eq!(waiting.session.settles_at, Some(minute(due)), "ten graces after the first at the latest");
+    }
+}
+
+#[test]
+fn an_approval_overlooks_only_the_doubts_that_were_seen() {
+    let mut facts = session(&[(0, 0), (45, 8_000), (60, 8_000)]);
+    facts[0].charging_state = Some(ChargingState::Charging);
+    facts[1].charging_state = Some(ChargingState::SuspendedEv);
+    facts[2].samples.clear();
+    facts[2].key = MessageKey::Sequence(3);
+    facts.push(ruled(Ruling::Overlaps { with: TransactionId::new("tx-2").unwrap() }, 61));
+    let seen = settled(&facts, None, 62).session;
+    assert_eq!(seen.flags, [SessionFlag::Incomplete, SessionFlag::Overlap]);
+    let approved = |seen: &Session, at| {
+        let seen = Some(Box::new(Seen::of(seen)));
+        ruled(Ruling::Approved { by: "ann".into(), note: "checked".into(), seen }, at)
+    };
+    facts.push(approved(&seen, 63));
+    assert_eq!(settled(&facts, None, 63).session.status, SessionStatus::Completed);
+    // It charged on, where nothing was read.
+    let mut late = fact(&event(2, TransactionPhase::Updated, minute(50), None));
+    late.charging_state = Some(ChargingState::Charging);
+    late.received_at = minute(90);
+    facts.push(late);
+    let held = settled(&facts, None, 90).session;
+    assert!(held.flags.contains(&SessionFlag::ReadingsFallShort));
+    assert_eq!(held.status, SessionStatus::UnderReview);
+    facts.push(approved(&held, 91));
+    assert_eq!(settled(&facts, None, 91).session.status, SessionStatus::Completed);
 }
 
 #[test]

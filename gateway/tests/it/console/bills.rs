@@ -109,6 +109,12 @@ async fn a_session_that_waits_is_reviewed_and_the_next_one_follows() {
     let page = browser.page("/review").await;
     assert!(page.contains("was voided: nobody pays") && page.contains("1 session waits"), "{page}");
     assert!(page.contains(&second.to_string()) && !page.contains(&first.to_string()));
+    // A page of before a colleague's word decides nothing either.
+    let fields = [("ruling", "approved"), ("note", "fine"), ("facts", &facts[0])];
+    assert_eq!(browser.post(&format!("/sessions/{first}/rulings"), &fields).await.status, 303);
+    assert!(
+        browser.page(&format!("/sessions/{first}")).await.contains("Nothing was decided: more was heard")
+    );
     let page = browser.page(&format!("/sessions/{first}")).await;
     check_page(&page);
     for text in ["Voided by api-key:operator", "meter dead", "a person's word", "Approve and bill"] {

@@ -93,10 +93,11 @@ async fn a_version_to_come_is_withdrawn_and_one_in_force_is_not(rig: &Rig) {
     assert!(!withdraw(&tenant(), 61 * MINUTE).await.unwrap(), "there is none of then");
     assert!(!withdraw(&tenant(), -60 * MINUTE).await.unwrap(), "it is in force");
     assert!(withdraw(&tenant(), 90 * MINUTE).await.unwrap());
-    assert!(withdraw(&tenant(), 60 * MINUTE).await.unwrap());
+    let kept = rig.store.tariff(&tenant(), &tariff_id("T")).await.unwrap().unwrap();
+    assert!(rig.store.delete_tariff(&tenant(), &tariff_id("T")).await.unwrap());
+    assert!(withdraw(&tenant(), 60 * MINUTE).await.unwrap(), "one of a tariff that was removed too");
     assert_eq!(versions().await, [at(-60 * MINUTE)]);
-    let now = rig.store.tariff(&tenant(), &tariff_id("T")).await.unwrap().unwrap();
-    assert_eq!(now.updated_at, at(-60 * MINUTE), "the tariff is what is left of it");
+    assert_eq!(kept.updated_at, at(60 * MINUTE), "the tariff is what the last one left says");
 }
 
 fn energy(id: &str, price: &str, from: i64) -> ringmain_domain::tariff::Tariff {

@@ -113,7 +113,7 @@ impl Managed {
                 let act = Act::Pass { connection: grant.connection, seq };
                 let passage = Some(Passage { evse: evse.key.evse, act });
                 // A renewal is due after a third of a grant's life: it is never left to an update.
-                let told = self.dynamic.telling((slot, &evse.key.station), &grant, ttl_ms / 3);
+                let told = self.dynamic.telling((slot, evse), &grant, ttl_ms / 3);
                 let command = granted(evse, grant, &told.0, now);
                 let call = Call::new(command, passage, move |result| heard_of_grant(result, seq));
                 Some((slot, evse, Call { telling: Some(told), ..call }))
@@ -238,7 +238,7 @@ fn limit_of(evse: &Evse, current: Milliamps) -> (LimitUnit, i64) {
 }
 
 /// The lines of an EVSE with alternating current.
-fn phases(evse: &Evse) -> Option<u8> {
+pub(super) fn phases(evse: &Evse) -> Option<u8> {
     match evse.output {
         Output::Ac => u8::try_from(evse.lines.len()).ok(),
         Output::Dc { .. } => None,

@@ -11,13 +11,14 @@ use ringmain_domain::id::{Epoch, StationId, TransactionId};
 use ringmain_domain::load::allocation::Input;
 use ringmain_domain::load::ledger::Slot;
 use ringmain_domain::load::ledger::account::Grant;
+use ringmain_domain::load::tree::Evse;
 use ringmain_domain::time::Timestamp;
 use ringmain_ocpp::translate::profile::takes_updates;
 use serde_json::value::RawValue;
 
 use super::super::Site;
 use super::Load;
-use super::calls::ANSWER_S;
+use super::calls::{ANSWER_S, phases};
 use crate::clock;
 
 /// Which stations take updates, and what their EVSEs have.
@@ -51,13 +52,16 @@ pub(super) enum Telling {
 impl Dynamic {
     /// How to tell a grant, and the dynamic profile that the station has if it accepts. A profile that ends less than `early_ms` before
     /// its grant is good enough; one that ends after it would hold when the ledger counts it no more.
+    ///
+    /// Of two phases none gets updates: a limit without one for L2 and one for L3 may be read as the sum of all (2.1,
+    /// `ChargingScheduleUpdateType.limit`).
     pub(super) fn telling(
         &self,
-        (slot, station): (Slot, &StationId),
+        (slot, evse): (Slot, &Evse),
         grant: &Grant,
         early_ms: i64,
     ) -> (Telling, Option<Installed>) {
-        if self.takes.get(station) != Some(&grant.connection) {
+        if self.takes.get(&evse.key.station) != Some(&grant.connection) || phases(evse) == Some(2) {
             return (Telling::Install(ProfileKind::Absolute), None);
         }
         let anew = Installed {
@@ -107,13 +111,15 @@ impl Site {
         let Load::Managed(managed) = &mut self.load else { return };
         let (station, connection) = match input {
             Input::Joined { station, connection, .. } => (station.clone(), *connection),
-            Input::Left { station, .. } => {
-                managed.dynamic.takes.remove(station);
+            Input::Left { station, connection } => {
+                // An old socket may end after the new one said what it takes.
+                if managed.dynamic.takes.get(station) == Some(connection) {
+                    managed.dynamic.takes.remove(station);
+                }
                 return;
             }
             _ => return,
         };
-        managed.dynamic.takes.remove(&station);
         if !managed.of.evses.iter().any(|evse| evse.station == station) {
             return;
         }
@@ -125,7 +131,8 @@ impl Site {
             let payload = result.response.map(String::from).and_then(|text| RawValue::from_string(text).ok());
             let takes = result.outcome == CommandOutcome::Accepted
                 && payload.is_some_and(|told| takes_updates(&told));
-            if takes && site.load_generation == generation {
+            let newer = managed.dynamic.takes.get(&station).is_none_or(|known| *known < connection);
+            if takes && newer && site.load_generation == generation {
                 managed.dynamic.takes.insert(station, connection);
             }
         }));
@@ -134,13 +141,32 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
-    use ringmain_domain::id::GrantSeq;
+    use ringmain_domain::id::{CircuitId, EvseId, GrantSeq};
     use ringmain_domain::load::ledger::account::GrantState;
+    use ringmain_domain::load::tree::{Connection, EvseKey, Line, Output};
     use ringmain_domain::unit::Milliamps;
 
     use super::*;
 
     const EARLY_MS: i64 = 300_000;
+
+    /// EVSE 1 of a station, with alternating current on so many lines.
+    fn evse(station: &StationId, lines: usize) -> Evse {
+        Evse {
+            key: EvseKey { station: station.clone(), evse: EvseId(1) },
+            circuit: CircuitId::new("grid").unwrap(),
+            voltage_v: 230,
+            lines: [Line::L1, Line::L2, Line::L3].into_iter().take(lines).collect(),
+            connection: Connection::default(),
+            output: Output::Ac,
+            min_ma: Milliamps(6_000),
+            max_ma: Milliamps(32_000),
+            step_ma: Milliamps(1_000),
+            can_switch_phases: false,
+            rated_ma: Milliamps(32_000),
+            fallback_ma: Milliamps(0),
+        }
+    }
 
     fn grant(connection: i64, transaction: &str, valid_to_s: Option<i64>) -> Grant {
         Grant {
@@ -158,7 +184,8 @@ mod tests {
         let station = StationId::new("CS-1").unwrap();
         let mut dynamic = Dynamic::default();
         dynamic.takes.insert(station.clone(), Epoch(7));
-        let (telling, profile) = dynamic.telling((0, &station), &grant(7, "T1", valid_to_s), EARLY_MS);
+        let (telling, profile) =
+            dynamic.telling((0, &evse(&station, 3)), &grant(7, "T1", valid_to_s), EARLY_MS);
         assert_eq!(telling, Telling::Install(ProfileKind::Dynamic), "there is nothing to update yet");
         dynamic.heard((0, &station), (&telling, profile), CommandOutcome::Accepted);
         (dynamic, station)
@@ -182,8 +209,21 @@ mod tests {
             (Some(900), grant(8, "T1", Some(900)), Telling::Install(ProfileKind::Absolute)),
         ] {
             let (dynamic, station) = told(ends);
-            assert_eq!(dynamic.telling((0, &station), &grant, EARLY_MS).0, expect, "{ends:?} {grant:?}");
-            assert_ne!(dynamic.telling((1, &station), &grant, EARLY_MS).0, Telling::Update, "another EVSE");
+            let two = evse(&station, 2);
+            assert_eq!(
+                dynamic.telling((0, &two), &grant, EARLY_MS).0,
+                Telling::Install(ProfileKind::Absolute)
+            );
+            assert_eq!(
+                dynamic.telling((0, &evse(&station, 3)), &grant, EARLY_MS).0,
+                expect,
+                "{ends:?} {grant:?}"
+            );
+            assert_ne!(
+                dynamic.telling((1, &evse(&station, 3)), &grant, EARLY_MS).0,
+                Telling::Update,
+                "another EVSE"
+            );
         }
     }
 
@@ -191,12 +231,13 @@ mod tests {
     fn an_update_keeps_the_end_that_the_profile_has() {
         let (mut dynamic, station) = told(Some(900));
         for due in [1_000, 1_100, 1_199] {
-            let (telling, profile) = dynamic.telling((0, &station), &grant(7, "T1", Some(due)), EARLY_MS);
+            let (telling, profile) =
+                dynamic.telling((0, &evse(&station, 3)), &grant(7, "T1", Some(due)), EARLY_MS);
             assert_eq!(telling, Telling::Update, "{due}");
             dynamic.doubt(0);
             dynamic.heard((0, &station), (&telling, profile), CommandOutcome::Accepted);
         }
-        let (telling, _) = dynamic.telling((0, &station), &grant(7, "T1", Some(1_300)), EARLY_MS);
+        let (telling, _) = dynamic.telling((0, &evse(&station, 3)), &grant(7, "T1", Some(1_300)), EARLY_MS);
         assert_eq!(telling, Telling::Install(ProfileKind::Dynamic));
     }
 
@@ -209,10 +250,12 @@ mod tests {
             (CommandOutcome::CallError, ProfileKind::Absolute),
         ] {
             let (mut dynamic, station) = told(Some(900));
-            let (telling, profile) = dynamic.telling((0, &station), &grant(7, "T1", Some(1_000)), EARLY_MS);
+            let (telling, profile) =
+                dynamic.telling((0, &evse(&station, 3)), &grant(7, "T1", Some(1_000)), EARLY_MS);
             dynamic.doubt(0);
             dynamic.heard((0, &station), (&telling, profile), outcome);
-            let (telling, _) = dynamic.telling((0, &station), &grant(7, "T1", Some(1_000)), EARLY_MS);
+            let (telling, _) =
+                dynamic.telling((0, &evse(&station, 3)), &grant(7, "T1", Some(1_000)), EARLY_MS);
             assert_eq!(telling, Telling::Install(expect), "{outcome:?}");
         }
     }
