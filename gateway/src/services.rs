@@ -15,6 +15,7 @@ pub mod keys;
 pub mod local_lists;
 pub mod location_access;
 pub mod locations;
+mod managed_limits;
 pub mod meter_keys;
 pub mod rate;
 pub mod refusal;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::audit;
 use super::keys::Caller;
 use super::local_lists::ListSync;
+use super::managed_limits;
 use super::refusal::Refusal;
 use super::station_tariffs::TariffSync;
 use super::stations;
@@ -55,7 +56,7 @@ pub fn new_remote_start_id() -> i32 {
 /// Gives a command to a station of the caller's tenant. `deadline_s` is held within 1 to [`DEADLINE_MAX_S`].
 ///
 /// # Errors
-/// The station is absent, or the store's: nothing was sent then.
+/// The station is absent; a conflict where the load of its location sets its limits; the store's: nothing was sent then.
 pub async fn give(
     house: &House,
     caller: &Caller,
@@ -63,7 +64,8 @@ pub async fn give(
     command: StationCommand,
     deadline_s: u32,
 ) -> Result<Given, Refusal> {
-    stations::own(house, caller, station).await?;
+    let owned = stations::own(house, caller, station).await?;
+    managed_limits::check(house, (&caller.tenant, station), owned.location_id.as_ref(), &command).await?;
     let now = clock::now();
     let record = CommandRecord {
         id: CommandId(Uuid::now_v7()),

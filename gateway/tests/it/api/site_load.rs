@@ -126,3 +126,29 @@ async fn only_an_evse_of_the_tree_can_be_mended_and_it_is_kept_who_said_so() {
     assert_eq!(rig.post(MENDINGS, noted("a new relay")).await.status, 202);
     assert_eq!(rig.get("/audit-events").await.json()["items"][0]["detail"]["note"], "a new relay");
 }
+
+#[actix_web::test]
+async fn what_the_ledger_promised_cannot_be_moved_past_it() {
+    let rig = rig().await;
+    rig.post("/charging-stations", json!({"id": "CS-2", "location_id": "depot-1"})).await;
+    let order = async |station: &str, body: Value| {
+        rig.post(&format!("/charging-stations/{station}/commands"), body).await
+    };
+    let profile = |purpose: &str| {
+        json!({"command": "set_charging_profile", "evse_id": 0, "profile": {"profile_id": 1, "purpose": purpose, "unit": "watts",
+            "periods": [{"start_s": 0, "limit": 22_000}]}})
+    };
+    let clear = json!({"command": "clear_charging_profile"});
+    let refused = order("CS-1", clear.clone()).await;
+    refused.assert_problem(409, "conflict");
+    assert!(
+        refused.json()["detail"].as_str().unwrap().contains("the load of the location manages this station")
+    );
+    order("CS-1", profile("transaction_default")).await.assert_problem(409, "conflict");
+    let raw = rig.post("/charging-stations/CS-1/ocpp/ClearChargingProfile", json!({})).await;
+    raw.assert_problem(409, "conflict");
+    assert_eq!(rig.get("/commands").await.json()["items"], json!([]), "nothing was written down to be sent");
+    // The most of the whole station only lowers; a station outside the tree is the operator's.
+    assert!(order("CS-1", profile("station_max")).await.status < 300);
+    assert!(order("CS-2", clear).await.status < 300);
+}
