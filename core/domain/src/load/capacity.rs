@@ -46,8 +46,10 @@ pub(super) struct Capacity<'t> {
 
 /// The uncontrolled load of a circuit, and whether its meter is to be believed.
 struct Uncontrolled {
-    /// Without sun and battery discharge: what circuits above count when they have no reading.
-    gross: [Milliamps; 3],
+    /// Without sun and batteries: what circuits above count when they have no reading.
+    load: [Milliamps; 3],
+    /// What its batteries take, and those of the circuits below it: no reading of a building has it, so all circuits above count it.
+    takes: [Milliamps; 3],
     /// What the circuit's own rows lose.
     lines: [Milliamps; 3],
     is_stale: bool,
@@ -245,24 +247,32 @@ pub fn hard_rows<'t>(tree: &'t SiteTree, supply: &Supply, now: Timestamp) -> Row
 }
 
 /// A circuit's own fresh reading; without one the larger of what it was designed for, the highest of the day, and what the
-/// circuits below it have together. Sun and battery count at the circuit where they are measured, not above it.
+/// circuits below it have together. Sun and what a battery gives count at the circuit where they are measured, not above it; what a battery
+/// takes counts there too.
 fn uncontrolled(tree: &SiteTree, supply: &Supply, place: usize, now: Timestamp) -> Uncontrolled {
     let Some(circuit) = tree.circuits().get(place) else {
-        return Uncontrolled { gross: NOTHING, lines: NOTHING, is_stale: false, has_meter: false };
+        return Uncontrolled {
+            load: NOTHING,
+            takes: NOTHING,
+            lines: NOTHING,
+            is_stale: false,
+            has_meter: false,
+        };
     };
     let policy = &supply.policy;
     let known = supply.circuits.get(&circuit.id);
     let measured = known.and_then(|known| building(known, policy, now));
+    let plus = |a: [Milliamps; 3], b: [Milliamps; 3]| Line::ALL.map(|line| line.of(a).plus(line.of(b)));
+    let below = tree.layout().children(place).iter().map(|child| uncontrolled(tree, supply, *child, now));
+    let (below, below_takes) = below
+        .fold((NOTHING, NOTHING), |(load, takes), child| (plus(load, child.load), plus(takes, child.takes)));
     let assumed = || {
-        let below = tree.layout().children(place).iter();
-        let below = below.map(|child| uncontrolled(tree, supply, *child, now).gross);
-        let below = below.fold(NOTHING, |sum, child| Line::ALL.map(|line| line.of(sum).plus(line.of(child))));
         let highest = known.map_or(NOTHING, |known| known.highest_24h_ma);
         Line::ALL.map(|line| line.of(circuit.design_load_ma).max(line.of(highest)).max(line.of(below)))
     };
     let load = measured.unwrap_or_else(assumed);
     let sun = known.and_then(|known| extreme(&known.solar, policy, now, Milliamps::min)).unwrap_or(NOTHING);
-    let (gives, takes) = match known.and_then(|known| known.battery) {
+    let (gives, own_takes) = match known.and_then(|known| known.battery) {
         Some(battery) if now.millis_since(battery.at) <= policy.stale_ms => {
             (battery.promised_ma, battery.charging_ma)
         }
@@ -270,11 +280,12 @@ fn uncontrolled(tree: &SiteTree, supply: &Supply, place: usize, now: Timestamp) 
         None => (NOTHING, NOTHING),
     };
     let least = |value: Milliamps| value.max(Milliamps::ZERO);
-    let gross = Line::ALL.map(|line| line.of(load).plus(least(line.of(takes))));
+    let takes = plus(own_takes.map(least), below_takes);
+    let gross = plus(load, takes);
     let lines = Line::ALL.map(|line| line.of(gross).minus(least(line.of(sun))).minus(least(line.of(gives))));
     let has_meter =
         circuit.meter_id.is_some() || known.is_some_and(|known| known.building != Readings::default());
-    Uncontrolled { gross, lines, is_stale: measured.is_none(), has_meter }
+    Uncontrolled { load, takes, lines, is_stale: measured.is_none(), has_meter }
 }
 
 /// The highest of the last minute, unless the meter is not to be believed.

@@ -56,6 +56,30 @@ fn the_highest_load_of_the_last_minute_counts_and_a_stale_one_at_its_worst() {
 }
 
 #[test]
+fn what_a_battery_below_takes_counts_at_every_circuit_above_it() {
+    let feeder = circuit("feeder", Some("grid"), 100);
+    let tree =
+        tree(vec![circuit("grid", None, 40), feeder], vec![socket("A", "feeder", &Line::ALL)]).unwrap();
+    let metered = CircuitSupply { building: readings(&[(10, 10)]), ..CircuitSupply::default() };
+    let battery = |at_s: i64| Battery {
+        at: NOW.plus_secs(-at_s),
+        promised_ma: amps(0),
+        charging_ma: amps(8),
+        charging_max_ma: amps(14),
+    };
+    for (battery, expected) in [
+        (None, "A 30000 grid phase L1 full"),
+        (Some(battery(10)), "A 22000 grid phase L1 full"),
+        (Some(battery(3_600)), "A 16000 grid phase L1 full"),
+    ] {
+        let below = CircuitSupply { battery, ..CircuitSupply::default() };
+        let circuits = [(circuit_id("grid"), metered.clone()), (circuit_id("feeder"), below)].into();
+        let supply = Supply { circuits, ..Supply::default() };
+        assert_eq!(told(&plan(&tree, &[car("A")], &supply, NOW)).remove(0), expected);
+    }
+}
+
+#[test]
 fn a_meter_that_stands_still_while_cars_change_is_frozen() {
     let policy = Policy::default();
     let observe = |behind: fn(i64) -> i64| {
