@@ -25,7 +25,7 @@ mod chart;
 mod lines;
 
 use self::chart::Chart;
-use self::lines::{AlarmLine, CircuitLine, Lines, SignalLine, signal_lines};
+use self::lines::{AlarmLine, CircuitLine, Lines, SignalLine, notes_in_words, signal_lines};
 
 /// Latest alarms shown; the API has more.
 const ALARMS_SHOWN: usize = 12;
@@ -189,6 +189,8 @@ impl Live {
         live.charts =
             past.iter().filter_map(|row| Chart::of(row, now, &visitor.zone)).take(CHARTS_SHOWN).collect();
         live.chosen = tree.circuit(&chosen).map(|circuit| circuit.label().to_owned()).unwrap_or_default();
+        let mut notes =
+            view.as_ref().map(|view| notes_in_words(&view.notes, &view.setpoints)).unwrap_or_default();
         let (circuits, evses, alarms) =
             view.map(|view| (view.circuits, view.evses, view.alarms)).unwrap_or_default();
         let alarm = |alarm| AlarmLine::of(alarm, &visitor.zone);
@@ -197,6 +199,9 @@ impl Live {
         live.hidden_circuits = lines.hidden_circuits;
         live.hidden_evses = lines.hidden_evses;
         live.circuits = lines.circuits;
+        for line in &mut live.circuits {
+            line.notes = notes.remove(&line.circuit).unwrap_or_default();
+        }
         Ok(live)
     }
 

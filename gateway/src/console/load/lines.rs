@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_domain::id::{CircuitId, SessionId, TenantId};
 use ringmain_domain::load::allocation::standing::{CircuitStanding, RowStanding, Standing};
+use ringmain_domain::load::capacity::CircuitNote;
 use ringmain_domain::load::supply::Signal;
 use ringmain_domain::load::tree::{Circuit, Evse, EvseKey, SiteTree};
 use ringmain_domain::time::Timestamp;
@@ -36,6 +37,9 @@ pub(super) struct CircuitLine {
     pub(super) history_href: String,
     /// Its history is the one that is shown.
     pub(super) is_chosen: bool,
+    pub(super) circuit: CircuitId,
+    /// What the last plan assumed or asked for, in words.
+    pub(super) notes: Vec<String>,
     pub(super) bars: Vec<Bar>,
     pub(super) evses: Vec<EvseLine>,
 }
@@ -159,10 +163,36 @@ impl CircuitLine {
             limit: limit_in_words(&circuit.limit_at(now)),
             history_href: format!("{path}?circuit={}#history", path_segment(circuit.id.as_str())),
             is_chosen: circuit.id == *chosen,
+            circuit: circuit.id.clone(),
+            notes: Vec::new(),
             bars: rows.iter().map(Bar::of).collect(),
             evses: Vec::new(),
         }
     }
+}
+
+/// What the last plan found out about circuits, and what it asks of their batteries.
+pub(super) fn notes_in_words(
+    notes: &[CircuitNote],
+    setpoints: &BTreeMap<CircuitId, [Milliamps; 3]>,
+) -> BTreeMap<CircuitId, Vec<String>> {
+    let mut words: BTreeMap<CircuitId, Vec<String>> = BTreeMap::new();
+    for note in notes {
+        let told = words.entry(note.circuit.clone()).or_default();
+        if note.meter_stale {
+            told.push("meter silent: the building counts with what is assumed of it".to_owned());
+        }
+        if note.windows_lifted {
+            told.push("price windows lifted: a departure would be missed".to_owned());
+        }
+    }
+    for (circuit, asked) in setpoints {
+        if let Some(most) = asked.iter().max().filter(|most| **most > Milliamps::ZERO) {
+            let told = format!("battery asked to give up to {} on a line", current(most.0));
+            words.entry(circuit.clone()).or_default().push(told);
+        }
+    }
+    words
 }
 
 // === impl EvseLine ===
@@ -288,6 +318,29 @@ mod tests {
         let grid = CircuitId::new("grid").unwrap();
         let when = (&TenantId::default_tenant(), Timestamp::from_millis(0));
         Lines::of(tree, Vec::new(), standings, when, ("/locations/x/load", &grid))
+    }
+
+    #[test]
+    fn what_is_assumed_or_asked_for_is_said() {
+        let note = |id: &str, meter_stale, windows_lifted| CircuitNote {
+            circuit: CircuitId::new(id).unwrap(),
+            meter_stale,
+            battery_ma: [Milliamps::ZERO; 3],
+            solar_enough: None,
+            windows_lifted,
+        };
+        let asked = [("grid", [0, 7_000, 3_000]), ("feeder", [0, 0, 0])]
+            .map(|(id, asked)| (CircuitId::new(id).unwrap(), asked.map(Milliamps)));
+        let words = notes_in_words(&[note("grid", true, false), note("feeder", false, true)], &asked.into());
+        let of = |id: &str| words[&CircuitId::new(id).unwrap()].clone();
+        assert_eq!(
+            of("grid"),
+            [
+                "meter silent: the building counts with what is assumed of it",
+                "battery asked to give up to 7 A on a line"
+            ]
+        );
+        assert_eq!(of("feeder"), ["price windows lifted: a departure would be missed"]);
     }
 
     #[test]
