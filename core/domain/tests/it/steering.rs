@@ -167,7 +167,8 @@ fn a_doubt_ends_with_the_last_open_grant() {
 }
 
 fn measured(current: i64, taken_at_s: i64) -> EvseInput {
-    EvseInput::Measured { current: Milliamps(current), taken_at: Timestamp::from_millis(taken_at_s * 1_000) }
+    let (current, taken_at) = (Milliamps(current), Timestamp::from_millis(taken_at_s * 1_000));
+    EvseInput::Measured { least: current, most: current, taken_at }
 }
 
 const fn is_alarm(effect: &Effect) -> bool {
@@ -212,6 +213,27 @@ fn low_samples_from_before_the_limit_end_no_guard() {
     prompt.evse(65, measured(7_000, 63));
     prompt.evse(70, measured(7_000, 69));
     assert_eq!(prompt.ceiling(), Milliamps(8_000));
+}
+
+/// A sum that fits the limit on the mean can be above it on one line: it proves nothing of a limit, and blames nobody.
+#[test]
+fn a_sample_that_may_be_above_the_limit_ends_no_guard() {
+    let bounds = |least, most, taken_at_s: i64| EvseInput::Measured {
+        least: Milliamps(least),
+        most: Milliamps(most),
+        taken_at: Timestamp::from_millis(taken_at_s * 1_000),
+    };
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    one.evse(55, measured(16_000, 50));
+    one.hear(60, Input::Plan(vec![Milliamps(8_000)]));
+    one.evse(61, EvseInput::Accepted(GrantSeq(2)));
+    one.evse(65, bounds(5_333, 16_000, 63));
+    one.evse(70, bounds(5_333, 16_000, 69));
+    assert_eq!(one.ceiling(), Milliamps(16_000));
+    one.evse(80, bounds(2_600, 8_000, 75));
+    one.evse(90, bounds(2_600, 8_000, 85));
+    assert_eq!(one.ceiling(), Milliamps(8_000));
 }
 
 /// Less than an ampere is not worth a message at once, and is not left idle for ever.

@@ -5,7 +5,7 @@ use crate::load::ledger::Slot;
 use crate::load::ledger::account::{Account, Fallback, Grant, GrantState, OPEN_MAX};
 use crate::load::ledger::steering::Pace;
 use crate::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput};
-use crate::load::ledger::steering::seat::{Call, Doubt, ENDED_MAX, Guard, Seat};
+use crate::load::ledger::steering::seat::{Call, Doubt, ENDED_MAX, Guard, Sample, Seat};
 use crate::time::Timestamp;
 use crate::unit::Milliamps;
 
@@ -45,9 +45,9 @@ impl Seat {
             EvseInput::Cleared => self.on_cleared(now),
             EvseInput::FallbackAccepted => self.on_fallback_accepted(now),
             EvseInput::CallFailed => self.on_call_failed(now, pace),
-            EvseInput::Measured { current, taken_at } => {
-                let taken_at = taken_at.min(now);
-                effects.extend(self.on_measured(slot, current, taken_at, account, pace));
+            EvseInput::Measured { least, most, taken_at } => {
+                let sample = Sample { least, most, taken_at: taken_at.min(now) };
+                effects.extend(self.on_measured(slot, sample, account, pace));
             }
             EvseInput::Asked => self.on_asked(account),
             EvseInput::Mended => self.on_mended(),
@@ -181,8 +181,8 @@ impl Seat {
         };
         let older = |account: &Account| account.grants.iter().filter(|grant| grant.seq < seq).all(in_force);
         let settled = account.is_some_and(older);
-        let is_above = |(sample, taken_at): (Milliamps, Timestamp)| {
-            sample >= limit.plus(CLEARLY) && now.millis_since(taken_at) <= RECENT_MS
+        let is_above = |sample: Sample| {
+            sample.least >= limit.plus(CLEARLY) && now.millis_since(sample.taken_at) <= RECENT_MS
         };
         let was_above = settled && self.sample.is_some_and(is_above);
         let over_at = now.plus_millis(self.conduct.guard_ms);
@@ -281,18 +281,18 @@ impl Seat {
     fn on_measured(
         &mut self,
         slot: Slot,
-        current: Milliamps,
-        taken_at: Timestamp,
+        sample: Sample,
         account: Option<&Account>,
         pace: &Pace,
     ) -> Option<Effect> {
-        if self.sample.is_some_and(|(_, last)| taken_at <= last) {
+        let Sample { least, most, taken_at } = sample;
+        if self.sample.is_some_and(|last| taken_at <= last.taken_at) {
             return None;
         }
-        self.sample = Some((current, taken_at));
+        self.sample = Some(sample);
         for guard in self.guards.iter_mut().filter(|guard| guard.from < taken_at && taken_at < guard.over_at)
         {
-            guard.low_samples = if current <= guard.limit { guard.low_samples.saturating_add(1) } else { 0 };
+            guard.low_samples = if most <= guard.limit { guard.low_samples.saturating_add(1) } else { 0 };
             if pace.early_close && guard.was_above && guard.low_samples >= 2 {
                 guard.over_at = taken_at;
             }
@@ -302,12 +302,12 @@ impl Seat {
         }
         let ceiling = account?.ceiling();
         let tolerated = ceiling.plus(Milliamps(ceiling.0 / 20).max(CLEARLY));
-        self.over_samples = if current > tolerated { self.over_samples.saturating_add(1) } else { 0 };
+        self.over_samples = if least > tolerated { self.over_samples.saturating_add(1) } else { 0 };
         let news = self.over_samples >= 2 && self.deaf != Some(true) && !account?.deaf;
         if news {
             self.deaf = Some(true);
         }
-        news.then_some(Effect::Alarm(Alarm::Deaf { slot, measured: current, ceiling }))
+        news.then_some(Effect::Alarm(Alarm::Deaf { slot, measured: least, ceiling }))
     }
 
     fn on_asked(&mut self, account: Option<&Account>) {

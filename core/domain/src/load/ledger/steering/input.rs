@@ -85,10 +85,12 @@ pub enum EvseInput {
     FallbackAccepted,
     /// A call other than a grant was refused or timed out.
     CallFailed,
-    /// A meter sample.
+    /// A meter sample: what it proves of the current on the busiest line.
     Measured {
-        /// The highest current on any of its lines.
-        current: Milliamps,
+        /// It was so much at least: what a station is blamed for.
+        least: Milliamps,
+        /// It was so much at most: what shows that a limit is in force.
+        most: Milliamps,
         /// When it was taken, on our clock: a sample that was on its way for long proves nothing of what was granted meanwhile.
         taken_at: Timestamp,
     },
@@ -158,7 +160,7 @@ pub enum Alarm {
     Deaf {
         /// Which EVSE.
         slot: Slot,
-        /// What it drew.
+        /// What it drew at least.
         measured: Milliamps,
         /// What it may have in force.
         ceiling: Milliamps,

@@ -34,6 +34,14 @@ pub(super) struct Guard {
     pub(super) low_samples: u8,
 }
 
+/// What a meter proved of the current on the busiest line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) least: Milliamps,
+    pub(super) most: Milliamps,
+    pub(super) taken_at: Timestamp,
+}
+
 /// What has to happen before anything may be raised here (G8, G10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
@@ -75,8 +83,8 @@ pub(super) struct Seat {
     pub(super) raised_at: Option<Timestamp>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) failures: u8,
-    /// The last one of this car on this connection, and when it was taken.
-    pub(super) sample: Option<(Milliamps, Timestamp)>,
+    /// The last one of this car on this connection.
+    pub(super) sample: Option<Sample>,
     /// When the ceiling fell last, as far as this owner saw it: a sample from before is not held against the station.
     pub(super) fell_at: Option<Timestamp>,
     pub(super) over_samples: u8,
