@@ -19,10 +19,14 @@ fn rows(evses: usize) -> Vec<Row> {
 }
 
 fn site(evses: usize) -> (SteeringState, Ledger) {
-    let accounts = vec![Account::with_fallback(Milliamps(32_000), FALLBACK); evses];
-    let ledger = Ledger { owner: Epoch(1), accounts };
     let outlet =
         Outlet { conduct: Conduct::default(), minimum: FALLBACK, step: Milliamps(100), fallback: FALLBACK };
+    site_of(outlet, evses)
+}
+
+fn site_of(outlet: Outlet, evses: usize) -> (SteeringState, Ledger) {
+    let accounts = vec![Account::with_fallback(Milliamps(32_000), outlet.fallback); evses];
+    let ledger = Ledger { owner: Epoch(1), accounts };
     (SteeringState::new(Epoch(1), Pace::default(), &vec![outlet; evses], rows(evses)), ledger)
 }
 
@@ -35,14 +39,19 @@ struct One {
 // === impl One ===
 
 impl One {
-    /// Charging, with 16 A sent.
-    fn sent() -> Self {
-        let (owner, ledger) = site(1);
+    /// With a car that has nothing yet.
+    fn begun((owner, ledger): (SteeringState, Ledger)) -> Self {
         let mut one = Self { owner, ledger };
         let loaded = Box::new(one.ledger.clone());
         one.hear(0, Input::Loaded(loaded));
         one.evse(0, EvseInput::Connected { connection: Epoch(7), arrival: Arrival::Found });
         one.evse(0, EvseInput::Started(transaction("1")));
+        one
+    }
+
+    /// Charging, with 16 A sent.
+    fn sent() -> Self {
+        let mut one = Self::begun(site(1));
         let sent = one.hear(0, Input::Plan(vec![Milliamps(16_000)]));
         assert!(matches!(sent[..], [Effect::Send { .. }]), "{sent:?}");
         one
@@ -234,6 +243,28 @@ fn a_sample_that_may_be_above_the_limit_ends_no_guard() {
     one.evse(80, bounds(2_600, 8_000, 75));
     one.evse(90, bounds(2_600, 8_000, 85));
     assert_eq!(one.ceiling(), Milliamps(8_000));
+}
+
+/// Plan and steering count steps from the same place, or the minimum that is planned is none.
+#[test]
+fn steps_are_counted_from_the_minimum() {
+    let granted = |target: i64| {
+        let outlet = Outlet {
+            conduct: Conduct::default(),
+            minimum: Milliamps(7_500),
+            step: Milliamps(1_000),
+            fallback: Milliamps::ZERO,
+        };
+        let mut one = One::begun(site_of(outlet, 1));
+        let sent = one.hear(0, Input::Plan(vec![Milliamps(target)]));
+        let limit = |effect: &Effect| match effect {
+            Effect::Send { grant, .. } => Some(grant.limit.0),
+            _ => None,
+        };
+        sent.iter().find_map(limit)
+    };
+    assert_eq!([7_500, 8_499, 31_500].map(granted), [Some(7_500), Some(7_500), Some(31_500)]);
+    assert_eq!([0, 7_499].map(granted), [None, None], "less charges no car");
 }
 
 /// Less than an ampere is not worth a message at once, and is not left idle for ever.

@@ -180,7 +180,7 @@ impl World {
     pub(crate) fn outlets(&self) -> Vec<Outlet> {
         let outlet = |slot| Outlet {
             conduct: self.conduct(slot),
-            minimum: MINIMUM,
+            minimum: self.tree.evses()[slot].min_ma,
             step: STEP,
             fallback: match self.ledger.accounts[slot].fallback {
                 Fallback::Confirmed(value) => value,

@@ -157,8 +157,12 @@ impl Seat {
         self.in_steps(target)
     }
 
+    /// The minimum and whole steps above it, as the plan counts them: another grid would take its minimum from an EVSE. What is below the
+    /// minimum charges no car, so it is counted from nothing.
     pub(super) const fn in_steps(&self, current: Milliamps) -> Milliamps {
-        Milliamps(current.0 - current.0 % self.step.0)
+        let above = current.minus(self.minimum).0;
+        let over = if above < 0 { current.0 % self.step.0 } else { above % self.step.0 };
+        current.minus(Milliamps(over))
     }
 
     /// What the store is to be told next, or what the station is to be asked next. One of each at a time.
