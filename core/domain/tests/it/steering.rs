@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use ringmain_domain::id::{Epoch, GrantSeq, TransactionId};
-use ringmain_domain::load::ledger::account::Account;
+use ringmain_domain::load::ledger::account::{Account, Fallback};
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::ledger::row::Row;
-use ringmain_domain::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input, StoreAnswer};
+use ringmain_domain::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput, Input, StoreAnswer};
 use ringmain_domain::load::ledger::steering::{Outlet, Pace, SteeringState};
 use ringmain_domain::load::ledger::{Change, Ledger, Refusal, Verdict};
 use ringmain_domain::time::Timestamp;
@@ -243,6 +243,43 @@ fn a_sample_that_may_be_above_the_limit_ends_no_guard() {
     one.evse(80, bounds(2_600, 8_000, 75));
     one.evse(90, bounds(2_600, 8_000, 85));
     assert_eq!(one.ceiling(), Milliamps(8_000));
+}
+
+/// Some stations know no composite schedule: their fallback is installed again after a boot, and they get on.
+#[test]
+fn a_station_that_cannot_tell_its_fallback_is_given_it_again() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    let back = one.evse(60, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Booted });
+    assert_eq!(back, [Effect::ReadBack { slot: 0 }]);
+    let told = one.evse(61, EvseInput::CallFailed);
+    let install = Effect::InstallFallback { slot: 0, value: FALLBACK };
+    assert!(matches!(told[..], [Effect::Send { .. }]), "what it may draw is said first: {told:?}");
+    assert_eq!(one.evse(62, EvseInput::Accepted(GrantSeq(2))), [install]);
+    assert_eq!(one.evse(63, EvseInput::FallbackAccepted), []);
+    assert_eq!(one.hear(200, Input::Tick), [], "nobody asks again");
+    assert_eq!(one.ledger.accounts[0].fallback, Fallback::Confirmed(FALLBACK));
+}
+
+/// A station that neither tells its fallback nor takes it can draw what it likes.
+#[test]
+fn a_fallback_that_is_refused_after_a_boot_is_lost() {
+    let mut one = One::begun(site(1));
+    one.evse(50, EvseInput::Ended(transaction("1")));
+    let install = Effect::InstallFallback { slot: 0, value: FALLBACK };
+    one.evse(60, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Booted });
+    assert_eq!(one.evse(60, EvseInput::CallFailed), std::slice::from_ref(&install));
+    assert_eq!(one.evse(61, EvseInput::FallbackRejected), []);
+    assert_eq!(one.hear(100, Input::Tick), std::slice::from_ref(&install), "after a wait");
+    assert_eq!(one.ceiling(), FALLBACK);
+    let alarms = one.evse(101, EvseInput::FallbackRejected);
+    let wanted = [Alarm::FallbackLost { slot: 0 }, Alarm::Refusing { slot: 0 }];
+    assert_eq!(alarms, wanted.map(Effect::Alarm));
+    assert_eq!(one.ceiling(), Milliamps(32_000), "all it can draw counts");
+    assert_eq!(one.hear(300, Input::Tick), [install]);
+    one.evse(301, EvseInput::FallbackAccepted);
+    one.hear(341, Input::Tick);
+    assert_eq!(one.ceiling(), FALLBACK);
 }
 
 /// Plan and steering count steps from the same place, or the minimum that is planned is none.

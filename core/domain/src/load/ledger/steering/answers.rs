@@ -44,7 +44,8 @@ impl Seat {
             }
             EvseInput::Cleared => self.on_cleared(now),
             EvseInput::FallbackAccepted => self.on_fallback_accepted(now),
-            EvseInput::CallFailed => self.on_call_failed(now, pace),
+            EvseInput::FallbackRejected => effects.extend(self.on_fallback_rejected(now, slot, pace)),
+            EvseInput::CallFailed => effects.extend(self.on_other_failed(now, slot, pace)),
             EvseInput::Measured { least, most, taken_at } => {
                 let sample = Sample { least, most, taken_at: taken_at.min(now) };
                 effects.extend(self.on_measured(slot, sample, account, pace));
@@ -100,7 +101,7 @@ impl Seat {
             Arrival::Reconnected => self.doubt = if open { Doubt::Unread } else { Doubt::None },
             Arrival::Booted => {
                 self.doubt = if open { Doubt::Unread } else { Doubt::None };
-                self.fallback_unread = true;
+                (self.fallback_unread, self.fallback_unsure) = (true, false);
                 // What it accepted and had not yet in force may be lost.
                 self.fallback_guard = None;
                 self.guards.clear();
@@ -215,8 +216,30 @@ impl Seat {
         // A station that cannot tell what it has is told again instead.
         if self.call.take() == Some(Call::ReadBack) {
             self.doubt = if self.doubt == Doubt::Unread { Doubt::Unissued } else { self.doubt };
-            self.retry_at = if self.fallback_unread { self.retry_at } else { None };
+            self.fallback_unsure |= std::mem::take(&mut self.fallback_unread);
+            self.retry_at = None;
         }
+    }
+
+    fn on_fallback_rejected(&mut self, now: Timestamp, slot: Slot, pace: &Pace) -> Vec<Effect> {
+        if !matches!(self.call, Some(Call::Fallback(_))) {
+            return Vec::new();
+        }
+        let mut alarms = Vec::from_iter(self.on_other_failed(now, slot, pace));
+        if self.failures == REFUSALS_TOLD {
+            alarms.push(Effect::Alarm(Alarm::Refusing { slot }));
+        }
+        alarms
+    }
+
+    /// What can neither be read nor installed after a boot may be lost: the rated current counts until it is accepted.
+    fn on_other_failed(&mut self, now: Timestamp, slot: Slot, pace: &Pace) -> Option<Effect> {
+        self.on_call_failed(now, pace);
+        if !self.fallback_unsure || self.failures < REFUSALS_TOLD {
+            return None;
+        }
+        (self.fallback_unsure, self.fallback_lost) = (false, true);
+        Some(Effect::Alarm(Alarm::FallbackLost { slot }))
     }
 
     fn on_read_back(
@@ -272,7 +295,7 @@ impl Seat {
             self.call = None;
             self.failures = 0;
             self.retry_at = None;
-            self.fallback_lost = false;
+            (self.fallback_lost, self.fallback_unsure) = (false, false);
             self.fallback_guard = Some((value, now.plus_millis(self.conduct.guard_ms)));
         }
     }

@@ -83,7 +83,9 @@ pub enum EvseInput {
     Cleared,
     /// The station accepted its fallback.
     FallbackAccepted,
-    /// A call other than a grant was refused or timed out.
+    /// The station refused its fallback, or answered with an error.
+    FallbackRejected,
+    /// A call other than a grant timed out or came to nothing else.
     CallFailed,
     /// A meter sample: what it proves of the current on the busiest line.
     Measured {
@@ -165,7 +167,7 @@ pub enum Alarm {
         /// What it may have in force.
         ceiling: Milliamps,
     },
-    /// After a boot the fallback is not what it should be (G8).
+    /// After a boot the fallback is not what it should be, or can neither be read nor installed (G8).
     FallbackLost {
         /// Which EVSE.
         slot: Slot,
@@ -179,7 +181,7 @@ pub enum Alarm {
         /// When that decays by itself; none when only its word counts.
         decays_at: Option<Timestamp>,
     },
-    /// The station refused grants three times in a row.
+    /// The station refused grants or its fallback three times in a row.
     Refusing {
         /// Which EVSE.
         slot: Slot,

@@ -69,6 +69,8 @@ pub(super) struct Seat {
     pub(super) doubt: Doubt,
     /// The fallback is to be compared after a boot.
     pub(super) fallback_unread: bool,
+    /// It could not be compared: it is installed again, and that is the answer.
+    pub(super) fallback_unsure: bool,
     pub(super) call: Option<Call>,
     /// A transaction of the store is under way for this EVSE.
     pub(super) writing: bool,
@@ -109,6 +111,7 @@ impl Seat {
             silent_since: None,
             doubt: Doubt::None,
             fallback_unread: false,
+            fallback_unsure: false,
             call: None,
             writing: false,
             guards: Vec::new(),
@@ -291,7 +294,8 @@ impl Seat {
             self.call = Some(Call::ReadBack);
             return Some(Effect::ReadBack { slot });
         }
-        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !self.fallback_lost;
+        let in_doubt = self.fallback_lost || self.fallback_unsure;
+        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !in_doubt;
         if !confirmed && self.fallback_guard.is_none() {
             return self.install_fallback(now, slot, account, pace);
         }
