@@ -95,10 +95,14 @@ fn by_phase(evse: &Evse, flow: &Flow) -> Option<Drawn> {
     let missing = phases.iter().take(evse.lines.len()).filter(|phase| phase.is_none()).count();
     let sum = phases.iter().flatten().fold(0_i64, |sum, phase| sum.saturating_add(phase.likely));
     let rest = match flow.power_w.whole {
-        _ if missing == 0 => Rest::Nothing,
         Some(watts) => Rest::of(watts, sum.saturating_mul(any.mid) / 1_000_000, any),
-        None => Rest::Unknown,
+        None if missing > 0 => Rest::Unknown,
+        None => Rest::Nothing,
     };
+    if missing == 0 && matches!(rest, Rest::Power(_)) {
+        // Some tell zeros for what they do not measure. No voltage makes so much power of these currents.
+        return None;
+    }
     let (other, most) = match rest {
         Rest::Nothing => (0, most),
         Rest::Power(current) => {

@@ -73,6 +73,13 @@ fn what_the_told_phases_do_not_explain_flows_on_the_others() {
 }
 
 #[test]
+fn currents_that_cannot_make_the_power_are_not_believed() {
+    check(&three(), &flow(phases([0; 3]), whole(6_900), NO), [10_000; 3], false, (9_090, 33_334));
+    check(&three(), &flow(phases([10_000; 3]), whole(7_580), NO), [10_000; 3], true, (10_000, 10_000));
+    check(&three(), &flow(phases([10_000; 3]), whole(3_000), NO), [10_000; 3], true, (10_000, 10_000));
+}
+
+#[test]
 fn direct_current_and_two_lines_are_told_by_their_power() {
     let mut cabinet = three();
     cabinet.output = Output::Dc { efficiency_permille: 950 };
