@@ -208,7 +208,13 @@ impl Allocator {
 fn seen(car: &Car, lines: [bool; 3], now: Timestamp) -> Option<Observation> {
     let drawn = milliamps(car.drawn_a)?;
     let drawn_ma = lines.map(|used| if used { drawn } else { Milliamps::ZERO });
-    Some(Observation { at: now, offered_ma: milliamps(car.pilot_a)?, drawn_ma })
+    Some(Observation {
+        at: now,
+        offered_ma: milliamps(car.pilot_a)?,
+        drawn_ma,
+        by_line: true,
+        most_ma: drawn,
+    })
 }
 
 /// Rounded up: what is left of a watt-hour is left.

@@ -18,6 +18,7 @@ use crate::token::IdToken;
 use crate::transaction::TransactionFact;
 use crate::unit::WattHours;
 
+pub mod flow;
 mod intervals;
 mod learning;
 mod meter;
@@ -175,6 +176,9 @@ pub struct Session {
     /// When that reading was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_at: Option<Timestamp>,
+    /// What was measured last by phase, or with its voltage, while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<flow::Flow>,
     /// State of charge at the last reading that says so, in thousandths.
     pub soc_permille: Option<i64>,
     /// Does energy flow, as far as the last fact says?
@@ -393,6 +397,7 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         meter_last_at: None,
         power_w: None,
         power_at: None,
+        flow: None,
         soc_permille: None,
         energy_flows: false,
         stop_reason: None,
@@ -433,7 +438,7 @@ impl Session {
         self.ended_at = ended_at.map(|at| at.max(self.started_at));
         if self.ended_at.is_some() {
             self.energy_flows = false;
-            self.power_w = Some(0);
+            (self.power_w, self.flow) = (Some(0), None);
         }
     }
 

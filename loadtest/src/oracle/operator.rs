@@ -3,6 +3,7 @@
 //! It reads JSON by name and takes nothing for granted: a field that is missing is an error.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
@@ -17,6 +18,11 @@ use crate::witness::{Name, Phase};
 const PAGE: u32 = 1_000;
 /// Pages of one list that are read; more and something goes round in circles.
 const PAGES_MAX: usize = 10_000;
+/// What the API answers to a key that asks too often.
+const TOO_MANY_REQUESTS: u16 = 429;
+/// How long to wait then, and how often at most.
+const BUSY_PAUSE: Duration = Duration::from_millis(500);
+const BUSY_MAX: usize = 120;
 
 /// One operator with an API key.
 #[derive(Clone)]
@@ -146,11 +152,22 @@ impl Operator {
         bail!("{path} has no end")
     }
 
+    /// The API allows a key so many requests a second; whoever asks for thousands of transactions waits for the next ones.
+    async fn patient_get(&self, target: &str) -> anyhow::Result<http::Answer> {
+        for _ in 0..BUSY_MAX {
+            let answer = http::send(self.address, "GET", target, &self.token, "").await?;
+            if answer.status != TOO_MANY_REQUESTS {
+                return Ok(answer);
+            }
+            tokio::time::sleep(BUSY_PAUSE).await;
+        }
+        bail!("the node stays too busy")
+    }
+
     async fn page(&self, path: &str, cursor: Option<&str>) -> anyhow::Result<Option<Value>> {
         let cursor = cursor.map(|cursor| format!("&cursor={}", percent_encoded(cursor))).unwrap_or_default();
         let target = format!("{path}?limit={PAGE}{cursor}");
-        let answer = http::send(self.address, "GET", &target, &self.token, "").await;
-        let answer = answer.with_context(|| format!("ask {target}"))?;
+        let answer = self.patient_get(&target).await.with_context(|| format!("ask {target}"))?;
         if answer.status == 404 {
             return Ok(None);
         }
@@ -237,4 +254,29 @@ fn text<'a>(item: &'a Value, field: &str) -> anyhow::Result<&'a str> {
 
 fn array<'a>(item: &'a Value, field: &str) -> anyhow::Result<&'a Vec<Value>> {
     item.get(field).and_then(Value::as_array).with_context(|| format!("{field} is missing in {item}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operator_who_asks_too_often_waits_and_gets_all() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let operator = Operator::new(listener.local_addr().unwrap(), "rmk_x");
+        let node = tokio::spawn(async move {
+            for (status, body) in [("429 Too Many Requests", "{}"), ("200 OK", r#"{"items":[]}"#)] {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = [0_u8; 1_024];
+                assert!(socket.read(&mut request).await.unwrap() > 0);
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        assert_eq!(operator.transactions().await.unwrap(), []);
+        node.await.unwrap();
+    }
 }

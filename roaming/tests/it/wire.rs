@@ -61,6 +61,7 @@ fn session() -> Session {
         meter_last_at: None,
         power_w: None,
         power_at: None,
+        flow: None,
         soc_permille: None,
         energy_flows: false,
         stop_reason: None,

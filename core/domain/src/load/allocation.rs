@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::id::{CircuitId, Epoch, StationId, TokenUid, TransactionId};
 use crate::load::capacity::{CircuitNote, hard_rows};
 use crate::load::demand::{Demand, Observation};
+use crate::load::draw::{Drawn, drawn};
 use crate::load::lag::Lag;
 use crate::load::ledger::Slot;
 use crate::load::ledger::account::Fallback;
@@ -19,7 +20,8 @@ use crate::load::need::Need;
 use crate::load::plan::{LoadPlan, plan};
 use crate::load::settings::SiteSettings;
 use crate::load::supply::{Battery, Held, HeldWhy, Reading, Signal, Supply};
-use crate::load::tree::{Evse, EvseKey, Line, Output, SiteTree};
+use crate::load::tree::{Evse, EvseKey, Line, SiteTree};
+use crate::session::flow::{Flow, Phased};
 use crate::session::{Session, SessionStatus};
 use crate::time::Timestamp;
 use crate::token::IdToken;
@@ -36,6 +38,8 @@ use supplying::Past;
 pub const GATHER_MS: i64 = 250;
 /// While cars charge a plan is made at least so often, milliseconds.
 pub const EVERY_MS: i64 = 10_000;
+/// For so long the phases that a station told go before its later words of power alone, milliseconds.
+const FLOW_COUNTS_MS: i64 = 60_000;
 /// The most limits from outside that one circuit has at a time.
 pub const SIGNALS_MAX: usize = 32;
 
@@ -121,8 +125,8 @@ struct Car {
     demand: Demand,
     /// When its last sample was taken.
     sampled_at: Option<Timestamp>,
-    /// What it drew then, per line of its EVSE.
-    drawn: Milliamps,
+    /// What it drew then from the site's L1, L2, L3.
+    drawn_ma: [Milliamps; 3],
     /// What was said about it.
     need: Need,
     /// Was it looked up?
@@ -332,7 +336,7 @@ impl AllocationState {
             transaction: session.transaction.clone(),
             demand,
             sampled_at: None,
-            drawn: Milliamps::ZERO,
+            drawn_ma: [Milliamps::ZERO; 3],
             need: Need::default(),
             is_looked_up: false,
             asked: None,
@@ -345,7 +349,7 @@ impl AllocationState {
     /// What the car draws, and what that teaches: only where nothing older can still be in force.
     fn sample(&mut self, now: Timestamp, slot: Slot, session: &Session) -> Option<EvseInput> {
         let evse = self.tree.evses().get(slot)?;
-        let (at, power) = session.power_at.zip(session.power_w)?;
+        let (at, drawn) = measured(evse, session)?;
         let car = self.cars.get_mut(slot)?.as_mut()?;
         if car.transaction != session.transaction || car.sampled_at.is_some_and(|last| last >= at) {
             return None;
@@ -353,13 +357,13 @@ impl AllocationState {
         car.sampled_at = Some(at);
         let taken_at = self.lags.get_mut(slot)?.taken_at(now, at);
         let offered = self.steering.in_force(taken_at, slot);
-        car.drawn = per_line(evse, power);
+        let Drawn { lines_ma, by_line, least, most } = drawn;
+        car.drawn_ma = lines_ma;
         if let Some(offered_ma) = offered {
-            let used = Line::ALL.map(|line| evse.lines.contains(&line));
-            let drawn_ma = used.map(|used| if used { car.drawn } else { Milliamps::ZERO });
-            car.demand.memory.observe(evse, &Observation { at: taken_at, offered_ma, drawn_ma });
+            let seen = Observation { at: taken_at, offered_ma, drawn_ma: lines_ma, by_line, most_ma: most };
+            car.demand.memory.observe(evse, &seen);
         }
-        Some(EvseInput::Measured { current: car.drawn, taken_at })
+        Some(EvseInput::Measured { least, most, taken_at })
     }
 
     fn on_mended(&mut self, now: Timestamp, evse: &EvseKey) -> Vec<Effect> {
@@ -435,14 +439,14 @@ fn rows_of(tree: &SiteTree, supply: &Supply, now: Timestamp) -> Vec<Row> {
     Row::all(&hard_rows(tree, supply, now), &wired)
 }
 
-/// What is drawn from each line when a vehicle takes this power from all lines alike, rounded up.
-fn per_line(evse: &Evse, power_w: i64) -> Milliamps {
-    let permille = match evse.output {
-        Output::Ac => 1_000,
-        Output::Dc { efficiency_permille } => i64::from(efficiency_permille).max(1),
-    };
-    let lines = i64::try_from(evse.power_lines(evse.lines.len())).unwrap_or(1);
-    let per_ampere = i64::from(evse.voltage_v).saturating_mul(lines).saturating_mul(permille).max(1);
-    let drawn = power_w.max(0).saturating_mul(1_000_000);
-    Milliamps(drawn.saturating_add(per_ampere - 1) / per_ampere)
+/// What a session's meter said last. A station that tells phases is judged by them, not by a sum it tells a little later.
+fn measured(evse: &Evse, session: &Session) -> Option<(Timestamp, Drawn)> {
+    let power = session.power_at.zip(session.power_w);
+    let is_recent = |flow: &Flow| power.is_none_or(|(at, _)| at.millis_since(flow.at) <= FLOW_COUNTS_MS);
+    let by_flow = session.flow.filter(is_recent).and_then(|flow| Some((flow.at, drawn(evse, &flow)?)));
+    by_flow.or_else(|| {
+        let (at, watts) = power?;
+        let power_w = Phased { whole: Some(watts), ..Phased::default() };
+        Some((at, drawn(evse, &Flow { at, power_w, ..Flow::default() })?))
+    })
 }

@@ -112,8 +112,12 @@ pub struct Observation {
     pub at: Timestamp,
     /// What the EVSE was allowed, per line.
     pub offered_ma: Milliamps,
-    /// What was drawn on the site's L1, L2, L3.
+    /// What was drawn on the site's L1, L2, L3; spread evenly where only a sum is known.
     pub drawn_ma: [Milliamps; 3],
+    /// Was each line measured? A sum tells nothing of the lines.
+    pub by_line: bool,
+    /// The most that one of them can have carried: all of a sum.
+    pub most_ma: Milliamps,
 }
 
 // === impl Demand ===
@@ -158,8 +162,10 @@ impl Memory {
     /// Takes a sample in.
     pub fn observe(&mut self, evse: &Evse, seen: &Observation) {
         let drawn = seen.drawn_ma.iter().copied().max().unwrap_or_default();
-        self.learn_cap(evse, seen.offered_ma, drawn);
-        self.learn_lines(evse, seen);
+        self.learn_cap(evse, seen.offered_ma, seen.most_ma);
+        if seen.by_line {
+            self.learn_lines(evse, seen);
+        }
         if seen.offered_ma < evse.min_ma {
             return;
         }
@@ -175,6 +181,7 @@ impl Memory {
         }
     }
 
+    /// `drawn` is the most it can have been: a car whose busiest line is taken for less is given less, takes less, and ends at the minimum.
     fn learn_cap(&mut self, evse: &Evse, offered: Milliamps, drawn: Milliamps) {
         let cap = self.learnt_cap_ma.unwrap_or(evse.max_ma);
         let next = if offered.minus(drawn).0 > HEADROOM_MA {

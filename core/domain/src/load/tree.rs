@@ -186,7 +186,7 @@ pub struct Evse {
     pub min_ma: Milliamps,
     /// The most it may be told to allow, per line.
     pub max_ma: Milliamps,
-    /// Limits are multiples of this; not zero.
+    /// Limits are the minimum and whole multiples of this above it; not zero.
     pub step_ma: Milliamps,
     /// Can it change between three lines and its first alone?
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! What one message says of a session: who, where, and how it stands.
 
+use super::flow::Flow;
 use super::{Session, SessionFlag, meter};
 use crate::meter::{Sample, SignatureVerdict};
 use crate::report::{ChargingState, TransactionPhase};
@@ -40,6 +41,7 @@ impl Session {
         if let Some((at, watts)) = readings.power() {
             (self.power_w, self.power_at) = (Some(watts), Some(at));
         }
+        self.flow = Flow::of(&fact.samples).or(self.flow);
         self.soc_permille = readings.soc_permille().or(self.soc_permille);
         self.energy_flows = match (fact.phase, fact.charging_state) {
             (TransactionPhase::Ended, _) => false,
@@ -47,7 +49,7 @@ impl Session {
             (_, None) => readings.power_w().map_or(self.energy_flows, |power| power > 0),
         };
         if fact.phase == TransactionPhase::Ended {
-            self.power_w = Some(0);
+            (self.power_w, self.flow) = (Some(0), None);
         }
     }
 

@@ -41,17 +41,24 @@ pub(super) struct Whole {
     phases: BTreeMap<Timestamp, [Option<i64>; 3]>,
 }
 
+/// The place of a line of its own among three; the neutral and what is between two lines have none.
+pub(super) const fn line_of(phase: Phase) -> Option<usize> {
+    match phase {
+        Phase::L1 | Phase::L1N => Some(0),
+        Phase::L2 | Phase::L2N => Some(1),
+        Phase::L3 | Phase::L3N => Some(2),
+        Phase::N | Phase::L1L2 | Phase::L2L3 | Phase::L3L1 => None,
+    }
+}
+
 // === impl Whole ===
 
 impl Whole {
     pub(super) fn take(&mut self, sample: &Sample) {
-        let line = match sample.phase {
-            None => return self.wholes.push((sample.observed_at, sample.value)),
-            Some(Phase::L1 | Phase::L1N) => 0,
-            Some(Phase::L2 | Phase::L2N) => 1,
-            Some(Phase::L3 | Phase::L3N) => 2,
-            Some(Phase::N | Phase::L1L2 | Phase::L2L3 | Phase::L3L1) => return,
+        let Some(phase) = sample.phase else {
+            return self.wholes.push((sample.observed_at, sample.value));
         };
+        let Some(line) = line_of(phase) else { return };
         if let Some(slot) = self.phases.entry(sample.observed_at).or_default().get_mut(line) {
             *slot = Some(sample.value);
         }

@@ -264,6 +264,40 @@ fn current_and_power_of_a_stretch_are_told_to_pricing() {
     assert_eq!(folded.segments[1].current_ma, None);
 }
 
+#[test]
+fn what_flows_by_phase_is_kept_of_the_last_instant_while_the_session_goes_on() {
+    let sample = |at, measurand, phase, value| Sample {
+        measurand,
+        value,
+        phase,
+        ..Sample::import_register(minute(at), 0, SampleContext::Periodic)
+    };
+    let mut facts = session(&[(0, 0), (30, 5_500), (60, 9_000)]);
+    facts[1].samples.extend([
+        sample(29, Measurand::CurrentImport, Some(Phase::L2), 9_000),
+        sample(30, Measurand::CurrentImport, Some(Phase::L1), 16_000),
+        sample(30, Measurand::CurrentImport, Some(Phase::N), 15_000),
+        sample(30, Measurand::Voltage, Some(Phase::L1N), 231_000),
+        sample(30, Measurand::Voltage, Some(Phase::L1L2), 400_000),
+        sample(31, Measurand::PowerImport, None, 3_700),
+    ]);
+    let told = folded(&facts[..2]);
+    let flow = told.flow.unwrap();
+    assert_eq!((flow.at, flow.current_ma.phases), (minute(30), [Some(16_000), None, None]));
+    assert_eq!(flow.voltage_mv.phases, [Some(231_000), None, None]);
+    assert_eq!(
+        (told.power_at, flow.power_w.is_empty()),
+        (Some(minute(31)), true),
+        "power alone is kept beside it"
+    );
+    let stored = serde_json::to_value(&told).unwrap();
+    assert_eq!(serde_json::from_value::<Session>(stored.clone()).unwrap(), told);
+    let mut old = stored;
+    old.as_object_mut().unwrap().remove("flow").unwrap();
+    assert_eq!(serde_json::from_value::<Session>(old).unwrap().flow, None);
+    assert_eq!(folded(&facts).flow, None, "it is over");
+}
+
 /// Readings of a meter that only rises, at rising minutes.
 fn readings() -> impl Strategy<Value = Vec<(i64, i64)>> {
     prop::collection::vec((1_i64..60, 0_i64..5_000), 1..12).prop_map(|steps| {

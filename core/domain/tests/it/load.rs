@@ -1,8 +1,10 @@
 //! Site load: the tree, its rows and the plan.
 
 mod allocation;
+mod draw;
 mod forecast;
 mod history;
+mod measured;
 mod memory;
 mod plan;
 mod promises;

@@ -60,10 +60,10 @@ fn run(seed: u64, faults: Faults, planted: Planted) -> World {
     world
 }
 
-/// The promises a fault of the protocol breaks within a hundred seeds; it stops when it has found those wanted.
+/// The promises a fault of the protocol breaks within three hundred seeds; it stops when it has found those wanted.
 fn check_found(planted: Planted, wanted: &[Promise]) {
     let mut broken = BTreeSet::new();
-    let found = (1..=100).any(|seed| {
+    let found = (1..=300).any(|seed| {
         broken.extend(run(seed, Faults::ALL, planted).broken.into_keys());
         wanted.iter().all(|promise| broken.contains(promise))
     });

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use ringmain_domain::id::{Epoch, GrantSeq, TransactionId};
-use ringmain_domain::load::ledger::account::Account;
+use ringmain_domain::load::ledger::account::{Account, Fallback};
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::ledger::row::Row;
-use ringmain_domain::load::ledger::steering::input::{Arrival, Effect, EvseInput, Input, StoreAnswer};
+use ringmain_domain::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput, Input, StoreAnswer};
 use ringmain_domain::load::ledger::steering::{Outlet, Pace, SteeringState};
 use ringmain_domain::load::ledger::{Change, Ledger, Refusal, Verdict};
 use ringmain_domain::time::Timestamp;
@@ -19,10 +19,14 @@ fn rows(evses: usize) -> Vec<Row> {
 }
 
 fn site(evses: usize) -> (SteeringState, Ledger) {
-    let accounts = vec![Account::with_fallback(Milliamps(32_000), FALLBACK); evses];
-    let ledger = Ledger { owner: Epoch(1), accounts };
     let outlet =
         Outlet { conduct: Conduct::default(), minimum: FALLBACK, step: Milliamps(100), fallback: FALLBACK };
+    site_of(outlet, evses)
+}
+
+fn site_of(outlet: Outlet, evses: usize) -> (SteeringState, Ledger) {
+    let accounts = vec![Account::with_fallback(Milliamps(32_000), outlet.fallback); evses];
+    let ledger = Ledger { owner: Epoch(1), accounts };
     (SteeringState::new(Epoch(1), Pace::default(), &vec![outlet; evses], rows(evses)), ledger)
 }
 
@@ -35,14 +39,19 @@ struct One {
 // === impl One ===
 
 impl One {
-    /// Charging, with 16 A sent.
-    fn sent() -> Self {
-        let (owner, ledger) = site(1);
+    /// With a car that has nothing yet.
+    fn begun((owner, ledger): (SteeringState, Ledger)) -> Self {
         let mut one = Self { owner, ledger };
         let loaded = Box::new(one.ledger.clone());
         one.hear(0, Input::Loaded(loaded));
         one.evse(0, EvseInput::Connected { connection: Epoch(7), arrival: Arrival::Found });
         one.evse(0, EvseInput::Started(transaction("1")));
+        one
+    }
+
+    /// Charging, with 16 A sent.
+    fn sent() -> Self {
+        let mut one = Self::begun(site(1));
         let sent = one.hear(0, Input::Plan(vec![Milliamps(16_000)]));
         assert!(matches!(sent[..], [Effect::Send { .. }]), "{sent:?}");
         one
@@ -167,7 +176,8 @@ fn a_doubt_ends_with_the_last_open_grant() {
 }
 
 fn measured(current: i64, taken_at_s: i64) -> EvseInput {
-    EvseInput::Measured { current: Milliamps(current), taken_at: Timestamp::from_millis(taken_at_s * 1_000) }
+    let (current, taken_at) = (Milliamps(current), Timestamp::from_millis(taken_at_s * 1_000));
+    EvseInput::Measured { least: current, most: current, taken_at }
 }
 
 const fn is_alarm(effect: &Effect) -> bool {
@@ -212,6 +222,86 @@ fn low_samples_from_before_the_limit_end_no_guard() {
     prompt.evse(65, measured(7_000, 63));
     prompt.evse(70, measured(7_000, 69));
     assert_eq!(prompt.ceiling(), Milliamps(8_000));
+}
+
+/// A sum that fits the limit on the mean can be above it on one line: it proves nothing of a limit, and blames nobody.
+#[test]
+fn a_sample_that_may_be_above_the_limit_ends_no_guard() {
+    let bounds = |least, most, taken_at_s: i64| EvseInput::Measured {
+        least: Milliamps(least),
+        most: Milliamps(most),
+        taken_at: Timestamp::from_millis(taken_at_s * 1_000),
+    };
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    one.evse(55, measured(16_000, 50));
+    one.hear(60, Input::Plan(vec![Milliamps(8_000)]));
+    one.evse(61, EvseInput::Accepted(GrantSeq(2)));
+    one.evse(65, bounds(5_333, 16_000, 63));
+    one.evse(70, bounds(5_333, 16_000, 69));
+    assert_eq!(one.ceiling(), Milliamps(16_000));
+    one.evse(80, bounds(2_600, 8_000, 75));
+    one.evse(90, bounds(2_600, 8_000, 85));
+    assert_eq!(one.ceiling(), Milliamps(8_000));
+}
+
+/// Some stations know no composite schedule: their fallback is installed again after a boot, and they get on.
+#[test]
+fn a_station_that_cannot_tell_its_fallback_is_given_it_again() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    let back = one.evse(60, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Booted });
+    assert_eq!(back, [Effect::ReadBack { slot: 0 }]);
+    let told = one.evse(61, EvseInput::CallFailed);
+    let install = Effect::InstallFallback { slot: 0, value: FALLBACK };
+    assert!(matches!(told[..], [Effect::Send { .. }]), "what it may draw is said first: {told:?}");
+    assert_eq!(one.evse(62, EvseInput::Accepted(GrantSeq(2))), [install]);
+    assert_eq!(one.evse(63, EvseInput::FallbackAccepted), []);
+    assert_eq!(one.hear(200, Input::Tick), [], "nobody asks again");
+    assert_eq!(one.ledger.accounts[0].fallback, Fallback::Confirmed(FALLBACK));
+}
+
+/// A station that neither tells its fallback nor takes it can draw what it likes.
+#[test]
+fn a_fallback_that_is_refused_after_a_boot_is_lost() {
+    let mut one = One::begun(site(1));
+    one.evse(50, EvseInput::Ended(transaction("1")));
+    let install = Effect::InstallFallback { slot: 0, value: FALLBACK };
+    one.evse(60, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Booted });
+    assert_eq!(one.evse(60, EvseInput::CallFailed), std::slice::from_ref(&install));
+    assert_eq!(one.evse(61, EvseInput::FallbackRejected), []);
+    assert_eq!(one.hear(100, Input::Tick), std::slice::from_ref(&install), "after a wait");
+    assert_eq!(one.ceiling(), FALLBACK);
+    let alarms = one.evse(101, EvseInput::FallbackRejected);
+    let wanted = [Alarm::FallbackLost { slot: 0 }, Alarm::Refusing { slot: 0 }];
+    assert_eq!(alarms, wanted.map(Effect::Alarm));
+    assert_eq!(one.ceiling(), Milliamps(32_000), "all it can draw counts");
+    assert_eq!(one.hear(300, Input::Tick), [install]);
+    one.evse(301, EvseInput::FallbackAccepted);
+    one.hear(341, Input::Tick);
+    assert_eq!(one.ceiling(), FALLBACK);
+}
+
+/// Plan and steering count steps from the same place, or the minimum that is planned is none.
+#[test]
+fn steps_are_counted_from_the_minimum() {
+    let granted = |target: i64| {
+        let outlet = Outlet {
+            conduct: Conduct::default(),
+            minimum: Milliamps(7_500),
+            step: Milliamps(1_000),
+            fallback: Milliamps::ZERO,
+        };
+        let mut one = One::begun(site_of(outlet, 1));
+        let sent = one.hear(0, Input::Plan(vec![Milliamps(target)]));
+        let limit = |effect: &Effect| match effect {
+            Effect::Send { grant, .. } => Some(grant.limit.0),
+            _ => None,
+        };
+        sent.iter().find_map(limit)
+    };
+    assert_eq!([7_500, 8_499, 31_500].map(granted), [Some(7_500), Some(7_500), Some(31_500)]);
+    assert_eq!([0, 7_499].map(granted), [None, None], "less charges no car");
 }
 
 /// Less than an ampere is not worth a message at once, and is not left idle for ever.

@@ -35,7 +35,7 @@ pub struct Standing {
     pub granted: Option<Milliamps>,
     /// The most it may have in force.
     pub ceiling: Milliamps,
-    /// What it drew last, per line.
+    /// What it drew last from its busiest line; spread evenly where only a sum was measured.
     pub drawn: Option<Milliamps>,
     /// It drew more than it was allowed: its rated current counts until somebody mended it.
     pub is_deaf: bool,
@@ -80,6 +80,7 @@ pub struct Strain {
     pub deaf: u32,
 }
 
+const NOTHING: [Milliamps; 3] = [Milliamps::ZERO; 3];
 /// So much of a limit is near it.
 pub const NEAR_PERCENT: i64 = 95;
 
@@ -125,7 +126,7 @@ impl AllocationState {
             reason: share.map(|share| share.reason.to_string()).unwrap_or_default().into(),
             granted: account.newest().map(|grant| grant.limit),
             ceiling: account.ceiling(),
-            drawn: car.filter(|car| car.sampled_at.is_some()).map(|car| car.drawn),
+            drawn: car.filter(|car| car.sampled_at.is_some()).and_then(|car| car.drawn_ma.into_iter().max()),
             is_deaf: account.deaf,
         })
     }
@@ -149,8 +150,8 @@ impl AllocationState {
         let rows = hard_rows(&self.tree, &self.supply, now);
         let ceilings = self.steering.ledger().ceilings();
         let drawn: Vec<_> =
-            self.cars.iter().map(|car| car.as_ref().map_or(Milliamps::ZERO, |car| car.drawn)).collect();
-        let usages = rows.usage(&ceilings).into_iter().zip(rows.usage(&drawn));
+            self.cars.iter().map(|car| car.as_ref().map_or(NOTHING, |car| car.drawn_ma)).collect();
+        let usages = rows.usage(&ceilings).into_iter().zip(rows.usage_by_line(&drawn));
         let mut standings: BTreeMap<&CircuitId, Vec<RowStanding>> = BTreeMap::new();
         for (promised, drawn) in usages {
             let Some(row) = rows.row(promised.row) else { continue };

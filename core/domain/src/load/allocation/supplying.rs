@@ -8,11 +8,11 @@ use crate::load::ledger::steering::input::Effect;
 use crate::load::plan::LoadPlan;
 use crate::load::settings::{CircuitSettings, SiteSettings};
 use crate::load::supply::{Battery, PeakTarget, QUARTER_S, Reading, SolarOnly};
-use crate::load::tree::Line;
+use crate::load::tree::{Connection, Line};
 use crate::time::Timestamp;
 use crate::unit::{Milliamps, WattHours, Watts};
 
-use super::{AllocationState, Car};
+use super::AllocationState;
 
 const HOUR_MS: i64 = 3_600_000;
 const HOURS_OF_A_DAY: usize = 24;
@@ -143,10 +143,14 @@ impl AllocationState {
                 (circuit.id.clone(), reserve_mw.div_euclid(1_000))
             })
             .collect();
-        let drawn = |car: &Option<Car>| car.as_ref().map_or(Milliamps::ZERO, |car| car.drawn);
         for (place, (evse, car)) in self.tree.evses().iter().zip(&self.cars).enumerate() {
-            let lines = i64::try_from(evse.power_lines(evse.lines.len())).unwrap_or(1);
-            let watts = drawn(car).0.saturating_mul(i64::from(evse.voltage_v)).saturating_mul(lines) / 1_000;
+            let Some(car) = car else { continue };
+            let lines = car.drawn_ma.iter().map(|line| line.0);
+            let current = match evse.connection {
+                Connection::Neutral => lines.fold(0_i64, i64::saturating_add),
+                Connection::LineToLine => lines.max().unwrap_or(0),
+            };
+            let watts = current.saturating_mul(i64::from(evse.voltage_v)) / 1_000;
             for circuit in self.tree.path(place).iter().filter_map(|place| self.tree.circuits().get(*place)) {
                 if let Some(sum) = powers.get_mut(&circuit.id) {
                     *sum = sum.saturating_add(watts);

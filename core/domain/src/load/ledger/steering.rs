@@ -55,7 +55,7 @@ pub struct Outlet {
     pub conduct: Conduct,
     /// The smallest current a car charges with there; a raise that does not reach it is not made.
     pub minimum: Milliamps,
-    /// Grants are whole multiples of it; at least 1.
+    /// Grants are the minimum and whole multiples of it above; at least 1.
     pub step: Milliamps,
     /// What it shall be allowed without a grant.
     pub fallback: Milliamps,

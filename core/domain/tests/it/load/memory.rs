@@ -16,6 +16,8 @@ fn learn(evse: &Evse, samples: &[(i64, [i64; 3])]) -> Memory {
                 at: Timestamp::from_millis(i64::try_from(number).unwrap() * 30_000),
                 offered_ma: Milliamps(*offered),
                 drawn_ma: drawn.map(Milliamps),
+                by_line: true,
+                most_ma: Milliamps(*drawn.iter().max().unwrap()),
             },
         );
     }
@@ -65,10 +67,15 @@ fn two_samples_within_thirty_seconds_are_one() {
     let evse = socket("A", "grid", &Line::ALL);
     let mut memory = Memory::default();
     for at in [0, 29_999] {
-        let drawn_ma = [Milliamps::ZERO; 3];
         memory.observe(
             &evse,
-            &Observation { at: Timestamp::from_millis(at), offered_ma: Milliamps(6_000), drawn_ma },
+            &Observation {
+                at: Timestamp::from_millis(at),
+                offered_ma: Milliamps(6_000),
+                drawn_ma: [Milliamps::ZERO; 3],
+                by_line: true,
+                most_ma: Milliamps::ZERO,
+            },
         );
     }
     assert!(!memory.is_quiet());

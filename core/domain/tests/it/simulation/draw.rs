@@ -13,6 +13,8 @@ pub(crate) const RATED: Milliamps = Milliamps(32_000);
 
 pub(crate) const MINIMUM: Milliamps = Milliamps(6_000);
 pub(crate) const STEP: Milliamps = Milliamps(1_000);
+/// Some need more than others, and no whole number of steps.
+const HIGHER_MINIMUM: Milliamps = Milliamps(7_500);
 const VOLTAGE_V: u32 = 230;
 
 /// Sockets on one line of one circuit.
@@ -70,7 +72,8 @@ pub(crate) fn tree(rng: &mut Rng, evses: usize, fallback: Milliamps) -> SiteTree
             [[Line::L1, Line::L2, Line::L3], [Line::L2, Line::L3, Line::L1], [Line::L3, Line::L1, Line::L2]];
         let lines = turned[slot % 3];
         let lines = if rng.u8(..4) == 0 { &lines[..1] } else { &lines[..] };
-        socket(slot, id(format!("panel-{}", slot % panels)), lines, fallback)
+        let socket = socket(slot, id(format!("panel-{}", slot % panels)), lines, fallback);
+        Evse { min_ma: if slot % 4 == 3 { HIGHER_MINIMUM } else { MINIMUM }, ..socket }
     };
     let evses = (0..evses).map(|slot| evse(slot, rng)).collect();
     SiteTree::new(circuits, evses).unwrap()

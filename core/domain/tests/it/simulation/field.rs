@@ -81,7 +81,8 @@ impl World {
         self.changed(slot);
         let station = &self.stations[slot];
         if let Some(transaction) = station.transaction.clone().filter(|_| station.connection.is_some()) {
-            let measured = EvseInput::Measured { current: station.draws(self.now), taken_at: self.instant() };
+            let drawn = station.draws(self.now);
+            let measured = EvseInput::Measured { least: drawn, most: drawn, taken_at: self.instant() };
             if self.faults.odd && self.rng.u32(..1_000) < LATE_PERMILLE {
                 self.count("late sample");
                 let arrives = self.now + self.rng.i64(1_000..LATE_MAX_MS);
@@ -179,7 +180,7 @@ impl World {
     pub(crate) fn outlets(&self) -> Vec<Outlet> {
         let outlet = |slot| Outlet {
             conduct: self.conduct(slot),
-            minimum: MINIMUM,
+            minimum: self.tree.evses()[slot].min_ma,
             step: STEP,
             fallback: match self.ledger.accounts[slot].fallback {
                 Fallback::Confirmed(value) => value,

@@ -11,6 +11,9 @@ use super::station::Order;
 use super::unguarded::Control;
 use super::world::{Event, World};
 
+/// Of eight stations the one at this place answers with an error when it is asked what it has installed.
+const CANNOT_TELL: usize = 5;
+
 /// One process that believes it owns the site.
 pub(crate) struct Owner {
     pub(crate) epoch: Epoch,
@@ -308,6 +311,7 @@ impl World {
             Order::Profile { seq, .. } => EvseInput::Rejected(*seq),
             Order::Clear => EvseInput::Cleared,
             Order::Fallback(_) => EvseInput::FallbackAccepted,
+            Order::ReadBack if self.faults.odd && slot % 8 == CANNOT_TELL => EvseInput::CallFailed,
             Order::ReadBack => EvseInput::ReadBack {
                 grant: station
                     .profile

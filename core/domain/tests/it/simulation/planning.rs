@@ -8,7 +8,7 @@ use ringmain_domain::load::plan;
 use ringmain_domain::load::supply::{CircuitSupply, Held, HeldWhy, Signal, Supply};
 use ringmain_domain::unit::Milliamps;
 
-use super::draw::{self, MINIMUM, STEP};
+use super::draw::{self, STEP};
 use super::unguarded::Control;
 use super::world::{Event, World};
 
@@ -131,7 +131,8 @@ impl World {
         let mut active: Vec<Slot> = (0..counted.len()).filter(charging).collect();
         while !active.is_empty() {
             active.retain(|slot| {
-                let more = if share[*slot] < MINIMUM { MINIMUM } else { share[*slot].plus(STEP) };
+                let least = self.tree.evses()[*slot].min_ma;
+                let more = if share[*slot] < least { least } else { share[*slot].plus(STEP) };
                 let rise = more.minus(counted[*slot]).max(Milliamps::ZERO).0;
                 let fits =
                     self.uses[*slot].iter().all(|(row, coefficient)| slack[*row] >= rise * coefficient);

@@ -123,7 +123,7 @@ impl Station {
                     self.profile = Some(Profile { limit, valid_to });
                 }
                 Some((_, Order::Clear)) => self.profile = None,
-                Some((_, Order::Fallback(value))) => self.fallback = value,
+                Some((_, Order::Fallback(value))) => (self.fallback, self.lost_unread) = (value, false),
                 Some((_, Order::ReadBack)) | None => {}
             }
         }

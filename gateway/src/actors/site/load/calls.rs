@@ -122,6 +122,9 @@ impl Managed {
                 let evse = evse(slot)?;
                 let meaning = |result: &CommandResult| match result.outcome {
                     CommandOutcome::Accepted => EvseInput::FallbackAccepted,
+                    CommandOutcome::Rejected | CommandOutcome::CallError | CommandOutcome::NotSupported => {
+                        EvseInput::FallbackRejected
+                    }
                     _ => EvseInput::CallFailed,
                 };
                 Some((slot, evse, Call::new(fallback(evse, value, now), None, meaning)))

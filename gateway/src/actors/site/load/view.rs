@@ -61,7 +61,7 @@ impl LoadAlarm {
         };
         let (kind, detail) = match alarm {
             Alarm::Deaf { slot, measured, ceiling } => {
-                ("deaf", format!("{} draws {measured} and was allowed {ceiling}", place(slot)))
+                ("deaf", format!("{} draws {measured} at least and was allowed {ceiling}", place(slot)))
             }
             Alarm::FallbackLost { slot } => ("fallback_lost", format!("{} lost its fallback", place(slot))),
             Alarm::Unreachable { slot, ceiling, decays_at } => {

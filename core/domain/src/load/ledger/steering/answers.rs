@@ -5,7 +5,7 @@ use crate::load::ledger::Slot;
 use crate::load::ledger::account::{Account, Fallback, Grant, GrantState, OPEN_MAX};
 use crate::load::ledger::steering::Pace;
 use crate::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput};
-use crate::load::ledger::steering::seat::{Call, Doubt, ENDED_MAX, Guard, Seat};
+use crate::load::ledger::steering::seat::{Call, Doubt, ENDED_MAX, Guard, Sample, Seat};
 use crate::time::Timestamp;
 use crate::unit::Milliamps;
 
@@ -44,10 +44,11 @@ impl Seat {
             }
             EvseInput::Cleared => self.on_cleared(now),
             EvseInput::FallbackAccepted => self.on_fallback_accepted(now),
-            EvseInput::CallFailed => self.on_call_failed(now, pace),
-            EvseInput::Measured { current, taken_at } => {
-                let taken_at = taken_at.min(now);
-                effects.extend(self.on_measured(slot, current, taken_at, account, pace));
+            EvseInput::FallbackRejected => effects.extend(self.on_fallback_rejected(now, slot, pace)),
+            EvseInput::CallFailed => effects.extend(self.on_other_failed(now, slot, pace)),
+            EvseInput::Measured { least, most, taken_at } => {
+                let sample = Sample { least, most, taken_at: taken_at.min(now) };
+                effects.extend(self.on_measured(slot, sample, account, pace));
             }
             EvseInput::Asked => self.on_asked(account),
             EvseInput::Mended => self.on_mended(),
@@ -100,7 +101,7 @@ impl Seat {
             Arrival::Reconnected => self.doubt = if open { Doubt::Unread } else { Doubt::None },
             Arrival::Booted => {
                 self.doubt = if open { Doubt::Unread } else { Doubt::None };
-                self.fallback_unread = true;
+                (self.fallback_unread, self.fallback_unsure) = (true, false);
                 // What it accepted and had not yet in force may be lost.
                 self.fallback_guard = None;
                 self.guards.clear();
@@ -181,8 +182,8 @@ impl Seat {
         };
         let older = |account: &Account| account.grants.iter().filter(|grant| grant.seq < seq).all(in_force);
         let settled = account.is_some_and(older);
-        let is_above = |(sample, taken_at): (Milliamps, Timestamp)| {
-            sample >= limit.plus(CLEARLY) && now.millis_since(taken_at) <= RECENT_MS
+        let is_above = |sample: Sample| {
+            sample.least >= limit.plus(CLEARLY) && now.millis_since(sample.taken_at) <= RECENT_MS
         };
         let was_above = settled && self.sample.is_some_and(is_above);
         let over_at = now.plus_millis(self.conduct.guard_ms);
@@ -215,8 +216,30 @@ impl Seat {
         // A station that cannot tell what it has is told again instead.
         if self.call.take() == Some(Call::ReadBack) {
             self.doubt = if self.doubt == Doubt::Unread { Doubt::Unissued } else { self.doubt };
-            self.retry_at = if self.fallback_unread { self.retry_at } else { None };
+            self.fallback_unsure |= std::mem::take(&mut self.fallback_unread);
+            self.retry_at = None;
         }
+    }
+
+    fn on_fallback_rejected(&mut self, now: Timestamp, slot: Slot, pace: &Pace) -> Vec<Effect> {
+        if !matches!(self.call, Some(Call::Fallback(_))) {
+            return Vec::new();
+        }
+        let mut alarms = Vec::from_iter(self.on_other_failed(now, slot, pace));
+        if self.failures == REFUSALS_TOLD {
+            alarms.push(Effect::Alarm(Alarm::Refusing { slot }));
+        }
+        alarms
+    }
+
+    /// What can neither be read nor installed after a boot may be lost: the rated current counts until it is accepted.
+    fn on_other_failed(&mut self, now: Timestamp, slot: Slot, pace: &Pace) -> Option<Effect> {
+        self.on_call_failed(now, pace);
+        if !self.fallback_unsure || self.failures < REFUSALS_TOLD {
+            return None;
+        }
+        (self.fallback_unsure, self.fallback_lost) = (false, true);
+        Some(Effect::Alarm(Alarm::FallbackLost { slot }))
     }
 
     fn on_read_back(
@@ -272,7 +295,7 @@ impl Seat {
             self.call = None;
             self.failures = 0;
             self.retry_at = None;
-            self.fallback_lost = false;
+            (self.fallback_lost, self.fallback_unsure) = (false, false);
             self.fallback_guard = Some((value, now.plus_millis(self.conduct.guard_ms)));
         }
     }
@@ -281,18 +304,18 @@ impl Seat {
     fn on_measured(
         &mut self,
         slot: Slot,
-        current: Milliamps,
-        taken_at: Timestamp,
+        sample: Sample,
         account: Option<&Account>,
         pace: &Pace,
     ) -> Option<Effect> {
-        if self.sample.is_some_and(|(_, last)| taken_at <= last) {
+        let Sample { least, most, taken_at } = sample;
+        if self.sample.is_some_and(|last| taken_at <= last.taken_at) {
             return None;
         }
-        self.sample = Some((current, taken_at));
+        self.sample = Some(sample);
         for guard in self.guards.iter_mut().filter(|guard| guard.from < taken_at && taken_at < guard.over_at)
         {
-            guard.low_samples = if current <= guard.limit { guard.low_samples.saturating_add(1) } else { 0 };
+            guard.low_samples = if most <= guard.limit { guard.low_samples.saturating_add(1) } else { 0 };
             if pace.early_close && guard.was_above && guard.low_samples >= 2 {
                 guard.over_at = taken_at;
             }
@@ -302,12 +325,12 @@ impl Seat {
         }
         let ceiling = account?.ceiling();
         let tolerated = ceiling.plus(Milliamps(ceiling.0 / 20).max(CLEARLY));
-        self.over_samples = if current > tolerated { self.over_samples.saturating_add(1) } else { 0 };
+        self.over_samples = if least > tolerated { self.over_samples.saturating_add(1) } else { 0 };
         let news = self.over_samples >= 2 && self.deaf != Some(true) && !account?.deaf;
         if news {
             self.deaf = Some(true);
         }
-        news.then_some(Effect::Alarm(Alarm::Deaf { slot, measured: current, ceiling }))
+        news.then_some(Effect::Alarm(Alarm::Deaf { slot, measured: least, ceiling }))
     }
 
     fn on_asked(&mut self, account: Option<&Account>) {

@@ -83,12 +83,16 @@ pub enum EvseInput {
     Cleared,
     /// The station accepted its fallback.
     FallbackAccepted,
-    /// A call other than a grant was refused or timed out.
+    /// The station refused its fallback, or answered with an error.
+    FallbackRejected,
+    /// A call other than a grant timed out or came to nothing else.
     CallFailed,
-    /// A meter sample.
+    /// A meter sample: what it proves of the current on the busiest line.
     Measured {
-        /// The highest current on any of its lines.
-        current: Milliamps,
+        /// It was so much at least: what a station is blamed for.
+        least: Milliamps,
+        /// It was so much at most: what shows that a limit is in force.
+        most: Milliamps,
         /// When it was taken, on our clock: a sample that was on its way for long proves nothing of what was granted meanwhile.
         taken_at: Timestamp,
     },
@@ -158,12 +162,12 @@ pub enum Alarm {
     Deaf {
         /// Which EVSE.
         slot: Slot,
-        /// What it drew.
+        /// What it drew at least.
         measured: Milliamps,
         /// What it may have in force.
         ceiling: Milliamps,
     },
-    /// After a boot the fallback is not what it should be (G8).
+    /// After a boot the fallback is not what it should be, or can neither be read nor installed (G8).
     FallbackLost {
         /// Which EVSE.
         slot: Slot,
@@ -177,7 +181,7 @@ pub enum Alarm {
         /// When that decays by itself; none when only its word counts.
         decays_at: Option<Timestamp>,
     },
-    /// The station refused grants three times in a row.
+    /// The station refused grants or its fallback three times in a row.
     Refusing {
         /// Which EVSE.
         slot: Slot,

@@ -34,6 +34,14 @@ pub(super) struct Guard {
     pub(super) low_samples: u8,
 }
 
+/// What a meter proved of the current on the busiest line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) least: Milliamps,
+    pub(super) most: Milliamps,
+    pub(super) taken_at: Timestamp,
+}
+
 /// What has to happen before anything may be raised here (G8, G10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
@@ -61,6 +69,8 @@ pub(super) struct Seat {
     pub(super) doubt: Doubt,
     /// The fallback is to be compared after a boot.
     pub(super) fallback_unread: bool,
+    /// It could not be compared: it is installed again, and that is the answer.
+    pub(super) fallback_unsure: bool,
     pub(super) call: Option<Call>,
     /// A transaction of the store is under way for this EVSE.
     pub(super) writing: bool,
@@ -75,8 +85,8 @@ pub(super) struct Seat {
     pub(super) raised_at: Option<Timestamp>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) failures: u8,
-    /// The last one of this car on this connection, and when it was taken.
-    pub(super) sample: Option<(Milliamps, Timestamp)>,
+    /// The last one of this car on this connection.
+    pub(super) sample: Option<Sample>,
     /// When the ceiling fell last, as far as this owner saw it: a sample from before is not held against the station.
     pub(super) fell_at: Option<Timestamp>,
     pub(super) over_samples: u8,
@@ -101,6 +111,7 @@ impl Seat {
             silent_since: None,
             doubt: Doubt::None,
             fallback_unread: false,
+            fallback_unsure: false,
             call: None,
             writing: false,
             guards: Vec::new(),
@@ -149,8 +160,12 @@ impl Seat {
         self.in_steps(target)
     }
 
+    /// The minimum and whole steps above it, as the plan counts them: another grid would take its minimum from an EVSE. What is below the
+    /// minimum charges no car, so it is counted from nothing.
     pub(super) const fn in_steps(&self, current: Milliamps) -> Milliamps {
-        Milliamps(current.0 - current.0 % self.step.0)
+        let above = current.minus(self.minimum).0;
+        let over = if above < 0 { current.0 % self.step.0 } else { above % self.step.0 };
+        current.minus(Milliamps(over))
     }
 
     /// What the store is to be told next, or what the station is to be asked next. One of each at a time.
@@ -279,7 +294,8 @@ impl Seat {
             self.call = Some(Call::ReadBack);
             return Some(Effect::ReadBack { slot });
         }
-        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !self.fallback_lost;
+        let in_doubt = self.fallback_lost || self.fallback_unsure;
+        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !in_doubt;
         if !confirmed && self.fallback_guard.is_none() {
             return self.install_fallback(now, slot, account, pace);
         }
