@@ -63,7 +63,7 @@ pub enum Ruling {
     },
 }
 
-/// What an approval is about: whatever changes it later was not looked at.
+/// What an approval is about: whatever changes it later was not looked at. Which hours of the stay the energy flowed in is no part of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Seen {
     /// When the session began.
@@ -73,10 +73,13 @@ pub struct Seen {
     /// Energy delivered.
     pub energy: WattHours,
     /// Milliseconds in which energy flowed.
-    pub charging_ms: i64,
+    #[serde(default)]
+    pub charging_ms: Option<i64>,
     /// Milliseconds in which none did.
-    pub parked_ms: i64,
+    #[serde(default)]
+    pub parked_ms: Option<i64>,
     /// Who pays: the token as it is looked up.
+    #[serde(default)]
     pub holder: Option<TokenUid>,
     /// What made it wait for a person.
     pub doubts: Vec<SessionFlag>,
@@ -93,8 +96,8 @@ impl Seen {
             started_at: session.started_at,
             ended_at: session.ended_at,
             energy: session.energy,
-            charging_ms: session.charging_ms,
-            parked_ms: session.parked_ms,
+            charging_ms: Some(session.charging_ms),
+            parked_ms: Some(session.parked_ms),
             holder: session.token.as_ref().map(IdToken::lookup_uid),
             doubts,
         }

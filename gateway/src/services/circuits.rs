@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ringmain_domain::id::{LocationId, StationId};
 use ringmain_domain::load::tree::fault::TreeError;
-use ringmain_domain::load::tree::{Circuit, Evse, SiteTree};
+use ringmain_domain::load::tree::{Circuit, Evse, Firmness, SiteTree};
 use ringmain_store::circuits::StoredTree;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use ringmain_store::stations::StationFilter;
@@ -47,6 +47,15 @@ pub async fn put(
     });
     Refusal::unless_sound(strangers.take(TreeError::MAX_FAULTS).collect())?;
     let tree = SiteTree::new(circuits, evses).map_err(in_flaws)?;
+    // Trees that are kept already stay readable, so this is asked here.
+    let is_soft_root = |circuit: &&Circuit| circuit.parent.is_none() && circuit.firmness == Firmness::Soft;
+    if let Some(root) = tree.circuits().iter().find(is_soft_root) {
+        let detail = format!(
+            "circuit {} is the grid connection: its limit must be hard, or nothing would hold",
+            root.id
+        );
+        return Err(Refusal::flaw("/circuits", detail));
+    }
     let stored = StoredTree { tree, updated_at: clock::now() };
     if !house.store.put_site_tree(&caller.tenant, id, &stored.tree, stored.updated_at).await? {
         return Err(Refusal::absent("location", id));

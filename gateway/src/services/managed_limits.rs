@@ -5,6 +5,7 @@ use ringmain_domain::id::{LocationId, StationId, TenantId};
 use serde_json::Value;
 
 use super::refusal::Refusal;
+use crate::actors::site::load::OWN_IDS;
 use crate::house::House;
 
 /// Refuses a command about charging profiles to a station with EVSEs in the tree of its location. A most for the whole station stays the
@@ -32,8 +33,14 @@ pub(super) async fn check(
 
 fn moves_limits(command: &StationCommand) -> bool {
     match command {
-        StationCommand::SetChargingProfile { profile, .. } => profile.purpose != ProfilePurpose::StationMax,
-        StationCommand::ClearChargingProfile { purpose, .. } => *purpose != Some(ProfilePurpose::StationMax),
+        // A profile takes the place of one with its number, whatever that is for.
+        StationCommand::SetChargingProfile { profile, .. } => {
+            profile.purpose != ProfilePurpose::StationMax || profile.profile_id >= OWN_IDS
+        }
+        // The number goes before all else that is named.
+        StationCommand::ClearChargingProfile { profile_id, purpose, .. } => {
+            profile_id.is_some() || *purpose != Some(ProfilePurpose::StationMax)
+        }
         StationCommand::UpdateDynamicSchedule { .. } => true,
         StationCommand::Raw { action, payload } => {
             let has_profile = || {
@@ -52,6 +59,10 @@ fn moves_limits(command: &StationCommand) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ringmain_domain::command::{ChargingProfile, LimitUnit, ProfileKind};
+    use ringmain_domain::id::EvseId;
+    use ringmain_domain::time::Timestamp;
+
     use super::*;
 
     #[test]
@@ -59,6 +70,21 @@ mod tests {
         let raw = |action: &str, payload: &str| StationCommand::Raw {
             action: action.into(),
             payload: payload.into(),
+        };
+        let most = |profile_id| StationCommand::SetChargingProfile {
+            evse_id: EvseId(0),
+            profile: ChargingProfile {
+                profile_id,
+                stack_level: 0,
+                purpose: ProfilePurpose::StationMax,
+                kind: ProfileKind::Absolute,
+                transaction_id: None,
+                valid_to: None,
+                starts_at: Timestamp::default(),
+                duration_s: None,
+                unit: LimitUnit::Watts,
+                periods: Vec::new(),
+            },
         };
         let clear = |profile_id, purpose| StationCommand::ClearChargingProfile {
             profile_id,
@@ -71,12 +97,15 @@ mod tests {
             (clear(Some(7), None), true),
             (clear(None, Some(ProfilePurpose::Transaction)), true),
             (clear(None, Some(ProfilePurpose::StationMax)), false),
+            (clear(Some(OWN_IDS + 1), Some(ProfilePurpose::StationMax)), true),
+            (most(7), false),
+            (most(OWN_IDS + 1), true),
             (raw("SetChargingProfile", "{}"), true),
             (raw("ClearChargingProfile", "{}"), true),
             (raw("UpdateDynamicSchedule", "{}"), true),
             (raw("RequestStartTransaction", r#"{"chargingProfile":{}}"#), true),
             (raw("RemoteStartTransaction", r#"{"\u0063hargingProfile":{}}"#), true),
-            (raw("RemoteStartTransaction", r#"{"idTag":"A1"}"#), false),
+            (raw("RemoteStartTransaction", "{}"), false),
             (raw("GetCompositeSchedule", "{}"), false),
             (StationCommand::GetLocalListVersion, false),
         ] {

@@ -76,16 +76,16 @@ fn evenly(evse: &Evse, current: Bounds) -> Drawn {
 fn single(evse: &Evse, flow: &Flow) -> Option<Bounds> {
     let told = flow.current_ma;
     let most = told.phases.into_iter().flatten().chain(told.whole).max();
-    let by_power = || Some(currents(power_of(flow)?, volts(evse, flow), 1, WHOLE_PERMILLE));
-    most.map(Bounds::exact).or_else(by_power)
+    let by_power = power_of(flow).map(|watts| currents(watts, volts(evse, flow), 1, WHOLE_PERMILLE));
+    most.filter(|current| is_measured(*current, by_power)).map(Bounds::exact).or(by_power)
 }
 
 fn by_phase(evse: &Evse, flow: &Flow) -> Option<Drawn> {
     let any = volts(evse, flow);
     let phase = |current: Option<i64>, power: Option<i64>, mv: Option<i64>| {
         let volts = mv.filter(|mv| is_plausible(evse, *mv)).map_or(any, Volts::exact);
-        let by_power = || power.map(|watts| currents(watts, volts, 1, WHOLE_PERMILLE));
-        current.map(Bounds::exact).or_else(by_power)
+        let by_power = power.map(|watts| currents(watts, volts, 1, WHOLE_PERMILLE));
+        current.filter(|current| is_measured(*current, by_power)).map(Bounds::exact).or(by_power)
     };
     let Flow { current_ma, power_w, voltage_mv, .. } = flow;
     let told = current_ma.phases.into_iter().zip(power_w.phases).zip(voltage_mv.phases);
@@ -147,6 +147,8 @@ fn by_sum(evse: &Evse, flow: &Flow, lines: i64) -> Option<Drawn> {
     };
     let (power, current) = (flow.power_w.whole.map(spread), flow.current_ma.whole.map(shared));
     let both = match (power, current) {
+        // No car takes that: one of them is not measured, and a power is never made up.
+        (Some(a), Some(b)) if a.least > b.most => a,
         (Some(a), Some(b)) => {
             Bounds { least: a.least.max(b.least), likely: a.likely, most: a.most.min(b.most) }
         }
@@ -159,6 +161,11 @@ fn by_sum(evse: &Evse, flow: &Flow, lines: i64) -> Option<Drawn> {
 fn power_of(flow: &Flow) -> Option<i64> {
     let Phased { phases, whole } = flow.power_w;
     whole.or_else(|| phases.into_iter().flatten().reduce(i64::saturating_add))
+}
+
+/// A zero beside a power is told for what is not measured.
+fn is_measured(current: i64, by_power: Option<Bounds>) -> bool {
+    current > 0 || by_power.is_none_or(|power| power.least == 0)
 }
 
 fn nominal_mv(evse: &Evse) -> i64 {

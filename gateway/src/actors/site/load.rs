@@ -42,6 +42,8 @@ pub mod view;
 
 use view::LoadAlarm;
 
+/// Numbers of charging profiles from here on are ours.
+pub const OWN_IDS: i32 = 10_000_000;
 /// When something the store could not do is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// What is heard before the ledger is there is kept, so much of it.

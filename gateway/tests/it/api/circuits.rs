@@ -37,6 +37,12 @@ async fn rig() -> Rig {
 async fn a_tree_is_kept_as_it_was_drawn_replaced_and_removed() {
     let rig = rig().await;
     rig.get(PATH).await.assert_problem(404, "not-found");
+    let mut wished = circuit("grid", None, 63);
+    wished["firmness"] = json!("soft");
+    let tree = json!({"circuits": [wished], "evses": []});
+    let refused = rig.send("PUT", PATH, Some(tree)).await;
+    refused.assert_problem(422, "invalid");
+    assert_eq!(refused.pointers(), ["/circuits"]);
     rig.send("DELETE", PATH, None).await.assert_problem(404, "not-found");
     let mut cabinet = evse("CS-2", "panel", 0);
     cabinet["dc_efficiency_permille"] = json!(950);

@@ -69,9 +69,6 @@ fn roots(circuits: &[Circuit], faults: &mut Vec<TreeFault>) {
     faults.extend(
         without_parent.map(|other| TreeFault::TwoRoots { first: root.id.clone(), second: other.id.clone() }),
     );
-    if root.firmness == Firmness::Soft {
-        faults.push(TreeFault::SoftRoot { circuit: root.id.clone() });
-    }
     if root.phasors.is_empty() {
         let open = root.limits().position(|limit| limit.line_ma.is_none() && limit.power_w.is_none());
         faults.extend(

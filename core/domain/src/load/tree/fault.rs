@@ -27,14 +27,6 @@ pub enum TreeFault {
         /// Is it a later limit that is missing?
         later: bool,
     },
-    /// The grid connection is only wished for.
-    #[error(
-        "circuit {circuit} is the grid connection: its limit must be hard, or nothing would hold at the site"
-    )]
-    SoftRoot {
-        /// The grid connection.
-        circuit: CircuitId,
-    },
     /// Two circuits have the same id.
     #[error("circuit {circuit} is there twice")]
     DuplicateCircuit {

@@ -34,6 +34,26 @@ fn three() -> Evse {
 }
 
 #[test]
+fn a_zero_for_what_is_not_measured_is_not_believed_beside_a_power() {
+    let one = socket("A", "grid", &[Line::L1]);
+    let volts = phases([230_000; 3]);
+    // 22 kW, and no current in whatever way it is told: the power alone counts, on one line or on all.
+    for zero in [whole(0), phases([0; 3])] {
+        let told = drawn(&three(), &flow(zero, whole(22_080), volts)).unwrap();
+        assert_eq!((told.least, told.most), (Milliamps(32_000), Milliamps(96_000)), "{zero:?}");
+    }
+    let by_phase = drawn(&three(), &flow(phases([0; 3]), phases([7_360; 3]), volts)).unwrap();
+    assert!(by_phase.most >= Milliamps(32_000), "{by_phase:?}");
+    for zero in [whole(0), Phased { phases: [Some(0), None, None], whole: None }] {
+        let told = drawn(&one, &flow(zero, whole(3_680), whole(230_000))).unwrap();
+        assert_eq!((told.least, told.most), (Milliamps(16_000), Milliamps(16_000)), "{zero:?}");
+    }
+    // Nothing drawn is nothing drawn.
+    let idle = drawn(&three(), &flow(whole(0), whole(0), volts)).unwrap();
+    assert_eq!(idle.most, Milliamps(0));
+}
+
+#[test]
 fn measured_currents_are_those_of_the_lines_the_evse_is_wired_to() {
     let turned = socket("A", "grid", &[Line::L2, Line::L3, Line::L1]);
     let told = flow(phases([32_000, 100, 0]), NO, NO);

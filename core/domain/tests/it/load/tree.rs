@@ -50,11 +50,6 @@ fn a_tree_that_is_none_is_refused_by_the_name_of_the_circuit() {
         refusal(vec![open], vec![]),
         "circuit grid is the grid connection and has neither a limit nor a phasor row"
     );
-    let soft = Circuit { firmness: Firmness::Soft, ..grid() };
-    assert_eq!(
-        refusal(vec![soft], vec![]),
-        "circuit grid is the grid connection: its limit must be hard, or nothing would hold at the site"
-    );
     let mut open_later = grid();
     open_later.changes = vec![LimitChange { from: Timestamp::from_millis(5), limit: Limit::default() }];
     assert!(refusal(vec![open_later], vec![]).ends_with("after one of its changes"));

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::super::Site;
 use super::dynamic::{Installed, Telling};
-use super::{Load, Managed};
+use super::{Load, Managed, OWN_IDS};
 use crate::actors::connection::Execute;
 use crate::actors::connection::fences::{Act, Passage};
 use crate::desk;
@@ -27,7 +27,7 @@ use crate::desk;
 /// How long a station may take to answer, in seconds.
 pub(super) const ANSWER_S: i64 = 30;
 /// Ids of our profiles: the EVSE's number is added. One of each kind at an EVSE, so that a new one takes the place of the one before.
-const FALLBACK_IDS: i32 = 10_000_000;
+const FALLBACK_IDS: i32 = OWN_IDS;
 const GRANT_IDS: i32 = 20_000_000;
 const FALLBACK_LEVEL: u32 = 0;
 const GRANT_LEVEL: u32 = 1;

@@ -219,6 +219,11 @@ impl Seat {
             self.fallback_unsure |= std::mem::take(&mut self.fallback_unread);
             self.retry_at = None;
         }
+        // What can neither be read nor installed after a boot may be lost, also where the grants between are refused: the rated current
+        // counts until it is accepted.
+        if self.fallback_unsure && self.failures >= REFUSALS_TOLD {
+            (self.fallback_unsure, self.fallback_lost) = (false, true);
+        }
     }
 
     fn on_fallback_rejected(&mut self, now: Timestamp, slot: Slot, pace: &Pace) -> Vec<Effect> {
@@ -232,14 +237,10 @@ impl Seat {
         alarms
     }
 
-    /// What can neither be read nor installed after a boot may be lost: the rated current counts until it is accepted.
     fn on_other_failed(&mut self, now: Timestamp, slot: Slot, pace: &Pace) -> Option<Effect> {
+        let was_lost = self.fallback_lost;
         self.on_call_failed(now, pace);
-        if !self.fallback_unsure || self.failures < REFUSALS_TOLD {
-            return None;
-        }
-        (self.fallback_unsure, self.fallback_lost) = (false, true);
-        Some(Effect::Alarm(Alarm::FallbackLost { slot }))
+        (self.fallback_lost && !was_lost).then_some(Effect::Alarm(Alarm::FallbackLost { slot }))
     }
 
     fn on_read_back(
