@@ -252,9 +252,9 @@ pub struct Folded {
     pub segments: Vec<Segment>,
     /// `None`: nothing is missing, or nobody waits for it any more.
     pub waits: Option<Waits>,
-    /// A person has ruled: no doubt of ours counts any more,
-    pub judged: bool,
-    /// of those that the person saw, where that is known.
+    /// A person has ruled: no doubt of ours counts any more that the person saw.
+    judged: bool,
+    /// The doubts that the person saw; `None`: all, as far as is known.
     seen: Option<Vec<SessionFlag>>,
     /// Nothing is billed at its place that a meter did not sign.
     needs_proof: bool,

@@ -2,7 +2,7 @@
 
 use ringmain_domain::command::{ProfilePurpose, StationCommand};
 use ringmain_domain::id::{LocationId, StationId, TenantId};
-use serde_json::Value;
+use ringmain_ocpp::translate::profile::changes_profiles;
 
 use super::refusal::Refusal;
 use crate::actors::site::load::OWN_IDS;
@@ -42,17 +42,7 @@ fn moves_limits(command: &StationCommand) -> bool {
             profile_id.is_some() || *purpose != Some(ProfilePurpose::StationMax)
         }
         StationCommand::UpdateDynamicSchedule { .. } => true,
-        StationCommand::Raw { action, payload } => {
-            let has_profile = || {
-                let payload: Option<Value> = serde_json::from_str(payload).ok();
-                payload.is_some_and(|payload| payload.get("chargingProfile").is_some())
-            };
-            match &**action {
-                "SetChargingProfile" | "ClearChargingProfile" | "UpdateDynamicSchedule" => true,
-                "RemoteStartTransaction" | "RequestStartTransaction" => has_profile(),
-                _ => false,
-            }
-        }
+        StationCommand::Raw { action, payload } => changes_profiles(action, payload),
         _ => false,
     }
 }
@@ -101,11 +91,6 @@ mod tests {
             (most(7), false),
             (most(OWN_IDS + 1), true),
             (raw("SetChargingProfile", "{}"), true),
-            (raw("ClearChargingProfile", "{}"), true),
-            (raw("UpdateDynamicSchedule", "{}"), true),
-            (raw("RequestStartTransaction", r#"{"chargingProfile":{}}"#), true),
-            (raw("RemoteStartTransaction", r#"{"\u0063hargingProfile":{}}"#), true),
-            (raw("RemoteStartTransaction", "{}"), false),
             (raw("GetCompositeSchedule", "{}"), false),
             (StationCommand::GetLocalListVersion, false),
         ] {

@@ -46,18 +46,19 @@ fn evse(place: usize) -> Value {
         "lines": ["L1", "L2", "L3"], "min_ma": 6000, "max_ma": 32000, "step_ma": 100, "rated_ma": 32000, "fallback_ma": 0})
 }
 
-async fn node() -> Node {
+/// A node with a depot: so many stations with one EVSE each, below one circuit.
+async fn node(stations: usize, line_ma: i64) -> Node {
     let node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
     let api = node.api();
     api.furnish().await;
     let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
         "time_zone": "Europe/Berlin"});
     api.change("PUT", "/locations/depot", &place).await;
-    for place in 0..STATIONS {
+    for place in 0..stations {
         api.register_with(&identity(place), json!({"location_id": "depot"})).await;
     }
-    let evses: Vec<_> = (0..STATIONS).map(evse).collect();
-    let grid = json!({"id": "grid", "limit": {"line_ma": [LINE_MA, LINE_MA, LINE_MA]}});
+    let evses: Vec<_> = (0..stations).map(evse).collect();
+    let grid = json!({"id": "grid", "limit": {"line_ma": [line_ma, line_ma, line_ma]}});
     api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": evses})).await;
     node
 }
@@ -74,7 +75,7 @@ async fn promised(node: &Node) -> Option<i64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_stations_share_200_kw_through_arrivals_cuts_outages_and_a_kill() {
-    let mut node = node().await;
+    let mut node = node(STATIONS, LINE_MA).await;
     node.expect_complaint("load");
     let identities: Vec<_> = (0..STATIONS).map(identity).collect();
     let field = Field::start(node.addresses.ws, &identities);

@@ -58,6 +58,20 @@ pub(super) fn limit(unit: LimitUnit, limit: i64) -> Decimal {
     }
 }
 
+/// Whether a raw request of any version changes the profiles that a station has. A remote start may bring one along.
+#[must_use]
+pub fn changes_profiles(action: &str, payload: &str) -> bool {
+    let has_profile = || {
+        let payload: Option<Value> = serde_json::from_str(payload).ok();
+        payload.is_some_and(|payload| payload.get("chargingProfile").is_some())
+    };
+    match action {
+        "SetChargingProfile" | "ClearChargingProfile" | "UpdateDynamicSchedule" => true,
+        "RemoteStartTransaction" | "RequestStartTransaction" => has_profile(),
+        _ => false,
+    }
+}
+
 /// The component and the variable of a station that takes updates of dynamic profiles (OCPP 2.1 part 2, SmartChargingCtrlr).
 pub(super) const DYNAMIC: (&str, &str) = ("SmartChargingCtrlr", "SupportsDynamicProfiles");
 
@@ -114,6 +128,21 @@ mod tests {
             r#"{"schedule":{"chargingRateUnit":"A","chargingSchedulePeriod":[{"startPeriod":0,"limit":"x"}]}}"#,
         ] {
             assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_raw_request_that_changes_profiles_is_known_by_what_it_brings() {
+        for (action, payload, changes) in [
+            ("SetChargingProfile", "{}", true),
+            ("ClearChargingProfile", "{}", true),
+            ("UpdateDynamicSchedule", "{}", true),
+            ("RequestStartTransaction", r#"{"chargingProfile":{}}"#, true),
+            ("RemoteStartTransaction", r#"{"\u0063hargingProfile":{}}"#, true),
+            ("RemoteStartTransaction", "{}", false),
+            ("GetCompositeSchedule", "{}", false),
+        ] {
+            assert_eq!(changes_profiles(action, payload), changes, "{action} {payload}");
         }
     }
 

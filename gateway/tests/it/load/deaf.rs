@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::evse;
+use super::node;
 use super::obedient::Obedient;
 use crate::rig::eventually;
-use crate::rig::node::Node;
-use crate::rig::stores::TestStore;
 
 /// 32 A on three lines.
 const ALL_W: u32 = 22_080;
@@ -15,17 +13,10 @@ const HALF_W: u32 = 11_040;
 
 #[tokio::test]
 async fn a_deaf_station_counts_with_all_it_can_draw_until_it_is_mended() {
-    let mut node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
+    // All that the EVSE can draw fits; the operator allows half of it.
+    let mut node = node(1, 63_000).await;
     node.expect_complaint("load");
     let api = node.api();
-    api.furnish().await;
-    let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
-        "time_zone": "Europe/Berlin"});
-    api.change("PUT", "/locations/depot", &place).await;
-    api.register_with("CS-00", json!({"location_id": "depot"})).await;
-    // All that the EVSE can draw fits; the operator allows half of it.
-    let grid = json!({"id": "grid", "limit": {"line_ma": [63_000, 63_000, 63_000]}});
-    api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": [evse(0)]})).await;
     let limit = json!({"source": "contract", "line_ma": [16_000, 16_000, 16_000]});
     api.change("PUT", "/locations/depot/circuits/grid/limits", &json!({"limits": [limit]})).await;
 

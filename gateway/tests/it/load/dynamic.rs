@@ -2,22 +2,13 @@
 
 use serde_json::json;
 
-use super::evse;
+use super::node;
 use super::obedient::Obedient;
-use crate::rig::node::Node;
-use crate::rig::stores::TestStore;
 
 #[tokio::test]
 async fn a_station_that_takes_updates_gets_a_new_limit_for_the_profile_it_has() {
-    let mut node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
+    let mut node = node(1, 63_000).await;
     let api = node.api();
-    api.furnish().await;
-    let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
-        "time_zone": "Europe/Berlin"});
-    api.change("PUT", "/locations/depot", &place).await;
-    api.register_with("CS-00", json!({"location_id": "depot"})).await;
-    let grid = json!({"id": "grid", "limit": {"line_ma": [63_000, 63_000, 63_000]}});
-    api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": [evse(0)]})).await;
 
     let mut station = Obedient::booted_as(&node, "CS-00", "ocpp2.1").await;
     station.start().await;

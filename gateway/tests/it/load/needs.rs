@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::evse;
+use super::node;
 use super::obedient::Obedient;
 use crate::rig::eventually;
 use crate::rig::node::Node;
@@ -16,15 +16,8 @@ fn needs(max: u32) -> Value {
 
 #[tokio::test]
 async fn a_car_that_says_what_it_needs_gets_a_profile_and_an_operators_word_goes_before() {
-    let mut node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
+    let mut node = node(1, 63_000).await;
     let api = node.api();
-    api.furnish().await;
-    let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
-        "time_zone": "Europe/Berlin"});
-    api.change("PUT", "/locations/depot", &place).await;
-    api.register_with("CS-00", json!({"location_id": "depot"})).await;
-    let grid = json!({"id": "grid", "limit": {"line_ma": [63_000, 63_000, 63_000]}});
-    api.change("PUT", "/locations/depot/circuits", &json!({"circuits": [grid], "evses": [evse(0)]})).await;
 
     let mut station = Obedient::booted(&node, "CS-00").await;
     station.start().await;
