@@ -44,6 +44,7 @@ pub struct Site {
     load: Load,
     /// Counts how often the load was started: answers to an earlier one are dropped.
     load_generation: u64,
+    is_reading_load: bool,
     missed: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
     managed: Arc<RwLock<BTreeSet<EvseKey>>>,
@@ -172,6 +173,7 @@ impl Site {
             parts,
             load: Load::Unmanaged,
             load_generation: 0,
+            is_reading_load: false,
             missed: mark,
             depth: in_mailbox,
             managed: told,

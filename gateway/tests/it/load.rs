@@ -20,6 +20,7 @@ mod field;
 mod mqtt;
 mod needs;
 mod obedient;
+mod redrawn;
 
 use field::{Field, Nudge};
 
@@ -48,7 +49,11 @@ fn evse(place: usize) -> Value {
 
 /// A node with a depot: so many stations with one EVSE each, below one circuit.
 async fn node(stations: usize, line_ma: i64) -> Node {
-    let node = Node::start_with(TestStore::sqlite(), &[("LOAD__GUARD_S", "1")]).await;
+    node_on(TestStore::sqlite(), stations, line_ma).await
+}
+
+async fn node_on(store: TestStore, stations: usize, line_ma: i64) -> Node {
+    let node = Node::start_with(store, &[("LOAD__GUARD_S", "1")]).await;
     let api = node.api();
     api.furnish().await;
     let place = json!({"name": "Depot", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",

@@ -102,15 +102,25 @@ struct Start {
 impl Site {
     /// Reads the tree and takes the site's ledger over, in the place of what there was.
     pub(super) fn start_load(&mut self, ctx: &mut Context<Self>) {
-        let Some(location) = self.state.id().location() else { return };
+        if self.state.id().location().is_none() {
+            return;
+        }
         self.load = Load::Starting(Vec::new());
         self.mark_managed(BTreeSet::new());
         self.load_generation += 1;
+        self.read_load(ctx);
+    }
+
+    /// One read at a time: two that overlap would each claim the ledger, and the one that is kept could be the one deposed.
+    fn read_load(&mut self, ctx: &mut Context<Self>) {
+        let Some(location) = self.state.id().location().filter(|_| !self.is_reading_load) else { return };
+        self.is_reading_load = true;
         let generation = self.load_generation;
-        let read = self.read_load(location);
+        let read = self.claimed_load(location);
         ctx.spawn(read.into_actor(self).map(move |read, site, ctx| {
+            site.is_reading_load = false;
             if site.load_generation != generation {
-                return;
+                return site.read_load(ctx);
             }
             match read {
                 Ok(Some(start)) => site.manage(start, ctx),
@@ -119,7 +129,7 @@ impl Site {
                     tracing::warn!(%error, site.id = %site.state.id(), "the load of a site cannot be managed yet");
                     ctx.run_later(AGAIN_AFTER, move |site, ctx| {
                         if site.load_generation == generation {
-                            site.start_load(ctx);
+                            site.read_load(ctx);
                         }
                     });
                 }
@@ -127,7 +137,7 @@ impl Site {
         }));
     }
 
-    fn read_load(
+    fn claimed_load(
         &self,
         location: LocationId,
     ) -> impl Future<Output = Result<Option<Start>, StoreError>> + use<> {

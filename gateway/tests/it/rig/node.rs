@@ -75,6 +75,11 @@ impl Node {
         self.store.hold(self.folder.path()).await
     }
 
+    /// From here on nobody writes to this table of its PostgreSQL.
+    pub(crate) async fn hold_table(&self, table: &str) -> Hold {
+        self.store.hold_table(table).await
+    }
+
     /// The node's store a second time, to read what is committed.
     pub(crate) async fn open_store(&self) -> Store {
         self.store.open(self.folder.path()).await

@@ -81,15 +81,18 @@ impl TestStore {
                 file.execute_batch("BEGIN IMMEDIATE").unwrap();
                 Hold::Sqlite(file)
             }
-            Self::Postgres(database) => {
-                let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
-                let connection = tokio::spawn(async move { drop(connection.await) });
-                // One table that every commit of facts writes: two could be taken in another order than the node takes them.
-                let lock = "BEGIN; LOCK TABLE events IN EXCLUSIVE MODE";
-                client.batch_execute(lock).await.unwrap();
-                Hold::Postgres { client, connection }
-            }
+            // One table that every commit of facts writes: two could be taken in another order than the node takes them.
+            Self::Postgres(_) => self.hold_table("events").await,
         }
+    }
+
+    /// From here on nobody writes to this table; only of PostgreSQL.
+    pub(crate) async fn hold_table(&self, table: &str) -> Hold {
+        let Self::Postgres(database) = self else { unreachable!("a file is held as a whole") };
+        let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        client.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE")).await.unwrap();
+        Hold::Postgres { client, connection }
     }
 
     /// The same store a second time, to read what is committed.
@@ -101,6 +104,18 @@ impl TestStore {
 // === impl Hold ===
 
 impl Hold {
+    /// Lets go: those who waited go on.
+    pub(crate) async fn end(self) {
+        match self {
+            Self::Sqlite(file) => file.execute_batch("ROLLBACK").unwrap(),
+            Self::Postgres { client, connection } => {
+                client.batch_execute("ROLLBACK").await.unwrap();
+                drop(client);
+                connection.await.unwrap();
+            }
+        }
+    }
+
     /// Lets go, once whoever waited is gone: what a dead node had under way is not committed after it.
     pub(crate) async fn release(self) {
         match self {
