@@ -34,6 +34,7 @@ use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
 pub mod certificates;
+mod leavers;
 pub mod listeners;
 mod local_lists;
 mod maintenance;
@@ -210,6 +211,7 @@ fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
         node.chores.start(station_tariffs::run(store, Arc::clone(desk), tenant, default, turns));
     }
     node.chores.start(settler::run(Arc::clone(node), Arc::clone(desk)));
+    node.chores.start(leavers::run(Arc::clone(node)));
 }
 
 /// A journal has a thread of its own: a batch that is long to prepare holds up no station.

@@ -9,6 +9,7 @@ use ringmain_domain::time::Timestamp;
 
 use crate::engine::Statement;
 use crate::engine::param::{Param, params};
+use crate::leavers::all_leave;
 use crate::locations::keep_beside;
 use crate::store::{Store, StoreError};
 
@@ -58,7 +59,7 @@ impl Store {
         self.engine().write(move |tx| Box::pin(keep_beside(tx, id, put))).await
     }
 
-    /// Removes a location's tree; `false`: there was none.
+    /// Removes a location's tree, which all its EVSEs leave (see [`Store::left_evses`]); `false`: there was none.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -68,7 +69,21 @@ impl Store {
         location: &LocationId,
     ) -> Result<bool, StoreError> {
         let sql = "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2 RETURNING location_id";
-        Ok(!self.engine().change(sql, params![tenant, location]).await?.is_empty())
+        let delete = Statement::once(sql, params![tenant, location]);
+        let leave = all_leave(tenant, location);
+        self.engine()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if tx.run(delete).await?.is_empty() {
+                        return Ok(false);
+                    }
+                    for statement in leave {
+                        tx.run(statement).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .await
     }
 
     /// The limits from outside that are kept for a location's circuits.

@@ -11,9 +11,12 @@ use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::{Change, Ledger, Verdict};
 use ringmain_domain::load::tree::{EvseKey, SiteTree};
+use ringmain_domain::unit::Milliamps;
 
+use crate::engine;
 use crate::engine::param::{Param, params};
 use crate::engine::{Statement, Texts, Tx};
+use crate::leavers::Standing;
 use crate::store::{Store, StoreError};
 
 /// A site as its ledger is asked for: its EVSEs in the order of its tree.
@@ -38,27 +41,38 @@ pub struct Transacted {
 
 static WRITE: Texts = Texts {
     one: "INSERT INTO site_accounts (tenant, location_id, station, evse, seq, document) VALUES ($1, $2, $3, $4, $5, $6) \
-          ON CONFLICT (tenant, location_id, station, evse) DO UPDATE SET seq = excluded.seq, document = excluded.document",
+          ON CONFLICT (tenant, location_id, station, evse) DO UPDATE SET seq = excluded.seq, document = excluded.document, \
+          standing = 'in_tree'",
     all: "INSERT INTO site_accounts (tenant, location_id, station, evse, seq, document) \
           SELECT k.tenant, k.location_id, k.station, k.evse, k.seq, k.document::jsonb \
           FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) \
           AS k(tenant, location_id, station, evse, seq, document) \
-          ON CONFLICT (tenant, location_id, station, evse) DO UPDATE SET seq = excluded.seq, document = excluded.document",
+          ON CONFLICT (tenant, location_id, station, evse) DO UPDATE SET seq = excluded.seq, document = excluded.document, \
+          standing = 'in_tree'",
 };
 
-static REMOVE: Texts = Texts {
-    one: "DELETE FROM site_accounts WHERE tenant = $1 AND location_id = $2 AND station = $3 AND evse = $4",
-    all: "DELETE FROM site_accounts a USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) \
+static LEAVE: Texts = Texts {
+    one: "UPDATE site_accounts SET standing = 'left' WHERE tenant = $1 AND location_id = $2 AND station = $3 AND evse = $4",
+    all: "UPDATE site_accounts a SET standing = 'left' FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) \
           AS k(tenant, location_id, station, evse) WHERE a.tenant = k.tenant AND a.location_id = k.location_id \
           AND a.station = k.station AND a.evse = k.evse",
 };
 
+/// What was given out for an EVSE anywhere: its connection remembers the highest, wherever it stood.
+static LAST: Texts = Texts {
+    one: "SELECT station, evse, max(seq) AS seq FROM site_accounts WHERE tenant = $1 AND station = $2 AND evse = $3 \
+          GROUP BY station, evse",
+    all: "SELECT a.station, a.evse, max(a.seq) AS seq FROM site_accounts a \
+          JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS k(tenant, station, evse) \
+          ON a.tenant = k.tenant AND a.station = k.station AND a.evse = k.evse GROUP BY a.station, a.evse",
+};
+
 impl Store {
     /// Takes a site over: a new owner, higher than every one before, with the accounts of the tree's EVSEs. What an EVSE had open stays; one that
-    /// is new counts with its rated current, one that the tree does not have any more goes.
+    /// is new counts with its rated current, one that the tree does not have any more has left it (see [`Store::left_evses`]).
     ///
     /// # Errors
-    /// As [`StoreError`] says.
+    /// [`StoreError::Conflict`] where the location has no tree any more; else as [`StoreError`] says.
     pub async fn claim_ledger(
         &self,
         tenant: &TenantId,
@@ -70,32 +84,8 @@ impl Store {
             location: location.clone(),
             evses: tree.evses().iter().map(|evse| evse.key.clone()).collect(),
         };
-        let rated: Vec<_> = tree.evses().iter().map(|evse| evse.rated_ma).collect();
-        self.engine()
-            .write(move |tx| {
-                Box::pin(async move {
-                    let lock = "INSERT INTO site_ledgers (tenant, location_id, owner_epoch) VALUES ($1, $2, 1) \
-                         ON CONFLICT (tenant, location_id) DO UPDATE SET owner_epoch = site_ledgers.owner_epoch + 1 \
-                         RETURNING owner_epoch";
-                    let rows = tx.run(Statement::once(lock, params![&of.tenant, &of.location])).await?;
-                    let row = rows.first().ok_or_else(|| StoreError::corrupt("an upsert gave no row"))?;
-                    let owner = Epoch(row.number("owner_epoch")?);
-                    let mut kept = accounts(tx, &of).await?;
-                    let take = |(key, rated): (&EvseKey, &_)| {
-                        let kept = kept.remove(key).unwrap_or_else(|| Account::new(*rated));
-                        Account { rated: *rated, ..kept }
-                    };
-                    let ledger =
-                        Ledger { owner, accounts: of.evses.iter().zip(&rated).map(take).collect() };
-                    let rows = of.evses.iter().zip(&ledger.accounts);
-                    let rows: Result<_, _> = rows.map(|(key, account)| row_of(&of, key, account)).collect();
-                    let gone = kept.keys().map(|key| params![&of.tenant, &of.location, &key.station, key.evse]);
-                    tx.run(Statement::each(&REMOVE, gone.collect())).await?;
-                    tx.run(Statement::each(&WRITE, rows?)).await?;
-                    Ok(ledger)
-                })
-            })
-            .await
+        let rated = tree.evses().iter().map(|evse| evse.rated_ma).collect();
+        self.engine().write(move |tx| Box::pin(claim(tx, of, rated))).await
     }
 
     /// The ledger as it is; an EVSE without an account is an error of whoever asks. `None`: nobody ever took the site over.
@@ -107,11 +97,8 @@ impl Store {
         self.engine()
             .write(move |tx| {
                 Box::pin(async move {
-                    let Some(owner) = lock(tx, &of).await? else { return Ok(None) };
-                    let mut kept = accounts(tx, &of).await?;
-                    let take = |key: &EvseKey| kept.remove(key).ok_or_else(|| missing(key));
-                    let accounts = of.evses.iter().map(take).collect::<Result<_, _>>()?;
-                    Ok(Some(Ledger { owner, accounts }))
+                    let Some(owner) = lock(tx, &of.tenant, &of.location).await? else { return Ok(None) };
+                    Ok(Some(Ledger { owner, accounts: present(tx, &of).await? }))
                 })
             })
             .await
@@ -150,20 +137,76 @@ impl Store {
 }
 
 /// Whose the site is; its row is locked until the transaction ends.
-async fn lock(tx: &mut Tx, of: &LedgerOf) -> Result<Option<Epoch>, StoreError> {
+pub(crate) async fn lock(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    location: &LocationId,
+) -> Result<Option<Epoch>, StoreError> {
     let sql = "UPDATE site_ledgers SET owner_epoch = owner_epoch WHERE tenant = $1 AND location_id = $2 RETURNING owner_epoch";
-    let rows = tx.run(Statement::once(sql, params![&of.tenant, &of.location])).await?;
+    let rows = tx.run(Statement::once(sql, params![tenant, location])).await?;
     rows.first().map(|row| row.number("owner_epoch").map(Epoch)).transpose()
 }
 
-async fn accounts(tx: &mut Tx, of: &LedgerOf) -> Result<BTreeMap<EvseKey, Account>, StoreError> {
-    let sql = "SELECT station, evse, document FROM site_accounts WHERE tenant = $1 AND location_id = $2";
+async fn claim(tx: &mut Tx, of: LedgerOf, rated: Vec<Milliamps>) -> Result<Ledger, StoreError> {
+    let lock = "INSERT INTO site_ledgers (tenant, location_id, owner_epoch) VALUES ($1, $2, 1) \
+         ON CONFLICT (tenant, location_id) DO UPDATE SET owner_epoch = site_ledgers.owner_epoch + 1 \
+         RETURNING owner_epoch";
+    let rows = tx.run(Statement::once(lock, params![&of.tenant, &of.location])).await?;
+    let row = rows.first().ok_or_else(|| StoreError::corrupt("an upsert gave no row"))?;
+    let owner = Epoch(row.number("owner_epoch")?);
+    let tree = "SELECT 1 AS one FROM site_trees WHERE tenant = $1 AND location_id = $2";
+    if tx.run(Statement::once(tree, params![&of.tenant, &of.location])).await?.is_empty() {
+        return Err(StoreError::conflict(format!("location {} has no tree any more", of.location)));
+    }
+    let mut kept = accounts(tx, &of).await?;
+    let others =
+        of.evses.iter().filter(|key| kept.get(*key).is_none_or(|(standing, _)| !standing.is_in_tree()));
+    let others = others.map(|key| params![&of.tenant, &key.station, key.evse]).collect();
+    let last: BTreeMap<EvseKey, GrantSeq> =
+        tx.run(Statement::each(&LAST, others)).await?.iter().map(last_of).collect::<Result<_, _>>()?;
+    let take = |(key, rated): (&EvseKey, &_)| {
+        let kept = kept.remove(key).map_or_else(|| Account::new(*rated), |(_, account)| account);
+        let returned = Account { rated: *rated, ..kept };
+        // What is still on its way for one that comes back or comes from another location is older than all that it gets here.
+        last.get(key).map_or(returned.clone(), |last| Account { seq: last.next(), ..returned })
+    };
+    let ledger = Ledger { owner, accounts: of.evses.iter().zip(&rated).map(take).collect() };
+    let rows = of.evses.iter().zip(&ledger.accounts);
+    let rows: Result<_, _> = rows.map(|(key, account)| row_of(&of, key, account)).collect();
+    let gone = kept.iter().filter(|(_, (standing, _))| standing.is_in_tree());
+    let gone = gone.map(|(key, _)| params![&of.tenant, &of.location, &key.station, key.evse]);
+    tx.run(Statement::each(&LEAVE, gone.collect())).await?;
+    tx.run(Statement::each(&WRITE, rows?)).await?;
+    Ok(ledger)
+}
+
+/// All accounts of a location, also of EVSEs that left its tree.
+async fn accounts(tx: &mut Tx, of: &LedgerOf) -> Result<BTreeMap<EvseKey, (Standing, Account)>, StoreError> {
+    let sql =
+        "SELECT station, evse, standing, document FROM site_accounts WHERE tenant = $1 AND location_id = $2";
     let rows = tx.run(Statement::once(sql, params![&of.tenant, &of.location])).await?;
-    let account = |row: &crate::engine::row::Row| {
+    let account = |row: &engine::row::Row| {
         let key = EvseKey { station: row.named("station")?, evse: EvseId(row.number("evse")?) };
-        Ok((key, row.json("document")?))
+        Ok((key, (Standing::parse(row.text("standing")?)?, row.json("document")?)))
     };
     rows.iter().map(account).collect()
+}
+
+/// The accounts of the tree's EVSEs, in its order.
+async fn present(tx: &mut Tx, of: &LedgerOf) -> Result<Vec<Account>, StoreError> {
+    let mut kept = accounts(tx, of).await?;
+    let take = |key: &EvseKey| match kept.remove(key) {
+        Some((standing, account)) if standing.is_in_tree() => Ok(account),
+        Some(_) | None => {
+            Err(StoreError::corrupt(format!("EVSE {} of station {} has no account", key.evse, key.station)))
+        }
+    };
+    of.evses.iter().map(take).collect()
+}
+
+fn last_of(row: &engine::row::Row) -> Result<(EvseKey, GrantSeq), StoreError> {
+    let key = EvseKey { station: row.named("station")?, evse: EvseId(row.number("evse")?) };
+    Ok((key, GrantSeq(row.number("seq")?)))
 }
 
 async fn transact(
@@ -173,12 +216,10 @@ async fn transact(
     rows: &[Row],
     changes: &[Change],
 ) -> Result<Vec<Transacted>, StoreError> {
-    let Some(current) = lock(tx, of).await? else {
+    let Some(current) = lock(tx, &of.tenant, &of.location).await? else {
         return Err(StoreError::conflict("nobody took the site over"));
     };
-    let mut kept = accounts(tx, of).await?;
-    let before = of.evses.iter().map(|key| kept.remove(key).ok_or_else(|| missing(key)));
-    let before = before.collect::<Result<Vec<_>, _>>()?;
+    let before = present(tx, of).await?;
     let mut ledger = Ledger { owner: current, accounts: before.clone() };
     let transacted = changes.iter().map(|change| {
         let verdict = ledger.transact(rows, owner, change);
@@ -196,8 +237,4 @@ fn row_of(of: &LedgerOf, key: &EvseKey, account: &Account) -> Result<Vec<Param>,
     let mut row = params![&of.tenant, &of.location, &key.station, key.evse, account.seq.0];
     row.push(Param::json(account)?);
     Ok(row)
-}
-
-fn missing(key: &EvseKey) -> StoreError {
-    StoreError::corrupt(format!("EVSE {} of station {} has no account", key.evse, key.station))
 }

@@ -20,6 +20,7 @@ pub mod circuits;
 pub mod commands;
 mod engine;
 pub mod idempotency;
+pub mod leavers;
 pub mod ledgers;
 pub mod local_lists;
 pub mod locations;

@@ -6,16 +6,15 @@ use ringmain_domain::location::Location;
 use crate::engine::param::{Param, params};
 use crate::engine::select::Select;
 use crate::engine::{Statement, Tx};
+use crate::leavers::all_leave;
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
-/// What goes with the location.
-const GONE_TOO: [&str; 6] = [
+/// What goes with the location. Its ledger stays: the stations that stood there may still have profiles of ours.
+const GONE_TOO: [&str; 4] = [
     "DELETE FROM location_access WHERE tenant = $1 AND location_id = $2",
     "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2",
     "DELETE FROM site_settings WHERE tenant = $1 AND location_id = $2",
-    "DELETE FROM site_ledgers WHERE tenant = $1 AND location_id = $2",
-    "DELETE FROM site_accounts WHERE tenant = $1 AND location_id = $2",
     "DELETE FROM site_signals WHERE tenant = $1 AND location_id = $2",
 ];
 
@@ -97,6 +96,6 @@ async fn delete(tx: &mut Tx, tenant: TenantId, id: LocationId) -> Result<bool, S
         return Ok(false);
     }
     let gone = GONE_TOO.iter().map(|sql| Statement::once(*sql, params![&tenant, &id]));
-    tx.run_all(gone.collect()).await?;
+    tx.run_all(gone.chain(all_leave(&tenant, &id)).collect()).await?;
     Ok(true)
 }

@@ -17,6 +17,7 @@ use crate::rig::stores::TestStore;
 mod deaf;
 mod dynamic;
 mod field;
+mod leavers;
 mod mqtt;
 mod needs;
 mod obedient;

@@ -24,6 +24,11 @@ pub enum Act {
         /// Its place among the EVSE's grants.
         seq: GrantSeq,
     },
+    /// Let something through that knows of all grants up to this one, unless a newer one went out.
+    Follow {
+        /// The last it knows of.
+        after: GrantSeq,
+    },
     /// Let nothing through any more up to this one.
     Raise {
         /// The last that is held back.
@@ -53,6 +58,7 @@ impl Fences {
         let fence = self.by_evse.entry(passage.evse).or_insert_with(new);
         match passage.act {
             Act::Pass { connection, seq } => fence.pass(connection, seq),
+            Act::Follow { after } => fence.follow(after),
             Act::Raise { through } => {
                 fence.raise(through);
                 true

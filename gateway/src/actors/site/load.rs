@@ -31,7 +31,7 @@ use ringmain_store::store::{Store, StoreError};
 use super::Site;
 use crate::clock;
 
-mod calls;
+pub mod calls;
 mod dynamic;
 mod gauges;
 pub mod history;

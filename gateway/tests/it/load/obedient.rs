@@ -1,5 +1,7 @@
-//! A station that accepts whatever it is told and keeps the limits of its transaction; what it draws is the test's business.
+//! A station that accepts whatever it is told, keeps its profiles and the limits of its transaction; what it draws is the test's business.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+use std::collections::BTreeSet;
 
 use ringmain_gateway::clock;
 use serde_json::{Value, json};
@@ -11,6 +13,8 @@ use crate::rig::station::Station;
 pub(super) struct Obedient {
     pub(super) station: Station,
     told: Vec<f64>,
+    /// The numbers of the profiles it has.
+    pub(super) profiles: BTreeSet<i64>,
     /// How the last limit was told: the kind of the profile, or the update as it came.
     pub(super) how: Value,
 }
@@ -24,7 +28,7 @@ impl Obedient {
     /// A booted station. One of 2.1 takes updates of dynamic profiles.
     pub(super) async fn booted_as(node: &Node, identity: &str, protocol: &'static str) -> Self {
         let station = Station::booted(&node.addresses, identity, protocol).await;
-        Self { station, told: Vec::new(), how: Value::Null }
+        Self { station, told: Vec::new(), profiles: BTreeSet::new(), how: Value::Null }
     }
 
     /// Its car begins to charge at EVSE 1, with the token `A1`.
@@ -68,9 +72,21 @@ impl Obedient {
         *self.told.last().unwrap()
     }
 
+    /// Obeys until it has exactly these profiles.
+    pub(super) async fn until_it_has(&mut self, profiles: &[i64]) {
+        while !self.profiles.iter().eq(profiles) {
+            let frame = self.station.frame().await;
+            self.obey(&frame).await;
+        }
+    }
+
     async fn obey(&mut self, frame: &Value) {
         assert_eq!(frame[0], 2, "{frame}");
         let profile = &frame[3]["chargingProfile"];
+        self.profiles.extend(profile["id"].as_i64());
+        if frame[2] == "ClearChargingProfile" {
+            assert!(self.profiles.remove(&frame[3]["chargingProfileId"].as_i64().unwrap()), "{frame}");
+        }
         if profile["chargingProfilePurpose"] == "TxProfile" {
             let limit = &profile["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"];
             self.told.push(limit.as_f64().unwrap());

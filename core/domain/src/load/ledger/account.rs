@@ -109,6 +109,18 @@ impl Account {
         self.grants.last()
     }
 
+    /// Of an EVSE that left its tree, while its station is told to clear our profiles: it may have all of them or none.
+    #[must_use]
+    pub fn unknown(self) -> Self {
+        Self { fallback: Fallback::Unconfirmed, opening: None, seq: self.seq.next(), ..self }
+    }
+
+    /// Of an EVSE whose station has none of our profiles any more: nothing but its sequence is left of what it was given.
+    #[must_use]
+    pub fn cleared(self) -> Self {
+        Self { fallback: Fallback::Unconfirmed, opening: None, grants: Vec::new(), ..self }
+    }
+
     pub(super) fn open(&mut self, proposal: &Proposal) -> Grant {
         self.seq = self.seq.next();
         let grant = Grant {

@@ -34,6 +34,15 @@ impl Fence {
         passes
     }
 
+    /// May something be sent that knows of all grants up to this one? Not after a newer one. If so, nothing up to it is sent any more.
+    pub fn follow(&mut self, seq: GrantSeq) -> bool {
+        let follows = seq >= self.last;
+        if follows {
+            self.last = seq;
+        }
+        follows
+    }
+
     /// Nothing up to this sequence is sent any more: asked for before the grants of a transaction that is over are closed (G6).
     pub fn raise(&mut self, seq: GrantSeq) {
         self.last = self.last.max(seq);
@@ -60,5 +69,15 @@ mod tests {
         fence.raise(GrantSeq(2));
         assert!(!fence.pass(Epoch(1), GrantSeq(5)));
         assert_eq!(fence.last(), GrantSeq(5));
+    }
+
+    #[test]
+    fn what_follows_a_grant_is_held_back_by_a_newer_one() {
+        let mut fence = Fence::reloaded(Epoch(1), GrantSeq(4));
+        assert!(fence.follow(GrantSeq(4)), "nothing newer was sent");
+        assert!(fence.follow(GrantSeq(6)));
+        assert!(!fence.pass(Epoch(1), GrantSeq(6)), "it follows that one");
+        assert!(fence.pass(Epoch(1), GrantSeq(7)));
+        assert!(!fence.follow(GrantSeq(6)), "a newer one was sent");
     }
 }

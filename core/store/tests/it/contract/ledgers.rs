@@ -3,17 +3,23 @@
 use ringmain_domain::id::{CircuitId, Epoch, EvseId, GrantSeq};
 use ringmain_domain::load::ledger::account::{Account, Fallback};
 use ringmain_domain::load::ledger::row::Row;
-use ringmain_domain::load::ledger::{Change, Proposal, Refusal, Verdict};
+use ringmain_domain::load::ledger::{Change, Ledger, Proposal, Refusal, Verdict};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Line, Output, SiteTree};
+use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
+use ringmain_store::leavers::Leaver;
 use ringmain_store::ledgers::LedgerOf;
-use ringmain_store::store::StoreError;
+use ringmain_store::store::{Store, StoreError};
 
 use crate::make::{location, location_id, station_id, tenant};
 use crate::rig::Rig;
 
 on_both_engines!(
-    a_ledger_is_taken_over_with_what_was_open_and_goes_with_its_location,
+    a_ledger_is_taken_over_with_what_was_open,
+    an_evse_that_left_is_cleared_once_and_comes_back_with_a_higher_sequence,
+    what_is_on_its_way_to_clear_an_evse_is_older_than_what_it_gets_when_it_comes_back,
+    an_evse_in_the_tree_of_another_location_is_not_cleared,
+    all_evses_leave_with_the_tree_and_with_the_location,
     changes_are_made_in_one_commit_and_an_old_owner_opens_nothing,
     two_who_ask_at_once_never_promise_too_much,
 );
@@ -69,11 +75,26 @@ fn confirmed(slot: usize) -> Change {
     Change::ConfirmFallback { slot, value: Milliamps::ZERO }
 }
 
-async fn a_ledger_is_taken_over_with_what_was_open_and_goes_with_its_location(rig: &Rig) {
+async fn drawn(store: &Store, place: &str, tree: &SiteTree) -> Ledger {
+    assert!(store.put_site_tree(&tenant(), &location_id(place), tree, Timestamp::default()).await.unwrap());
+    store.claim_ledger(&tenant(), &location_id(place), tree).await.unwrap()
+}
+
+fn leaver(place: &str, evse: u32) -> Leaver {
+    Leaver { evse: key(evse), location: location_id(place) }
+}
+
+async fn left(store: &Store) -> Vec<Leaver> {
+    store.left_evses(&tenant(), None, 10).await.unwrap()
+}
+
+async fn a_ledger_is_taken_over_with_what_was_open(rig: &Rig) {
     let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
     store.put_location(&location("depot")).await.unwrap();
     assert_eq!(store.ledger(&of(2)).await.unwrap(), None);
-    let first = store.claim_ledger(&tenant, &place, &tree(2)).await.unwrap();
+    let untreed = store.claim_ledger(&tenant, &place, &tree(2)).await;
+    assert!(matches!(untreed, Err(StoreError::Conflict { .. })), "the tree went while it was read");
+    let first = drawn(store, "depot", &tree(2)).await;
     assert_eq!((first.owner, &first.accounts[..]), (Epoch(1), &vec![Account::new(Milliamps(32_000)); 2][..]));
     let changes = vec![confirmed(0), confirmed(1), open(1, 0, 10_000)];
     let done = store.transact_ledger(&of(2), Epoch(1), rows(2), changes).await.unwrap();
@@ -82,24 +103,105 @@ async fn a_ledger_is_taken_over_with_what_was_open_and_goes_with_its_location(ri
     last.sort();
     assert_eq!(last, [(EvseId(1), GrantSeq(0)), (EvseId(2), GrantSeq(1))]);
     // The next owner finds it; an EVSE that was added counts with its rated current.
-    let second = store.claim_ledger(&tenant, &place, &tree(3)).await.unwrap();
+    let second = drawn(store, "depot", &tree(3)).await;
     assert_eq!(second.owner, Epoch(2));
     assert_eq!(second.accounts[1].newest().unwrap().limit, Milliamps(10_000));
     assert_eq!(second.accounts[2], Account::new(Milliamps(32_000)));
     assert_eq!(store.ledger(&of(3)).await.unwrap(), Some(second));
-    // One that the tree does not have any more goes.
-    let third = store.claim_ledger(&tenant, &place, &tree(1)).await.unwrap();
+    // One that the tree does not have any more is nobody's to change.
+    let third = drawn(store, "depot", &tree(1)).await;
     assert_eq!(third.accounts[0].fallback, Fallback::Confirmed(Milliamps::ZERO));
     assert!(matches!(store.ledger(&of(3)).await, Err(StoreError::Corrupt { .. })));
+    assert_eq!(left(store).await, [leaver("depot", 2), leaver("depot", 3)]);
+}
+
+async fn an_evse_that_left_is_cleared_once_and_comes_back_with_a_higher_sequence(rig: &Rig) {
+    let (store, tenant) = (&rig.store, tenant());
+    store.put_location(&location("depot")).await.unwrap();
+    drawn(store, "depot", &tree(2)).await;
+    let changes = vec![confirmed(0), confirmed(1), open(1, 0, 10_000), open(1, 1, 8_000)];
+    store.transact_ledger(&of(2), Epoch(1), rows(2), changes).await.unwrap();
+    drawn(store, "depot", &tree(1)).await;
+    let gone = leaver("depot", 2);
+    assert_eq!(left(store).await, std::slice::from_ref(&gone));
+    assert_eq!(store.left_evses(&tenant, Some(&gone), 10).await.unwrap(), []);
+    assert_eq!(store.left_evses(&tenant, Some(&leaver("depot", 1)), 10).await.unwrap().len(), 1);
+    assert_eq!(store.begin_clearing(&tenant, &gone).await.unwrap(), Some(GrantSeq(3)));
+    assert_eq!(store.begin_clearing(&tenant, &gone).await.unwrap(), Some(GrantSeq(4)), "tried again");
+    store.end_clearing(&tenant, &gone, GrantSeq(3)).await.unwrap();
+    assert_eq!(left(store).await.len(), 1, "the answer of the first try says nothing of the second");
+    store.end_clearing(&tenant, &gone, GrantSeq(4)).await.unwrap();
+    assert_eq!(left(store).await, []);
+    assert_eq!(store.begin_clearing(&tenant, &gone).await.unwrap(), None);
+    // Drawn without it once more, it stays cleared.
+    drawn(store, "depot", &tree(1)).await;
+    assert_eq!(left(store).await, []);
+    let back = drawn(store, "depot", &tree(2)).await.accounts[1].clone();
+    assert_eq!(back, Account { seq: GrantSeq(5), ..Account::new(Milliamps(32_000)) });
+}
+
+async fn what_is_on_its_way_to_clear_an_evse_is_older_than_what_it_gets_when_it_comes_back(rig: &Rig) {
+    let (store, tenant) = (&rig.store, tenant());
+    store.put_location(&location("depot")).await.unwrap();
+    drawn(store, "depot", &tree(2)).await;
+    store.transact_ledger(&of(2), Epoch(1), rows(2), vec![confirmed(0), confirmed(1)]).await.unwrap();
+    // It comes back before anybody cleared it: all that was promised stands.
+    drawn(store, "depot", &tree(1)).await;
+    let back = drawn(store, "depot", &tree(2)).await.accounts[1].clone();
+    assert_eq!(back.fallback, Fallback::Confirmed(Milliamps::ZERO));
+    // It comes back while its station is told: it may have its fallback or not.
+    drawn(store, "depot", &tree(1)).await;
+    let seq = store.begin_clearing(&tenant, &leaver("depot", 2)).await.unwrap().unwrap();
+    let back = drawn(store, "depot", &tree(2)).await.accounts[1].clone();
+    assert!(back.seq > seq, "{back:?} after {seq:?}");
+    assert_eq!(back.fallback, Fallback::Unconfirmed);
+    store.end_clearing(&tenant, &leaver("depot", 2), seq).await.unwrap();
+    assert_eq!(store.ledger(&of(2)).await.unwrap().unwrap().accounts[1], back, "it is in the tree");
+}
+
+async fn an_evse_in_the_tree_of_another_location_is_not_cleared(rig: &Rig) {
+    let (store, tenant) = (&rig.store, tenant());
+    for place in ["depot", "yard"] {
+        store.put_location(&location(place)).await.unwrap();
+    }
+    drawn(store, "depot", &tree(2)).await;
+    let changes = vec![confirmed(0), confirmed(1), open(0, 0, 8_000)];
+    store.transact_ledger(&of(2), Epoch(1), rows(2), changes).await.unwrap();
+    drawn(store, "depot", &tree(1)).await;
+    // The stations move: what they were sent before is older than what they get there.
+    let moved = drawn(store, "yard", &tree(2)).await;
+    assert_eq!(moved.accounts.iter().map(|account| account.seq.0).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(store.begin_clearing(&tenant, &leaver("depot", 2)).await.unwrap(), None);
+    assert_eq!(left(store).await, [], "what it had there took the place of what it had here");
+}
+
+async fn all_evses_leave_with_the_tree_and_with_the_location(rig: &Rig) {
+    let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
+    store.put_location(&location("depot")).await.unwrap();
+    drawn(store, "depot", &tree(2)).await;
+    let changes = vec![confirmed(0), confirmed(1), open(0, 0, 8_000)];
+    store.transact_ledger(&of(2), Epoch(1), rows(2), changes).await.unwrap();
+    assert!(store.delete_site_tree(&tenant, &place).await.unwrap());
+    assert!(!store.delete_site_tree(&tenant, &place).await.unwrap());
+    assert_eq!(left(store).await, [leaver("depot", 1), leaver("depot", 2)]);
+    let late = store.transact_ledger(&of(2), Epoch(1), rows(2), vec![open(0, 1, 1_000)]).await;
+    assert!(matches!(late, Err(StoreError::Corrupt { .. })), "{late:?}");
+    let again = drawn(store, "depot", &tree(2)).await;
+    assert_eq!((again.owner, left(store).await.len()), (Epoch(3), 0));
     assert!(store.delete_location(&tenant, &place).await.unwrap());
-    assert_eq!(store.ledger(&of(1)).await.unwrap(), None);
-    assert_eq!(store.last_grants(&tenant, &station_id("CS-1")).await.unwrap(), []);
+    assert_eq!(left(store).await.len(), 2);
+    let last = store.last_grants(&tenant, &station_id("CS-1")).await.unwrap();
+    assert_eq!(
+        last.iter().map(|(_, seq)| seq.0).max(),
+        Some(2),
+        "a connection still knows what it may have sent"
+    );
 }
 
 async fn changes_are_made_in_one_commit_and_an_old_owner_opens_nothing(rig: &Rig) {
     let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
     store.put_location(&location("depot")).await.unwrap();
-    store.claim_ledger(&tenant, &place, &tree(2)).await.unwrap();
+    drawn(store, "depot", &tree(2)).await;
     let changes = vec![confirmed(0), confirmed(1), open(0, 0, 15_000), open(1, 0, 6_000), open(1, 0, 5_000)];
     let done = store.transact_ledger(&of(2), Epoch(1), rows(2), changes).await.unwrap();
     let full = Refusal::Full { row: 0, free: Milliamps(5_000) };
@@ -113,9 +215,9 @@ async fn changes_are_made_in_one_commit_and_an_old_owner_opens_nothing(rig: &Rig
 }
 
 async fn two_who_ask_at_once_never_promise_too_much(rig: &Rig) {
-    let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
+    let store = &rig.store;
     store.put_location(&location("depot")).await.unwrap();
-    store.claim_ledger(&tenant, &place, &tree(8)).await.unwrap();
+    drawn(store, "depot", &tree(8)).await;
     let changes = (0..8).map(confirmed).collect();
     store.transact_ledger(&of(8), Epoch(1), rows(8), changes).await.unwrap();
     let of = of(8);

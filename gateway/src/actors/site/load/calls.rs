@@ -127,16 +127,11 @@ impl Managed {
                     }
                     _ => EvseInput::CallFailed,
                 };
-                Some((slot, evse, Call::new(fallback(evse, value, now), None, meaning)))
+                Some((slot, evse, Call::new(fallback(evse, value, now), self.following(slot, evse), meaning)))
             }
             Effect::Clear { slot, through } => {
                 let evse = evse(slot)?;
-                let command = StationCommand::ClearChargingProfile {
-                    profile_id: Some(profile_id(GRANT_IDS, evse.key.evse)),
-                    evse_id: None,
-                    purpose: None,
-                    stack_level: None,
-                };
+                let command = clear(profile_id(GRANT_IDS, evse.key.evse));
                 let passage = Some(Passage { evse: evse.key.evse, act: Act::Raise { through } });
                 Some((slot, evse, Call::new(command, passage, heard_of_clear)))
             }
@@ -146,6 +141,12 @@ impl Managed {
             }
             Effect::Write { .. } | Effect::Load | Effect::Alarm(_) => None,
         }
+    }
+
+    /// What follows all that the ledger has for an EVSE: not once its station was told to clear it, or another owner granted something.
+    fn following(&self, slot: Slot, evse: &Evse) -> Option<Passage> {
+        let account = self.state.steering().ledger().accounts.get(slot)?;
+        Some(Passage { evse: evse.key.evse, act: Act::Follow { after: account.seq } })
     }
 
     /// What a station has: without a transaction its composite schedule is its fallback. While one runs, the fallback cannot be told from
@@ -158,7 +159,8 @@ impl Managed {
         });
         let value = promised.unwrap_or(evse.fallback_ma);
         if self.state.has_car(slot) {
-            return Call::new(fallback(evse, value, now), None, move |result| match result.outcome {
+            let passage = self.following(slot, evse);
+            return Call::new(fallback(evse, value, now), passage, move |result| match result.outcome {
                 CommandOutcome::Accepted => EvseInput::ReadBack { grant: None, fallback: Some(value) },
                 _ => EvseInput::CallFailed,
             });
@@ -196,11 +198,28 @@ fn heard_of_grant(result: &CommandResult, seq: GrantSeq) -> EvseInput {
 }
 
 fn heard_of_clear(result: &CommandResult) -> EvseInput {
+    if is_cleared(result) { EvseInput::Cleared } else { EvseInput::CallFailed }
+}
+
+/// Has the station no such profile any more?
+pub fn is_cleared(result: &CommandResult) -> bool {
     match (result.outcome, result.detail.as_deref()) {
-        (CommandOutcome::Accepted, _) | (CommandOutcome::Rejected, Some(NOTHING_TO_CLEAR)) => {
-            EvseInput::Cleared
-        }
-        _ => EvseInput::CallFailed,
+        (CommandOutcome::Accepted, _) | (CommandOutcome::Rejected, Some(NOTHING_TO_CLEAR)) => true,
+        (_, _) => false,
+    }
+}
+
+/// The orders to clear all that we have at an EVSE.
+pub fn clear_all(evse: EvseId) -> [StationCommand; 2] {
+    [GRANT_IDS, FALLBACK_IDS].map(|ids| clear(profile_id(ids, evse)))
+}
+
+const fn clear(profile_id: i32) -> StationCommand {
+    StationCommand::ClearChargingProfile {
+        profile_id: Some(profile_id),
+        evse_id: None,
+        purpose: None,
+        stack_level: None,
     }
 }
 
