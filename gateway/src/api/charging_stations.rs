@@ -209,7 +209,8 @@ pub(super) async fn read(
 /// Changes a charging station's record.
 #[utoipa::path(patch, path = "/api/v1/charging-stations/{id}", tag = "charging-stations", params(("id" = String, Path)),
     request_body = ChangeStationRequest,
-    responses((status = 200, body = StationBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    responses((status = 200, body = StationBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 422, body = ProblemBody)))]
 pub(super) async fn change(
     house: web::Data<House>,
     Authorized(caller): Authorized,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ringmain_domain::id::{LocationId, StationId};
+use ringmain_domain::id::{LocationId, StationId, TenantId};
 use ringmain_domain::load::tree::fault::TreeError;
 use ringmain_domain::load::tree::{Circuit, Evse, Firmness, SiteTree};
 use ringmain_store::circuits::StoredTree;
@@ -78,6 +78,19 @@ pub async fn remove(house: &House, caller: &Caller, id: &LocationId) -> Result<(
     audit::record(house, caller, "circuits.deleted", &subject(id), &json!({})).await?;
     site_load::tree_changed(house, caller, id).await;
     Ok(())
+}
+
+/// Does the tree of this location have EVSEs of this station?
+///
+/// # Errors
+/// The store's.
+pub(super) async fn has_station(
+    house: &House,
+    tenant: &TenantId,
+    (location, station): (&LocationId, &StationId),
+) -> Result<bool, Refusal> {
+    let stored = house.store.site_tree(tenant, location).await?;
+    Ok(stored.is_some_and(|stored| stored.tree.evses().iter().any(|evse| evse.key.station == *station)))
 }
 
 async fn stations_at(

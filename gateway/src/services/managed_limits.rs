@@ -4,6 +4,7 @@ use ringmain_domain::command::{ProfilePurpose, StationCommand};
 use ringmain_domain::id::{LocationId, StationId, TenantId};
 use ringmain_ocpp::translate::profile::changes_profiles;
 
+use super::circuits;
 use super::refusal::Refusal;
 use crate::actors::site::load::OWN_IDS;
 use crate::house::House;
@@ -20,10 +21,7 @@ pub(super) async fn check(
     command: &StationCommand,
 ) -> Result<(), Refusal> {
     let Some(location) = location.filter(|_| moves_limits(command)) else { return Ok(()) };
-    let tree = house.store.site_tree(tenant, location).await?;
-    let manages =
-        tree.is_some_and(|stored| stored.tree.evses().iter().any(|evse| evse.key.station == *station));
-    match manages {
+    match circuits::has_station(house, tenant, (location, station)).await? {
         true => Err(Refusal::conflict(
             "the load of the location manages this station: change the limits of its circuits, or take its EVSEs out of the tree",
         )),

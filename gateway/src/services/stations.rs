@@ -9,6 +9,7 @@ use ringmain_store::store::StoreError;
 use serde_json::{Map, Value, json};
 
 use super::audit;
+use super::circuits;
 use super::evses;
 use super::keys::{Caller, no_random};
 use super::refusal::{Flaw, Refusal, check_text};
@@ -155,7 +156,7 @@ pub async fn change(
     id: &StationId,
     change: StationChange,
 ) -> Result<StationRow, Refusal> {
-    own(house, caller, id).await?;
+    let present = own(house, caller, id).await?;
     let mut flaws = Vec::new();
     if let Some(Some(name)) = &change.name {
         check_text(&mut flaws, "/name", name, NAME_MAX_CHARS);
@@ -164,10 +165,24 @@ pub async fn change(
     check_power(&mut flaws, change.max_power_w.flatten());
     check_references(house, caller, &mut flaws, location.as_ref(), tariff.as_ref()).await?;
     Refusal::unless_sound(flaws)?;
+    if change.location_id.as_ref().is_some_and(|location| *location != present.location_id) {
+        unless_in_tree(house, &present).await?;
+    }
     let detail = write_change(house, caller, id, &change).await?;
     audit::record(house, caller, "charging_station.changed", &subject(id), &detail).await?;
     house.station_changed(id);
     row(house, caller, id).await
+}
+
+/// Its load would count at a location where it does not stand, and nobody would steer it.
+async fn unless_in_tree(house: &House, station: &ChargingStation) -> Result<(), Refusal> {
+    let Some(location) = &station.location_id else { return Ok(()) };
+    match circuits::has_station(house, &station.tenant, (location, &station.id)).await? {
+        true => Err(Refusal::conflict(format!(
+            "its EVSEs are in the tree of location {location}: draw the tree without them first"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Puts a change on the record as it is now: what somebody else changed in the same moment stays.
@@ -208,6 +223,7 @@ pub async fn rotate_password(house: &House, caller: &Caller, id: &StationId) -> 
 /// # Errors
 /// Absent; a conflict while a session goes on; the store's.
 pub async fn remove(house: &House, caller: &Caller, id: &StationId) -> Result<(), Refusal> {
+    unless_in_tree(house, &own(house, caller, id).await?).await?;
     match house.store.delete_station(&caller.tenant, id).await {
         Ok(true) => {}
         Ok(false) => return Err(absent(id)),

@@ -169,9 +169,14 @@ impl Memory {
         if seen.offered_ma < evse.min_ma {
             return;
         }
+        // Where not every line was measured, it may draw more than is seen.
+        let is_quiet = seen.most_ma.0 < QUIET_MA;
+        if drawn.0 < QUIET_MA && !is_quiet {
+            return;
+        }
         // It was asked, this is its answer.
         self.probing_since = None;
-        if drawn.0 >= QUIET_MA {
+        if !is_quiet {
             self.quiet_samples = 0;
             self.quiet_sample_at = None;
             self.suspended = false;

@@ -282,6 +282,43 @@ fn a_fallback_that_is_refused_after_a_boot_is_lost() {
     assert_eq!(one.ceiling(), FALLBACK);
 }
 
+/// What is asked about the fallback stands in the way of no grant.
+#[test]
+fn a_station_that_refuses_its_fallback_for_ever_is_raised_and_lowered_all_the_same() {
+    let (_, ledger) = site(1);
+    let other = Outlet {
+        conduct: Conduct::default(),
+        minimum: FALLBACK,
+        step: Milliamps(100),
+        fallback: Milliamps::ZERO,
+    };
+    let owner = SteeringState::new(Epoch(1), Pace::default(), &[other], rows(1));
+    let mut one = One::begun((owner, ledger));
+    one.evse(1, EvseInput::FallbackRejected);
+    let mut refused = 1;
+    for (minute, target) in [(1, 16_000), (2, 24_000), (10, 10_000), (20, 20_000)] {
+        let at_s = minute * 60;
+        let mut effects = one.hear(at_s, Input::Plan(vec![Milliamps(target)]));
+        let mut granted = None;
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Send { grant, .. } => {
+                    granted = Some(grant.limit.0);
+                    effects.extend(one.evse(at_s, EvseInput::Accepted(grant.seq)));
+                }
+                Effect::InstallFallback { .. } => {
+                    refused += 1;
+                    effects.extend(one.evse(at_s, EvseInput::FallbackRejected));
+                }
+                Effect::Alarm(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(granted, Some(target), "after {refused} refusals");
+    }
+    assert!(refused >= 3, "{refused}");
+}
+
 /// Plan and steering count steps from the same place, or the minimum that is planned is none.
 #[test]
 fn steps_are_counted_from_the_minimum() {

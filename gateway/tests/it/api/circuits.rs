@@ -137,3 +137,27 @@ async fn a_drawing_of_a_large_site_fits_and_a_larger_one_is_refused() {
     let tree = json!({"circuits": [circuit("grid", None, 63)], "evses": many(6_000)});
     rig.send("PUT", PATH, Some(tree)).await.assert_problem(413, "too-large");
 }
+
+#[actix_web::test]
+async fn a_station_with_evses_in_the_tree_neither_moves_nor_goes() {
+    let rig = rig().await;
+    rig.add_location("depot-2").await;
+    let tree = json!({"circuits": [circuit("grid", None, 63)], "evses": [evse("CS-1", "grid", 0)]});
+    assert_eq!(rig.send("PUT", PATH, Some(tree)).await.status, 200);
+    let (path, moved) = ("/charging-stations/CS-1", json!({"location_id": "depot-2"}));
+    for location in [json!("depot-2"), Value::Null] {
+        let refused = rig.send("PATCH", path, Some(json!({"location_id": location}))).await;
+        refused.assert_problem(409, "conflict");
+        let detail = refused.json()["detail"].clone();
+        assert!(detail.as_str().unwrap().contains("tree of location depot-1"), "{detail}");
+    }
+    rig.send("DELETE", path, None).await.assert_problem(409, "conflict");
+    // The same place again, or another name, is no move.
+    let named = rig.send("PATCH", path, Some(json!({"location_id": "depot-1", "name": "One"}))).await;
+    assert_eq!((named.status, &named.json()["name"]), (200, &json!("One")));
+    assert_eq!(rig.send("PATCH", "/charging-stations/CS-2", Some(moved.clone())).await.status, 200);
+
+    assert_eq!(rig.send("DELETE", PATH, None).await.status, 204);
+    assert_eq!(rig.send("PATCH", path, Some(moved)).await.status, 200);
+    assert_eq!(rig.send("DELETE", path, None).await.status, 204);
+}

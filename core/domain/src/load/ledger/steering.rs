@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use crate::unit::Milliamps;
 
 mod answers;
+mod back_off;
 pub mod input;
 mod raise;
 mod seat;

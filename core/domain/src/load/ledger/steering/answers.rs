@@ -4,6 +4,7 @@ use crate::id::{Epoch, GrantSeq, TransactionId};
 use crate::load::ledger::Slot;
 use crate::load::ledger::account::{Account, Fallback, Grant, GrantState, OPEN_MAX};
 use crate::load::ledger::steering::Pace;
+use crate::load::ledger::steering::back_off::BackOff;
 use crate::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput};
 use crate::load::ledger::steering::seat::{Call, Doubt, ENDED_MAX, Guard, Sample, Seat};
 use crate::time::Timestamp;
@@ -13,8 +14,6 @@ use crate::unit::Milliamps;
 const CLEARLY: Milliamps = Milliamps(1_000);
 /// The longest time from such a sample to the limit, milliseconds.
 const RECENT_MS: i64 = 60_000;
-/// Doublings of the wait after a failed call.
-const DOUBLINGS_MAX: u8 = 5;
 /// So many refusals in a row are told to a human.
 const REFUSALS_TOLD: u8 = 3;
 
@@ -93,8 +92,7 @@ impl Seat {
         self.silent_since = None;
         self.call = None;
         self.answered = GrantSeq(0);
-        self.failures = 0;
-        self.retry_at = None;
+        (self.back_off, self.fallback_back_off) = (BackOff::default(), BackOff::default());
         let open = account.is_none_or(|account| account.newest().is_some());
         match arrival {
             Arrival::Found => {}
@@ -163,8 +161,7 @@ impl Seat {
             return;
         }
         self.call = None;
-        self.failures = 0;
-        self.retry_at = None;
+        self.back_off = BackOff::default();
         self.answered = self.answered.max(seq);
         self.doubt = Doubt::None;
         let limit = account.and_then(|account| account.grants.iter().find(|grant| grant.seq == seq));
@@ -200,7 +197,7 @@ impl Seat {
         }
         self.answered = self.answered.max(seq);
         self.on_call_failed(now, pace);
-        (self.failures == REFUSALS_TOLD).then_some(Effect::Alarm(Alarm::Refusing { slot }))
+        (self.back_off.failures == REFUSALS_TOLD).then_some(Effect::Alarm(Alarm::Refusing { slot }))
     }
 
     fn on_unanswered(&mut self, now: Timestamp, seq: GrantSeq, pace: &Pace) {
@@ -210,18 +207,20 @@ impl Seat {
     }
 
     fn on_call_failed(&mut self, now: Timestamp, pace: &Pace) {
-        let wait = pace.retry_ms.saturating_mul(1_i64 << self.failures.min(DOUBLINGS_MAX));
-        self.retry_at = Some(now.plus_millis(wait));
-        self.failures = self.failures.saturating_add(1);
-        // A station that cannot tell what it has is told again instead.
-        if self.call.take() == Some(Call::ReadBack) {
-            self.doubt = if self.doubt == Doubt::Unread { Doubt::Unissued } else { self.doubt };
-            self.fallback_unsure |= std::mem::take(&mut self.fallback_unread);
-            self.retry_at = None;
+        match self.call.take() {
+            Some(Call::Fallback(_)) => self.fallback_back_off.fail(now, pace),
+            // A station that cannot tell what it has is told again instead.
+            Some(Call::ReadBack) => {
+                self.doubt = if self.doubt == Doubt::Unread { Doubt::Unissued } else { self.doubt };
+                if std::mem::take(&mut self.fallback_unread) {
+                    self.fallback_unsure = true;
+                    self.fallback_back_off.failures = self.fallback_back_off.failures.saturating_add(1);
+                }
+            }
+            Some(Call::Grant(_) | Call::Clear(_)) | None => self.back_off.fail(now, pace),
         }
-        // What can neither be read nor installed after a boot may be lost, also where the grants between are refused: the rated current
-        // counts until it is accepted.
-        if self.fallback_unsure && self.failures >= REFUSALS_TOLD {
+        // What can neither be read nor installed after a boot may be lost: the rated current counts until it is accepted.
+        if self.fallback_unsure && self.fallback_back_off.failures >= REFUSALS_TOLD {
             (self.fallback_unsure, self.fallback_lost) = (false, true);
         }
     }
@@ -231,7 +230,7 @@ impl Seat {
             return Vec::new();
         }
         let mut alarms = Vec::from_iter(self.on_other_failed(now, slot, pace));
-        if self.failures == REFUSALS_TOLD {
+        if self.fallback_back_off.failures == REFUSALS_TOLD {
             alarms.push(Effect::Alarm(Alarm::Refusing { slot }));
         }
         alarms
@@ -255,7 +254,7 @@ impl Seat {
             return None;
         }
         self.call = None;
-        self.failures = 0;
+        self.back_off = BackOff::default();
         let newest = account.and_then(Account::newest);
         if self.doubt == Doubt::Unread {
             match newest {
@@ -282,8 +281,7 @@ impl Seat {
     fn on_cleared(&mut self, now: Timestamp) {
         if let Some(Call::Clear(through)) = self.call {
             self.call = None;
-            self.failures = 0;
-            self.retry_at = None;
+            self.back_off = BackOff::default();
             self.answered = self.answered.max(through);
             if self.transaction.is_none() {
                 self.release = Some((through, now.plus_millis(self.conduct.guard_ms)));
@@ -294,8 +292,7 @@ impl Seat {
     fn on_fallback_accepted(&mut self, now: Timestamp) {
         if let Some(Call::Fallback(value)) = self.call {
             self.call = None;
-            self.failures = 0;
-            self.retry_at = None;
+            self.fallback_back_off = BackOff::default();
             (self.fallback_lost, self.fallback_unsure) = (false, false);
             self.fallback_guard = Some((value, now.plus_millis(self.conduct.guard_ms)));
         }

@@ -64,7 +64,7 @@ impl SteeringState {
 impl Seat {
     /// How much is missing, where a raise may be made now.
     fn shortfall(&self, now: Timestamp, account: &Account, pace: &Pace) -> Option<Milliamps> {
-        let idle = self.call.is_none() && !self.writing && self.retry_at.is_none_or(|at| now >= at);
+        let idle = self.call.is_none() && !self.writing && self.back_off.is_over(now);
         let paced = self.raised_at.is_none_or(|at| now >= at.plus_millis(pace.raise_every_ms));
         if !idle || !paced || !self.is_steered() || self.doubt != Doubt::None || account.deaf {
             return None;

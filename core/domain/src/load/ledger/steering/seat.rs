@@ -3,6 +3,7 @@
 use crate::id::{Epoch, GrantSeq, TransactionId};
 use crate::load::ledger::account::{Account, Fallback, GrantState};
 use crate::load::ledger::conduct::Conduct;
+use crate::load::ledger::steering::back_off::BackOff;
 use crate::load::ledger::steering::input::{Alarm, Effect};
 use crate::load::ledger::steering::{Outlet, Pace};
 use crate::load::ledger::{Change, Proposal, Slot};
@@ -83,8 +84,9 @@ pub(super) struct Seat {
     pub(super) fallback_lost: bool,
     pub(super) deaf: Option<bool>,
     pub(super) raised_at: Option<Timestamp>,
-    pub(super) retry_at: Option<Timestamp>,
-    pub(super) failures: u8,
+    pub(super) back_off: BackOff,
+    /// Of fallbacks: a station that refuses those may still take grants.
+    pub(super) fallback_back_off: BackOff,
     /// The last one of this car on this connection.
     pub(super) sample: Option<Sample>,
     /// When the ceiling fell last, as far as this owner saw it: a sample from before is not held against the station.
@@ -121,8 +123,8 @@ impl Seat {
             fallback_lost: false,
             deaf: None,
             raised_at: None,
-            retry_at: None,
-            failures: 0,
+            back_off: BackOff::default(),
+            fallback_back_off: BackOff::default(),
             sample: None,
             fell_at: None,
             over_samples: 0,
@@ -246,7 +248,7 @@ impl Seat {
             return None;
         }
         let (held, wanted) = (self.held(account), self.wanted(account));
-        let again = self.retry_at.is_none_or(|at| now >= at);
+        let again = self.back_off.is_over(now);
         let unsure = self.doubt == Doubt::Unissued || self.is_unanswered(account);
         let due = self.renewal_at(account).is_some_and(|at| now >= at);
         if wanted < held || (again && (due || (unsure && account.newest().is_some()))) {
@@ -287,19 +289,19 @@ impl Seat {
     }
 
     fn next_call(&mut self, now: Timestamp, slot: Slot, account: &Account, pace: &Pace) -> Option<Effect> {
-        if self.connection.is_none() || self.retry_at.is_some_and(|at| now < at) {
-            return None;
-        }
-        if self.fallback_unread || (self.doubt == Doubt::Unread && account.newest().is_some()) {
+        self.connection?;
+        let again = self.back_off.is_over(now);
+        if again && (self.fallback_unread || (self.doubt == Doubt::Unread && account.newest().is_some())) {
             self.call = Some(Call::ReadBack);
             return Some(Effect::ReadBack { slot });
         }
         let in_doubt = self.fallback_lost || self.fallback_unsure;
         let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !in_doubt;
-        if !confirmed && self.fallback_guard.is_none() {
+        let is_known = confirmed || self.fallback_guard.is_some() || self.fallback_unread;
+        if !is_known && self.fallback_back_off.is_over(now) {
             return self.install_fallback(now, slot, account, pace);
         }
-        if self.is_over(account) && self.release.is_none() {
+        if again && self.is_over(account) && self.release.is_none() {
             // G6: the answer proves that everything sent before was handled. Without it nothing does: nobody here knows when the
             // transaction ended, a station can tell of it minutes later, and what it accepted before may have come into force between.
             self.call = Some(Call::Clear(account.seq));
@@ -318,7 +320,7 @@ impl Seat {
     ) -> Option<Effect> {
         let value = self.fallback;
         if value > account.ceiling() {
-            self.retry_at = Some(now.plus_millis(pace.retry_ms));
+            self.fallback_back_off.until = Some(now.plus_millis(pace.retry_ms));
             self.writing = true;
             return Some(Effect::Write { slot, change: Change::OpenFallback { slot, value } });
         }
@@ -346,8 +348,9 @@ impl Seat {
         let ends = account.grants.iter().filter_map(|grant| grant.valid_to);
         let decays = ends.filter_map(|end| Some(end.plus_millis(margin?.saturating_add(1))));
         let pace = self.raised_at.map(|at| at.plus_millis(pace.raise_every_ms));
-        let single = [release, fallback, renewal, silent, pace, self.retry_at];
-        let all = guards.chain(decays).chain(single.into_iter().flatten());
+        let retries = [self.back_off.until, self.fallback_back_off.until];
+        let single = [release, fallback, renewal, silent, pace];
+        let all = guards.chain(decays).chain(single.into_iter().chain(retries).flatten());
         all.filter(|at| *at > now).min()
     }
 
