@@ -29,6 +29,7 @@ use crate::unit::{Milliamps, WattHours};
 
 pub mod needs;
 mod picture;
+pub mod resting;
 pub mod standing;
 mod supplying;
 
@@ -81,6 +82,13 @@ pub enum Input {
         transaction: TransactionId,
         /// What was said.
         need: Need,
+    },
+    /// A station says whether the car there takes nothing although it could.
+    Rests {
+        /// Where it is.
+        evse: EvseKey,
+        /// Whether.
+        rests: bool,
     },
     /// What an operator decided, in the place of what was decided before.
     Settings(Box<SiteSettings>),
@@ -226,6 +234,7 @@ impl AllocationState {
             Input::Session(session) => self.on_session(now, &session, true),
             Input::Open { station, sessions } => self.on_open(now, &station, &sessions),
             Input::Need { evse, transaction, need } => self.on_need(now, &evse, &transaction, &need),
+            Input::Rests { evse, rests } => self.on_rests(now, &evse, rests),
             Input::Settings(settings) => self.on_settings(now, &settings),
             Input::Building { circuit, reading } => self.on_building(now, circuit, reading),
             Input::Battery { circuit, battery } => self.on_battery(now, &circuit, &battery),

@@ -9,6 +9,7 @@ mod memory;
 mod plan;
 mod promises;
 mod properties;
+mod resting;
 mod rows;
 mod settings;
 mod site;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CircuitId, Epoch, LocationId, StationId, TransactionId};
-use ringmain_domain::load::allocation::{AllocationState, Input};
+use ringmain_domain::load::allocation::{AllocationState, Input, resting};
 use ringmain_domain::load::history::History;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{
@@ -201,9 +201,11 @@ impl Site {
             let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
             self.load_hears(Input::Steering(input), ctx);
         }
-        for station in stations {
-            let (station, sessions) = (station.id().clone(), station.open);
-            self.load_hears(Input::Open { station, sessions }, ctx);
+        for StationSnapshot { station, connectors, open } in stations {
+            self.load_hears(Input::Open { station: station.id, sessions: open }, ctx);
+            for word in connectors.iter().filter_map(resting::of_connector) {
+                self.load_hears(word, ctx);
+            }
         }
         for input in waited {
             match input {
@@ -243,6 +245,9 @@ impl Site {
             site::Input::Committed { facts, sessions } => {
                 for session in sessions {
                     self.load_hears(Input::Session(Box::new(session.clone())), ctx);
+                }
+                for word in facts.iter().filter_map(|fact| resting::of_fact(fact, sessions)) {
+                    self.load_hears(word, ctx);
                 }
                 let states_needs = |fact: &&Fact| matches!(fact.event, DomainEvent::ChargingNeedsReported(_));
                 if let Some(fact) = facts.iter().find(states_needs) {

@@ -129,6 +129,13 @@ impl SteeringState {
         self.seats.get(slot)?.in_force(now, self.ledger.accounts.get(slot)?)
     }
 
+    /// The least that the station can have in force, whichever of its open grants that is; none of an EVSE that is not there.
+    #[must_use]
+    pub fn least(&self, slot: Slot) -> Option<Milliamps> {
+        let account = self.ledger.accounts.get(slot)?;
+        Some(account.grants.iter().map(|grant| grant.limit).min().unwrap_or_else(|| account.floor()))
+    }
+
     /// When to send the next [`Input::Tick`], if nothing else comes before.
     #[must_use]
     pub fn next_deadline(&self, now: Timestamp) -> Option<Timestamp> {
