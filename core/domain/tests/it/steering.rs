@@ -282,6 +282,29 @@ fn a_fallback_that_is_refused_after_a_boot_is_lost() {
     assert_eq!(one.ceiling(), FALLBACK);
 }
 
+/// A grant that is higher than it covers it only as long as it is open.
+#[test]
+fn a_higher_fallback_counts_from_before_it_is_sent() {
+    let mut one = One::sent();
+    one.evse(1, EvseInput::Accepted(GrantSeq(1)));
+    one.hear(100, Input::Tick);
+    let higher = Milliamps(10_000);
+    let outlet = Outlet {
+        conduct: Conduct::default(),
+        minimum: FALLBACK,
+        step: Milliamps(100),
+        fallback: higher,
+    };
+    // The next owner has a tree with another fallback.
+    let owner = SteeringState::new(Epoch(1), Pace::default(), &[outlet], rows(1));
+    let mut next = One::begun((owner, one.ledger));
+    assert_eq!(next.ceiling(), Milliamps(16_000));
+    let told = next.hear(200, Input::Tick);
+    let install = Effect::InstallFallback { slot: 0, value: higher };
+    assert!(told.contains(&install), "{told:?}");
+    assert_eq!(next.ledger.accounts[0].floor(), higher, "it may come into force from now on");
+}
+
 /// What is asked about the fallback stands in the way of no grant.
 #[test]
 fn a_station_that_refuses_its_fallback_for_ever_is_raised_and_lowered_all_the_same() {

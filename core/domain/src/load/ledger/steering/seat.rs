@@ -310,7 +310,7 @@ impl Seat {
         None
     }
 
-    /// A fallback above the ceiling is asked for in the ledger first.
+    /// A fallback above what counts without a grant is asked for in the ledger first: a grant above it can end before it is in force.
     fn install_fallback(
         &mut self,
         now: Timestamp,
@@ -319,7 +319,7 @@ impl Seat {
         pace: &Pace,
     ) -> Option<Effect> {
         let value = self.fallback;
-        if value > account.ceiling() {
+        if value > account.floor() {
             self.fallback_back_off.until = Some(now.plus_millis(pace.retry_ms));
             self.writing = true;
             return Some(Effect::Write { slot, change: Change::OpenFallback { slot, value } });
