@@ -179,10 +179,14 @@ impl SiteState {
         changes
     }
 
-    /// The station as the store has it, connectors and sessions too: what a full mailbox did not take is made good by this.
+    /// The station as the store has it, connectors and sessions too: what a full mailbox did not take is made good by this. One that stands
+    /// somewhere else now is gone.
     fn on_changed(&mut self, snapshot: &StationSnapshot) -> Vec<Change> {
         let id = snapshot.id().clone();
         let known = self.stations.remove(&id);
+        if snapshot.station.site() != self.id {
+            return Vec::new();
+        }
         if known.is_none() && self.stations.len() >= MAX_STATIONS {
             return Vec::new();
         }

@@ -10,6 +10,7 @@ use ringmain_domain::time::Timestamp;
 use crate::engine::Statement;
 use crate::engine::param::{Param, params};
 use crate::leavers::all_leave;
+use crate::ledgers::{leave_all_but, lock};
 use crate::locations::keep_beside;
 use crate::store::{Store, StoreError};
 
@@ -40,7 +41,8 @@ impl Store {
         rows.first().map(stored).transpose()
     }
 
-    /// Keeps a tree in the place of the one before; `false`: there is no such location, and nothing is kept.
+    /// Keeps a tree in the place of the one before; EVSEs that it does not have any more leave (see [`Store::left_evses`]). `false`: there is no
+    /// such location, and nothing is kept.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -56,7 +58,19 @@ impl Store {
         let mut row = params![tenant, location, now];
         row.push(Param::json(tree)?);
         let (id, put) = (params![tenant, location], Statement::once(sql, row));
-        self.engine().write(move |tx| Box::pin(keep_beside(tx, id, put))).await
+        let (tenant, location, tree) = (tenant.clone(), location.clone(), tree.clone());
+        self.engine()
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !keep_beside(tx, id, put).await? {
+                        return Ok(false);
+                    }
+                    lock(tx, &tenant, &location).await?;
+                    leave_all_but(tx, &tenant, &location, &tree).await?;
+                    Ok(true)
+                })
+            })
+            .await
     }
 
     /// Removes a location's tree, which all its EVSEs leave (see [`Store::left_evses`]); `false`: there was none.

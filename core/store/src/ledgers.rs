@@ -10,13 +10,11 @@ use ringmain_domain::id::{Epoch, EvseId, GrantSeq, LocationId, StationId, Tenant
 use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::{Change, Ledger, Verdict};
-use ringmain_domain::load::tree::{EvseKey, SiteTree};
-use ringmain_domain::unit::Milliamps;
+use ringmain_domain::load::tree::{Evse, EvseKey, SiteTree};
 
 use crate::engine;
 use crate::engine::param::{Param, params};
 use crate::engine::{Statement, Texts, Tx};
-use crate::leavers::Standing;
 use crate::store::{Store, StoreError};
 
 /// A site as its ledger is asked for: its EVSEs in the order of its tree.
@@ -28,6 +26,16 @@ pub struct LedgerOf {
     pub location: LocationId,
     /// By slot.
     pub evses: Arc<[EvseKey]>,
+}
+
+/// Where an EVSE of a ledger stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    InTree,
+    /// Out of it, with our profiles at its station.
+    Left,
+    /// Out of it, and its station has cleared them.
+    Cleared,
 }
 
 /// What became of one change.
@@ -58,40 +66,33 @@ static LEAVE: Texts = Texts {
           AND a.station = k.station AND a.evse = k.evse",
 };
 
-/// What was given out for an EVSE anywhere: its connection remembers the highest, wherever it stood.
-static LAST: Texts = Texts {
-    one: "SELECT station, evse, max(seq) AS seq FROM site_accounts WHERE tenant = $1 AND station = $2 AND evse = $3 \
-          GROUP BY station, evse",
-    all: "SELECT a.station, a.evse, max(a.seq) AS seq FROM site_accounts a \
-          JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS k(tenant, station, evse) \
-          ON a.tenant = k.tenant AND a.station = k.station AND a.evse = k.evse GROUP BY a.station, a.evse",
+/// The accounts of an EVSE at all locations, locked.
+static EVERYWHERE: Texts = Texts {
+    one: "UPDATE site_accounts SET seq = seq WHERE tenant = $1 AND station = $2 AND evse = $3 RETURNING station, evse, document",
+    all: "UPDATE site_accounts a SET seq = a.seq FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(tenant, station, evse) \
+          WHERE a.tenant = k.tenant AND a.station = k.station AND a.evse = k.evse RETURNING a.station, a.evse, a.document",
 };
 
 impl Store {
     /// Takes a site over: a new owner, higher than every one before, with the accounts of the tree's EVSEs. What an EVSE had open stays; one that
-    /// is new counts with its rated current, one that the tree does not have any more has left it (see [`Store::left_evses`]).
+    /// is new counts with its rated current, so does one that comes back or comes from another location, with the grants it had; one that
+    /// the tree does not have any more has left it (see [`Store::left_evses`]). `None`: the location has no tree.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where the location has no tree any more; else as [`StoreError`] says.
+    /// As [`StoreError`] says.
     pub async fn claim_ledger(
         &self,
         tenant: &TenantId,
         location: &LocationId,
-        tree: &SiteTree,
-    ) -> Result<Ledger, StoreError> {
-        let of = LedgerOf {
-            tenant: tenant.clone(),
-            location: location.clone(),
-            evses: tree.evses().iter().map(|evse| evse.key.clone()).collect(),
-        };
-        let rated = tree.evses().iter().map(|evse| evse.rated_ma).collect();
-        self.engine().write(move |tx| Box::pin(claim(tx, of, rated))).await
+    ) -> Result<Option<(SiteTree, Ledger)>, StoreError> {
+        let (tenant, location) = (tenant.clone(), location.clone());
+        self.engine().write(move |tx| Box::pin(claim(tx, tenant, location))).await
     }
 
-    /// The ledger as it is; an EVSE without an account is an error of whoever asks. `None`: nobody ever took the site over.
+    /// The ledger as it is. `None`: nobody ever took the site over.
     ///
     /// # Errors
-    /// As [`StoreError`] says.
+    /// [`StoreError::Conflict`] where one of the EVSEs is not in the tree any more; else as [`StoreError`] says.
     pub async fn ledger(&self, of: &LedgerOf) -> Result<Option<Ledger>, StoreError> {
         let of = of.clone();
         self.engine()
@@ -147,37 +148,83 @@ pub(crate) async fn lock(
     rows.first().map(|row| row.number("owner_epoch").map(Epoch)).transpose()
 }
 
-async fn claim(tx: &mut Tx, of: LedgerOf, rated: Vec<Milliamps>) -> Result<Ledger, StoreError> {
+async fn claim(
+    tx: &mut Tx,
+    tenant: TenantId,
+    location: LocationId,
+) -> Result<Option<(SiteTree, Ledger)>, StoreError> {
     let lock = "INSERT INTO site_ledgers (tenant, location_id, owner_epoch) VALUES ($1, $2, 1) \
          ON CONFLICT (tenant, location_id) DO UPDATE SET owner_epoch = site_ledgers.owner_epoch + 1 \
          RETURNING owner_epoch";
-    let rows = tx.run(Statement::once(lock, params![&of.tenant, &of.location])).await?;
+    let rows = tx.run(Statement::once(lock, params![&tenant, &location])).await?;
     let row = rows.first().ok_or_else(|| StoreError::corrupt("an upsert gave no row"))?;
     let owner = Epoch(row.number("owner_epoch")?);
-    let tree = "SELECT 1 AS one FROM site_trees WHERE tenant = $1 AND location_id = $2";
-    if tx.run(Statement::once(tree, params![&of.tenant, &of.location])).await?.is_empty() {
-        return Err(StoreError::conflict(format!("location {} has no tree any more", of.location)));
-    }
+    let tree = "SELECT document FROM site_trees WHERE tenant = $1 AND location_id = $2";
+    let rows = tx.run(Statement::once(tree, params![&tenant, &location])).await?;
+    let Some(tree) = rows.first().map(|row| row.json::<SiteTree>("document")).transpose()? else {
+        return Ok(None);
+    };
+    let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
+    let of = LedgerOf { tenant, location, evses };
     let mut kept = accounts(tx, &of).await?;
     let others =
         of.evses.iter().filter(|key| kept.get(*key).is_none_or(|(standing, _)| !standing.is_in_tree()));
     let others = others.map(|key| params![&of.tenant, &key.station, key.evse]).collect();
-    let last: BTreeMap<EvseKey, GrantSeq> =
-        tx.run(Statement::each(&LAST, others)).await?.iter().map(last_of).collect::<Result<_, _>>()?;
-    let take = |(key, rated): (&EvseKey, &_)| {
-        let kept = kept.remove(key).map_or_else(|| Account::new(*rated), |(_, account)| account);
-        let returned = Account { rated: *rated, ..kept };
-        // What is still on its way for one that comes back or comes from another location is older than all that it gets here.
-        last.get(key).map_or(returned.clone(), |last| Account { seq: last.next(), ..returned })
+    let elsewhere = tx.run(Statement::each(&EVERYWHERE, others)).await?;
+    let newest = newest_of(&elsewhere)?;
+    let take = |evse: &Evse| {
+        let present = kept.remove(&evse.key).filter(|(standing, _)| standing.is_in_tree());
+        // What is still on its way for one that comes back is older than all that it gets now.
+        let returning = || newest.get(&evse.key).cloned().map(Account::unknown);
+        let account = present.map(|(_, account)| account).or_else(returning);
+        Account { rated: evse.rated_ma, ..account.unwrap_or_else(|| Account::new(evse.rated_ma)) }
     };
-    let ledger = Ledger { owner, accounts: of.evses.iter().zip(&rated).map(take).collect() };
+    let ledger = Ledger { owner, accounts: tree.evses().iter().map(take).collect() };
     let rows = of.evses.iter().zip(&ledger.accounts);
     let rows: Result<_, _> = rows.map(|(key, account)| row_of(&of, key, account)).collect();
-    let gone = kept.iter().filter(|(_, (standing, _))| standing.is_in_tree());
-    let gone = gone.map(|(key, _)| params![&of.tenant, &of.location, &key.station, key.evse]);
-    tx.run(Statement::each(&LEAVE, gone.collect())).await?;
+    let gone = kept.into_iter().filter(|(_, (standing, _))| standing.is_in_tree()).map(|(key, _)| key);
+    leave(tx, &of.tenant, &of.location, gone).await?;
     tx.run(Statement::each(&WRITE, rows?)).await?;
-    Ok(ledger)
+    Ok(Some((tree, ledger)))
+}
+
+/// EVSEs leave the tree of a location.
+async fn leave(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    location: &LocationId,
+    gone: impl Iterator<Item = EvseKey>,
+) -> Result<(), StoreError> {
+    let gone = gone.map(|key| params![tenant, location, &key.station, key.evse]).collect();
+    tx.run(Statement::each(&LEAVE, gone)).await.map(drop)
+}
+
+/// Those of a location whose ledger is locked that a tree does not have leave it.
+pub(crate) async fn leave_all_but(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    location: &LocationId,
+    tree: &SiteTree,
+) -> Result<(), StoreError> {
+    let of = LedgerOf { tenant: tenant.clone(), location: location.clone(), evses: Arc::default() };
+    let is_gone = |(key, (standing, _)): &(EvseKey, (Standing, Account))| {
+        standing.is_in_tree() && tree.place(key).is_none()
+    };
+    let gone = accounts(tx, &of).await?.into_iter().filter(is_gone).map(|(key, _)| key);
+    leave(tx, tenant, location, gone).await
+}
+
+/// Of each EVSE the account that was given most to, wherever it stands: what it had elsewhere it may still have.
+fn newest_of(rows: &[engine::row::Row]) -> Result<BTreeMap<EvseKey, Account>, StoreError> {
+    let mut newest: BTreeMap<EvseKey, Account> = BTreeMap::new();
+    for row in rows {
+        let key = EvseKey { station: row.named("station")?, evse: EvseId(row.number("evse")?) };
+        let account: Account = row.json("document")?;
+        if newest.get(&key).is_none_or(|known| known.seq < account.seq) {
+            newest.insert(key, account);
+        }
+    }
+    Ok(newest)
 }
 
 /// All accounts of a location, also of EVSEs that left its tree.
@@ -197,16 +244,12 @@ async fn present(tx: &mut Tx, of: &LedgerOf) -> Result<Vec<Account>, StoreError>
     let mut kept = accounts(tx, of).await?;
     let take = |key: &EvseKey| match kept.remove(key) {
         Some((standing, account)) if standing.is_in_tree() => Ok(account),
-        Some(_) | None => {
-            Err(StoreError::corrupt(format!("EVSE {} of station {} has no account", key.evse, key.station)))
-        }
+        Some(_) | None => Err(StoreError::conflict(format!(
+            "EVSE {} of station {} has left the tree",
+            key.evse, key.station
+        ))),
     };
     of.evses.iter().map(take).collect()
-}
-
-fn last_of(row: &engine::row::Row) -> Result<(EvseKey, GrantSeq), StoreError> {
-    let key = EvseKey { station: row.named("station")?, evse: EvseId(row.number("evse")?) };
-    Ok((key, GrantSeq(row.number("seq")?)))
 }
 
 async fn transact(
@@ -237,4 +280,26 @@ fn row_of(of: &LedgerOf, key: &EvseKey, account: &Account) -> Result<Vec<Param>,
     let mut row = params![&of.tenant, &of.location, &key.station, key.evse, account.seq.0];
     row.push(Param::json(account)?);
     Ok(row)
+}
+
+// === impl Standing ===
+
+impl Standing {
+    const fn is_in_tree(self) -> bool {
+        matches!(self, Self::InTree)
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InTree => "in_tree",
+            Self::Left => "left",
+            Self::Cleared => "cleared",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let all = [Self::InTree, Self::Left, Self::Cleared];
+        let known = all.into_iter().find(|standing| standing.as_str() == text);
+        known.ok_or_else(|| StoreError::corrupt(format!("an EVSE stands {text:?}")))
+    }
 }

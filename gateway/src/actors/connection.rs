@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use ringmain_domain::command::{CommandOrder, CommandResult};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{CommandId, Epoch, EvseId, GrantSeq};
+use ringmain_domain::id::{CommandId, Epoch, EvseId, GrantSeq, SiteId};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
@@ -56,6 +56,8 @@ pub struct Connection {
     outbound: Outbound<Stream>,
     journal: Addr<Journal>,
     site: SiteHandle,
+    /// Which one that is.
+    stands_at: SiteId,
     epoch: Epoch,
     /// `ws` or `wss`.
     listener: &'static str,
@@ -149,6 +151,7 @@ impl Connection {
                 outbound,
                 journal: node.journal_of(snapshot.id()),
                 site,
+                stands_at: snapshot.station.site(),
                 epoch,
                 listener,
                 proven,
@@ -242,7 +245,8 @@ impl Connection {
         self.arm(ctx);
     }
 
-    /// The site died and is built again: it must hear that this station is here.
+    /// The site died and is built again, or the station stands at another one now: it must hear that this station is here. What was committed
+    /// while it was looked for, it reads itself.
     fn find_site(&self, ctx: &mut Context<Self>) {
         let (node, id) = (Arc::clone(&self.node), self.state.id().clone());
         let find = async move {
@@ -250,24 +254,33 @@ impl Connection {
             let locate = Locate { tenant: snapshot.tenant().clone(), site: snapshot.station.site() };
             Some((node.directory.send(locate).await.ok()?.ok()?, snapshot))
         };
-        ctx.spawn(find.into_actor(self).map(|found, connection, _| {
-            if let Some((site, snapshot)) = found {
+        ctx.spawn(find.into_actor(self).map(|found, connection, ctx| match found {
+            Some((site, snapshot)) => {
+                connection.stands_at = snapshot.station.site();
                 site.tell(site::Input::Joined { snapshot: Box::new(snapshot), epoch: connection.epoch });
+                site.look_again();
                 connection.site = site;
             }
+            None => drop(ctx.notify_later(RecordChanged, READ_AGAIN_AFTER)),
         }));
     }
 
     /// Takes over a changed record. A station that is no longer accepted must go: answered with errors it would throw its queue away, cut
     /// off it keeps it. One that is approved must have shown who it is.
-    fn take_over(&mut self, snapshot: StationSnapshot) {
+    fn take_over(&mut self, snapshot: StationSnapshot, ctx: &mut Context<Self>) {
         let accepted = snapshot.station.registration == Registration::Accepted;
         let trusted = self.proven || self.node.config.stations.without_password_enabled;
         let dismissed = if accepted { !trusted } else { self.state.is_accepted() };
         self.state.apply(clock::now(), Input::Changed(Box::new(snapshot.station.clone())));
+        let moved = snapshot.station.site() != self.stands_at;
+        if moved {
+            self.site.tell(site::Input::Left { station: snapshot.id().clone(), epoch: self.epoch });
+        }
         self.site.tell(site::Input::Changed(Box::new(snapshot)));
         if dismissed {
             self.leave(Exit::Dismissed);
+        } else if moved {
+            self.find_site(ctx);
         }
     }
 }
@@ -355,7 +368,7 @@ impl Handler<RecordChanged> for Connection {
         let (store, id) = (self.node.store.clone(), self.state.id().clone());
         let read = async move { store.station_snapshot(&id).await }.into_actor(self);
         ctx.spawn(read.map(|snapshot, connection, ctx| match snapshot {
-            Ok(Some(snapshot)) => connection.take_over(snapshot),
+            Ok(Some(snapshot)) => connection.take_over(snapshot, ctx),
             Ok(None) => connection.leave(Exit::Dismissed),
             Err(error) => {
                 tracing::warn!(%error, station.id = %connection.state.id(), "a changed record cannot be read");

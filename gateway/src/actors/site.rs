@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::WeakAddr;
 use actix::prelude::*;
-use ringmain_domain::id::{SiteId, TenantId};
+use ringmain_domain::id::{SiteId, StationId, TenantId};
 use ringmain_domain::load::allocation;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::settings::SiteSettings;
@@ -45,6 +45,8 @@ pub struct Site {
     /// Counts how often the load was started: answers to an earlier one are dropped.
     load_generation: u64,
     is_reading_load: bool,
+    /// Stations whose boot the load has not dealt with, while it is started anew.
+    unsure: BTreeSet<StationId>,
     missed: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
     managed: Arc<RwLock<BTreeSet<EvseKey>>>,
@@ -137,6 +139,11 @@ impl SiteHandle {
         self.managed.read().unwrap_or_else(PoisonError::into_inner).contains(evse)
     }
 
+    /// It may have missed something: it reads itself from the store at its next sweep.
+    pub fn look_again(&self) {
+        self.missed.store(true, Ordering::Relaxed);
+    }
+
     /// Is the site still there? A dead one is found again through the directory.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -174,6 +181,7 @@ impl Site {
             load: Load::Unmanaged,
             load_generation: 0,
             is_reading_load: false,
+            unsure: BTreeSet::new(),
             missed: mark,
             depth: in_mailbox,
             managed: told,

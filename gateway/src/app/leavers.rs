@@ -12,6 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use ringmain_domain::command::{CommandOutcome, CommandResult, StationCommand};
 use ringmain_domain::id::GrantSeq;
 use ringmain_domain::time::Timestamp;
+use ringmain_ocpp::fault::FaultCode;
 use ringmain_store::leavers::Leaver;
 use ringmain_store::store::StoreError;
 use tokio::sync::oneshot;
@@ -26,7 +27,7 @@ use crate::desk;
 const EVERY: Duration = Duration::from_secs(5);
 /// Rows read, and EVSEs told, at a time.
 const PAGE: u32 = 500;
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 /// How long a station may take to answer.
 const ANSWER_S: i64 = 30;
 /// A station that did not clear them is not told again before then.
@@ -34,6 +35,17 @@ const PAUSE_S: i64 = 300;
 
 /// Those that are not told again before then.
 type Paused = BTreeMap<Leaver, Timestamp>;
+
+/// What an order to clear came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cleared {
+    /// There is nothing of ours.
+    Yes,
+    /// The station was not asked: it is next time.
+    NotAsked,
+    /// It said no, or nothing.
+    No,
+}
 
 /// Works for ever.
 pub(super) async fn run(node: Arc<Node>) {
@@ -50,53 +62,99 @@ pub(super) async fn run(node: Arc<Node>) {
 
 async fn round(node: &Node, paused: &mut Paused) -> Result<(), StoreError> {
     let now = clock::now();
-    paused.retain(|_, until| *until > now);
+    let mut still = Paused::new();
     let mut after = None;
     loop {
-        let leavers = node.store.left_evses(&node.tenant, after.as_ref(), PAGE).await?;
+        let leavers = node.store.left_evses(after.as_ref(), PAGE).await?;
         after = leavers.last().cloned();
-        let is_due = |leaver: &Leaver| {
-            node.routing.find(&leaver.evse.station).is_some() && !paused.contains_key(leaver)
-        };
-        let due: Vec<_> = leavers.into_iter().filter(is_due).collect();
-        let told = stream::iter(due).map(async |leaver| (clear(node, &leaver).await, leaver));
-        let told: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
-        for (is_done, leaver) in told {
-            if !is_done? {
-                paused.insert(leaver, clock::now().plus_secs(PAUSE_S));
-            }
-        }
         if after.is_none() {
+            *paused = still;
             return Ok(());
+        }
+        let (waiting, due): (Vec<_>, Vec<_>) =
+            leavers.into_iter().partition(|leaver| paused.get(leaver).is_some_and(|until| *until > now));
+        still.extend(waiting.into_iter().filter_map(|leaver| paused.remove_entry(&leaver)));
+        let here = due.into_iter().filter(|leaver| node.routing.find(&leaver.evse.station).is_some());
+        let told = stream::iter(here).map(async |leaver| (clear(node, &leaver).await, leaver));
+        let told: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
+        for (cleared, leaver) in told {
+            let cleared = cleared.unwrap_or_else(|error| {
+                tracing::warn!(%error, ?leaver, "an EVSE that left its tree is cleared later");
+                Cleared::No
+            });
+            if cleared == Cleared::No {
+                still.insert(leaver, clock::now().plus_secs(PAUSE_S));
+            }
         }
     }
 }
 
-/// Whether there is nothing left to do for it.
-async fn clear(node: &Node, leaver: &Leaver) -> Result<bool, StoreError> {
-    let Some(seq) = node.store.begin_clearing(&node.tenant, leaver).await? else { return Ok(true) };
+async fn clear(node: &Node, leaver: &Leaver) -> Result<Cleared, StoreError> {
+    let Some(seq) = node.store.begin_clearing(leaver).await? else { return Ok(Cleared::Yes) };
     let (station, evse) = (&leaver.evse.station, leaver.evse.evse);
     for command in clear_all(evse) {
         let result = order(node, leaver, command, seq).await;
-        // One that knows no profiles has none.
-        if !is_cleared(&result) && result.outcome != CommandOutcome::NotSupported {
-            let outcome = result.outcome.as_str();
-            tracing::warn!(station.id = %station, %evse, outcome, "our charging profiles are still there");
-            return Ok(false);
+        let cleared = meaning(&result);
+        if cleared != Cleared::Yes {
+            let (outcome, detail) = (result.outcome.as_str(), result.detail);
+            tracing::info!(station.id = %station, %evse, outcome, ?detail, "our charging profiles are still there");
+            return Ok(cleared);
         }
     }
-    node.store.end_clearing(&node.tenant, leaver, seq).await?;
+    node.store.end_clearing(leaver, seq).await?;
     tracing::info!(station.id = %station, %evse, "our charging profiles are cleared: it left its tree");
-    Ok(true)
+    Ok(Cleared::Yes)
 }
 
 async fn order(node: &Node, leaver: &Leaver, command: StationCommand, seq: GrantSeq) -> CommandResult {
     let station = &leaver.evse.station;
-    let order = desk::order(&node.tenant, station, command, clock::now().plus_secs(ANSWER_S));
+    let order = desk::order(&leaver.tenant, station, command, clock::now().plus_secs(ANSWER_S));
     let passage = Some(Passage { evse: leaver.evse.evse, act: Act::Follow { after: seq } });
     let (done, ended) = oneshot::channel();
     match node.routing.execute(station, Execute { order, passage, done }) {
         Ok(()) => ended.await.unwrap_or(CommandResult::bare(CommandOutcome::TimeoutUnknown)),
         Err(outcome) => CommandResult::bare(outcome),
+    }
+}
+
+fn meaning(result: &CommandResult) -> Cleared {
+    // A station that knows no profiles has none.
+    let knows_none = |detail: &str| {
+        [FaultCode::NotImplemented, FaultCode::NotSupported]
+            .iter()
+            .any(|code| detail.starts_with(code.as_str()))
+    };
+    match result.outcome {
+        _ if is_cleared(result) => Cleared::Yes,
+        CommandOutcome::CallError if result.detail.as_deref().is_some_and(knows_none) => Cleared::Yes,
+        CommandOutcome::Offline
+        | CommandOutcome::Superseded
+        | CommandOutcome::StationBusy
+        | CommandOutcome::NotSentDeadline
+        | CommandOutcome::NodeUnreachableNotSent
+        | CommandOutcome::Draining => Cleared::NotAsked,
+        _ => Cleared::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_station_that_has_none_is_cleared_and_one_that_was_not_asked_is_asked_soon() {
+        let of = |outcome, detail: &str| {
+            let detail = (!detail.is_empty()).then(|| detail.into());
+            meaning(&CommandResult { outcome, response: None, detail })
+        };
+        assert_eq!(of(CommandOutcome::Accepted, ""), Cleared::Yes);
+        assert_eq!(of(CommandOutcome::Rejected, "Unknown"), Cleared::Yes);
+        assert_eq!(of(CommandOutcome::CallError, "NotImplemented: what?"), Cleared::Yes);
+        assert_eq!(of(CommandOutcome::CallError, "NotSupported: no profiles"), Cleared::Yes);
+        assert_eq!(of(CommandOutcome::CallError, "InternalError: NotImplemented"), Cleared::No);
+        assert_eq!(of(CommandOutcome::Rejected, ""), Cleared::No);
+        assert_eq!(of(CommandOutcome::TimeoutUnknown, ""), Cleared::No);
+        assert_eq!(of(CommandOutcome::Superseded, ""), Cleared::NotAsked);
+        assert_eq!(of(CommandOutcome::Offline, ""), Cleared::NotAsked);
     }
 }

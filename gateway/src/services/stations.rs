@@ -149,7 +149,7 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
 /// Changes a station's record and tells its connection and its site.
 ///
 /// # Errors
-/// Flaws; absent; the store's.
+/// Flaws; absent; a conflict where it moves out of a tree that has its EVSEs; the store's.
 pub async fn change(
     house: &House,
     caller: &Caller,
@@ -221,7 +221,7 @@ pub async fn rotate_password(house: &House, caller: &Caller, id: &StationId) -> 
 /// Removes a station. Its sessions and bill records stay.
 ///
 /// # Errors
-/// Absent; a conflict while a session goes on; the store's.
+/// Absent; a conflict while a session goes on or its EVSEs are in a tree; the store's.
 pub async fn remove(house: &House, caller: &Caller, id: &StationId) -> Result<(), Refusal> {
     unless_in_tree(house, &own(house, caller, id).await?).await?;
     match house.store.delete_station(&caller.tenant, id).await {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::id::{CircuitId, Epoch, StationId, TokenUid, TransactionId};
 use crate::load::capacity::{CircuitNote, hard_rows};
-use crate::load::demand::{Demand, Observation};
+use crate::load::demand::{Demand, Observation, QUIET_MA};
 use crate::load::draw::{Drawn, drawn};
 use crate::load::lag::Lag;
 use crate::load::ledger::Slot;
@@ -145,6 +145,8 @@ struct Car {
     seen_at: Timestamp,
     /// Who charges.
     token: Option<TokenUid>,
+    /// Its station's last word is that it takes nothing, and no sample shows otherwise.
+    says_rest: bool,
 }
 
 /// The load of one site.
@@ -351,6 +353,7 @@ impl AllocationState {
             asked: None,
             seen_at,
             token: session.token.as_ref().map(IdToken::lookup_uid),
+            says_rest: false,
         });
         heard.push(EvseInput::Started(session.transaction.clone()));
     }
@@ -368,6 +371,7 @@ impl AllocationState {
         let offered = self.steering.in_force(taken_at, slot);
         let Drawn { lines_ma, by_line, least, most } = drawn;
         car.drawn_ma = lines_ma;
+        car.says_rest &= least < QUIET_MA;
         if let Some(offered_ma) = offered {
             let seen = Observation { at: taken_at, offered_ma, drawn_ma: lines_ma, by_line, most_ma: most };
             car.demand.memory.observe(evse, &seen);
@@ -406,6 +410,7 @@ impl AllocationState {
 
     fn make_plan(&mut self, now: Timestamp) -> Vec<Effect> {
         self.keep_supply(now);
+        self.believe_rests(now);
         self.supply.held = self.held();
         let demands: Vec<_> = self.demands().cloned().collect();
         let made = plan(&self.tree, &demands, &self.supply, now);

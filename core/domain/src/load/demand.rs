@@ -13,8 +13,8 @@ use super::tree::{Evse, EvseKey, Line};
 
 /// Below this a line carries nothing, and a car that is offered current takes none. In mA.
 const LINE_UNUSED_MA: i64 = 500;
-/// A car that draws less than this while it is offered its minimum is quiet. In mA.
-const QUIET_MA: i64 = 1_000;
+/// A car that draws less than this while it is offered its minimum is quiet.
+pub(super) const QUIET_MA: Milliamps = Milliamps(1_000);
 /// How far the learnt cap stays above what is drawn, so that a car that wants more can show it. In mA.
 const HEADROOM_MA: i64 = 1_000;
 /// So many samples make a line unused and a car quiet.
@@ -169,14 +169,9 @@ impl Memory {
         if seen.offered_ma < evse.min_ma {
             return;
         }
-        // Where not every line was measured, it may draw more than is seen.
-        let is_quiet = seen.most_ma.0 < QUIET_MA;
-        if drawn.0 < QUIET_MA && !is_quiet {
-            return;
-        }
         // It was asked, this is its answer.
         self.probing_since = None;
-        if !is_quiet {
+        if drawn >= QUIET_MA {
             self.quiet_samples = 0;
             self.quiet_sample_at = None;
             self.suspended = false;

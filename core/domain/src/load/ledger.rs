@@ -197,6 +197,10 @@ impl Ledger {
             Change::Release { slot, through } => self.note(*slot, |account| account.close_through(*through)),
             Change::Expire { slot, before } => self.note(*slot, |account| account.expire(*before)),
             Change::OpenFallback { slot, value } => self.open_fallback(rows, owner, *slot, *value),
+            // Whoever has the site now may have had the station cleared since.
+            Change::ConfirmFallback { .. } if owner != self.owner => {
+                Verdict::Refused(Refusal::NotOwner { current: self.owner })
+            }
             Change::ConfirmFallback { slot, value } => {
                 self.note(*slot, |account| account.confirm_fallback(*value))
             }

@@ -8,6 +8,9 @@ use super::meter::line_of;
 use crate::meter::{Measurand, MeterLocation, Sample};
 use crate::time::Timestamp;
 
+/// A station that reads its phases one after another is done within so long, in milliseconds.
+const ROUND_MS: i64 = 5_000;
+
 /// One quantity at one instant: by the station's own phases, and as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Phased {
@@ -48,6 +51,15 @@ impl Phased {
         is_none(&self.phases) && self.whole.is_none()
     }
 
+    fn or(self, before: Self) -> Self {
+        if is_none(&self.phases) {
+            return self;
+        }
+        let [a, b, c] = self.phases;
+        let [x, y, z] = before.phases;
+        Self { phases: [a.or(x), b.or(y), c.or(z)], ..self }
+    }
+
     fn take(&mut self, sample: &Sample) {
         let slot = match sample.phase {
             None => Some(&mut self.whole),
@@ -64,7 +76,8 @@ impl Phased {
 // === impl Flow ===
 
 impl Flow {
-    /// The latest instant of these samples at which a current or a power was measured, if it tells more than one power.
+    /// The latest instant of these samples at which a current or a power was measured, if it tells more than one power. A station may read
+    /// its phases one after another, each with its own time: those of the seconds before are of the same round.
     pub(super) fn of(samples: &[Sample]) -> Option<Self> {
         let mut instants: BTreeMap<Timestamp, Self> = BTreeMap::new();
         for sample in samples.iter().filter(|sample| sample.location == MeterLocation::Outlet) {
@@ -83,8 +96,20 @@ impl Flow {
             };
             quantity(instants.entry(sample.observed_at).or_default());
         }
-        let (at, flow) = instants.into_iter().rev().find(|(_, flow)| flow.tells_more_than_power())?;
-        Some(Self { at, ..flow })
+        let mut latest = instants.into_iter().rev().skip_while(|(_, flow)| !flow.tells_more_than_power());
+        let (at, flow) = latest.next()?;
+        let of_round = latest.take_while(|(before, _)| at.millis_since(*before) <= ROUND_MS);
+        Some(of_round.fold(Self { at, ..flow }, |flow, (_, before)| flow.or(before)))
+    }
+
+    /// The phases that are missing of what was read by phase, as they were before.
+    fn or(self, before: Self) -> Self {
+        Self {
+            at: self.at,
+            current_ma: self.current_ma.or(before.current_ma),
+            power_w: self.power_w.or(before.power_w),
+            voltage_mv: self.voltage_mv.or(before.voltage_mv),
+        }
     }
 
     const fn tells_more_than_power(&self) -> bool {

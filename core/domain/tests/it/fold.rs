@@ -265,6 +265,30 @@ fn current_and_power_of_a_stretch_are_told_to_pricing() {
 }
 
 #[test]
+fn phases_that_are_read_one_after_another_are_of_one_round() {
+    let sample = |at, phase, value| Sample {
+        measurand: Measurand::CurrentImport,
+        value,
+        phase: Some(phase),
+        ..Sample::import_register(at, 0, SampleContext::Periodic)
+    };
+    let mut facts = session(&[(0, 0), (30, 5_500), (60, 9_000)]);
+    let after = |seconds| minute(30).plus_secs(seconds);
+    // A car on one phase: the last that is read is one it does not use.
+    facts[1].samples.extend([
+        sample(after(0), Phase::L2, 7_000),
+        sample(after(6), Phase::L1, 16_000),
+        sample(after(8), Phase::L2, 100),
+        sample(after(11), Phase::L3, 0),
+    ]);
+    let flow = folded(&facts[..2]).flow.unwrap();
+    assert_eq!((flow.at, flow.current_ma.phases), (after(11), [Some(16_000), Some(100), Some(0)]));
+    facts[1].samples.retain(|sample| sample.phase != Some(Phase::L1));
+    let flow = folded(&facts[..2]).flow.unwrap();
+    assert_eq!(flow.current_ma.phases, [None, Some(100), Some(0)], "what is older is of another round");
+}
+
+#[test]
 fn what_flows_by_phase_is_kept_of_the_last_instant_while_the_session_goes_on() {
     let sample = |at, measurand, phase, value| Sample {
         measurand,

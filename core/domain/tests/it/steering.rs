@@ -282,6 +282,49 @@ fn a_fallback_that_is_refused_after_a_boot_is_lost() {
     assert_eq!(one.ceiling(), FALLBACK);
 }
 
+/// What is open about a fallback is open for the next owner too: it hears of no boot.
+#[test]
+fn an_owner_tells_whether_it_knows_the_fallback() {
+    let mut one = One::begun(site(1));
+    assert!(one.owner.knows_fallback(0));
+    one.evse(50, EvseInput::Ended(transaction("1")));
+    one.evse(60, EvseInput::Connected { connection: Epoch(8), arrival: Arrival::Booted });
+    assert!(!one.owner.knows_fallback(0), "it is being read");
+    one.evse(61, EvseInput::CallFailed);
+    assert!(!one.owner.knows_fallback(0), "it is being installed");
+    one.evse(62, EvseInput::FallbackAccepted);
+    assert!(one.owner.knows_fallback(0), "it is what the ledger says");
+}
+
+/// A new value that was dropped before it was in force may still come into force: it is told the old one again.
+#[test]
+fn a_fallback_that_was_changed_and_changed_back_is_told_again() {
+    let (owner, mut ledger) = site(1);
+    let opened =
+        ledger.transact(&rows(1), Epoch(1), &Change::OpenFallback { slot: 0, value: Milliamps(9_000) });
+    assert_eq!(opened, Verdict::Written { opened: None });
+    let mut one = One { owner, ledger };
+    let loaded = Box::new(one.ledger.clone());
+    one.hear(0, Input::Loaded(loaded));
+    let connected = EvseInput::Connected { connection: Epoch(7), arrival: Arrival::Found };
+    assert_eq!(one.evse(0, connected), [Effect::InstallFallback { slot: 0, value: FALLBACK }]);
+    one.evse(1, EvseInput::FallbackAccepted);
+    assert_eq!(one.ledger.accounts[0].floor(), Milliamps(9_000));
+    one.hear(60, Input::Tick);
+    assert_eq!(one.ledger.accounts[0].floor(), FALLBACK);
+}
+
+/// Its station may have been cleared since by whoever has the site now.
+#[test]
+fn an_owner_before_confirms_no_fallback() {
+    let (_, mut ledger) = site(1);
+    ledger.claim();
+    let confirm = Change::ConfirmFallback { slot: 0, value: Milliamps::ZERO };
+    let refusal = Refusal::NotOwner { current: Epoch(2) };
+    assert_eq!(ledger.transact(&rows(1), Epoch(1), &confirm), Verdict::Refused(refusal));
+    assert_eq!(ledger.transact(&rows(1), Epoch(2), &confirm), Verdict::Written { opened: None });
+}
+
 /// A grant that is higher than it covers it only as long as it is open.
 #[test]
 fn a_higher_fallback_counts_from_before_it_is_sent() {
@@ -289,12 +332,8 @@ fn a_higher_fallback_counts_from_before_it_is_sent() {
     one.evse(1, EvseInput::Accepted(GrantSeq(1)));
     one.hear(100, Input::Tick);
     let higher = Milliamps(10_000);
-    let outlet = Outlet {
-        conduct: Conduct::default(),
-        minimum: FALLBACK,
-        step: Milliamps(100),
-        fallback: higher,
-    };
+    let outlet =
+        Outlet { conduct: Conduct::default(), minimum: FALLBACK, step: Milliamps(100), fallback: higher };
     // The next owner has a tree with another fallback.
     let owner = SteeringState::new(Epoch(1), Pace::default(), &[outlet], rows(1));
     let mut next = One::begun((owner, one.ledger));

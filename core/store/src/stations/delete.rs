@@ -7,13 +7,14 @@ use crate::engine::{Statement, Tx};
 use crate::store::{Store, StoreError};
 
 /// What goes with the station. Frames are kept by identity, and the identity may be another tenant's tomorrow.
-const GONE_TOO: [&str; 6] = [
+const GONE_TOO: [&str; 7] = [
     "DELETE FROM connectors WHERE tenant = $1 AND station = $2",
     "DELETE FROM variables WHERE tenant = $1 AND station = $2",
     "DELETE FROM station_credentials WHERE tenant = $1 AND station = $2",
     "DELETE FROM local_lists WHERE tenant = $1 AND station = $2",
     "DELETE FROM station_tariffs WHERE tenant = $1 AND station = $2",
     "DELETE FROM charging_needs WHERE tenant = $1 AND station = $2",
+    "DELETE FROM site_accounts WHERE tenant = $1 AND station = $2 AND standing <> 'in_tree'",
 ];
 
 impl Store {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::obedient::Obedient;
 use super::{evse, node};
+use crate::rig::eventually;
 
 const FALLBACK: i64 = 10_000_001;
 const GRANT: i64 = 20_000_001;
@@ -34,6 +35,36 @@ async fn a_station_is_cleared_when_its_evse_leaves_and_is_told_anew_when_it_come
     let mut station = Obedient::booted(&node, "CS-00").await;
     station.profiles = profiles;
     station.until_it_has(&[]).await;
+    station.station.close().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_station_that_moves_is_managed_where_it_stands_without_connecting_again() {
+    let mut node = node(1, 20_000).await;
+    node.expect_complaint("load");
+    let api = node.api();
+    let place = json!({"name": "Yard", "address": "1", "city": "B", "country": "DEU", "latitude": "52.5", "longitude": "13.4",
+        "time_zone": "Europe/Berlin"});
+    api.change("PUT", "/locations/yard", &place).await;
+    let mut station = Obedient::booted(&node, "CS-00").await;
+    station.start().await;
+    while (station.next_limit().await - 20.0).abs() > 0.01 {}
+
+    let tree = |line_ma: u32, evses: &[serde_json::Value]| {
+        let grid = json!({"id": "grid", "limit": {"line_ma": [line_ma, line_ma, line_ma]}});
+        json!({"circuits": [grid], "evses": evses})
+    };
+    api.change("PUT", "/locations/depot/circuits", &tree(20_000, &[])).await;
+    api.change("PATCH", "/charging-stations/CS-00", &json!({"location_id": "yard"})).await;
+    api.change("PUT", "/locations/yard/circuits", &tree(12_000, &[evse(0)])).await;
+    while (station.next_limit().await - 12.0).abs() > 0.01 {}
+    station.until_it_has(&[FALLBACK, GRANT]).await;
+    let online = eventually!("the site it left has no station", {
+        let page = node.api().get("/charging-stations?location_id=yard").await;
+        (page["items"][0]["online"] == true).then_some(page)
+    });
+    assert_eq!(online["items"][0]["id"], "CS-00", "{online}");
     station.station.close().await;
     node.stop().await;
 }

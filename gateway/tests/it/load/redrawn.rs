@@ -21,8 +21,8 @@ async fn a_tree_that_changes_while_it_is_read_is_claimed_by_one_read_at_a_time()
     eventually!("the site is managed", (ceiling().await == 32_000).then_some(()));
     let owner_before = owner(&node).await;
 
-    // Nobody can claim the ledger: the first read waits, and more trees are drawn meanwhile.
-    let hold = node.hold_table("site_ledgers").await;
+    // The first read waits for the limits from outside, after it claimed the ledger, and more trees are drawn meanwhile.
+    let hold = node.hold_table("site_signals").await;
     for line_ma in 20_000..20_010 {
         let grid = json!({"id": "grid", "limit": {"line_ma": [line_ma, line_ma, line_ma]}});
         let drawn = json!({"circuits": [grid], "evses": [evse(0)]});

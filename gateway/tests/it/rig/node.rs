@@ -75,9 +75,9 @@ impl Node {
         self.store.hold(self.folder.path()).await
     }
 
-    /// From here on nobody writes to this table of its PostgreSQL.
+    /// From here on nobody reads or writes this table of its PostgreSQL.
     pub(crate) async fn hold_table(&self, table: &str) -> Hold {
-        self.store.hold_table(table).await
+        self.store.hold_table(table, "ACCESS EXCLUSIVE").await
     }
 
     /// The node's store a second time, to read what is committed.

@@ -82,16 +82,16 @@ impl TestStore {
                 Hold::Sqlite(file)
             }
             // One table that every commit of facts writes: two could be taken in another order than the node takes them.
-            Self::Postgres(_) => self.hold_table("events").await,
+            Self::Postgres(_) => self.hold_table("events", "EXCLUSIVE").await,
         }
     }
 
-    /// From here on nobody writes to this table; only of PostgreSQL.
-    pub(crate) async fn hold_table(&self, table: &str) -> Hold {
+    /// From here on nobody writes to this table (EXCLUSIVE), or reads it either (ACCESS EXCLUSIVE); only of PostgreSQL.
+    pub(crate) async fn hold_table(&self, table: &str, mode: &str) -> Hold {
         let Self::Postgres(database) = self else { unreachable!("a file is held as a whole") };
         let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
         let connection = tokio::spawn(async move { drop(connection.await) });
-        client.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE")).await.unwrap();
+        client.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN {mode} MODE")).await.unwrap();
         Hold::Postgres { client, connection }
     }
 

@@ -53,16 +53,23 @@ const fn of_status(status: ConnectorStatus) -> Option<bool> {
 }
 
 impl AllocationState {
-    /// A car that was not offered what it needs takes nothing whatever it wants: then the word is the station's, not the car's.
     pub(super) fn on_rests(&mut self, now: Timestamp, key: &EvseKey, rests: bool) -> Vec<Effect> {
-        let Some(slot) = self.tree.place(key) else { return Vec::new() };
-        let least = self.tree.evses().get(slot).map(|evse| evse.min_ma);
-        let is_offered = self.steering.least(slot) >= least;
-        let Some(car) = self.cars.get_mut(slot).and_then(Option::as_mut) else { return Vec::new() };
-        if !rests || is_offered {
-            car.demand.memory.suspended = rests;
+        let car = self.tree.place(key).and_then(|slot| self.cars.get_mut(slot)?.as_mut());
+        if let Some(car) = car {
+            car.says_rest = rests;
+            car.demand.memory.suspended &= rests;
             self.plan_soon(now);
         }
         Vec::new()
+    }
+
+    /// A word counts once the car can take something: without it, or while a limit may still be on its way, it is the station's and not
+    /// the car's.
+    pub(super) fn believe_rests(&mut self, now: Timestamp) {
+        for (slot, (car, evse)) in self.cars.iter_mut().zip(self.tree.evses()).enumerate() {
+            let Some(car) = car.as_mut().filter(|car| car.says_rest) else { continue };
+            let is_offered = self.steering.in_force(now, slot).is_some_and(|limit| limit >= evse.min_ma);
+            car.demand.memory.suspended |= is_offered;
+        }
     }
 }

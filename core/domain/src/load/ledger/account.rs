@@ -109,7 +109,7 @@ impl Account {
         self.grants.last()
     }
 
-    /// Of an EVSE that left its tree, while its station is told to clear our profiles: it may have all of them or none.
+    /// Of an EVSE that was out of every tree: it may have all that it was given or none, and what is on its way to it is older than what follows.
     #[must_use]
     pub fn unknown(self) -> Self {
         Self { fallback: Fallback::Unconfirmed, opening: None, seq: self.seq.next(), ..self }

@@ -116,6 +116,13 @@ impl SteeringState {
         !deaf && self.seats.get(slot).is_some_and(Seat::is_steered)
     }
 
+    /// Is nothing open about its station's fallback? If something is, an owner that takes over must treat the station as one that booted.
+    #[must_use]
+    pub fn knows_fallback(&self, slot: Slot) -> bool {
+        let seat = self.seats.get(slot).zip(self.ledger.accounts.get(slot));
+        seat.is_some_and(|(seat, account)| seat.knows_fallback(account))
+    }
+
     /// Does its station have a connection?
     #[must_use]
     pub fn is_connected(&self, slot: Slot) -> bool {
@@ -127,13 +134,6 @@ impl SteeringState {
     #[must_use]
     pub fn in_force(&self, now: Timestamp, slot: Slot) -> Option<Milliamps> {
         self.seats.get(slot)?.in_force(now, self.ledger.accounts.get(slot)?)
-    }
-
-    /// The least that the station can have in force, whichever of its open grants that is; none of an EVSE that is not there.
-    #[must_use]
-    pub fn least(&self, slot: Slot) -> Option<Milliamps> {
-        let account = self.ledger.accounts.get(slot)?;
-        Some(account.grants.iter().map(|grant| grant.limit).min().unwrap_or_else(|| account.floor()))
     }
 
     /// When to send the next [`Input::Tick`], if nothing else comes before.

@@ -80,24 +80,3 @@ fn two_samples_within_thirty_seconds_are_one() {
     }
     assert!(!memory.is_quiet());
 }
-
-/// A station may send each phase by itself, the unused one last: that says nothing of the car.
-#[test]
-fn a_sample_that_does_not_bound_the_current_makes_no_car_quiet_and_wakes_none() {
-    let evse = socket("A", "grid", &Line::ALL);
-    let mut memory = Memory::default();
-    let mut observe = |at_s: i64, most_ma: Milliamps| {
-        let seen = Observation {
-            at: Timestamp::from_millis(at_s * 1_000),
-            offered_ma: Milliamps(6_000),
-            drawn_ma: [Milliamps::ZERO; 3],
-            by_line: false,
-            most_ma,
-        };
-        memory.observe(&evse, &seen);
-        memory.is_quiet()
-    };
-    assert_eq!([0, 60, 120].map(|at_s| observe(at_s, Milliamps(i64::MAX))), [false; 3]);
-    assert_eq!([180, 240].map(|at_s| observe(at_s, Milliamps::ZERO)), [false, true]);
-    assert!(observe(300, Milliamps(i64::MAX)), "it was seen to be quiet, and not to wake");
-}

@@ -1,8 +1,9 @@
 //! A car that takes nothing by its station's word.
 
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{ConnectorId, EvseId, TenantId, TransactionId};
+use ringmain_domain::id::{ConnectorId, EvseId, GrantSeq, TenantId, TransactionId};
 use ringmain_domain::load::allocation::{Input, resting};
+use ringmain_domain::load::ledger::steering::input::{EvseInput, Input as SteeringInput};
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::location::{Connector, ConnectorStatus};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
@@ -30,11 +31,22 @@ fn planned(site: &Site) -> Vec<i64> {
     site.state.standings().iter().map(|standing| standing.planned.unwrap().0).collect()
 }
 
-#[test]
-fn its_share_goes_to_others_until_it_charges_again() {
+/// Both have 10 A in force.
+fn both_offered() -> Site {
     let mut site = two();
     site.plan();
+    for slot in [0, 1] {
+        site.hear(Input::Steering(SteeringInput::Evse(slot, EvseInput::Accepted(GrantSeq(1)))));
+    }
+    site.now = site.now.plus_secs(60);
+    site.plan();
     assert_eq!(planned(&site), [10_000, 10_000]);
+    site
+}
+
+#[test]
+fn its_share_goes_to_others_until_it_charges_again() {
+    let mut site = both_offered();
     says(&mut site, true);
     site.plan();
     assert_eq!(planned(&site), [0, 20_000], "it has what is left, and is asked again later");
@@ -44,11 +56,28 @@ fn its_share_goes_to_others_until_it_charges_again() {
 }
 
 #[test]
-fn a_car_that_was_offered_nothing_is_not_said_to_want_nothing() {
+fn a_sample_that_shows_otherwise_is_believed() {
+    let mut site = both_offered();
+    says(&mut site, true);
+    let drawing = Session { power_w: Some(6_900), power_at: Some(site.now), ..charging() };
+    site.hear(Input::Session(Box::new(drawing)));
+    site.plan();
+    assert_eq!(planned(&site)[0], 10_000);
+}
+
+#[test]
+fn a_car_that_was_offered_nothing_yet_is_not_said_to_want_nothing() {
     let mut site = two();
     says(&mut site, true);
     site.plan();
     assert_eq!(planned(&site), [10_000, 10_000], "it had no grant");
+    site.hear(Input::Steering(SteeringInput::Evse(0, EvseInput::Accepted(GrantSeq(1)))));
+    site.now = site.now.plus_secs(10);
+    site.plan();
+    assert_eq!(planned(&site), [10_000, 10_000], "its grant may not be in force yet");
+    site.now = site.now.plus_secs(60);
+    site.plan();
+    assert_eq!(planned(&site), [0, 20_000], "it had time to begin");
 }
 
 #[test]

@@ -138,6 +138,14 @@ impl Seat {
         self.connection.is_some() && self.transaction.is_some()
     }
 
+    /// Is nothing open about its fallback? If something is, the next owner must ask.
+    pub(super) fn knows_fallback(&self, account: &Account) -> bool {
+        let is_written = |(value, _)| account.fallback == Fallback::Confirmed(value);
+        let is_told =
+            matches!(self.call, Some(Call::Fallback(_))) || !self.fallback_guard.is_none_or(is_written);
+        !self.fallback_unread && !self.fallback_unsure && !self.fallback_lost && !is_told
+    }
+
     /// What the station has in force, or will have when its newest grant arrives.
     pub(super) fn held(&self, account: &Account) -> Milliamps {
         account.newest().map_or_else(|| account.floor(), |grant| grant.limit)
@@ -296,7 +304,8 @@ impl Seat {
             return Some(Effect::ReadBack { slot });
         }
         let in_doubt = self.fallback_lost || self.fallback_unsure;
-        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !in_doubt;
+        let is_opening = account.opening.is_some();
+        let confirmed = account.fallback == Fallback::Confirmed(self.fallback) && !in_doubt && !is_opening;
         let is_known = confirmed || self.fallback_guard.is_some() || self.fallback_unread;
         if !is_known && self.fallback_back_off.is_over(now) {
             return self.install_fallback(now, slot, account, pace);

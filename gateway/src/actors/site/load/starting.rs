@@ -1,0 +1,198 @@
+//! How the load of a site begins, and begins anew with another tree: its ledger is taken over, then it hears what the store knew and what was
+//! said meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use actix::prelude::*;
+use ringmain_domain::id::{CircuitId, LocationId, StationId, TransactionId};
+use ringmain_domain::load::allocation::{AllocationState, Input, resting};
+use ringmain_domain::load::history::History;
+use ringmain_domain::load::ledger::steering::input::{Arrival, EvseInput, Input as SteeringInput};
+use ringmain_domain::load::ledger::{Ledger, Slot};
+use ringmain_domain::load::settings::SiteSettings;
+use ringmain_domain::load::supply::Signal;
+use ringmain_domain::load::tree::SiteTree;
+use ringmain_domain::snapshot::StationSnapshot;
+use ringmain_domain::time::local::Zone;
+use ringmain_store::ledgers::LedgerOf;
+use ringmain_store::store::StoreError;
+
+use super::super::Site;
+use super::{AGAIN_AFTER, Load, Managed, dynamic, gauges, needs, setpoints};
+use crate::clock;
+
+/// What a site starts its load from.
+struct Start {
+    tree: SiteTree,
+    of: LedgerOf,
+    ledger: Ledger,
+    settings: SiteSettings,
+    zone: Zone,
+    signals: BTreeMap<CircuitId, Vec<Signal>>,
+    stations: Vec<StationSnapshot>,
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Reads the tree and takes the site's ledger over, in the place of what there was.
+    pub(in crate::actors::site) fn start_load(&mut self, ctx: &mut Context<Self>) {
+        if self.state.id().location().is_none() {
+            return;
+        }
+        self.unsure.extend(self.load.unsure());
+        self.load = Load::Starting(Vec::new());
+        self.mark_managed(BTreeSet::new());
+        self.load_generation += 1;
+        self.read_load(ctx);
+    }
+
+    /// One read at a time: two that overlap would each claim the ledger, and the one that is kept could be the one deposed.
+    fn read_load(&mut self, ctx: &mut Context<Self>) {
+        let Some(location) = self.state.id().location().filter(|_| !self.is_reading_load) else { return };
+        self.is_reading_load = true;
+        let generation = self.load_generation;
+        let read = self.claimed_load(location);
+        ctx.spawn(read.into_actor(self).map(move |read, site, ctx| {
+            site.is_reading_load = false;
+            if site.load_generation != generation {
+                return site.read_load(ctx);
+            }
+            match read {
+                Ok(Some(start)) => site.manage(start, ctx),
+                Ok(None) => site.load = Load::Unmanaged,
+                Err(error) => {
+                    tracing::warn!(%error, site.id = %site.state.id(), "the load of a site cannot be managed yet");
+                    ctx.run_later(AGAIN_AFTER, move |site, ctx| {
+                        if site.load_generation == generation {
+                            site.read_load(ctx);
+                        }
+                    });
+                }
+            }
+        }));
+    }
+
+    fn claimed_load(
+        &self,
+        location: LocationId,
+    ) -> impl Future<Output = Result<Option<Start>, StoreError>> + use<> {
+        let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
+        async move {
+            // Most sites have no tree: nothing is written for them.
+            if store.site_tree(&tenant, &location).await?.is_none() {
+                return Ok(None);
+            }
+            let claimed = store.claim_ledger(&tenant, &location).await?;
+            let Some((tree, ledger)) = claimed else { return Ok(None) };
+            let settings = store.site_settings(&tenant, &location).await?.unwrap_or_default();
+            let place = store.location(&tenant, &location).await?;
+            let zone = place.and_then(|place| Zone::named(&place.time_zone).ok()).unwrap_or(Zone::UTC);
+            let signals = store.site_signals(&tenant, &location).await?;
+            let stations = store.site_snapshots(&tenant, &id).await?;
+            let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
+            let of = LedgerOf { tenant, location, evses };
+            Ok(Some(Start { tree, of, ledger, settings, zone, signals, stations }))
+        }
+    }
+
+    /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
+    fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
+        let Start { tree, of, ledger, settings, zone, signals, stations } = start;
+        let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
+            Load::Starting(waited) => waited,
+            Load::Unmanaged | Load::Managed(_) => Vec::new(),
+        };
+        let now = clock::now();
+        let owner = ledger.owner;
+        let conduct = self.parts.conduct;
+        tracing::info!(site.id = %self.state.id(), owner = owner.0, evses = of.evses.len(), "the load of a site is managed here");
+        let over = finished(&ledger, &of, &stations);
+        self.mark_managed(of.evses.iter().cloned().collect());
+        self.load = Load::Managed(Box::new(Managed {
+            state: AllocationState::new(tree, owner, conduct, now),
+            of,
+            owner,
+            waiting: VecDeque::new(),
+            is_storing: false,
+            timer: None,
+            alarms: VecDeque::new(),
+            settings: Arc::default(),
+            zone,
+            look_up: needs::LookUp::default(),
+            told: setpoints::Told::default(),
+            dynamic: dynamic::Dynamic::default(),
+            shown: gauges::Shown::default(),
+            history: History::default(),
+        }));
+        self.settings_changed(settings, ctx);
+        for (circuit, signals) in signals {
+            self.load_hears(Input::Signals { circuit, signals }, ctx);
+        }
+        self.load_hears(Input::Steering(SteeringInput::Loaded(Box::new(ledger))), ctx);
+        // One that joined meanwhile may have started anew: that is told below.
+        let joined: BTreeSet<_> = waited.iter().filter_map(joins).collect();
+        let connected = self.state.connections().filter(|(station, _)| !joined.contains(station));
+        let connected: Vec<_> = connected.map(|(station, epoch)| (station.clone(), epoch)).collect();
+        let unsure = std::mem::take(&mut self.unsure);
+        for (station, connection) in connected {
+            let arrival = if unsure.contains(&station) { Arrival::Booted } else { Arrival::Found };
+            self.load_hears(Input::Joined { station, connection, arrival }, ctx);
+        }
+        for (slot, transaction) in over {
+            let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
+            self.load_hears(Input::Steering(input), ctx);
+        }
+        for StationSnapshot { station, connectors, open } in stations {
+            self.load_hears(Input::Open { station: station.id, sessions: open }, ctx);
+            for word in connectors.iter().filter_map(resting::of_connector) {
+                self.load_hears(word, ctx);
+            }
+        }
+        for input in waited {
+            match input {
+                Input::Settings(settings) => self.settings_changed(*settings, ctx),
+                other => self.load_hears(other, ctx),
+            }
+        }
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    /// Stations of which something is open that whoever starts the load anew would not hear of: they count as booted.
+    fn unsure(&self) -> Vec<StationId> {
+        match self {
+            Self::Unmanaged => Vec::new(),
+            Self::Starting(waiting) => waiting.iter().filter_map(joins).cloned().collect(),
+            Self::Managed(managed) => {
+                let evses = managed.state.tree().evses().iter().enumerate();
+                let open = evses.filter(|(slot, _)| !managed.state.steering().knows_fallback(*slot));
+                open.map(|(_, evse)| evse.key.station.clone()).collect()
+            }
+        }
+    }
+}
+
+/// Whose connection an input announces.
+fn joins(input: &Input) -> Option<&StationId> {
+    match input {
+        Input::Joined { station, .. } => Some(station),
+        _ => None,
+    }
+}
+
+/// Transactions that have grants open and are not open any more.
+fn finished(ledger: &Ledger, of: &LedgerOf, stations: &[StationSnapshot]) -> Vec<(Slot, TransactionId)> {
+    let sessions = stations.iter().flat_map(|station| &station.open);
+    let open: BTreeSet<_> = sessions.map(|session| (&session.station, &session.transaction)).collect();
+    let accounts = ledger.accounts.iter().zip(of.evses.iter()).enumerate();
+    let over = accounts.flat_map(|(slot, (account, key))| {
+        let transactions = account.grants.iter().filter_map(|grant| grant.transaction.as_ref());
+        let over = transactions.filter(|transaction| !open.contains(&(&key.station, *transaction)));
+        over.map(move |transaction| (slot, transaction.clone())).collect::<Vec<_>>()
+    });
+    over.collect()
+}
