@@ -22,6 +22,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0011__ledgers", include_str!("../migrations/sqlite/V0011__ledgers.sql")),
     ("V0012__needs", include_str!("../migrations/sqlite/V0012__needs.sql")),
     ("V0013__vehicles", include_str!("../migrations/sqlite/V0013__vehicles.sql")),
+    ("V0014__building_loads", include_str!("../migrations/sqlite/V0014__building_loads.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -37,6 +38,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0011__ledgers", include_str!("../migrations/postgres/V0011__ledgers.sql")),
     ("V0012__needs", include_str!("../migrations/postgres/V0012__needs.sql")),
     ("V0013__vehicles", include_str!("../migrations/postgres/V0013__vehicles.sql")),
+    ("V0014__building_loads", include_str!("../migrations/postgres/V0014__building_loads.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.
