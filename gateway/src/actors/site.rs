@@ -31,6 +31,7 @@ use crate::mqtt::Setpoint;
 pub mod load;
 
 use load::Load;
+use load::highs::Unwritten;
 
 const MAILBOX: usize = 1_024;
 /// How often a site that missed something reads itself from the store.
@@ -45,6 +46,7 @@ pub struct Site {
     /// Counts how often the load was started: answers to an earlier one are dropped.
     load_generation: u64,
     is_reading_load: bool,
+    unwritten: Unwritten,
     missed: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
     managed: Arc<RwLock<BTreeSet<EvseKey>>>,
@@ -174,6 +176,7 @@ impl Site {
             load: Load::Unmanaged,
             load_generation: 0,
             is_reading_load: false,
+            unwritten: Unwritten::default(),
             missed: mark,
             depth: in_mailbox,
             managed: told,

@@ -21,6 +21,7 @@ mod mqtt;
 mod needs;
 mod obedient;
 mod redrawn;
+mod remembered;
 
 use field::{Field, Nudge};
 

@@ -11,6 +11,7 @@ use actix::prelude::*;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CircuitId, Epoch, LocationId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input};
+use ringmain_domain::load::highs::Highs;
 use ringmain_domain::load::history::History;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{
@@ -34,6 +35,7 @@ use crate::clock;
 mod calls;
 mod dynamic;
 mod gauges;
+pub(super) mod highs;
 pub mod history;
 pub mod needs;
 pub mod picture;
@@ -94,6 +96,7 @@ struct Start {
     settings: SiteSettings,
     zone: Zone,
     signals: BTreeMap<CircuitId, Vec<Signal>>,
+    highs: Highs,
     stations: Vec<StationSnapshot>,
 }
 
@@ -149,16 +152,17 @@ impl Site {
             let place = store.location(&tenant, &location).await?;
             let zone = place.and_then(|place| Zone::named(&place.time_zone).ok()).unwrap_or(Zone::UTC);
             let signals = store.site_signals(&tenant, &location).await?;
+            let highs = store.building_loads(&tenant, &location).await?;
             let stations = store.site_snapshots(&tenant, &id).await?;
             let evses = stored.tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            Ok(Some(Start { tree: stored.tree, of, ledger, settings, zone, signals, stations }))
+            Ok(Some(Start { tree: stored.tree, of, ledger, settings, zone, signals, highs, stations }))
         }
     }
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, of, ledger, settings, zone, signals, stations } = start;
+        let Start { tree, of, ledger, settings, zone, signals, highs, stations } = start;
         let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
             Load::Starting(waited) => waited,
             Load::Unmanaged | Load::Managed(_) => Vec::new(),
@@ -186,6 +190,7 @@ impl Site {
             history: History::default(),
         }));
         self.settings_changed(settings, ctx);
+        self.load_hears(Input::Remembered(self.unwritten.beside(highs)), ctx);
         for (circuit, signals) in signals {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
         }
@@ -277,6 +282,7 @@ impl Site {
             self.carry_out(now, effect, ctx);
         }
         self.tell_batteries(now);
+        self.keep_highs(ctx);
         self.pump_store(ctx);
         self.arm_load(ctx);
         self.look_up_needs(ctx);
