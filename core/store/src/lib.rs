@@ -14,6 +14,7 @@ pub mod access;
 pub mod audit;
 pub mod authorizations;
 pub mod batch;
+pub mod building_loads;
 pub mod cdrs;
 pub mod charging_needs;
 pub mod circuits;

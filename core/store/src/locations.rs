@@ -11,11 +11,12 @@ use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
 /// What goes with the location. Its ledger stays: the stations that stood there may still have profiles of ours.
-const GONE_TOO: [&str; 4] = [
+const GONE_TOO: [&str; 5] = [
     "DELETE FROM location_access WHERE tenant = $1 AND location_id = $2",
     "DELETE FROM site_trees WHERE tenant = $1 AND location_id = $2",
     "DELETE FROM site_settings WHERE tenant = $1 AND location_id = $2",
     "DELETE FROM site_signals WHERE tenant = $1 AND location_id = $2",
+    "DELETE FROM building_loads WHERE tenant = $1 AND location_id = $2",
 ];
 
 impl Store {
@@ -81,11 +82,20 @@ impl Store {
 /// Keeps a row beside a location; `false`: there is no such location. One that goes at the same instant takes the row along: both lock
 /// the location's.
 pub(crate) async fn keep_beside(tx: &mut Tx, id: Vec<Param>, row: Statement) -> Result<bool, StoreError> {
+    keep_all_beside(tx, id, vec![row]).await
+}
+
+/// As [`keep_beside`], for all that these statements change.
+pub(crate) async fn keep_all_beside(
+    tx: &mut Tx,
+    id: Vec<Param>,
+    rows: Vec<Statement>,
+) -> Result<bool, StoreError> {
     let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
     if tx.run(Statement::once(lock, id)).await?.is_empty() {
         return Ok(false);
     }
-    tx.run(row).await?;
+    tx.run_all(rows).await?;
     Ok(true)
 }
 

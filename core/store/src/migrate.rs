@@ -23,6 +23,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0012__needs", include_str!("../migrations/sqlite/V0012__needs.sql")),
     ("V0013__vehicles", include_str!("../migrations/sqlite/V0013__vehicles.sql")),
     ("V0014__leavers", include_str!("../migrations/sqlite/V0014__leavers.sql")),
+    ("V0015__building_loads", include_str!("../migrations/sqlite/V0015__building_loads.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -39,6 +40,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0012__needs", include_str!("../migrations/postgres/V0012__needs.sql")),
     ("V0013__vehicles", include_str!("../migrations/postgres/V0013__vehicles.sql")),
     ("V0014__leavers", include_str!("../migrations/postgres/V0014__leavers.sql")),
+    ("V0015__building_loads", include_str!("../migrations/postgres/V0015__building_loads.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

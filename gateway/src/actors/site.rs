@@ -31,6 +31,7 @@ use crate::mqtt::Setpoint;
 pub mod load;
 
 use load::Load;
+use load::highs::Unwritten;
 
 const MAILBOX: usize = 1_024;
 /// How often a site that missed something reads itself from the store.
@@ -47,6 +48,7 @@ pub struct Site {
     is_reading_load: bool,
     /// Stations whose boot the load has not dealt with, while it is started anew.
     unsure: BTreeSet<StationId>,
+    unwritten: Unwritten,
     missed: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
     managed: Arc<RwLock<BTreeSet<EvseKey>>>,
@@ -182,6 +184,7 @@ impl Site {
             load_generation: 0,
             is_reading_load: false,
             unsure: BTreeSet::new(),
+            unwritten: Unwritten::default(),
             missed: mark,
             depth: in_mailbox,
             managed: told,

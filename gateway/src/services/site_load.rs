@@ -1,6 +1,6 @@
 //! The load of a location: how it stands, limits from outside, readings of its meters.
 //!
-//! Limits are kept, so that they hold after a restart too; readings are not: they are too old by then.
+//! Limits are kept, so that they hold after a restart too; of readings only what a building took at most: they are too old by then.
 
 use ringmain_domain::id::{CircuitId, LocationId, SiteId};
 use ringmain_domain::load::allocation::{Input, SIGNALS_MAX};

@@ -22,6 +22,7 @@ mod mqtt;
 mod needs;
 mod obedient;
 mod redrawn;
+mod remembered;
 
 use field::{Field, Nudge};
 

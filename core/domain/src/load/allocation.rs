@@ -9,6 +9,7 @@ use crate::id::{CircuitId, Epoch, StationId, TokenUid, TransactionId};
 use crate::load::capacity::{CircuitNote, hard_rows};
 use crate::load::demand::{Demand, Observation, QUIET_MA};
 use crate::load::draw::{Drawn, drawn};
+use crate::load::highs::Highs;
 use crate::load::lag::Lag;
 use crate::load::ledger::Slot;
 use crate::load::ledger::account::Fallback;
@@ -29,6 +30,7 @@ use crate::unit::{Milliamps, WattHours};
 
 pub mod needs;
 mod picture;
+mod remembering;
 pub mod resting;
 pub mod standing;
 mod supplying;
@@ -106,6 +108,8 @@ pub enum Input {
         /// What was measured.
         reading: Reading,
     },
+    /// What buildings took at most, as far as it was remembered ([`AllocationState::take_highs`]); after the settings, which say what can be.
+    Remembered(Highs),
     /// What the sun gives at a circuit.
     Solar {
         /// Where.
@@ -156,6 +160,8 @@ pub struct AllocationState {
     steering: SteeringState,
     supply: Supply,
     past: BTreeMap<CircuitId, Past>,
+    /// What is to be remembered.
+    new_highs: Highs,
     /// By slot.
     cars: Vec<Option<Car>>,
     /// How late samples are and how far clocks are off, by slot; a car that leaves takes nothing of it along.
@@ -182,7 +188,8 @@ impl AllocationState {
         let steering = SteeringState::new(owner, Pace::default(), &outlets, rows);
         let (cars, lags) = (vec![None; outlets.len()], vec![Lag::default(); outlets.len()]);
         let plan_at = now.plus_millis(GATHER_MS);
-        Self { tree, steering, supply, past: BTreeMap::new(), cars, lags, plan: None, plan_at }
+        let (past, new_highs) = (BTreeMap::new(), Highs::default());
+        Self { tree, steering, supply, past, new_highs, cars, lags, plan: None, plan_at }
     }
 
     /// The tree.
@@ -239,6 +246,7 @@ impl AllocationState {
             Input::Rests { evse, rests } => self.on_rests(now, &evse, rests),
             Input::Settings(settings) => self.on_settings(now, &settings),
             Input::Building { circuit, reading } => self.on_building(now, circuit, reading),
+            Input::Remembered(highs) => self.on_remembered(now, &highs),
             Input::Battery { circuit, battery } => self.on_battery(now, &circuit, &battery),
             Input::Solar { circuit, reading } => {
                 let policy = self.supply.policy;

@@ -283,8 +283,10 @@ fn uncontrolled(tree: &SiteTree, supply: &Supply, place: usize, now: Timestamp) 
     let takes = plus(own_takes.map(least), below_takes);
     let gross = plus(load, takes);
     let lines = Line::ALL.map(|line| line.of(gross).minus(least(line.of(sun))).minus(least(line.of(gives))));
-    let has_meter =
-        circuit.meter_id.is_some() || known.is_some_and(|known| known.building != Readings::default());
+    // A meter that was heard before a restart, and not since, is silent too.
+    let was_heard =
+        |known: &CircuitSupply| known.building != Readings::default() || known.highest_24h_ma != NOTHING;
+    let has_meter = circuit.meter_id.is_some() || known.is_some_and(was_heard);
     Uncontrolled { load, takes, lines, is_stale: measured.is_none(), has_meter }
 }
 

@@ -3,6 +3,7 @@
 mod allocation;
 mod draw;
 mod forecast;
+mod highs;
 mod history;
 mod measured;
 mod memory;

@@ -116,6 +116,7 @@ fn what_the_store_knows_makes_good_what_was_missed() {
     join(&mut site, 1);
     status(&mut site, ConnectorStatus::Available);
     let mut stored = snapshot(Registration::Accepted);
+    stored.station.location_id = Some(LocationId::new("harbour").unwrap());
     stored.connectors.push(Connector {
         station: station_id(),
         evse: EvseId(1),
@@ -128,4 +129,7 @@ fn what_the_store_knows_makes_good_what_was_missed() {
     assert_eq!(again(&mut site), ["1/1 faulted"]);
     assert!(again(&mut site).is_empty(), "the same again is no change");
     assert_eq!(site.online(), 1, "the connection is still there");
+    stored.station.location_id = Some(LocationId::new("yard").unwrap());
+    site.apply(MORNING, Input::Changed(Box::new(stored)));
+    assert_eq!((site.online(), site.count()), (0, [0; 6]), "it stands somewhere else");
 }

@@ -3,6 +3,7 @@
 mod access;
 mod append;
 mod bounds;
+mod building_loads;
 mod charging_needs;
 mod circuits;
 mod commands;

@@ -32,6 +32,7 @@ use crate::clock;
 pub mod calls;
 mod dynamic;
 mod gauges;
+pub(super) mod highs;
 pub mod history;
 pub mod needs;
 pub mod picture;
@@ -155,6 +156,7 @@ impl Site {
             self.carry_out(now, effect, ctx);
         }
         self.tell_batteries(now);
+        self.keep_highs(ctx);
         self.pump_store(ctx);
         self.arm_load(ctx);
         self.look_up_needs(ctx);

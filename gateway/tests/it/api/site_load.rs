@@ -62,13 +62,13 @@ async fn the_load_is_shown_with_its_limits_and_readings_move_them() {
         (of(0, "limit"), of(0, "reserved"), of(2, "reserved")),
         (json!(16_000), json!(4_000), json!(6_000))
     );
-    // Who draws the tree anew starts again: the kept limit counts, the reading is gone.
+    // Who draws the tree anew starts again: the kept limit counts, the readings are gone, and what the building took at most counts.
     let tree = rig.get("/locations/depot-1/circuits").await.json();
     let tree = json!({"circuits": tree["circuits"], "evses": tree["evses"]});
     assert_eq!(rig.send("PUT", "/locations/depot-1/circuits", Some(tree)).await.status, 200);
     let load = managed(&rig).await;
     let row = &load["circuits"][0]["limits"][0];
-    assert_eq!((&row["limit"], &row["reserved"]), (&json!(16_000), &json!(0)));
+    assert_eq!((&row["limit"], &row["reserved"]), (&json!(16_000), &json!(5_000)));
     assert_eq!(rig.send("PUT", LIMITS, Some(json!({"limits": []}))).await.status, 200);
     assert_eq!(managed(&rig).await["circuits"][0]["limits"][0]["limit"], 63_000);
 }

@@ -1,21 +1,21 @@
 //! What there is to give, kept up to date: settings, readings, and what follows from them over time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::id::CircuitId;
 use crate::load::capacity::{hard_rows, set_points};
+use crate::load::highs::{HOUR_MS, larger};
 use crate::load::ledger::steering::input::Effect;
 use crate::load::plan::LoadPlan;
 use crate::load::settings::{CircuitSettings, SiteSettings};
 use crate::load::supply::{Battery, PeakTarget, QUARTER_S, Reading, SolarOnly};
-use crate::load::tree::{Connection, Line};
+use crate::load::tree::Connection;
 use crate::time::Timestamp;
 use crate::unit::{Milliamps, WattHours, Watts};
 
 use super::AllocationState;
+use super::remembering::Hours;
 
-const HOUR_MS: i64 = 3_600_000;
-const HOURS_OF_A_DAY: usize = 24;
 const NOTHING: [Milliamps; 3] = [Milliamps::ZERO; 3];
 /// The power row comes after the three lines of a circuit.
 const POWER_ROW: usize = 3;
@@ -25,8 +25,7 @@ const KNOWN_FOR_MS: i64 = 60_000;
 /// What is remembered of a circuit besides its readings.
 #[derive(Debug, Default)]
 pub(super) struct Past {
-    /// The highest building load of each of the last hours, per line: (the hour, the load).
-    hours: VecDeque<(i64, [Milliamps; 3])>,
+    pub(super) hours: Hours,
     quarter: Option<Quarter>,
 }
 
@@ -80,7 +79,12 @@ impl AllocationState {
         let known = self.supply.circuits.entry(circuit.clone()).or_default();
         // What cannot be is no load that was ever there.
         if known.is_possible(&reading.line_ma) {
-            known.highest_24h_ma = self.past.entry(circuit).or_default().highest_with(&reading);
+            let hours = &mut self.past.entry(circuit.clone()).or_default().hours;
+            let news = hours.see(now, &reading);
+            known.highest_24h_ma = hours.highest();
+            if let Some((hour, line_ma)) = news {
+                self.new_highs.add(circuit, hour, line_ma);
+            }
         }
         known.building.observe(reading, None, &policy);
         self.on_supply(now)
@@ -194,19 +198,6 @@ const LONG_AGO: Timestamp = Timestamp::from_millis(0);
 // === impl Past ===
 
 impl Past {
-    /// The highest load of the last 24 hours, this reading among them.
-    fn highest_with(&mut self, reading: &Reading) -> [Milliamps; 3] {
-        let hour = reading.at.as_millis().div_euclid(HOUR_MS);
-        match self.hours.back_mut() {
-            Some((last, highest)) if *last >= hour => *highest = larger(*highest, reading.line_ma),
-            _ => self.hours.push_back((hour, reading.line_ma)),
-        }
-        let last = self.hours.back().map_or(hour, |(last, _)| *last);
-        let oldest = last.saturating_sub(i64::try_from(HOURS_OF_A_DAY).unwrap_or(0));
-        self.hours.retain(|(hour, _)| *hour > oldest);
-        self.hours.iter().fold(NOTHING, |sum, (_, highest)| larger(sum, *highest))
-    }
-
     /// Counts what was taken since it was last asked. What is not known counts at the target: it neither saves nor costs anything.
     fn count(&mut self, now: Timestamp, power: Watts, target: Watts) -> Quarter {
         let length_ms = QUARTER_S * 1_000;
@@ -226,8 +217,4 @@ impl Past {
         self.quarter = Some(quarter);
         quarter
     }
-}
-
-fn larger(a: [Milliamps; 3], b: [Milliamps; 3]) -> [Milliamps; 3] {
-    Line::ALL.map(|line| line.of(a).max(line.of(b)))
 }

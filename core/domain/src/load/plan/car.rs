@@ -10,6 +10,9 @@ use crate::unit::{Milliamps, WattHours, Watts};
 
 use super::wired;
 
+/// A car that is asked again has answered by then, in milliseconds: a station that tells nothing of it has told enough.
+const PROBE_MAX_MS: i64 = 600_000;
+
 /// Microampere-volt-milliseconds in a watt-hour: 3,600 W s, 1e6 µA, 1,000 ms.
 const UAV_MS_PER_WH: i128 = 3_600_000_000_000;
 
@@ -68,6 +71,9 @@ impl<'t> Car<'t> {
         let policy = &supply.policy;
         let micro = |current: Milliamps| current.0.saturating_mul(MICRO);
         let mut memory = demand.memory;
+        if memory.probing_since.is_some_and(|since| now.millis_since(since) >= PROBE_MAX_MS) {
+            memory.probing_since = None;
+        }
         let asks_again = memory.is_quiet() && memory.probing_since.is_some();
         let is_due = memory.is_quiet() && probe_at(&memory, policy).is_some_and(|due| due <= now);
         if is_due && !asks_again {

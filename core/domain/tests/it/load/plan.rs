@@ -225,6 +225,15 @@ fn a_quiet_car_has_what_is_left_and_is_asked_again() {
     let asked = now(&site, &[car("A"), quiet(Some(120))]);
     assert_eq!(told(&asked), ["A 10000 grid phase L1 full", "B 6000 asked whether it wants to charge again"]);
     assert_eq!(asked.shares[1].memory.unwrap().probing_since, Some(NOW));
+    // A station that sends no samples does not keep a share by being silent.
+    let memory = asked.shares[1].memory.unwrap();
+    let on = |minutes: i64| {
+        let since = NOW.plus_millis(-minutes * 60_000);
+        let memory = Memory { probing_since: Some(since), probed_at: Some(since), off_since: None, ..memory };
+        told(&now(&site, &[car("A"), Demand { memory, ..car("B") }])).remove(1)
+    };
+    assert_eq!(on(9), "B 6000 asked whether it wants to charge again");
+    assert_eq!(on(10), "B 0 quiet: the car took nothing, asked again at 10:00 UTC");
     // With room to spare it keeps its minimum all the time.
     let capped = Demand { car_max_ma: Some(Milliamps(9_500)), ..car("A") };
     assert_eq!(

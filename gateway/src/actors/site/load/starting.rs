@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use ringmain_domain::id::{CircuitId, LocationId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input, resting};
+use ringmain_domain::load::highs::Highs;
 use ringmain_domain::load::history::History;
 use ringmain_domain::load::ledger::steering::input::{Arrival, EvseInput, Input as SteeringInput};
 use ringmain_domain::load::ledger::{Ledger, Slot};
@@ -30,6 +31,7 @@ struct Start {
     settings: SiteSettings,
     zone: Zone,
     signals: BTreeMap<CircuitId, Vec<Signal>>,
+    highs: Highs,
     stations: Vec<StationSnapshot>,
 }
 
@@ -90,16 +92,17 @@ impl Site {
             let place = store.location(&tenant, &location).await?;
             let zone = place.and_then(|place| Zone::named(&place.time_zone).ok()).unwrap_or(Zone::UTC);
             let signals = store.site_signals(&tenant, &location).await?;
+            let highs = store.building_loads(&tenant, &location).await?;
             let stations = store.site_snapshots(&tenant, &id).await?;
             let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            Ok(Some(Start { tree, of, ledger, settings, zone, signals, stations }))
+            Ok(Some(Start { tree, of, ledger, settings, zone, signals, highs, stations }))
         }
     }
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, of, ledger, settings, zone, signals, stations } = start;
+        let Start { tree, of, ledger, settings, zone, signals, highs, stations } = start;
         let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
             Load::Starting(waited) => waited,
             Load::Unmanaged | Load::Managed(_) => Vec::new(),
@@ -127,6 +130,7 @@ impl Site {
             history: History::default(),
         }));
         self.settings_changed(settings, ctx);
+        self.load_hears(Input::Remembered(self.unwritten.beside(highs)), ctx);
         for (circuit, signals) in signals {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
         }
