@@ -10,6 +10,7 @@ use serde_json::json;
 use super::audit;
 use super::keys::Caller;
 use super::refusal::{Flaw, Refusal, check_text};
+use super::site_load;
 use crate::house::House;
 
 /// Longest texts (OCPI 2.2.1 mod_locations).
@@ -69,6 +70,7 @@ pub async fn remove(house: &House, caller: &Caller, id: &LocationId) -> Result<(
         Err(cause) => return Err(cause.into()),
     }
     audit::record(house, caller, "location.deleted", &format!("locations/{id}"), &json!({})).await?;
+    site_load::tree_changed(house, caller, id).await;
     Ok(())
 }
 
