@@ -195,6 +195,7 @@ fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {
     StationPolicy {
         heartbeat_interval_s: config.stations.heartbeat_interval_s,
         boot_retry_s: config.stations.boot_retry_s,
+        start_timeout_s: config.stations.start_timeout_s,
         tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
         bill_unnamed_readings: config.billing.unnamed_readings_enabled,
         numbering: NumberingSecret::new(secret),

@@ -87,6 +87,8 @@ pub struct Stations {
     pub heartbeat_interval_s: u32,
     /// Seconds until a station that is not accepted boots again, 1 to 86,400.
     pub boot_retry_s: u32,
+    /// Seconds until a start that was ordered and accepted is given up, if no transaction follows, 10 to 3,600.
+    pub start_timeout_s: u32,
     /// Registered stations without a password may connect. For trusted networks only.
     pub without_password_enabled: bool,
     /// The most stations connected to each listener of this node.
@@ -255,6 +257,7 @@ impl Default for Stations {
             default_tariff: None,
             heartbeat_interval_s: 300,
             boot_retry_s: 30,
+            start_timeout_s: 180,
             without_password_enabled: false,
             connections_max: 100_000,
             answer_timeout_s: 30,
@@ -414,6 +417,7 @@ impl Config {
             "10 to 86400 seconds",
         )?;
         range("stations.boot_retry_s", stations.boot_retry_s, 1, 86_400, "1 to 86400 seconds")?;
+        range("stations.start_timeout_s", stations.start_timeout_s, 10, 3_600, "10 to 3600 seconds")?;
         range("stations.answer_timeout_s", stations.answer_timeout_s, 1, 600, "1 to 600 seconds")?;
         range(
             "messages.keep_per_station",

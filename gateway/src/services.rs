@@ -19,6 +19,7 @@ mod managed_limits;
 pub mod meter_keys;
 pub mod rate;
 pub mod refusal;
+pub mod remote_starts;
 pub mod rulings;
 pub mod sessions;
 pub mod sign_ins;

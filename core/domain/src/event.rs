@@ -61,6 +61,14 @@ pub enum DomainEvent {
     },
     /// A message about a transaction.
     Transaction(TransactionFact),
+    /// A start that was ordered and accepted came to nothing: no transaction followed in time.
+    StartNotFollowed {
+        /// Our number for it.
+        remote_start_id: i32,
+        /// Where, if the order said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evse: Option<EvseId>,
+    },
     /// A message about a transaction whose id the station never learned, or that is another station's.
     OrphanReported {
         /// The id it named, when it named one.
@@ -107,6 +115,7 @@ impl DomainEvent {
                 Updated => "transaction_updated",
                 Ended => "transaction_ended",
             },
+            Self::StartNotFollowed { .. } => "start_not_followed",
             Self::OrphanReported { .. } => "orphan_reported",
             Self::UnreadableKept(_) => "unreadable_kept",
             Self::SecurityEventReported(_) => "security_event_reported",
@@ -135,6 +144,7 @@ impl DomainEvent {
             | Self::StationSeen
             | Self::StatusChanged { .. }
             | Self::TokenPresented { .. }
+            | Self::StartNotFollowed { .. }
             | Self::VariablesReported { .. }
             | Self::ChargingNeedsReported(_)
             | Self::DeviceEventsReported { .. } => Durability::Coalesced,

@@ -19,6 +19,7 @@ use crate::transaction::NumberingSecret;
 mod boot;
 mod liveness;
 mod metering;
+pub mod starts;
 mod status;
 mod transactions;
 
@@ -34,6 +35,8 @@ pub struct StationPolicy {
     pub heartbeat_interval_s: u32,
     /// Seconds until a station that is not accepted asks again.
     pub boot_retry_s: u32,
+    /// Seconds until a start that was ordered and accepted is given up, if no transaction follows.
+    pub start_timeout_s: u32,
     /// What holds for all tokens.
     pub tokens: TokenPolicy,
     /// Readings that name no transaction are billed with the one that goes on at their EVSE, instead of only kept beside it.
@@ -63,6 +66,8 @@ pub enum Input {
     },
     /// An operator asks for its variables; their report is then taken from a waiting station too.
     ReportAsked,
+    /// It accepted a start that was ordered.
+    StartAccepted(starts::ExpectedStart),
     /// An operator changed its record.
     Changed(Box<ChargingStation>),
     /// Any frame arrived, a pong too.
@@ -91,6 +96,7 @@ pub struct StationState {
     report_asked: bool,
     connectors: BTreeMap<(EvseId, ConnectorId), ConnectorState>,
     open: BTreeMap<TransactionId, OpenTransaction>,
+    expected: starts::Expected,
     liveness: liveness::Liveness,
 }
 
@@ -122,6 +128,7 @@ impl StationState {
             report_asked: false,
             connectors: connectors.collect(),
             open: open.collect(),
+            expected: starts::Expected::default(),
             liveness: liveness::Liveness::new(now),
         }
     }
@@ -151,8 +158,9 @@ impl StationState {
 
     /// When [`Input::Tick`] is wanted next.
     #[must_use]
-    pub const fn next_deadline(&self) -> Timestamp {
-        self.liveness.next_deadline()
+    pub fn next_deadline(&self) -> Timestamp {
+        let liveness = self.liveness.next_deadline();
+        self.expected.next_deadline().map_or(liveness, |starts| starts.min(liveness))
     }
 
     /// Takes one input and says what follows. Never fails: a refusal is a reply, the unknown is noted.
@@ -183,7 +191,14 @@ impl StationState {
                 self.liveness.heard(now);
                 Outcome::nothing()
             }
-            Input::Tick => self.liveness.tick(now),
+            Input::StartAccepted(start) => {
+                self.expect_start(now, start);
+                Outcome::nothing()
+            }
+            Input::Tick => {
+                let outcome = self.liveness.tick(now);
+                self.give_up_starts(now, outcome)
+            }
         }
     }
 

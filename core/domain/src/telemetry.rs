@@ -47,7 +47,7 @@ metrics! {
     /// Facts that were odd.
     DECISION_ODDITIES = "ringmain_decision_oddities_total", Counter, "reports that were accepted though something is odd, by kind";
     /// Tokens decided about.
-    DECISION_AUTHORIZATIONS = "ringmain_decision_authorizations_total", Counter, "presented tokens decided about, by authorization and by occasion (asked, transaction)";
+    DECISION_AUTHORIZATIONS = "ringmain_decision_authorizations_total", Counter, "presented tokens decided about, by authorization and by occasion (asked, transaction, ordered)";
     /// Batch size.
     COMMIT_BATCH_ITEMS = "ringmain_commit_batch_items", Histogram, "facts in one commit";
     /// Commit time.

@@ -109,6 +109,25 @@ impl Store {
         page.page(&rows, record, |row| Ok((row.int("created_at")?, row.uuid("id")?)))
     }
 
+    /// Commands to a station that were given in a time, both ends included: the latest, so many at most, newest first.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn commands_between(
+        &self,
+        (tenant, station): (&TenantId, &StationId),
+        (from, to): (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<CommandRecord>, StoreError> {
+        let select = Select::new(COLUMNS)
+            .filter("tenant = ?", params![tenant])
+            .filter("station = ?", params![station])
+            .filter("created_at >= ?", params![from])
+            .filter("created_at <= ?", params![to])
+            .tail("ORDER BY created_at DESC, id DESC LIMIT ?", params![limit.min(MAX_LIMIT)]);
+        self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
+    }
+
     /// Commands of all tenants that have not ended, the earliest deadline first; at most `limit`, at most [`MAX_LIMIT`]. After a crash
     /// these are the ones somebody must end.
     ///

@@ -241,6 +241,11 @@ impl Connection {
             self.find_site(ctx);
         }
         let outcome = self.state.apply(now, Input::Tick);
+        for event in &outcome.events {
+            metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
+            tracing::warn!(station.id = %self.state.id(), event = event.name(), "an ordered start came to nothing");
+        }
+        self.note(outcome.events, now);
         self.perform(outcome.effects);
         self.arm(ctx);
     }
@@ -255,13 +260,16 @@ impl Connection {
             Some((node.directory.send(locate).await.ok()?.ok()?, snapshot))
         };
         ctx.spawn(find.into_actor(self).map(|found, connection, ctx| match found {
+            // It moved again while it was looked for.
+            Some((_, snapshot)) if snapshot.station.site() != connection.stands_at => {
+                connection.find_site(ctx)
+            }
             Some((site, snapshot)) => {
-                connection.stands_at = snapshot.station.site();
                 site.tell(site::Input::Joined { snapshot: Box::new(snapshot), epoch: connection.epoch });
                 site.look_again();
                 connection.site = site;
             }
-            None => drop(ctx.notify_later(RecordChanged, READ_AGAIN_AFTER)),
+            None => drop(ctx.run_later(READ_AGAIN_AFTER, |connection, ctx| connection.find_site(ctx))),
         }));
     }
 
@@ -272,7 +280,8 @@ impl Connection {
         let trusted = self.proven || self.node.config.stations.without_password_enabled;
         let dismissed = if accepted { !trusted } else { self.state.is_accepted() };
         self.state.apply(clock::now(), Input::Changed(Box::new(snapshot.station.clone())));
-        let moved = snapshot.station.site() != self.stands_at;
+        let stands_at = snapshot.station.site();
+        let moved = std::mem::replace(&mut self.stands_at, stands_at.clone()) != stands_at;
         if moved {
             self.site.tell(site::Input::Left { station: snapshot.id().clone(), epoch: self.epoch });
         }

@@ -22,6 +22,7 @@ use super::problem::{Kind, Problem, ProblemBody};
 use crate::clock;
 use crate::house::House;
 use crate::services::commands::{self as service, DEADLINE_MAX_S, DEFAULT_DEADLINE_S, Given};
+use crate::services::remote_starts;
 
 const LIST: &str = "commands";
 /// How long a caller waits for the outcome, unless it says otherwise, and at most.
@@ -96,7 +97,7 @@ pub(super) struct CommandBody {
     params(("id" = String, Path), WaitQuery), request_body = CommandForm,
     responses((status = 200, body = AnswerBody, description = "it ended"),
         (status = 202, body = AnswerBody, description = "it goes on: ask for its record"),
-        (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(super) async fn give(
     house: web::Data<House>,
     Authorized(caller): Authorized,
@@ -105,7 +106,13 @@ pub(super) async fn give(
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<HttpResponse, Problem> {
     let (wait, deadline_s) = query.check()?;
-    let command = CommandForm::read(fields)?.into_domain(clock::now())?;
+    let form = CommandForm::read(fields)?;
+    let command = match form.token_to_stop()? {
+        Some(uid) => StationCommand::StopTransaction {
+            transaction_id: remote_starts::transaction_of(&house, &caller, &id, &uid).await?,
+        },
+        None => form.into_domain(clock::now())?,
+    };
     if let StationCommand::Raw { action, .. } = &command {
         check_action(action)?;
     }

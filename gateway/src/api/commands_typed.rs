@@ -1,7 +1,7 @@
 //! The forms of typed commands: what a client sends and what a record shows, apart from the domain's own form.
 
 use ringmain_domain::command::{ReportBase, ResetKind, StationCommand, TriggeredMessage};
-use ringmain_domain::id::{ConnectorId, EvseId, TransactionId};
+use ringmain_domain::id::{ConnectorId, EvseId, TokenUid, TransactionId};
 use ringmain_domain::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -31,6 +31,7 @@ macro_rules! same_names {
 mod local_list;
 mod profiles;
 mod start;
+mod stop;
 mod variables;
 
 use self::local_list::{GetLocalListVersion, SendLocalList, SyncLocalList};
@@ -38,6 +39,7 @@ use self::profiles::{
     AskDynamicProfiles, ClearChargingProfile, GetCompositeSchedule, SetChargingProfile, UpdateDynamicSchedule,
 };
 use self::start::StartTransaction;
+use self::stop::StopTransaction;
 use self::variables::{GetVariables, SetVariables, VariableNameForm, VariableSettingForm};
 
 /// A command, by meaning; the same for all protocol versions.
@@ -94,16 +96,6 @@ pub(super) enum CommandForm {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SyncTariffs {}
-
-/// Stop a transaction.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StopTransaction {
-    /// As the station knows it; a number is taken as its text.
-    #[serde(deserialize_with = "text_or_number")]
-    #[schema(value_type = String)]
-    transaction_id: TransactionId,
-}
 
 /// Restart.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -292,6 +284,17 @@ impl CommandForm {
         })
     }
 
+    /// The token whose transaction is to be stopped, where no transaction is named.
+    ///
+    /// # Errors
+    /// Both are named, or neither.
+    pub(super) fn token_to_stop(&self) -> Result<Option<TokenUid>, Problem> {
+        match self {
+            Self::StopTransaction(form) => form.token(),
+            _ => Ok(None),
+        }
+    }
+
     /// The command in domain's form.
     ///
     /// # Errors
@@ -299,9 +302,7 @@ impl CommandForm {
     pub(super) fn into_domain(self, now: Timestamp) -> Result<StationCommand, Problem> {
         Ok(match self {
             Self::StartTransaction(form) => form.into_domain()?,
-            Self::StopTransaction(form) => {
-                StationCommand::StopTransaction { transaction_id: form.transaction_id }
-            }
+            Self::StopTransaction(form) => form.into_domain()?,
             Self::Reset(form) => {
                 StationCommand::Reset { kind: form.kind.into(), evse_id: form.evse_id.map(EvseId) }
             }
@@ -364,7 +365,7 @@ impl From<StationCommand> for CommandForm {
                 Self::StartTransaction(StartTransaction::of(evse_id, token, remote_start_id))
             }
             StationCommand::StopTransaction { transaction_id } => {
-                Self::StopTransaction(StopTransaction { transaction_id })
+                Self::StopTransaction(StopTransaction::of(transaction_id))
             }
             StationCommand::Reset { kind, evse_id } => {
                 Self::Reset(Reset { kind: kind.into(), evse_id: evse_id.map(|id| id.0) })

@@ -14,6 +14,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("stations.heartbeat_interval_s", "seconds, 10 to 86400", "between heartbeats of a station"),
     ("stations.boot_retry_s", "seconds, 1 to 86400", "until a station that is not accepted boots again"),
     (
+        "stations.start_timeout_s",
+        "seconds, 10 to 3600",
+        "until a remote start without a transaction is given up",
+    ),
+    (
         "stations.without_password_enabled",
         "true, false",
         "registered stations without a password may connect: for trusted networks only",

@@ -8,7 +8,6 @@ use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::SessionId;
 use ringmain_domain::session::{Session, SessionFlag, SessionStatus, fold};
 use ringmain_domain::transaction::TransactionFact;
-use ringmain_store::strays::Contradiction;
 
 use super::bill::Breakdown;
 use super::flags::{FlagWords, all_in_words};
@@ -143,21 +142,19 @@ impl Live {
         let (station, transaction) = (&session.station, &session.transaction);
         let facts = store.transaction_facts(tenant, station, transaction).await?;
         let contradictions = store.contradictions_of(tenant, station, transaction).await?;
+        let during = log::orders_during(&session, clock::now());
+        let orders = store.commands_between((tenant, station), during, log::ORDERS_MAX).await?;
         let cdrs = store.cdrs_of(tenant, id).await?;
+        let log = Log::of(&facts, &contradictions, &orders, &visitor.zone);
         let live = Self {
             decision: Decision::of(&session, visitor),
-            ..Self::of(&session, &facts, &contradictions, &cdrs, &visitor.zone)
+            log,
+            ..Self::of(&session, &facts, &cdrs, &visitor.zone)
         };
         Ok((session, live))
     }
 
-    fn of(
-        session: &Session,
-        facts: &[TransactionFact],
-        contradictions: &[Contradiction],
-        cdrs: &[Cdr],
-        zone: &Zone,
-    ) -> Self {
+    fn of(session: &Session, facts: &[TransactionFact], cdrs: &[Cdr], zone: &Zone) -> Self {
         let id = session.id;
         let values = signed::of(facts);
         let forms = [("xml", "S.A.F.E. XML"), ("json", "JSON"), ("txt", "Text")];
@@ -192,7 +189,7 @@ impl Live {
                 .filter(|(form, _)| offered(form))
                 .map(|(form, name)| (format!("/sessions/{id}/signed-values?form={form}"), name))
                 .collect(),
-            log: Log::of(facts, contradictions, zone),
+            log: Log::default(),
         }
     }
 }

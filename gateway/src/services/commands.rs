@@ -16,6 +16,7 @@ use super::keys::Caller;
 use super::local_lists::ListSync;
 use super::managed_limits;
 use super::refusal::Refusal;
+use super::remote_starts;
 use super::station_tariffs::TariffSync;
 use super::stations;
 use crate::house::House;
@@ -56,7 +57,8 @@ pub fn new_remote_start_id() -> i32 {
 /// Gives a command to a station of the caller's tenant. `deadline_s` is held within 1 to [`DEADLINE_MAX_S`].
 ///
 /// # Errors
-/// The station is absent; a conflict where the load of its location sets its limits; the store's: nothing was sent then.
+/// The station is absent; a conflict where the load of its location sets its limits, or where the token to start for may not charge
+/// there; the store's: nothing was sent then.
 pub async fn give(
     house: &House,
     caller: &Caller,
@@ -66,6 +68,7 @@ pub async fn give(
 ) -> Result<Given, Refusal> {
     let owned = stations::own(house, caller, station).await?;
     managed_limits::check(house, (&caller.tenant, station), owned.location_id.as_ref(), &command).await?;
+    remote_starts::check(house, caller, station, &command).await?;
     let now = clock::now();
     let record = CommandRecord {
         id: CommandId(Uuid::now_v7()),

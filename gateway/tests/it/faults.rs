@@ -18,7 +18,7 @@ const ODDITIES: &str = "ringmain_decision_oddities_total";
 const QUEUE_EVENTS: &str = "RINGMAIN_TEST_QUEUE_EVENTS";
 
 /// What a node may say while its database is away.
-pub(crate) const COMPLAINTS_OF_AN_OUTAGE: [&str; 10] = [
+pub(crate) const COMPLAINTS_OF_AN_OUTAGE: [&str; 11] = [
     "Connection could not be recycled",
     "the store did not commit, trying again",
     "the store does not commit",
@@ -29,6 +29,7 @@ pub(crate) const COMPLAINTS_OF_AN_OUTAGE: [&str; 10] = [
     "updates of local authorization lists are put off",
     "frames cannot be recorded",
     "old frames cannot be deleted",
+    "EVSEs that left their trees are cleared later",
 ];
 
 pub(crate) fn event(kind: &str, seq: u32, minute: u32, samples: &[Value]) -> Value {
@@ -49,6 +50,7 @@ on_both_stores! {
         let node = Node::start(store).await;
         let api = node.api();
         api.register("CS-1").await;
+        api.put_token("A1", json!({})).await;
         let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
         let order = json!({"command": "start_transaction", "evse_id": 1, "token_uid": "A1"});
         let key = [("Idempotency-Key", "one-start")];

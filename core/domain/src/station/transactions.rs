@@ -35,6 +35,7 @@ impl StationState {
         report: TransactionReport,
         known: Option<&TokenStanding>,
     ) -> Outcome {
+        self.note_start(&report);
         let numbering = self.numbering(&report);
         let verdict = match (&report.token, &report.transaction) {
             (Some(presented), _) => {

@@ -37,6 +37,7 @@ pub(crate) fn policy() -> Arc<StationPolicy> {
     Arc::new(StationPolicy {
         heartbeat_interval_s: 300,
         boot_retry_s: 30,
+        start_timeout_s: 180,
         tokens: TokenPolicy { unknown: UnknownTokens::Reject, concurrent_max: 1 },
         bill_unnamed_readings: false,
         numbering: NumberingSecret::new(b"a secret of the tests"),

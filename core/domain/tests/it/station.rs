@@ -11,6 +11,7 @@ use ringmain_domain::report::{
     Boot, ChargingNeeds, DeviceEvent, MessageKey, StationReport, StatusReport, TransactionPhase,
     TransactionRef, TransactionReport, UnreadableMessage, VariablesReport,
 };
+use ringmain_domain::station::starts::ExpectedStart;
 use ringmain_domain::station::{Input, MAX_CONNECTORS, MAX_OPEN, StationState};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{Token, TokenKind};
@@ -350,4 +351,64 @@ fn a_car_hears_whether_a_profile_will_come() {
         assert_eq!(outcome.reply, Some(StationReply::ChargingNeeds(answer)));
         assert_eq!(outcome.events[0], DomainEvent::ChargingNeedsReported(needs));
     }
+}
+
+fn accepts_start(bench: &mut Bench, remote_start_id: i32, evse: Option<u32>) {
+    let start = ExpectedStart { remote_start_id, evse: evse.map(EvseId), token: token("A1") };
+    bench.0.apply(MORNING, Input::StartAccepted(start));
+}
+
+/// What came to nothing by then.
+fn given_up(bench: &mut Bench, at: Timestamp) -> Vec<i32> {
+    let id = |event: DomainEvent| match event {
+        DomainEvent::StartNotFollowed { remote_start_id, .. } => Some(remote_start_id),
+        _ => None,
+    };
+    bench.0.apply(at, Input::Tick).events.into_iter().filter_map(id).collect()
+}
+
+#[test]
+fn f27_a_start_that_no_transaction_follows_is_given_up_in_time() {
+    let mut bench = Bench::accepted();
+    accepts_start(&mut bench, 7, Some(1));
+    accepts_start(&mut bench, 8, None);
+    let due = MORNING.plus_secs(180);
+    assert!(bench.0.next_deadline() <= due);
+    assert!(given_up(&mut bench, due.plus_millis(-1)).is_empty());
+    assert_eq!(given_up(&mut bench, due), [7, 8]);
+    assert!(given_up(&mut bench, due.plus_secs(1_000)).is_empty(), "it is told once");
+}
+
+#[test]
+fn f27_a_start_is_followed_by_its_number_or_by_its_token() {
+    let due = MORNING.plus_secs(180);
+    let follow = |start: &TransactionReport| {
+        let mut bench = Bench::accepted();
+        accepts_start(&mut bench, 7, Some(1));
+        accepts_start(&mut bench, 8, Some(2));
+        bench.apply(StationReport::Transaction(start.clone()), None);
+        given_up(&mut bench, due)
+    };
+    let echoed = event(1, TransactionPhase::Updated, minute(1), None);
+    assert_eq!(follow(&TransactionReport { remote_start_id: Some(8), ..echoed.clone() }), [7]);
+    assert_eq!(follow(&echoed), [7, 8], "it says nothing of an order");
+    // 1.6: the token, at the EVSE that was ordered.
+    let begun =
+        TransactionReport { evse: Some(EvseId(2)), token: Some(token("a1")), ..start_16(2, 0, minute(1)) };
+    assert_eq!(follow(&begun), [7]);
+    assert_eq!(follow(&TransactionReport { token: Some(token("B2")), ..begun }), [7, 8]);
+    // The transaction may be quicker than the answer to the order.
+    let mut bench = Bench::accepted();
+    bench.apply(StationReport::Transaction(TransactionReport { remote_start_id: Some(7), ..echoed }), None);
+    accepts_start(&mut bench, 7, Some(1));
+    assert!(given_up(&mut bench, due).is_empty());
+}
+
+#[test]
+fn the_65th_start_is_not_watched() {
+    let mut bench = Bench::accepted();
+    for id in 1..=65 {
+        accepts_start(&mut bench, id, None);
+    }
+    assert_eq!(given_up(&mut bench, MORNING.plus_secs(180)).len(), 64);
 }

@@ -156,6 +156,7 @@ pub(super) fn of(facts: &[Fact]) -> Result<Projections, StoreError> {
             | DomainEvent::FirmwareStatusReported(_)
             | DomainEvent::LogStatusReported(_)
             | DomainEvent::ChargingNeedsReported(_)
+            | DomainEvent::StartNotFollowed { .. }
             | DomainEvent::DeviceEventsReported { .. } => {}
         }
     }

@@ -4,6 +4,7 @@ use actix::prelude::*;
 use ringmain_domain::command::{CommandOutcome, CommandResult, StationCommand};
 use ringmain_domain::id::CommandId;
 use ringmain_domain::station::Input;
+use ringmain_domain::station::starts::ExpectedStart;
 use ringmain_domain::time::Timestamp;
 use ringmain_ocpp::fault::FaultCode;
 use ringmain_ocpp::message_id::MessageId;
@@ -91,6 +92,15 @@ impl Connection {
         let Some(open) = self.take_open(id) else { return };
         let answer = self.dialect.read_outcome(action, &open.order.command, payload);
         let outcome = if answer.accepted { CommandOutcome::Accepted } else { CommandOutcome::Rejected };
+        if let (
+            CommandOutcome::Accepted,
+            StationCommand::StartTransaction { evse_id, token, remote_start_id },
+        ) = (outcome, &open.order.command)
+        {
+            let (remote_start_id, evse, token) = (*remote_start_id, *evse_id, token.clone());
+            let start = ExpectedStart { remote_start_id, evse, token };
+            self.state.apply(clock::now(), Input::StartAccepted(start));
+        }
         let detail = (!answer.status.is_empty()).then_some(answer.status);
         end(open.done, CommandResult { outcome, response: Some(payload.get().into()), detail });
     }

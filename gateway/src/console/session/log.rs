@@ -1,17 +1,30 @@
-//! What was said and decided about a session, the newest first: the station's messages, our rulings and people's, and what contradicts.
+//! What was said and decided about a session, the newest first: the station's messages, our rulings and people's, what contradicts, and what
+//! the station was ordered meanwhile.
 
 use ringmain_domain::meter::{Measurand, Sample};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
 use ringmain_domain::ruling::Ruling;
+use ringmain_domain::session::Session;
+use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
+use ringmain_store::commands::CommandRecord;
 use ringmain_store::strays::Contradiction;
 
 use crate::console::format::{When, Zone, power, register, words};
+use crate::services::commands::name;
 
 /// Entries shown, the latest; the API gives all.
 const SHOWN: usize = 200;
 
+/// Orders that are shown, the latest.
+pub(super) const ORDERS_MAX: u32 = 100;
+/// An order can begin a session: those from so long before it are shown too, in seconds.
+const ORDERED_BEFORE_S: i64 = 600;
+/// What came so long after it was said, or later, says so, in milliseconds.
+const LATE_MS: i64 = 60_000;
+
 /// The log.
+#[derive(Default)]
 pub(super) struct Log {
     pub(super) lines: Vec<Line>,
     /// So many older ones are not shown.
@@ -21,7 +34,7 @@ pub(super) struct Log {
 /// An entry.
 pub(super) struct Line {
     pub(super) at: When,
-    /// `fact`, `ruling`, `person` or `conflict`.
+    /// `fact`, `ruling`, `person`, `conflict` or `order`.
     pub(super) kind: &'static str,
     pub(super) what: String,
     pub(super) notes: Vec<String>,
@@ -31,22 +44,63 @@ pub(super) struct Line {
 // === impl Log ===
 
 impl Log {
-    pub(super) fn of(facts: &[TransactionFact], contradictions: &[Contradiction], zone: &Zone) -> Self {
-        let told = facts.iter().map(|fact| (fact.observed_at, fact.key.stored(), fact, false));
-        let contradicting =
-            contradictions.iter().map(|one| (one.received_at, one.fact.key.stored(), &one.fact, true));
-        let mut all: Vec<_> = told.chain(contradicting).collect();
-        all.sort_by(|a, b| (b.0, &b.1, b.3).cmp(&(a.0, &a.1, a.3)));
-        let line = |(at, _, fact, contradicts)| Line::of(zone.exact(at), fact, contradicts);
+    pub(super) fn of(
+        facts: &[TransactionFact],
+        contradictions: &[Contradiction],
+        orders: &[CommandRecord],
+        zone: &Zone,
+    ) -> Self {
+        let told = facts.iter().map(|fact| (fact.observed_at, Entry::Said(fact, false)));
+        let contradicting = contradictions.iter().map(|one| (one.received_at, Entry::Said(&one.fact, true)));
+        let ordered = orders.iter().map(|order| (order.created_at, Entry::Ordered(order)));
+        let mut all: Vec<_> = told.chain(contradicting).chain(ordered).collect();
+        all.sort_by_cached_key(|(at, entry)| std::cmp::Reverse((*at, entry.place())));
+        let line = |(at, entry)| match entry {
+            Entry::Said(fact, contradicts) => Line::of(zone.exact(at), fact, contradicts, zone),
+            Entry::Ordered(order) => Line::ordered(zone.exact(at), order),
+        };
         let hidden = all.len().saturating_sub(SHOWN);
         Self { hidden, lines: all.into_iter().take(SHOWN).map(line).collect() }
+    }
+}
+
+/// From when to when orders are about a session, as far as their time tells.
+pub(super) fn orders_during(session: &Session, now: Timestamp) -> (Timestamp, Timestamp) {
+    (session.started_at.plus_secs(-ORDERED_BEFORE_S), session.ended_at.unwrap_or(now))
+}
+
+/// What there is an entry about.
+enum Entry<'f> {
+    /// A message or a ruling; does it contradict an earlier one?
+    Said(&'f TransactionFact, bool),
+    Ordered(&'f CommandRecord),
+}
+
+// === impl Entry ===
+
+impl Entry<'_> {
+    /// Its place among entries of the same instant.
+    fn place(&self) -> (String, bool) {
+        match self {
+            Self::Said(fact, contradicts) => (fact.key.stored().to_string(), *contradicts),
+            Self::Ordered(order) => (order.id.to_string(), false),
+        }
     }
 }
 
 // === impl Line ===
 
 impl Line {
-    fn of(at: When, fact: &TransactionFact, contradicts: bool) -> Self {
+    fn ordered(at: When, order: &CommandRecord) -> Self {
+        let outcome = order.result.as_ref().map_or("goes on", |result| result.outcome.as_str());
+        let detail = order.result.as_ref().and_then(|result| result.detail.as_deref());
+        let mut notes = vec![format!("by {}", order.created_by), words(outcome)];
+        notes.extend(detail.map(str::to_owned));
+        let what = format!("Ordered: {}", words(name(&order.command)));
+        Self { at, kind: "order", what, notes, readings: String::new() }
+    }
+
+    fn of(at: When, fact: &TransactionFact, contradicts: bool, zone: &Zone) -> Self {
         if let Some(ruling) = &fact.ruling {
             let (kind, what, notes) = ruling_in_words(ruling);
             return Self { at, kind, what, notes, readings: String::new() };
@@ -58,6 +112,9 @@ impl Line {
         notes.extend(fact.charging_state.map(|state| charging_state(state).to_owned()));
         notes.extend(fact.stop_reason.as_deref().map(|reason| format!("stop reason {reason}")));
         notes.extend(fact.authorization.map(|verdict| format!("token {}", words(verdict.as_str()))));
+        if fact.received_at.millis_since(fact.observed_at) >= LATE_MS {
+            notes.push(format!("came at {}", zone.exact(fact.received_at).text));
+        }
         if fact.offline {
             notes.push("reported after a time without connection".to_owned());
         }

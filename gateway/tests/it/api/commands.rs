@@ -12,6 +12,7 @@ use super::rig::{Ending, Rig, accepted};
 async fn a_typed_command_is_given_and_its_end_is_told() {
     let rig = Rig::start().await;
     rig.add_station("CS-1", 1).await;
+    assert_eq!(rig.post("/tokens", json!({"uid": "A1"})).await.status, 201);
     let body = json!({"command": "start_transaction", "token_uid": "a1", "evse_id": 1});
     let reply = rig.post("/charging-stations/CS-1/commands", body).await;
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -35,7 +36,70 @@ async fn a_typed_command_is_given_and_its_end_is_told() {
         (&json!("api-key:operator"), &json!("start_transaction"))
     );
     assert!(record["ended_at"].is_string() && record["deadline_at"].is_string());
-    assert_eq!(rig.audited().await, ["command.given charging-stations/CS-1"]);
+    assert_eq!(rig.audited().await[..1], ["command.given charging-stations/CS-1"]);
+}
+
+#[actix_web::test]
+async fn a_start_is_ordered_for_a_token_that_may_charge_there() {
+    let rig = Rig::start().await;
+    rig.add_station("CS-1", 2).await;
+    for (uid, token) in [
+        ("A1", json!({"blocked": true})),
+        ("B2", json!({"expires_at": "2020-01-01T00:00:00Z"})),
+        ("C3", json!({})),
+    ] {
+        let mut body = token;
+        body["uid"] = json!(uid);
+        assert_eq!(rig.post("/tokens", body).await.status, 201);
+    }
+    let start = async |uid: &str| {
+        let body = json!({"command": "start_transaction", "token_uid": uid, "evse_id": 1});
+        rig.post("/charging-stations/CS-1/commands", body).await
+    };
+    for (uid, reason) in [("A1", "blocked"), ("B2", "expired"), ("D4", "unknown")] {
+        let refused = start(uid).await;
+        refused.assert_problem(409, "conflict");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(uid) && detail.ends_with(reason), "{detail}");
+        assert_eq!(rig.audited().await[..1], ["command.refused charging-stations/CS-1"]);
+    }
+    assert!(rig.desk.orders().is_empty(), "no station was asked");
+    assert_eq!(start("c3").await.status, 200);
+    assert_eq!(rig.desk.orders().len(), 1);
+}
+
+#[actix_web::test]
+async fn what_a_token_charges_is_stopped_without_its_transactions_name() {
+    let rig = Rig::start().await;
+    let (station, other) = (rig.add_station("CS-1", 2).await, rig.add_station("CS-2", 1).await);
+    rig.add_session(&other, "elsewhere", 0, false).await;
+    let path = "/charging-stations/CS-1/commands";
+    let stop = json!({"command": "stop_transaction", "token_uid": "04a2b3"});
+    rig.post(path, stop.clone()).await.assert_problem(404, "not-found");
+    rig.add_session(&station, "T-1", 0, false).await;
+    rig.add_session(&station, "over", 200, true).await;
+    assert_eq!(rig.post(path, stop.clone()).await.status, 200);
+    let stopped = |command: &StationCommand| match command {
+        StationCommand::StopTransaction { transaction_id } => transaction_id.as_str().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(rig.desk.orders().iter().map(|order| stopped(&order.command)).collect::<Vec<_>>(), ["T-1"]);
+    rig.add_session(&station, "T-2", 10, false).await;
+    let several = rig.post(path, stop).await;
+    several.assert_problem(409, "conflict");
+    let detail = several.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("T-1") && detail.contains("T-2"), "{detail}");
+    for (body, pointer) in [
+        (json!({"command": "stop_transaction"}), "/transaction_id"),
+        (
+            json!({"command": "stop_transaction", "transaction_id": "T-1", "token_uid": "04A2B3"}),
+            "/token_uid",
+        ),
+    ] {
+        let refused = rig.post(path, body).await;
+        refused.assert_problem(422, "invalid");
+        assert_eq!(refused.pointers(), [pointer]);
+    }
 }
 
 #[actix_web::test]

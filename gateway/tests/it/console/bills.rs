@@ -1,12 +1,14 @@
 //! Bills, reviews and disputes in the console.
 
 use ringmain_domain::access::AccessRole;
+use ringmain_domain::command::{CommandOutcome, CommandResult, StationCommand};
 use ringmain_domain::event::DomainEvent;
-use ringmain_domain::id::{SessionId, TransactionId};
+use ringmain_domain::id::{CommandId, ConnectorId, EvseId, SessionId, TransactionId};
 use ringmain_domain::location::ChargingStation;
 use ringmain_domain::meter::{SignatureVerdict, SignedValue};
 use ringmain_domain::report::UnreadableMessage;
-
+use ringmain_domain::time::Timestamp;
+use ringmain_store::commands::CommandRecord;
 use serde_json::json;
 
 use super::browser::Browser;
@@ -141,6 +143,28 @@ async fn a_session_that_waits_is_reviewed_and_the_next_one_follows() {
     assert!(page.contains("1 session waits") && !page.contains("Approve and bill"), "a viewer only looks");
 }
 
+const fn unlock() -> StationCommand {
+    StationCommand::UnlockConnector { evse_id: EvseId(1), connector_id: ConnectorId(1) }
+}
+
+/// An order that was refused at once.
+async fn order(rig: &Rig, station: &ChargingStation, at: Timestamp, command: StationCommand) {
+    let detail = Some("the cable is locked".into());
+    let result = CommandResult { detail, ..CommandResult::bare(CommandOutcome::Rejected) };
+    let record = CommandRecord {
+        id: CommandId(uuid::Uuid::now_v7()),
+        tenant: station.tenant.clone(),
+        station: station.id.clone(),
+        command,
+        deadline: at.plus_secs(30),
+        created_at: at,
+        created_by: "api-key:night-shift".into(),
+        result: Some(result),
+        ended_at: Some(at),
+    };
+    assert!(rig.house.store.insert_command(&record).await.unwrap());
+}
+
 #[actix_web::test]
 async fn one_page_answers_a_dispute() {
     let (rig, station) = house().await;
@@ -152,11 +176,25 @@ async fn one_page_answers_a_dispute() {
     }
     let mut other = rig.fact("T0", 2, 60, 99_000);
     other.content = "other".into();
+    other.received_at = other.observed_at.plus_secs(7_200);
     rig.append(&station, vec![DomainEvent::Transaction(other)]).await;
+    // Ordered nine minutes before it began, while it went on, and before all that.
+    let began = rig.fact("T0", 0, 0, 0).observed_at;
+    for (minutes, command) in
+        [(-9, StationCommand::SyncTariffs), (30, unlock()), (-11, StationCommand::AskDynamicProfiles)]
+    {
+        order(&rig, &station, began.plus_secs(minutes * 60), command).await;
+    }
     let browser = Browser::sign_in(&rig, AccessRole::Operator).await;
     let page = browser.page(&format!("/sessions/{session}")).await;
     check_page(&page);
+    assert!(!page.contains("ask dynamic profiles"), "{page}");
     for text in [
+        "Ordered: sync tariffs",
+        "Ordered: unlock connector",
+        "by api-key:night-shift",
+        "the cable is locked",
+        "came at 2026-03-01 11:00:00",
         "3 records, the last first",
         "7.14 EUR",
         "-7.14 EUR",
