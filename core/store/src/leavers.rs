@@ -83,6 +83,15 @@ pub(crate) fn all_leave(tenant: &TenantId, location: &LocationId) -> [Statement;
 
 async fn begin(tx: &mut Tx, leaver: &Leaver) -> Result<Option<GrantSeq>, StoreError> {
     let Some(account) = left(tx, leaver).await? else { return Ok(None) };
+    // Whoever has its identity now may be another tenant's.
+    let known = "SELECT 1 AS one FROM stations WHERE tenant = $1 AND id = $2";
+    let station = params![&leaver.tenant, &leaver.evse.station];
+    if tx.run(Statement::once(known, station)).await?.is_empty() {
+        let gone =
+            "DELETE FROM site_accounts WHERE tenant = $1 AND location_id = $2 AND station = $3 AND evse = $4";
+        tx.run(Statement::once(gone, key(leaver))).await?;
+        return Ok(None);
+    }
     // Whoever takes it into another tree has touched its rows before: either that is seen here, or it sees this sequence.
     let elsewhere = "SELECT 1 AS one FROM site_accounts a JOIN site_trees t ON t.tenant = a.tenant AND t.location_id = a.location_id \
          WHERE a.tenant = $1 AND a.station = $2 AND a.evse = $3 AND a.standing = 'in_tree'";

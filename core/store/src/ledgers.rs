@@ -108,7 +108,8 @@ impl Store {
     /// Makes changes, one after another, each as [`Ledger::transact`] says, all of them in one commit.
     ///
     /// # Errors
-    /// As [`StoreError`] says; with [`StoreError::Unknown`] nobody knows whether it happened.
+    /// [`StoreError::Conflict`] where one of the EVSEs is not in the tree any more, or nobody took the site over; else as [`StoreError`] says; with
+    /// [`StoreError::Unknown`] nobody knows whether it happened.
     pub async fn transact_ledger(
         &self,
         of: &LedgerOf,

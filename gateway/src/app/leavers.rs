@@ -30,8 +30,9 @@ const PAGE: u32 = 500;
 const AT_ONCE: usize = 64;
 /// How long a station may take to answer.
 const ANSWER_S: i64 = 30;
-/// A station that did not clear them is not told again before then.
+/// A station that did not clear them is not told again before then, nor one that could not be asked.
 const PAUSE_S: i64 = 300;
+const BUSY_PAUSE_S: i64 = 60;
 
 /// Those that are not told again before then.
 type Paused = BTreeMap<Leaver, Timestamp>;
@@ -41,8 +42,10 @@ type Paused = BTreeMap<Leaver, Timestamp>;
 enum Cleared {
     /// There is nothing of ours.
     Yes,
-    /// The station was not asked: it is next time.
-    NotAsked,
+    /// Its connection ended: it is asked over the next one.
+    NotConnected,
+    /// It could not be asked in time.
+    Busy,
     /// It said no, or nothing.
     No,
 }
@@ -62,31 +65,33 @@ pub(super) async fn run(node: Arc<Node>) {
 
 async fn round(node: &Node, paused: &mut Paused) -> Result<(), StoreError> {
     let now = clock::now();
-    let mut still = Paused::new();
+    paused.retain(|_, until| *until > now);
+    let mut due = Vec::new();
     let mut after = None;
     loop {
         let leavers = node.store.left_evses(after.as_ref(), PAGE).await?;
         after = leavers.last().cloned();
         if after.is_none() {
-            *paused = still;
-            return Ok(());
+            break;
         }
-        let (waiting, due): (Vec<_>, Vec<_>) =
-            leavers.into_iter().partition(|leaver| paused.get(leaver).is_some_and(|until| *until > now));
-        still.extend(waiting.into_iter().filter_map(|leaver| paused.remove_entry(&leaver)));
-        let here = due.into_iter().filter(|leaver| node.routing.find(&leaver.evse.station).is_some());
-        let told = stream::iter(here).map(async |leaver| (clear(node, &leaver).await, leaver));
-        let told: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
-        for (cleared, leaver) in told {
-            let cleared = cleared.unwrap_or_else(|error| {
-                tracing::warn!(%error, ?leaver, "an EVSE that left its tree is cleared later");
-                Cleared::No
-            });
-            if cleared == Cleared::No {
-                still.insert(leaver, clock::now().plus_secs(PAUSE_S));
-            }
-        }
+        let is_here = |leaver: &Leaver| node.routing.find(&leaver.evse.station).is_some();
+        due.extend(leavers.into_iter().filter(|leaver| is_here(leaver) && !paused.contains_key(leaver)));
     }
+    let told = stream::iter(due).map(async |leaver| (clear(node, &leaver).await, leaver));
+    let mut told = told.buffer_unordered(AT_ONCE);
+    while let Some((cleared, leaver)) = told.next().await {
+        let cleared = cleared.unwrap_or_else(|error| {
+            tracing::warn!(%error, ?leaver, "EVSEs that left their trees are cleared later");
+            Cleared::No
+        });
+        let pause_s = match cleared {
+            Cleared::Yes | Cleared::NotConnected => continue,
+            Cleared::Busy => BUSY_PAUSE_S,
+            Cleared::No => PAUSE_S,
+        };
+        paused.insert(leaver, clock::now().plus_secs(pause_s));
+    }
+    Ok(())
 }
 
 async fn clear(node: &Node, leaver: &Leaver) -> Result<Cleared, StoreError> {
@@ -129,10 +134,9 @@ fn meaning(result: &CommandResult) -> Cleared {
         CommandOutcome::CallError if result.detail.as_deref().is_some_and(knows_none) => Cleared::Yes,
         CommandOutcome::Offline
         | CommandOutcome::Superseded
-        | CommandOutcome::StationBusy
-        | CommandOutcome::NotSentDeadline
         | CommandOutcome::NodeUnreachableNotSent
-        | CommandOutcome::Draining => Cleared::NotAsked,
+        | CommandOutcome::Draining => Cleared::NotConnected,
+        CommandOutcome::StationBusy | CommandOutcome::NotSentDeadline => Cleared::Busy,
         _ => Cleared::No,
     }
 }
@@ -154,7 +158,8 @@ mod tests {
         assert_eq!(of(CommandOutcome::CallError, "InternalError: NotImplemented"), Cleared::No);
         assert_eq!(of(CommandOutcome::Rejected, ""), Cleared::No);
         assert_eq!(of(CommandOutcome::TimeoutUnknown, ""), Cleared::No);
-        assert_eq!(of(CommandOutcome::Superseded, ""), Cleared::NotAsked);
-        assert_eq!(of(CommandOutcome::Offline, ""), Cleared::NotAsked);
+        assert_eq!(of(CommandOutcome::Superseded, ""), Cleared::NotConnected);
+        assert_eq!(of(CommandOutcome::Offline, ""), Cleared::NotConnected);
+        assert_eq!(of(CommandOutcome::NotSentDeadline, ""), Cleared::Busy, "it has not booted yet");
     }
 }

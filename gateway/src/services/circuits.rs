@@ -62,8 +62,8 @@ pub async fn put(
     }
     // The figures are in the record; how many of them is enough to see that something changed.
     let detail = json!({"circuits": stored.tree.circuits().len(), "evses": stored.tree.evses().len()});
-    audit::record(house, caller, "circuits.replaced", &subject(id), &detail).await?;
     site_load::tree_changed(house, caller, id).await;
+    audit::record(house, caller, "circuits.replaced", &subject(id), &detail).await?;
     Ok(stored)
 }
 
@@ -75,8 +75,8 @@ pub async fn remove(house: &House, caller: &Caller, id: &LocationId) -> Result<(
     if !house.store.delete_site_tree(&caller.tenant, id).await? {
         return Err(Refusal::absent("tree of circuits at location", id));
     }
-    audit::record(house, caller, "circuits.deleted", &subject(id), &json!({})).await?;
     site_load::tree_changed(house, caller, id).await;
+    audit::record(house, caller, "circuits.deleted", &subject(id), &json!({})).await?;
     Ok(())
 }
 

@@ -69,8 +69,8 @@ pub async fn remove(house: &House, caller: &Caller, id: &LocationId) -> Result<(
         }
         Err(cause) => return Err(cause.into()),
     }
-    audit::record(house, caller, "location.deleted", &format!("locations/{id}"), &json!({})).await?;
     site_load::tree_changed(house, caller, id).await;
+    audit::record(house, caller, "location.deleted", &format!("locations/{id}"), &json!({})).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ const GONE_TOO: [&str; 7] = [
     "DELETE FROM local_lists WHERE tenant = $1 AND station = $2",
     "DELETE FROM station_tariffs WHERE tenant = $1 AND station = $2",
     "DELETE FROM charging_needs WHERE tenant = $1 AND station = $2",
-    "DELETE FROM site_accounts WHERE tenant = $1 AND station = $2 AND standing <> 'in_tree'",
+    "DELETE FROM site_accounts WHERE tenant = $1 AND station = $2",
 ];
 
 impl Store {

@@ -24,7 +24,7 @@ use ringmain_domain::telemetry;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::Zone;
 use ringmain_store::ledgers::{LedgerOf, Transacted};
-use ringmain_store::store::Store;
+use ringmain_store::store::{Store, StoreError};
 
 use super::Site;
 use crate::clock;
@@ -216,6 +216,8 @@ impl Site {
         for answer in answers {
             match answer {
                 StoreHeard::Input(input) => self.load_hears(Input::Steering(input), ctx),
+                // Nobody told of it, or not yet.
+                StoreHeard::OtherTree => return self.start_load(ctx),
                 StoreHeard::LoadAgain => {
                     ctx.run_later(AGAIN_AFTER, move |site, ctx| {
                         if let Load::Managed(managed) = &mut site.load
@@ -262,6 +264,8 @@ enum StoreHeard {
     Input(SteeringInput),
     /// The ledger could not be read: later.
     LoadAgain,
+    /// The tree is not the one that is managed any more.
+    OtherTree,
 }
 
 /// Orders that go into one transaction: changes that follow one another.
@@ -296,12 +300,14 @@ async fn store_batch(
     if changes.is_empty() {
         return vec![match store.ledger(of).await {
             Ok(Some(ledger)) => StoreHeard::Input(SteeringInput::Loaded(Box::new(ledger))),
+            Err(StoreError::Conflict { .. }) => StoreHeard::OtherTree,
             Ok(None) | Err(_) => StoreHeard::LoadAgain,
         }];
     }
     let (slots, changes): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
     let answers = match store.transact_ledger(of, owner, rows.to_vec(), changes).await {
         Ok(transacted) => transacted.into_iter().map(answer).collect(),
+        Err(StoreError::Conflict { .. }) => return vec![StoreHeard::OtherTree],
         Err(error) => {
             tracing::warn!(%error, "a change of a ledger of grants");
             vec![StoreAnswer::WriteLost; slots.len()]

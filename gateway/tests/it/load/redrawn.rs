@@ -22,7 +22,7 @@ async fn a_tree_that_changes_while_it_is_read_is_claimed_by_one_read_at_a_time()
     let owner_before = owner(&node).await;
 
     // The first read waits for the limits from outside, after it claimed the ledger, and more trees are drawn meanwhile.
-    let hold = node.hold_table("site_signals").await;
+    let hold = node.hold_table("site_signals", "ACCESS EXCLUSIVE").await;
     for line_ma in 20_000..20_010 {
         let grid = json!({"id": "grid", "limit": {"line_ma": [line_ma, line_ma, line_ma]}});
         let drawn = json!({"circuits": [grid], "evses": [evse(0)]});

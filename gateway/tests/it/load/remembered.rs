@@ -83,7 +83,7 @@ async fn what_a_building_took_is_written_later_where_the_store_cannot_take_it() 
     station.start().await;
     while (station.next_limit().await - 32.0).abs() > 0.01 {}
 
-    let hold = node.hold_table("building_loads").await;
+    let hold = node.hold_table("building_loads", "EXCLUSIVE").await;
     building_takes(&node, 30_000).await;
     while (station.next_limit().await - 10.0).abs() > 0.01 {}
     let store = node.open_store().await;

@@ -75,9 +75,9 @@ impl Node {
         self.store.hold(self.folder.path()).await
     }
 
-    /// From here on nobody reads or writes this table of its PostgreSQL.
-    pub(crate) async fn hold_table(&self, table: &str) -> Hold {
-        self.store.hold_table(table, "ACCESS EXCLUSIVE").await
+    /// From here on nobody writes to this table of its PostgreSQL (EXCLUSIVE), or reads it either (ACCESS EXCLUSIVE).
+    pub(crate) async fn hold_table(&self, table: &str, mode: &str) -> Hold {
+        self.store.hold_table(table, mode).await
     }
 
     /// The node's store a second time, to read what is committed.

@@ -10,7 +10,7 @@ use crate::unit::{Milliamps, WattHours, Watts};
 
 use super::wired;
 
-/// A car that is asked again has answered by then, in milliseconds: a station that tells nothing of it has told enough.
+/// A car that is asked again, with a share, has answered by then, in milliseconds: a station that tells nothing of it has told enough.
 const PROBE_MAX_MS: i64 = 600_000;
 
 /// Microampere-volt-milliseconds in a watt-hour: 3,600 W s, 1e6 µA, 1,000 ms.
@@ -71,7 +71,8 @@ impl<'t> Car<'t> {
         let policy = &supply.policy;
         let micro = |current: Milliamps| current.0.saturating_mul(MICRO);
         let mut memory = demand.memory;
-        if memory.probing_since.is_some_and(|since| now.millis_since(since) >= PROBE_MAX_MS) {
+        let asked_since = memory.probing_since.zip(memory.on_since).map(|(due, on)| due.max(on));
+        if asked_since.is_some_and(|since| now.millis_since(since) >= PROBE_MAX_MS) {
             memory.probing_since = None;
         }
         let asks_again = memory.is_quiet() && memory.probing_since.is_some();

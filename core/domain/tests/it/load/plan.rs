@@ -228,10 +228,12 @@ fn a_quiet_car_has_what_is_left_and_is_asked_again() {
     // A station that sends no samples does not keep a share by being silent.
     let memory = asked.shares[1].memory.unwrap();
     let on = |minutes: i64| {
-        let since = NOW.plus_millis(-minutes * 60_000);
-        let memory = Memory { probing_since: Some(since), probed_at: Some(since), off_since: None, ..memory };
+        let (since, due) = (NOW.plus_millis(-minutes * 60_000), NOW.plus_millis(-60 * 60_000));
+        let probing = Memory { probing_since: Some(due), probed_at: Some(due), ..memory };
+        let memory = Memory { on_since: (minutes > 0).then_some(since), off_since: None, ..probing };
         told(&now(&site, &[car("A"), Demand { memory, ..car("B") }])).remove(1)
     };
+    assert_eq!(on(0), "B 6000 asked whether it wants to charge again", "it waited for its turn");
     assert_eq!(on(9), "B 6000 asked whether it wants to charge again");
     assert_eq!(on(10), "B 0 quiet: the car took nothing, asked again at 10:00 UTC");
     // With room to spare it keeps its minimum all the time.
