@@ -66,8 +66,10 @@ pub enum Input {
     },
     /// An operator asks for its variables; their report is then taken from a waiting station too.
     ReportAsked,
-    /// It accepted a start that was ordered.
-    StartAccepted(starts::ExpectedStart),
+    /// A start is ordered.
+    StartOrdered(starts::ExpectedStart),
+    /// It accepted the start with this number.
+    StartAccepted(i32),
     /// An operator changed its record.
     Changed(Box<ChargingStation>),
     /// Any frame arrived, a pong too.
@@ -160,7 +162,7 @@ impl StationState {
     #[must_use]
     pub fn next_deadline(&self) -> Timestamp {
         let liveness = self.liveness.next_deadline();
-        self.expected.next_deadline().map_or(liveness, |starts| starts.min(liveness))
+        self.expected.values().map(|waiting| waiting.due).fold(liveness, Timestamp::min)
     }
 
     /// Takes one input and says what follows. Never fails: a refusal is a reply, the unknown is noted.
@@ -191,8 +193,12 @@ impl StationState {
                 self.liveness.heard(now);
                 Outcome::nothing()
             }
-            Input::StartAccepted(start) => {
+            Input::StartOrdered(start) => {
                 self.expect_start(now, start);
+                Outcome::nothing()
+            }
+            Input::StartAccepted(remote_start_id) => {
+                self.start_accepted(remote_start_id);
                 Outcome::nothing()
             }
             Input::Tick => {

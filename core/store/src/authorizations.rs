@@ -2,7 +2,7 @@
 
 use ringmain_domain::authorize::rule::AccessRule;
 use ringmain_domain::authorize::{Authorization, Charge, MAX_CHARGES, TokenStanding};
-use ringmain_domain::id::{EvseId, LocationId, StationId, TenantId, TokenUid};
+use ringmain_domain::id::{EvseId, LocationId, StationId, TenantId, TokenUid, TransactionId};
 use ringmain_domain::time::Timestamp;
 
 use crate::engine::Statement;
@@ -82,6 +82,22 @@ impl Store {
             standing.time_zone = row.words("time_zone")?;
         }
         Ok(standing)
+    }
+
+    /// The transactions of a token that go on at a station, at most two: one is what it charges, two are too many to choose from.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn transactions_of_token(
+        &self,
+        tenant: &TenantId,
+        uid: &TokenUid,
+        station: &StationId,
+    ) -> Result<Vec<TransactionId>, StoreError> {
+        let sql = "SELECT transaction_id FROM sessions WHERE tenant = $1 AND token_uid = $2 AND status = 'active' AND station = $3 \
+             ORDER BY transaction_id LIMIT 2";
+        let rows = self.engine().rows(sql, params![tenant, upper(uid), station]).await?;
+        rows.iter().map(|row| row.named("transaction_id")).collect()
     }
 
     /// Who may charge at a location; empty is everyone.

@@ -23,6 +23,13 @@ pub struct StoredTree {
     pub updated_at: Timestamp,
 }
 
+pub(crate) const TREE: &str =
+    "SELECT updated_at, document FROM site_trees WHERE tenant = $1 AND location_id = $2";
+
+pub(crate) fn stored(row: &crate::engine::row::Row) -> Result<StoredTree, StoreError> {
+    Ok(StoredTree { tree: row.json("document")?, updated_at: row.at("updated_at")? })
+}
+
 impl Store {
     /// The tree of a location; `None`: nobody drew one, or there is no such location.
     ///
@@ -33,12 +40,22 @@ impl Store {
         tenant: &TenantId,
         location: &LocationId,
     ) -> Result<Option<StoredTree>, StoreError> {
-        let sql = "SELECT updated_at, document FROM site_trees WHERE tenant = $1 AND location_id = $2";
-        let rows = self.engine().rows(sql, params![tenant, location]).await?;
-        let stored = |row: &crate::engine::row::Row| {
-            Ok(StoredTree { tree: row.json("document")?, updated_at: row.at("updated_at")? })
-        };
+        let rows = self.engine().rows(TREE, params![tenant, location]).await?;
         rows.first().map(stored).transpose()
+    }
+
+    /// When the tree of a location was drawn; `None`: it has none.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn site_tree_drawn_at(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT updated_at FROM site_trees WHERE tenant = $1 AND location_id = $2";
+        let rows = self.engine().rows(sql, params![tenant, location]).await?;
+        rows.first().map(|row| row.at("updated_at")).transpose()
     }
 
     /// Keeps a tree in the place of the one before; EVSEs that it does not have any more leave (see [`Store::left_evses`]). `false`: there is no

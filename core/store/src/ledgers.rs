@@ -12,6 +12,7 @@ use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::{Change, Ledger, Verdict};
 use ringmain_domain::load::tree::{Evse, EvseKey, SiteTree};
 
+use crate::circuits::{StoredTree, TREE, stored};
 use crate::engine;
 use crate::engine::param::{Param, params};
 use crate::engine::{Statement, Texts, Tx};
@@ -84,7 +85,7 @@ impl Store {
         &self,
         tenant: &TenantId,
         location: &LocationId,
-    ) -> Result<Option<(SiteTree, Ledger)>, StoreError> {
+    ) -> Result<Option<(StoredTree, Ledger)>, StoreError> {
         let (tenant, location) = (tenant.clone(), location.clone());
         self.engine().write(move |tx| Box::pin(claim(tx, tenant, location))).await
     }
@@ -153,18 +154,16 @@ async fn claim(
     tx: &mut Tx,
     tenant: TenantId,
     location: LocationId,
-) -> Result<Option<(SiteTree, Ledger)>, StoreError> {
+) -> Result<Option<(StoredTree, Ledger)>, StoreError> {
     let lock = "INSERT INTO site_ledgers (tenant, location_id, owner_epoch) VALUES ($1, $2, 1) \
          ON CONFLICT (tenant, location_id) DO UPDATE SET owner_epoch = site_ledgers.owner_epoch + 1 \
          RETURNING owner_epoch";
     let rows = tx.run(Statement::once(lock, params![&tenant, &location])).await?;
     let row = rows.first().ok_or_else(|| StoreError::corrupt("an upsert gave no row"))?;
     let owner = Epoch(row.number("owner_epoch")?);
-    let tree = "SELECT document FROM site_trees WHERE tenant = $1 AND location_id = $2";
-    let rows = tx.run(Statement::once(tree, params![&tenant, &location])).await?;
-    let Some(tree) = rows.first().map(|row| row.json::<SiteTree>("document")).transpose()? else {
-        return Ok(None);
-    };
+    let rows = tx.run(Statement::once(TREE, params![&tenant, &location])).await?;
+    let Some(stored) = rows.first().map(stored).transpose()? else { return Ok(None) };
+    let tree = &stored.tree;
     let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
     let of = LedgerOf { tenant, location, evses };
     let mut kept = accounts(tx, &of).await?;
@@ -186,7 +185,7 @@ async fn claim(
     let gone = kept.into_iter().filter(|(_, (standing, _))| standing.is_in_tree()).map(|(key, _)| key);
     leave(tx, &of.tenant, &of.location, gone).await?;
     tx.run(Statement::each(&WRITE, rows?)).await?;
-    Ok(Some((tree, ledger)))
+    Ok(Some((stored, ledger)))
 }
 
 /// EVSEs leave the tree of a location.

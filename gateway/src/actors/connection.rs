@@ -58,6 +58,8 @@ pub struct Connection {
     site: SiteHandle,
     /// Which one that is.
     stands_at: SiteId,
+    /// How often it was looked for.
+    searches: u64,
     epoch: Epoch,
     /// `ws` or `wss`.
     listener: &'static str,
@@ -152,6 +154,7 @@ impl Connection {
                 journal: node.journal_of(snapshot.id()),
                 site,
                 stands_at: snapshot.station.site(),
+                searches: 0,
                 epoch,
                 listener,
                 proven,
@@ -243,7 +246,9 @@ impl Connection {
         let outcome = self.state.apply(now, Input::Tick);
         for event in &outcome.events {
             metrics::counter!(telemetry::DECISION_EVENTS, "event" => event.name()).increment(1);
-            tracing::warn!(station.id = %self.state.id(), event = event.name(), "an ordered start came to nothing");
+            if let DomainEvent::StartNotFollowed { remote_start_id, .. } = event {
+                tracing::info!(station.id = %self.state.id(), remote_start_id, "an ordered start came to nothing");
+            }
         }
         self.note(outcome.events, now);
         self.perform(outcome.effects);
@@ -251,25 +256,32 @@ impl Connection {
     }
 
     /// The site died and is built again, or the station stands at another one now: it must hear that this station is here. What was committed
-    /// while it was looked for, it reads itself.
-    fn find_site(&self, ctx: &mut Context<Self>) {
+    /// while it was looked for, it reads itself. Of several searches the last one counts.
+    fn find_site(&mut self, ctx: &mut Context<Self>) {
+        self.searches += 1;
+        let number = self.searches;
         let (node, id) = (Arc::clone(&self.node), self.state.id().clone());
         let find = async move {
-            let snapshot = node.store.station_snapshot(&id).await.ok().flatten()?;
+            let snapshot = node.store.station_snapshot(&id).await.ok()??;
             let locate = Locate { tenant: snapshot.tenant().clone(), site: snapshot.station.site() };
             Some((node.directory.send(locate).await.ok()?.ok()?, snapshot))
         };
-        ctx.spawn(find.into_actor(self).map(|found, connection, ctx| match found {
-            // It moved again while it was looked for.
-            Some((_, snapshot)) if snapshot.station.site() != connection.stands_at => {
-                connection.find_site(ctx)
+        ctx.spawn(find.into_actor(self).map(move |found, connection, ctx| {
+            if connection.searches != number {
+                return;
             }
-            Some((site, snapshot)) => {
-                site.tell(site::Input::Joined { snapshot: Box::new(snapshot), epoch: connection.epoch });
-                site.look_again();
-                connection.site = site;
-            }
-            None => drop(ctx.run_later(READ_AGAIN_AFTER, |connection, ctx| connection.find_site(ctx))),
+            let Some((site, snapshot)) = found else {
+                ctx.run_later(READ_AGAIN_AFTER, move |connection, ctx| {
+                    if connection.searches == number {
+                        connection.find_site(ctx);
+                    }
+                });
+                return;
+            };
+            connection.stands_at = snapshot.station.site();
+            site.tell(site::Input::Joined { snapshot: Box::new(snapshot), epoch: connection.epoch });
+            site.look_again();
+            connection.site = site;
         }));
     }
 

@@ -36,6 +36,8 @@ use load::highs::Unwritten;
 const MAILBOX: usize = 1_024;
 /// How often a site that missed something reads itself from the store.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How often it looks whether its tree is another one.
+const LOOK_AT_TREE: Duration = Duration::from_secs(20);
 
 /// One site.
 pub struct Site {
@@ -257,6 +259,7 @@ impl Actor for Site {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(SWEEP, Self::sweep);
+        ctx.run_interval(LOOK_AT_TREE, Self::look_at_tree);
         metrics::gauge!(telemetry::SITE_ACTORS).increment(1);
         self.show();
         self.start_load(ctx);

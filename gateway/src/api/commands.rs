@@ -125,7 +125,7 @@ pub(super) async fn give(
         WaitQuery), request_body(content = Object, description = "the action's payload"),
     responses((status = 200, body = AnswerBody, description = "it ended"),
         (status = 202, body = AnswerBody, description = "it goes on: ask for its record"),
-        (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(super) async fn give_raw(
     house: web::Data<House>,
     Authorized(caller): Authorized,

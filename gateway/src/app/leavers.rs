@@ -79,19 +79,21 @@ async fn round(node: &Node, paused: &mut Paused) -> Result<(), StoreError> {
     }
     let told = stream::iter(due).map(async |leaver| (clear(node, &leaver).await, leaver));
     let mut told = told.buffer_unordered(AT_ONCE);
+    let mut result = Ok(());
     while let Some((cleared, leaver)) = told.next().await {
-        let cleared = cleared.unwrap_or_else(|error| {
-            tracing::warn!(%error, ?leaver, "EVSEs that left their trees are cleared later");
-            Cleared::No
-        });
         let pause_s = match cleared {
-            Cleared::Yes | Cleared::NotConnected => continue,
-            Cleared::Busy => BUSY_PAUSE_S,
-            Cleared::No => PAUSE_S,
+            Ok(Cleared::Yes | Cleared::NotConnected) => continue,
+            Ok(Cleared::Busy) => BUSY_PAUSE_S,
+            Ok(Cleared::No) => PAUSE_S,
+            // The store's, most likely for all of them.
+            Err(error) => {
+                result = Err(error);
+                continue;
+            }
         };
         paused.insert(leaver, clock::now().plus_secs(pause_s));
     }
-    Ok(())
+    result
 }
 
 async fn clear(node: &Node, leaver: &Leaver) -> Result<Cleared, StoreError> {

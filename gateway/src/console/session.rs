@@ -142,10 +142,10 @@ impl Live {
         let (station, transaction) = (&session.station, &session.transaction);
         let facts = store.transaction_facts(tenant, station, transaction).await?;
         let contradictions = store.contradictions_of(tenant, station, transaction).await?;
-        let during = log::orders_during(&session, clock::now());
+        let during = log::orders_during(&session, &facts, clock::now());
         let orders = store.commands_between((tenant, station), during, log::ORDERS_MAX).await?;
         let cdrs = store.cdrs_of(tenant, id).await?;
-        let log = Log::of(&facts, &contradictions, &orders, &visitor.zone);
+        let log = Log::of(&facts, &contradictions, (&session, &orders), &visitor.zone);
         let live = Self {
             decision: Decision::of(&session, visitor),
             log,

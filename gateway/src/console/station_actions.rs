@@ -75,9 +75,10 @@ pub(super) async fn command(
     let part = match form.read() {
         Ok((what, command)) => match give(&house, &visitor.caller, &id, command, DEFAULT_DEADLINE_S).await {
             Ok(given) => OutcomePart::of(what, given.wait(WAIT).await),
+            Err(Refusal::Conflict { reason }) => OutcomePart::not_sent(reason.into()),
             Err(refusal) => return Err(refusal.into()),
         },
-        Err(text) => OutcomePart { tone: "bad", what: "Not sent", text, detail: None, response: None },
+        Err(text) => OutcomePart::not_sent(text),
     };
     if request.headers().contains_key("hx-request") {
         return Ok(ok(&part));
@@ -213,6 +214,10 @@ fn availability(operative: bool, evse_id: Option<EvseId>) -> StationCommand {
 }
 
 impl OutcomePart {
+    const fn not_sent(text: String) -> Self {
+        Self { tone: "bad", what: "Not sent", text, detail: None, response: None }
+    }
+
     fn of(what: &'static str, result: Option<CommandResult>) -> Self {
         let Some(result) = result else {
             let text = "It is still going on. Its end will stand in the list of commands.".to_owned();

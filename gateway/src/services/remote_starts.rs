@@ -3,9 +3,8 @@
 
 use ringmain_domain::authorize::{Authorization, Occasion, Purpose, TokenPolicy, decide};
 use ringmain_domain::command::StationCommand;
-use ringmain_domain::id::{StationId, TenantId, TokenUid, TransactionId};
+use ringmain_domain::id::{StationId, TokenUid, TransactionId};
 use ringmain_domain::telemetry;
-use ringmain_domain::token::{IdToken, TokenKind};
 use serde_json::json;
 
 use super::audit;
@@ -56,28 +55,14 @@ pub async fn transaction_of(
     uid: &TokenUid,
 ) -> Result<TransactionId, Refusal> {
     stations::own(house, caller, station).await?;
-    let mut going_on = open(house, &caller.tenant, station, uid).await?;
-    match (going_on.pop(), going_on.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (None, _) => Err(Refusal::absent("transaction of token", uid.as_str())),
-        (Some(last), false) => {
-            let all: Vec<_> = going_on.iter().chain([&last]).map(TransactionId::as_str).collect();
-            Err(Refusal::conflict(format!(
-                "the token charges with transactions {}: name one",
-                all.join(", ")
-            )))
+    match house.store.transactions_of_token(&caller.tenant, uid, station).await?.as_slice() {
+        [] => Err(Refusal::absent("transaction of token", uid.as_str())),
+        [only] => Ok(only.clone()),
+        [one, another, ..] => {
+            let several = format!(
+                "the token charges with {one} and {another}, perhaps more: name one by its transaction_id"
+            );
+            Err(Refusal::conflict(several))
         }
     }
-}
-
-async fn open(
-    house: &House,
-    tenant: &TenantId,
-    station: &StationId,
-    uid: &TokenUid,
-) -> Result<Vec<TransactionId>, Refusal> {
-    let token = IdToken { uid: uid.clone(), kind: TokenKind::Central };
-    let standing = house.store.token_standing(tenant, &token.lookup_uid(), station).await?;
-    let here = standing.charges.into_iter().filter(|charge| charge.station == *station);
-    Ok(here.map(|charge| charge.transaction).collect())
 }

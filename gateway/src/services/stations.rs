@@ -169,8 +169,8 @@ pub async fn change(
         unless_in_tree(house, &present).await?;
     }
     let detail = write_change(house, caller, id, &change).await?;
-    audit::record(house, caller, "charging_station.changed", &subject(id), &detail).await?;
     house.station_changed(id);
+    audit::record(house, caller, "charging_station.changed", &subject(id), &detail).await?;
     row(house, caller, id).await
 }
 
@@ -232,8 +232,8 @@ pub async fn remove(house: &House, caller: &Caller, id: &StationId) -> Result<()
         }
         Err(cause) => return Err(cause.into()),
     }
-    audit::record(house, caller, "charging_station.deleted", &subject(id), &json!({})).await?;
     house.station_changed(id);
+    audit::record(house, caller, "charging_station.deleted", &subject(id), &json!({})).await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::token::IdToken;
 /// The most that are waited for at a time; what is ordered beyond is not watched.
 const MAX_EXPECTED: usize = 64;
 
-/// A start that the station accepted.
+/// A start that is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedStart {
     /// Our number for it, which 2.x stations echo.
@@ -24,44 +24,45 @@ pub struct ExpectedStart {
     pub token: IdToken,
 }
 
-/// Starts that are waited for.
-#[derive(Debug, Default)]
-pub(super) struct Expected {
-    /// By their number, each with when it is given up.
-    starts: BTreeMap<i32, (Timestamp, ExpectedStart)>,
-    /// The number that was echoed last: a transaction can begin before the station's answer to the order is here.
-    echoed: Option<i32>,
-}
+/// Starts by their number.
+pub(super) type Expected = BTreeMap<i32, Waiting>;
 
-// === impl Expected ===
-
-impl Expected {
-    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.starts.values().map(|(due, _)| *due).min()
-    }
+/// A start that was ordered.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// When it is given up.
+    pub(super) due: Timestamp,
+    start: ExpectedStart,
+    /// The station agreed: only then does anybody wait for it.
+    is_accepted: bool,
 }
 
 // === impl StationState ===
 
 impl StationState {
+    /// From the order on: a transaction can begin before the station's answer to it is here.
     pub(super) fn expect_start(&mut self, now: Timestamp, start: ExpectedStart) {
-        let has_begun = self.expected.echoed == Some(start.remote_start_id);
-        if !has_begun && self.expected.starts.len() < MAX_EXPECTED {
+        if self.expected.len() < MAX_EXPECTED {
             let due = now.plus_secs(i64::from(self.policy.start_timeout_s));
-            self.expected.starts.insert(start.remote_start_id, (due, start));
+            let start = ExpectedStart { evse: start.evse.filter(|evse| evse.0 > 0), ..start };
+            self.expected.insert(start.remote_start_id, Waiting { due, start, is_accepted: false });
         }
     }
 
-    /// 2.x stations echo the number; 1.6 stations only start a transaction with the token.
+    pub(super) fn start_accepted(&mut self, remote_start_id: i32) {
+        if let Some(waiting) = self.expected.get_mut(&remote_start_id) {
+            waiting.is_accepted = true;
+        }
+    }
+
     pub(super) fn note_start(&mut self, report: &TransactionReport) {
         if let Some(id) = report.remote_start_id {
-            self.expected.starts.remove(&id);
-            self.expected.echoed = Some(id);
+            self.expected.remove(&id);
         } else if report.phase == TransactionPhase::Started
             && let Some(token) = &report.token
         {
             let uid = token.lookup_uid();
-            self.expected.starts.retain(|_, (_, start)| {
+            self.expected.retain(|_, Waiting { start, .. }| {
                 let elsewhere = start.evse.is_some() && report.evse.is_some() && start.evse != report.evse;
                 elsewhere || start.token.lookup_uid() != uid
             });
@@ -69,9 +70,10 @@ impl StationState {
     }
 
     pub(super) fn give_up_starts(&mut self, now: Timestamp, outcome: Outcome) -> Outcome {
-        let over = self.expected.starts.extract_if(.., |_, (due, _)| *due <= now);
-        over.fold(outcome, |outcome, (remote_start_id, (_, start))| {
-            outcome.event(DomainEvent::StartNotFollowed { remote_start_id, evse: start.evse })
+        let over = self.expected.extract_if(.., |_, waiting| waiting.due <= now);
+        let accepted = over.filter(|(_, waiting)| waiting.is_accepted);
+        accepted.fold(outcome, |outcome, (remote_start_id, waiting)| {
+            outcome.event(DomainEvent::StartNotFollowed { remote_start_id, evse: waiting.start.evse })
         })
     }
 }

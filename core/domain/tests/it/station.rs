@@ -353,9 +353,14 @@ fn a_car_hears_whether_a_profile_will_come() {
     }
 }
 
-fn accepts_start(bench: &mut Bench, remote_start_id: i32, evse: Option<u32>) {
+fn ordered_start(bench: &mut Bench, remote_start_id: i32, evse: Option<u32>) {
     let start = ExpectedStart { remote_start_id, evse: evse.map(EvseId), token: token("A1") };
-    bench.0.apply(MORNING, Input::StartAccepted(start));
+    bench.0.apply(MORNING, Input::StartOrdered(start));
+}
+
+fn accepts_start(bench: &mut Bench, remote_start_id: i32, evse: Option<u32>) {
+    ordered_start(bench, remote_start_id, evse);
+    bench.0.apply(MORNING, Input::StartAccepted(remote_start_id));
 }
 
 /// What came to nothing by then.
@@ -372,6 +377,7 @@ fn f27_a_start_that_no_transaction_follows_is_given_up_in_time() {
     let mut bench = Bench::accepted();
     accepts_start(&mut bench, 7, Some(1));
     accepts_start(&mut bench, 8, None);
+    ordered_start(&mut bench, 9, None);
     let due = MORNING.plus_secs(180);
     assert!(bench.0.next_deadline() <= due);
     assert!(given_up(&mut bench, due.plus_millis(-1)).is_empty());
@@ -397,11 +403,15 @@ fn f27_a_start_is_followed_by_its_number_or_by_its_token() {
         TransactionReport { evse: Some(EvseId(2)), token: Some(token("a1")), ..start_16(2, 0, minute(1)) };
     assert_eq!(follow(&begun), [7]);
     assert_eq!(follow(&TransactionReport { token: Some(token("B2")), ..begun }), [7, 8]);
-    // The transaction may be quicker than the answer to the order.
-    let mut bench = Bench::accepted();
-    bench.apply(StationReport::Transaction(TransactionReport { remote_start_id: Some(7), ..echoed }), None);
-    accepts_start(&mut bench, 7, Some(1));
-    assert!(given_up(&mut bench, due).is_empty());
+    // The transaction may be quicker than the answer to the order, and 0 is no EVSE.
+    let quick = TransactionReport { token: Some(token("A1")), ..start_16(2, 0, minute(1)) };
+    for begun in [quick, TransactionReport { remote_start_id: Some(7), ..echoed }] {
+        let mut bench = Bench::accepted();
+        ordered_start(&mut bench, 7, Some(0));
+        bench.apply(StationReport::Transaction(begun), None);
+        bench.0.apply(MORNING, Input::StartAccepted(7));
+        assert!(given_up(&mut bench, due).is_empty());
+    }
 }
 
 #[test]

@@ -64,8 +64,16 @@ impl Connection {
             .map_err(|error| refused(CommandOutcome::NotSupported, &error.to_string()))?;
         let call =
             OutboundCall { id, action: message.action, payload: message.payload, deadline: order.deadline };
-        if matches!(order.command, StationCommand::GetBaseReport { .. }) {
-            self.state.apply(now, Input::ReportAsked);
+        match &order.command {
+            StationCommand::GetBaseReport { .. } => {
+                self.state.apply(now, Input::ReportAsked);
+            }
+            StationCommand::StartTransaction { evse_id, token, remote_start_id } => {
+                let (remote_start_id, evse, token) = (*remote_start_id, *evse_id, token.clone());
+                let start = ExpectedStart { remote_start_id, evse, token };
+                self.state.apply(now, Input::StartOrdered(start));
+            }
+            _ => {}
         }
         self.rpc.submit(now, call).map_err(|refusal| {
             let outcome = match refusal {
@@ -92,14 +100,10 @@ impl Connection {
         let Some(open) = self.take_open(id) else { return };
         let answer = self.dialect.read_outcome(action, &open.order.command, payload);
         let outcome = if answer.accepted { CommandOutcome::Accepted } else { CommandOutcome::Rejected };
-        if let (
-            CommandOutcome::Accepted,
-            StationCommand::StartTransaction { evse_id, token, remote_start_id },
-        ) = (outcome, &open.order.command)
+        if let (true, StationCommand::StartTransaction { remote_start_id, .. }) =
+            (answer.accepted, &open.order.command)
         {
-            let (remote_start_id, evse, token) = (*remote_start_id, *evse_id, token.clone());
-            let start = ExpectedStart { remote_start_id, evse, token };
-            self.state.apply(clock::now(), Input::StartAccepted(start));
+            self.state.apply(clock::now(), Input::StartAccepted(*remote_start_id));
         }
         let detail = (!answer.status.is_empty()).then_some(answer.status);
         end(open.done, CommandResult { outcome, response: Some(payload.get().into()), detail });

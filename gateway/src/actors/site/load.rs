@@ -64,6 +64,7 @@ pub(super) enum Load {
 /// A managed load.
 pub(super) struct Managed {
     state: AllocationState,
+    drawn_at: Timestamp,
     of: LedgerOf,
     owner: Epoch,
     waiting: VecDeque<StoreOrder>,

@@ -2,7 +2,9 @@
 
 use ringmain_domain::command::StationCommand;
 use ringmain_domain::id::{TokenUid, TransactionId};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::text_or_number;
@@ -44,6 +46,7 @@ impl StopTransaction {
     }
 }
 
-fn named<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<TransactionId>, D::Error> {
-    text_or_number(from).map(Some)
+fn named<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TransactionId>, D::Error> {
+    let told = Option::<Value>::deserialize(from)?;
+    told.map(|told| text_or_number(told).map_err(D::Error::custom)).transpose()
 }

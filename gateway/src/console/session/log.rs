@@ -1,6 +1,8 @@
 //! What was said and decided about a session, the newest first: the station's messages, our rulings and people's, what contradicts, and what
 //! the station was ordered meanwhile.
 
+use ringmain_domain::command::StationCommand;
+use ringmain_domain::id::EvseId;
 use ringmain_domain::meter::{Measurand, Sample};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
 use ringmain_domain::ruling::Ruling;
@@ -18,8 +20,8 @@ const SHOWN: usize = 200;
 
 /// Orders that are shown, the latest.
 pub(super) const ORDERS_MAX: u32 = 100;
-/// An order can begin a session: those from so long before it are shown too, in seconds.
-const ORDERED_BEFORE_S: i64 = 600;
+/// Orders from so long before and after a session are shown too, in seconds: they can begin and end it.
+const AROUND_S: i64 = 600;
 /// What came so long after it was said, or later, says so, in milliseconds.
 const LATE_MS: i64 = 60_000;
 
@@ -47,12 +49,13 @@ impl Log {
     pub(super) fn of(
         facts: &[TransactionFact],
         contradictions: &[Contradiction],
-        orders: &[CommandRecord],
+        (session, orders): (&Session, &[CommandRecord]),
         zone: &Zone,
     ) -> Self {
         let told = facts.iter().map(|fact| (fact.observed_at, Entry::Said(fact, false)));
         let contradicting = contradictions.iter().map(|one| (one.received_at, Entry::Said(&one.fact, true)));
-        let ordered = orders.iter().map(|order| (order.created_at, Entry::Ordered(order)));
+        let orders = orders.iter().filter(|order| is_about(session, order));
+        let ordered = orders.map(|order| (order.created_at, Entry::Ordered(order)));
         let mut all: Vec<_> = told.chain(contradicting).chain(ordered).collect();
         all.sort_by_cached_key(|(at, entry)| std::cmp::Reverse((*at, entry.place())));
         let line = |(at, entry)| match entry {
@@ -64,9 +67,30 @@ impl Log {
     }
 }
 
-/// From when to when orders are about a session, as far as their time tells.
-pub(super) fn orders_during(session: &Session, now: Timestamp) -> (Timestamp, Timestamp) {
-    (session.started_at.plus_secs(-ORDERED_BEFORE_S), session.ended_at.unwrap_or(now))
+/// From when to when orders may be about a session: its station's clock and ours may differ, so both count, and a while around.
+pub(super) fn orders_during(
+    session: &Session,
+    facts: &[TransactionFact],
+    now: Timestamp,
+) -> (Timestamp, Timestamp) {
+    let heard = facts.iter().filter(|fact| fact.ruling.is_none()).map(|fact| fact.received_at);
+    let from = heard.clone().fold(session.started_at, Timestamp::min);
+    let to = session.ended_at.map_or(now, |ended| heard.fold(ended, Timestamp::max));
+    (from.plus_secs(-AROUND_S), to.plus_secs(AROUND_S))
+}
+
+/// Can it be about the session? Not one to another EVSE, or about another transaction.
+fn is_about(session: &Session, order: &CommandRecord) -> bool {
+    let here = |evse: EvseId| evse.0 == 0 || session.evse.is_none_or(|own| own == evse);
+    match &order.command {
+        StationCommand::StartTransaction { evse_id, .. } => evse_id.is_none_or(here),
+        StationCommand::StopTransaction { transaction_id } => *transaction_id == session.transaction,
+        StationCommand::UnlockConnector { evse_id, .. }
+        | StationCommand::SetChargingProfile { evse_id, .. }
+        | StationCommand::GetCompositeSchedule { evse_id, .. } => here(*evse_id),
+        StationCommand::Reset { evse_id, .. } => evse_id.is_none_or(here),
+        _ => true,
+    }
 }
 
 /// What there is an entry about.

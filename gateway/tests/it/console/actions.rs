@@ -50,6 +50,14 @@ async fn every_button_gives_its_command() {
         assert_eq!(rig.desk.orders().last().unwrap().command, expect);
     }
     let fields = [("action", "start"), ("token", " 04a2b3 "), ("evse", "2")];
+    let refused = browser.post_with("/charging-stations/CS-1/commands", &fields, &HTMX).await;
+    check_part(&refused.body);
+    assert!(
+        refused.body.contains("Not sent") && refused.body.contains("may not charge there now: unknown"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(rig.post("/tokens", json!({"uid": "04A2B3"})).await.status, 201);
     browser.post_with("/charging-stations/CS-1/commands", &fields, &HTMX).await;
     let order = rig.desk.orders().last().unwrap().command.clone();
     let StationCommand::StartTransaction { evse_id, token, remote_start_id } = order else {

@@ -1,7 +1,7 @@
 //! Bills, reviews and disputes in the console.
 
 use ringmain_domain::access::AccessRole;
-use ringmain_domain::command::{CommandOutcome, CommandResult, StationCommand};
+use ringmain_domain::command::{CommandOutcome, CommandResult, ResetKind, StationCommand};
 use ringmain_domain::event::DomainEvent;
 use ringmain_domain::id::{CommandId, ConnectorId, EvseId, SessionId, TransactionId};
 use ringmain_domain::location::ChargingStation;
@@ -178,17 +178,17 @@ async fn one_page_answers_a_dispute() {
     other.content = "other".into();
     other.received_at = other.observed_at.plus_secs(7_200);
     rig.append(&station, vec![DomainEvent::Transaction(other)]).await;
-    // Ordered nine minutes before it began, while it went on, and before all that.
+    // Ordered nine minutes before it began, while it went on, and before all that; and to another EVSE.
     let began = rig.fact("T0", 0, 0, 0).observed_at;
-    for (minutes, command) in
-        [(-9, StationCommand::SyncTariffs), (30, unlock()), (-11, StationCommand::AskDynamicProfiles)]
-    {
+    let other = StationCommand::Reset { kind: ResetKind::OnIdle, evse_id: Some(EvseId(2)) };
+    let early = StationCommand::AskDynamicProfiles;
+    for (minutes, command) in [(-9, StationCommand::SyncTariffs), (30, unlock()), (-11, early), (40, other)] {
         order(&rig, &station, began.plus_secs(minutes * 60), command).await;
     }
     let browser = Browser::sign_in(&rig, AccessRole::Operator).await;
     let page = browser.page(&format!("/sessions/{session}")).await;
     check_page(&page);
-    assert!(!page.contains("ask dynamic profiles"), "{page}");
+    assert!(!page.contains("ask dynamic profiles") && !page.contains("Ordered: reset"), "{page}");
     for text in [
         "Ordered: sync tariffs",
         "Ordered: unlock connector",

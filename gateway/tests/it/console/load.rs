@@ -57,8 +57,8 @@ async fn shows(browser: &Browser<'_>, text: &str) -> String {
 /// The ledger has it that the EVSE does not obey.
 async fn make_deaf(rig: &Rig) {
     let (tenant, location) = (rig.house.tenant.clone(), LocationId::new("depot-1").unwrap());
-    let (tree, ledger) = rig.house.store.claim_ledger(&tenant, &location).await.unwrap().unwrap();
-    let (owner, evses) = (ledger.owner, tree.evses().iter().map(|evse| evse.key.clone()).collect());
+    let (stored, ledger) = rig.house.store.claim_ledger(&tenant, &location).await.unwrap().unwrap();
+    let (owner, evses) = (ledger.owner, stored.tree.evses().iter().map(|evse| evse.key.clone()).collect());
     let of = LedgerOf { tenant, location, evses };
     let change = Change::SetDeaf { slot: 0, deaf: true };
     rig.house.store.transact_ledger(&of, owner, Vec::new(), vec![change]).await.unwrap();

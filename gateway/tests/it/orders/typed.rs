@@ -231,6 +231,7 @@ fn profiles() -> Vec<Row> {
 #[tokio::test]
 async fn a_command_reaches_each_version_in_its_own_words() {
     let mut node = Node::start(TestStore::sqlite()).await;
+    node.api().put_token("A1", json!({})).await;
     let mut stations = stations(&node).await;
     for Row { command, first, second, answer, outcome } in
         [transactions(), control(), variables(), profiles()].into_iter().flatten()

@@ -13,6 +13,7 @@ on_both_engines!(
     a_command_is_kept_once,
     a_command_ends_exactly_once,
     commands_come_in_pages_the_newest_first,
+    commands_of_a_time_are_those_to_one_station_with_both_ends,
     what_has_not_ended_is_found_after_a_crash,
     any_payload_comes_back_as_it_was,
 );
@@ -106,4 +107,21 @@ async fn any_payload_comes_back_as_it_was(rig: &Rig) {
     };
     rig.store.insert_command(&one).await.unwrap();
     assert_eq!(rig.store.command(&tenant(), one.id).await.unwrap(), Some(one));
+}
+
+async fn commands_of_a_time_are_those_to_one_station_with_both_ends(rig: &Rig) {
+    for (station, millis) in
+        [("CS-1", 9), ("CS-1", 10), ("CS-2", 11), ("CS-1", 12), ("CS-1", 20), ("CS-1", 21)]
+    {
+        assert!(rig.store.insert_command(&command(station, millis)).await.unwrap());
+    }
+    let foreign = CommandRecord { tenant: other_tenant(), ..command("CS-1", 12) };
+    assert!(rig.store.insert_command(&foreign).await.unwrap());
+    let (tenant, station) = (tenant(), station_id("CS-1"));
+    let between = async |limit| {
+        let found = rig.store.commands_between((&tenant, &station), (at(10), at(20)), limit).await.unwrap();
+        found.iter().map(|record| record.created_at).collect::<Vec<_>>()
+    };
+    assert_eq!(between(9).await, [at(20), at(12), at(10)]);
+    assert_eq!(between(2).await, [at(20), at(12)]);
 }

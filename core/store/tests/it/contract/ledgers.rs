@@ -11,7 +11,7 @@ use ringmain_store::leavers::Leaver;
 use ringmain_store::ledgers::LedgerOf;
 use ringmain_store::store::{Store, StoreError};
 
-use crate::make::{location, location_id, station_id, tenant};
+use crate::make::{location, location_id, station, station_id, tenant};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -20,6 +20,7 @@ on_both_engines!(
     what_is_on_its_way_to_clear_an_evse_is_older_than_what_it_gets_when_it_comes_back,
     an_evse_in_the_tree_of_another_location_is_not_cleared,
     all_evses_leave_with_the_tree_and_with_the_location,
+    what_was_promised_to_a_station_that_is_gone_is_nobodys,
     changes_are_made_in_one_commit_and_an_old_owner_opens_nothing,
     two_who_ask_at_once_never_promise_too_much,
 );
@@ -76,9 +77,12 @@ fn confirmed(slot: usize) -> Change {
 }
 
 async fn drawn(store: &Store, place: &str, tree: &SiteTree) -> Ledger {
+    store.insert_station(&station("CS-1")).await.unwrap();
     assert!(store.put_site_tree(&tenant(), &location_id(place), tree, Timestamp::default()).await.unwrap());
     let (claimed, ledger) = store.claim_ledger(&tenant(), &location_id(place)).await.unwrap().unwrap();
-    assert_eq!(claimed, *tree);
+    assert_eq!(claimed.tree, *tree);
+    let drawn_at = store.site_tree_drawn_at(&tenant(), &location_id(place)).await.unwrap();
+    assert_eq!(drawn_at, Some(claimed.updated_at));
     ledger
 }
 
@@ -95,6 +99,7 @@ async fn a_ledger_is_taken_over_with_what_was_open(rig: &Rig) {
     store.put_location(&location("depot")).await.unwrap();
     assert_eq!(store.ledger(&of(2)).await.unwrap(), None);
     assert_eq!(store.claim_ledger(&tenant, &place).await.unwrap(), None, "it has no tree");
+    assert_eq!(store.site_tree_drawn_at(&tenant, &place).await.unwrap(), None);
     let first = drawn(store, "depot", &tree(2)).await;
     assert_eq!((first.owner, &first.accounts[..]), (Epoch(2), &vec![Account::new(Milliamps(32_000)); 2][..]));
     let changes = vec![confirmed(0), confirmed(1), open(1, 0, 10_000)];
@@ -236,4 +241,30 @@ async fn two_who_ask_at_once_never_promise_too_much(rig: &Rig) {
     assert_eq!(written.count(), 3, "three times 6 A fit into 20 A");
     let sum: i64 = store.ledger(&of).await.unwrap().unwrap().ceilings().iter().map(|ma| ma.0).sum();
     assert_eq!(sum, 18_000);
+}
+
+/// Its identity may be another tenant's tomorrow.
+async fn what_was_promised_to_a_station_that_is_gone_is_nobodys(rig: &Rig) {
+    let (store, tenant) = (&rig.store, tenant());
+    store.put_location(&location("depot")).await.unwrap();
+    drawn(store, "depot", &tree(2)).await;
+    assert!(
+        store.put_site_tree(&tenant, &location_id("depot"), &tree(1), Timestamp::default()).await.unwrap()
+    );
+    assert!(store.delete_station(&tenant, &station_id("CS-1")).await.unwrap());
+    assert_eq!(
+        (left(store).await, store.last_grants(&tenant, &station_id("CS-1")).await.unwrap()),
+        (vec![], vec![])
+    );
+    // One that was left behind by a release before is not cleared either.
+    drawn(store, "depot", &tree(2)).await;
+    assert!(
+        store.put_site_tree(&tenant, &location_id("depot"), &tree(1), Timestamp::default()).await.unwrap()
+    );
+    let gone = leaver("depot", 2);
+    assert_eq!(left(store).await, std::slice::from_ref(&gone));
+    let sql = "DELETE FROM stations";
+    rig.execute(sql).await;
+    assert_eq!(store.begin_clearing(&gone).await.unwrap(), None);
+    assert_eq!(left(store).await, []);
 }

@@ -15,7 +15,9 @@ use ringmain_domain::load::settings::SiteSettings;
 use ringmain_domain::load::supply::Signal;
 use ringmain_domain::load::tree::SiteTree;
 use ringmain_domain::snapshot::StationSnapshot;
+use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::Zone;
+use ringmain_store::circuits::StoredTree;
 use ringmain_store::ledgers::LedgerOf;
 use ringmain_store::store::StoreError;
 
@@ -26,6 +28,7 @@ use crate::clock;
 /// What a site starts its load from.
 struct Start {
     tree: SiteTree,
+    drawn_at: Timestamp,
     of: LedgerOf,
     ledger: Ledger,
     settings: SiteSettings,
@@ -76,6 +79,25 @@ impl Site {
         }));
     }
 
+    /// Another tree than the one that is managed, and nobody told of it: who drew it was cut off, or did so elsewhere.
+    pub(in crate::actors::site) fn look_at_tree(&mut self, ctx: &mut Context<Self>) {
+        let managed = match &self.load {
+            Load::Starting(_) => return,
+            Load::Unmanaged => None,
+            Load::Managed(managed) => Some(managed.drawn_at),
+        };
+        let Some(location) = self.state.id().location() else { return };
+        let (store, tenant, generation) =
+            (self.parts.store.clone(), self.tenant.clone(), self.load_generation);
+        let read = async move { store.site_tree_drawn_at(&tenant, &location).await };
+        ctx.spawn(read.into_actor(self).map(move |drawn_at, site, ctx| {
+            // The store that cannot be read is asked again, and says so elsewhere.
+            if drawn_at.is_ok_and(|drawn_at| drawn_at != managed) && site.load_generation == generation {
+                site.start_load(ctx);
+            }
+        }));
+    }
+
     fn claimed_load(
         &self,
         location: LocationId,
@@ -87,7 +109,7 @@ impl Site {
                 return Ok(None);
             }
             let claimed = store.claim_ledger(&tenant, &location).await?;
-            let Some((tree, ledger)) = claimed else { return Ok(None) };
+            let Some((StoredTree { tree, updated_at: drawn_at }, ledger)) = claimed else { return Ok(None) };
             let settings = store.site_settings(&tenant, &location).await?.unwrap_or_default();
             let place = store.location(&tenant, &location).await?;
             let zone = place.and_then(|place| Zone::named(&place.time_zone).ok()).unwrap_or(Zone::UTC);
@@ -96,13 +118,13 @@ impl Site {
             let stations = store.site_snapshots(&tenant, &id).await?;
             let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            Ok(Some(Start { tree, of, ledger, settings, zone, signals, highs, stations }))
+            Ok(Some(Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations }))
         }
     }
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, of, ledger, settings, zone, signals, highs, stations } = start;
+        let Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations } = start;
         let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
             Load::Starting(waited) => waited,
             Load::Unmanaged | Load::Managed(_) => Vec::new(),
@@ -115,6 +137,7 @@ impl Site {
         self.mark_managed(of.evses.iter().cloned().collect());
         self.load = Load::Managed(Box::new(Managed {
             state: AllocationState::new(tree, owner, conduct, now),
+            drawn_at,
             of,
             owner,
             waiting: VecDeque::new(),
