@@ -68,8 +68,13 @@ pub enum Input {
     ReportAsked,
     /// A start is ordered.
     StartOrdered(starts::ExpectedStart),
-    /// It accepted the start with this number.
-    StartAccepted(i32),
+    /// The order to start with this number ended.
+    StartEnded {
+        /// Which.
+        remote_start_id: i32,
+        /// The station accepted it.
+        is_accepted: bool,
+    },
     /// An operator changed its record.
     Changed(Box<ChargingStation>),
     /// Any frame arrived, a pong too.
@@ -162,7 +167,7 @@ impl StationState {
     #[must_use]
     pub fn next_deadline(&self) -> Timestamp {
         let liveness = self.liveness.next_deadline();
-        self.expected.values().map(|waiting| waiting.due).fold(liveness, Timestamp::min)
+        self.expected.values().filter_map(|waiting| waiting.due).fold(liveness, Timestamp::min)
     }
 
     /// Takes one input and says what follows. Never fails: a refusal is a reply, the unknown is noted.
@@ -194,11 +199,11 @@ impl StationState {
                 Outcome::nothing()
             }
             Input::StartOrdered(start) => {
-                self.expect_start(now, start);
+                self.expect_start(start);
                 Outcome::nothing()
             }
-            Input::StartAccepted(remote_start_id) => {
-                self.start_accepted(remote_start_id);
+            Input::StartEnded { remote_start_id, is_accepted } => {
+                self.start_ended(now, remote_start_id, is_accepted);
                 Outcome::nothing()
             }
             Input::Tick => {

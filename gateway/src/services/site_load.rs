@@ -130,10 +130,10 @@ pub async fn put_limits(
     Refusal::unless_sound(flaws_of(&signals))?;
     house.store.put_site_signals(&caller.tenant, id, circuit, &signals).await?;
     let detail = json!({"circuit": circuit, "limits": signals});
-    audit::record(house, caller, "limits.replaced", &format!("locations/{id}/circuits"), &detail).await?;
     if let Some(site) = site(house, caller, id).await {
         tell(&site, Input::Signals { circuit: circuit.clone(), signals }).await;
     }
+    audit::record(house, caller, "limits.replaced", &format!("locations/{id}/circuits"), &detail).await?;
     Ok(())
 }
 

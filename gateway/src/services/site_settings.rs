@@ -42,11 +42,11 @@ pub async fn put(
         return Err(Refusal::absent("location", id));
     }
     let detail = json!({ "settings": settings });
-    audit::record(house, caller, "load_settings.replaced", &format!("locations/{id}/load"), &detail).await?;
     if let Some(site) = site(house, caller, id).await {
         // A site that is gone reads them when it is built again.
         site.addr().send(SettingsChanged(settings)).await.ok();
     }
+    audit::record(house, caller, "load_settings.replaced", &format!("locations/{id}/load"), &detail).await?;
     Ok(())
 }
 

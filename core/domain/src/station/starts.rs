@@ -30,28 +30,28 @@ pub(super) type Expected = BTreeMap<i32, Waiting>;
 /// A start that was ordered.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// When it is given up.
-    pub(super) due: Timestamp,
+    /// When it is given up; `None`: the station has not agreed to it yet.
+    pub(super) due: Option<Timestamp>,
     start: ExpectedStart,
-    /// The station agreed: only then does anybody wait for it.
-    is_accepted: bool,
 }
 
 // === impl StationState ===
 
 impl StationState {
     /// From the order on: a transaction can begin before the station's answer to it is here.
-    pub(super) fn expect_start(&mut self, now: Timestamp, start: ExpectedStart) {
+    pub(super) fn expect_start(&mut self, start: ExpectedStart) {
         if self.expected.len() < MAX_EXPECTED {
-            let due = now.plus_secs(i64::from(self.policy.start_timeout_s));
             let start = ExpectedStart { evse: start.evse.filter(|evse| evse.0 > 0), ..start };
-            self.expected.insert(start.remote_start_id, Waiting { due, start, is_accepted: false });
+            self.expected.insert(start.remote_start_id, Waiting { due: None, start });
         }
     }
 
-    pub(super) fn start_accepted(&mut self, remote_start_id: i32) {
-        if let Some(waiting) = self.expected.get_mut(&remote_start_id) {
-            waiting.is_accepted = true;
+    /// The station agreed, or the order ended in another way: then nobody waits.
+    pub(super) fn start_ended(&mut self, now: Timestamp, remote_start_id: i32, is_accepted: bool) {
+        if !is_accepted {
+            self.expected.remove(&remote_start_id);
+        } else if let Some(waiting) = self.expected.get_mut(&remote_start_id) {
+            waiting.due = Some(now.plus_secs(i64::from(self.policy.start_timeout_s)));
         }
     }
 
@@ -70,9 +70,8 @@ impl StationState {
     }
 
     pub(super) fn give_up_starts(&mut self, now: Timestamp, outcome: Outcome) -> Outcome {
-        let over = self.expected.extract_if(.., |_, waiting| waiting.due <= now);
-        let accepted = over.filter(|(_, waiting)| waiting.is_accepted);
-        accepted.fold(outcome, |outcome, (remote_start_id, waiting)| {
+        let over = self.expected.extract_if(.., |_, waiting| waiting.due.is_some_and(|due| due <= now));
+        over.fold(outcome, |outcome, (remote_start_id, waiting)| {
             outcome.event(DomainEvent::StartNotFollowed { remote_start_id, evse: waiting.start.evse })
         })
     }

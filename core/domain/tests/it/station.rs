@@ -360,7 +360,7 @@ fn ordered_start(bench: &mut Bench, remote_start_id: i32, evse: Option<u32>) {
 
 fn accepts_start(bench: &mut Bench, remote_start_id: i32, evse: Option<u32>) {
     ordered_start(bench, remote_start_id, evse);
-    bench.0.apply(MORNING, Input::StartAccepted(remote_start_id));
+    bench.0.apply(MORNING, Input::StartEnded { remote_start_id, is_accepted: true });
 }
 
 /// What came to nothing by then.
@@ -377,12 +377,19 @@ fn f27_a_start_that_no_transaction_follows_is_given_up_in_time() {
     let mut bench = Bench::accepted();
     accepts_start(&mut bench, 7, Some(1));
     accepts_start(&mut bench, 8, None);
+    // Its order goes on; and one that the station refused.
     ordered_start(&mut bench, 9, None);
+    ordered_start(&mut bench, 10, None);
+    bench.0.apply(MORNING, Input::StartEnded { remote_start_id: 10, is_accepted: false });
     let due = MORNING.plus_secs(180);
     assert!(bench.0.next_deadline() <= due);
     assert!(given_up(&mut bench, due.plus_millis(-1)).is_empty());
     assert_eq!(given_up(&mut bench, due), [7, 8]);
     assert!(given_up(&mut bench, due.plus_secs(1_000)).is_empty(), "it is told once");
+    // The station may take as long as its order's deadline: the wait begins with its answer.
+    bench.0.apply(due, Input::StartEnded { remote_start_id: 9, is_accepted: true });
+    assert!(given_up(&mut bench, due.plus_secs(179)).is_empty());
+    assert_eq!(given_up(&mut bench, due.plus_secs(180)), [9]);
 }
 
 #[test]
@@ -409,7 +416,7 @@ fn f27_a_start_is_followed_by_its_number_or_by_its_token() {
         let mut bench = Bench::accepted();
         ordered_start(&mut bench, 7, Some(0));
         bench.apply(StationReport::Transaction(begun), None);
-        bench.0.apply(MORNING, Input::StartAccepted(7));
+        bench.0.apply(MORNING, Input::StartEnded { remote_start_id: 7, is_accepted: true });
         assert!(given_up(&mut bench, due).is_empty());
     }
 }
@@ -420,5 +427,8 @@ fn the_65th_start_is_not_watched() {
     for id in 1..=65 {
         accepts_start(&mut bench, id, None);
     }
+    // A refused one gives its place back.
+    bench.0.apply(MORNING, Input::StartEnded { remote_start_id: 1, is_accepted: false });
+    accepts_start(&mut bench, 66, None);
     assert_eq!(given_up(&mut bench, MORNING.plus_secs(180)).len(), 64);
 }

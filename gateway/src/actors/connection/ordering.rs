@@ -100,17 +100,14 @@ impl Connection {
         let Some(open) = self.take_open(id) else { return };
         let answer = self.dialect.read_outcome(action, &open.order.command, payload);
         let outcome = if answer.accepted { CommandOutcome::Accepted } else { CommandOutcome::Rejected };
-        if let (true, StationCommand::StartTransaction { remote_start_id, .. }) =
-            (answer.accepted, &open.order.command)
-        {
-            self.state.apply(clock::now(), Input::StartAccepted(*remote_start_id));
-        }
+        self.start_ended(&open, answer.accepted);
         let detail = (!answer.status.is_empty()).then_some(answer.status);
         end(open.done, CommandResult { outcome, response: Some(payload.get().into()), detail });
     }
 
     pub(super) fn order_failed(&mut self, id: &MessageId, code: FaultCode, description: &str) {
         let Some(open) = self.take_open(id) else { return };
+        self.start_ended(&open, false);
         let response = serde_json::json!({ "code": code.as_str(), "description": description }).to_string();
         let detail = format!("{}: {description}", code.as_str());
         end(
@@ -131,6 +128,7 @@ impl Connection {
                 CommandOutcome::NotSentDeadline
             };
             if let Some(open) = self.take_open(&unanswered.id) {
+                self.start_ended(&open, false);
                 end(open.done, CommandResult::bare(outcome));
             }
         }
@@ -146,6 +144,13 @@ impl Connection {
             if let Some(open) = self.take_open(&unanswered.id) {
                 end(open.done, CommandResult::bare(outcome));
             }
+        }
+    }
+
+    /// A start that the station did not agree to is not waited for.
+    fn start_ended(&mut self, open: &OpenOrder, is_accepted: bool) {
+        if let StationCommand::StartTransaction { remote_start_id, .. } = open.order.command {
+            self.state.apply(clock::now(), Input::StartEnded { remote_start_id, is_accepted });
         }
     }
 

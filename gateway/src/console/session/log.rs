@@ -2,7 +2,7 @@
 //! the station was ordered meanwhile.
 
 use ringmain_domain::command::StationCommand;
-use ringmain_domain::id::EvseId;
+use ringmain_domain::id::{EvseId, TransactionId};
 use ringmain_domain::meter::{Measurand, Sample};
 use ringmain_domain::report::{ChargingState, TransactionPhase};
 use ringmain_domain::ruling::Ruling;
@@ -10,6 +10,7 @@ use ringmain_domain::session::Session;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
 use ringmain_store::commands::CommandRecord;
+use ringmain_store::page::MAX_LIMIT;
 use ringmain_store::strays::Contradiction;
 
 use crate::console::format::{When, Zone, power, register, words};
@@ -18,8 +19,8 @@ use crate::services::commands::name;
 /// Entries shown, the latest; the API gives all.
 const SHOWN: usize = 200;
 
-/// Orders that are shown, the latest.
-pub(super) const ORDERS_MAX: u32 = 100;
+/// Orders that are looked at, the latest.
+pub(super) const ORDERS_MAX: u32 = MAX_LIMIT;
 /// Orders from so long before and after a session are shown too, in seconds: they can begin and end it.
 const AROUND_S: i64 = 600;
 /// What came so long after it was said, or later, says so, in milliseconds.
@@ -82,13 +83,19 @@ pub(super) fn orders_during(
 /// Can it be about the session? Not one to another EVSE, or about another transaction.
 fn is_about(session: &Session, order: &CommandRecord) -> bool {
     let here = |evse: EvseId| evse.0 == 0 || session.evse.is_none_or(|own| own == evse);
+    let own = |transaction: &TransactionId| *transaction == session.transaction;
     match &order.command {
-        StationCommand::StartTransaction { evse_id, .. } => evse_id.is_none_or(here),
-        StationCommand::StopTransaction { transaction_id } => *transaction_id == session.transaction,
+        StationCommand::StopTransaction { transaction_id }
+        | StationCommand::CostUpdated { transaction_id, .. } => own(transaction_id),
+        StationCommand::GetTransactionStatus { transaction_id } => transaction_id.as_ref().is_none_or(own),
         StationCommand::UnlockConnector { evse_id, .. }
         | StationCommand::SetChargingProfile { evse_id, .. }
         | StationCommand::GetCompositeSchedule { evse_id, .. } => here(*evse_id),
-        StationCommand::Reset { evse_id, .. } => evse_id.is_none_or(here),
+        StationCommand::StartTransaction { evse_id, .. }
+        | StationCommand::Reset { evse_id, .. }
+        | StationCommand::ChangeAvailability { evse_id, .. }
+        | StationCommand::Trigger { evse_id, .. }
+        | StationCommand::ClearChargingProfile { evse_id, .. } => evse_id.is_none_or(here),
         _ => true,
     }
 }
@@ -118,6 +125,8 @@ impl Line {
     fn ordered(at: When, order: &CommandRecord) -> Self {
         let outcome = order.result.as_ref().map_or("goes on", |result| result.outcome.as_str());
         let detail = order.result.as_ref().and_then(|result| result.detail.as_deref());
+        // A station's own word for the outcome says nothing more.
+        let detail = detail.filter(|detail| !detail.eq_ignore_ascii_case(outcome));
         let mut notes = vec![format!("by {}", order.created_by), words(outcome)];
         notes.extend(detail.map(str::to_owned));
         let what = format!("Ordered: {}", words(name(&order.command)));
