@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::prelude::*;
 use anyhow::Context as _;
-use ringmain_domain::authorize::TokenPolicy;
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
 use ringmain_domain::station::StationPolicy;
@@ -196,7 +195,7 @@ fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {
         heartbeat_interval_s: config.stations.heartbeat_interval_s,
         boot_retry_s: config.stations.boot_retry_s,
         start_timeout_s: config.stations.start_timeout_s,
-        tokens: TokenPolicy { unknown: config.tokens.unknown, concurrent_max: config.tokens.concurrent_max },
+        tokens: config.tokens.policy(),
         bill_unnamed_readings: config.billing.unnamed_readings_enabled,
         numbering: NumberingSecret::new(secret),
     }

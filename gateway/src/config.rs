@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ringmain_domain::authorize::UnknownTokens;
+use ringmain_domain::authorize::{TokenPolicy, UnknownTokens};
 use ringmain_domain::id::TariffId;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::location::UnknownStations;
@@ -117,6 +117,14 @@ pub struct Tokens {
     pub unknown: UnknownTokens,
     /// How many transactions a known token may have at once, unless it or its group says otherwise; 0 is no limit.
     pub concurrent_max: u32,
+}
+
+impl Tokens {
+    /// What holds for all tokens.
+    #[must_use]
+    pub const fn policy(&self) -> TokenPolicy {
+        TokenPolicy { unknown: self.unknown, concurrent_max: self.concurrent_max }
+    }
 }
 
 /// Bills.

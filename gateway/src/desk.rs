@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::actors::connection::Execute;
+use crate::actors::connection::fences::Passage;
 use crate::clock;
 use crate::cluster::memory::MemoryRouting;
 
@@ -50,23 +51,32 @@ impl CommandDesk for LocalDesk {
     fn submit(&self, order: CommandOrder) -> DeskFuture {
         let routing = self.routing.clone();
         Box::pin(async move {
-            let result = execute(&routing, order).await;
+            let result = carry_out(&routing, order, None).await;
             metrics::counter!(telemetry::COMMAND_OUTCOMES, "outcome" => result.outcome.as_str()).increment(1);
             result
         })
     }
 }
 
-async fn execute(routing: &MemoryRouting, order: CommandOrder) -> CommandResult {
+/// Hands an order to its station's connection at once; how it ended. `passage` is what the connection's fences are asked, where it is about
+/// grants.
+pub fn carry_out(
+    routing: &MemoryRouting,
+    order: CommandOrder,
+    passage: Option<Passage>,
+) -> impl Future<Output = CommandResult> + use<> {
     let left_ms = u64::try_from(order.deadline.millis_since(clock::now())).unwrap_or(0);
     let station = order.station.clone();
     let (done, end) = oneshot::channel();
-    if let Err(outcome) = routing.execute(&station, Execute { order, passage: None, done }) {
-        return CommandResult::bare(outcome);
-    }
-    match tokio::time::timeout(Duration::from_millis(left_ms) + GRACE, end).await {
-        Ok(Ok(result)) => result,
-        // The connection died with the order in its mailbox or in its hands: the station may have seen it.
-        Ok(Err(_)) | Err(_) => CommandResult::bare(CommandOutcome::TimeoutUnknown),
+    let handed = routing.execute(&station, Execute { order, passage, done });
+    async move {
+        if let Err(outcome) = handed {
+            return CommandResult::bare(outcome);
+        }
+        match tokio::time::timeout(Duration::from_millis(left_ms) + GRACE, end).await {
+            Ok(Ok(result)) => result,
+            // The connection died with the order in its mailbox or in its hands: the station may have seen it.
+            Ok(Err(_)) | Err(_) => CommandResult::bare(CommandOutcome::TimeoutUnknown),
+        }
     }
 }

@@ -15,10 +15,8 @@ use ringmain_domain::time::Timestamp;
 use ringmain_ocpp::fault::FaultCode;
 use ringmain_store::leavers::Leaver;
 use ringmain_store::store::StoreError;
-use tokio::sync::oneshot;
 
 use super::Node;
-use crate::actors::connection::Execute;
 use crate::actors::connection::fences::{Act, Passage};
 use crate::actors::site::load::calls::{clear_all, is_cleared};
 use crate::clock;
@@ -117,11 +115,7 @@ async fn order(node: &Node, leaver: &Leaver, command: StationCommand, seq: Grant
     let station = &leaver.evse.station;
     let order = desk::order(&leaver.tenant, station, command, clock::now().plus_secs(ANSWER_S));
     let passage = Some(Passage { evse: leaver.evse.evse, act: Act::Follow { after: seq } });
-    let (done, ended) = oneshot::channel();
-    match node.routing.execute(station, Execute { order, passage, done }) {
-        Ok(()) => ended.await.unwrap_or(CommandResult::bare(CommandOutcome::TimeoutUnknown)),
-        Err(outcome) => CommandResult::bare(outcome),
-    }
+    desk::carry_out(&node.routing, order, passage).await
 }
 
 fn meaning(result: &CommandResult) -> Cleared {

@@ -1,7 +1,7 @@
 //! Starts by order: the token is judged before the station is asked, as when it presents the token itself. Stops by token: which
 //! transaction that is.
 
-use ringmain_domain::authorize::{Authorization, Occasion, Purpose, TokenPolicy, decide};
+use ringmain_domain::authorize::{Authorization, Occasion, Purpose, decide};
 use ringmain_domain::command::StationCommand;
 use ringmain_domain::id::{StationId, TokenUid, TransactionId};
 use ringmain_domain::telemetry;
@@ -26,12 +26,10 @@ pub(super) async fn check(
 ) -> Result<(), Refusal> {
     let StationCommand::StartTransaction { token, evse_id, .. } = command else { return Ok(()) };
     let standing = house.store.token_standing(&caller.tenant, &token.lookup_uid(), station).await?;
-    let tokens = &house.config.tokens;
-    let policy = TokenPolicy { unknown: tokens.unknown, concurrent_max: tokens.concurrent_max };
     let now = clock::now();
     let purpose = Purpose::Charge { transactions: Vec::new(), evse: *evse_id, starts: true };
     let occasion = Occasion { station, at: now, purpose };
-    let reason = decide(token, &standing, &policy, &occasion, now).authorization;
+    let reason = decide(token, &standing, &house.config.tokens.policy(), &occasion, now).authorization;
     metrics::counter!(telemetry::DECISION_AUTHORIZATIONS, "authorization" => reason.as_str(), "occasion" => "ordered")
         .increment(1);
     if reason == Authorization::Accepted {

@@ -37,6 +37,14 @@ impl Highs {
         }
     }
 
+    /// Lets go what counts no more beside each circuit's newest hour: what waits for a store that is away stays bounded.
+    pub fn trim(&mut self) {
+        let newest: BTreeMap<_, _> =
+            self.hours.keys().map(|(circuit, hour)| (circuit.clone(), *hour)).collect();
+        self.hours
+            .retain(|(circuit, hour), _| newest.get(circuit).is_none_or(|newest| *hour > over_at(*newest)));
+    }
+
     /// Are there none?
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -207,3 +207,18 @@ proptest! {
         }
     }
 }
+
+/// A store that is away for days is not answered with days of hours.
+#[test]
+fn what_waits_is_a_day_of_each_circuit() {
+    let mut waiting = Highs::default();
+    let other = CircuitId::new("other").unwrap();
+    waiting.add(other.clone(), hour(0), amps([7, 7, 7]));
+    (0..100).for_each(|hours| waiting.add(grid(), hour(hours), amps([1, 2, 3])));
+    waiting.trim();
+    let of = |id: &CircuitId| {
+        waiting.iter().filter(|(circuit, ..)| *circuit == id).map(|(_, at, _)| at).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&grid()), (76..100).map(hour).collect::<Vec<_>>());
+    assert_eq!(of(&other), [hour(0)], "its last day is all that is known of it");
+}

@@ -15,12 +15,10 @@ use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
 use ringmain_ocpp::translate::profile::composite_limit;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 
 use super::super::Site;
 use super::dynamic::{Installed, Telling};
 use super::{Load, Managed, OWN_IDS};
-use crate::actors::connection::Execute;
 use crate::actors::connection::fences::{Act, Passage};
 use crate::desk;
 
@@ -92,14 +90,7 @@ impl Site {
         deadline: Timestamp,
     ) -> impl Future<Output = CommandResult> + use<> {
         let order = desk::order(&self.tenant, station, command, deadline);
-        let (done, ended) = oneshot::channel();
-        let routed = self.parts.routing.execute(station, Execute { order, passage, done });
-        async move {
-            match routed {
-                Ok(()) => ended.await.unwrap_or(CommandResult::bare(CommandOutcome::TimeoutUnknown)),
-                Err(outcome) => CommandResult::bare(outcome),
-            }
-        }
+        desk::carry_out(&self.parts.routing, order, passage)
     }
 }
 

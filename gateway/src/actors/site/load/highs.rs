@@ -31,6 +31,7 @@ impl Unwritten {
 
     fn put_back(&mut self) {
         self.waiting.merge(std::mem::take(&mut self.writing));
+        self.waiting.trim();
     }
 }
 

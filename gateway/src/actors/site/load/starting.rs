@@ -105,7 +105,7 @@ impl Site {
         let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
         async move {
             // Most sites have no tree: nothing is written for them.
-            if store.site_tree(&tenant, &location).await?.is_none() {
+            if store.site_tree_drawn_at(&tenant, &location).await?.is_none() {
                 return Ok(None);
             }
             let claimed = store.claim_ledger(&tenant, &location).await?;
