@@ -199,6 +199,11 @@ uuid_id!(
     CommandId
 );
 
+uuid_id!(
+    /// One run of one node: a process that starts again is another one.
+    NodeId
+);
+
 number_id!(
     /// The number of an EVSE at its station, from 1; 0 is the station itself.
     EvseId(u32)
