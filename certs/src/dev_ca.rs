@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::chain::{self, CertificateFiles, PemError};
 use crate::identity;
+use crate::node::NODE_NAME;
 
 pub mod folder;
 
@@ -33,6 +34,7 @@ pub const SUBJECT_CHARACTERS_MAX: usize = 64;
 const DAY: Duration = Duration::from_secs(86_400);
 const CA_DAYS: u32 = 3_650;
 const SERVER_DAYS: u32 = 90;
+const NODE_DAYS: u32 = 365;
 const STATION_DAYS: u32 = 365;
 /// Stations and laptops with a clock a little behind must not refuse a certificate made just now.
 const BACKDATED: Duration = DAY;
@@ -248,6 +250,20 @@ impl DevCa {
             subject(&[(DnType::OrganizationName, organization), (DnType::CommonName, common_name)]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params, &new_key()?, now, STATION_DAYS)
+    }
+
+    /// Issues a node's certificate (P-256, for both ends of a link), valid for 365 days from `now`. It names no machine: see
+    /// [`crate::node`].
+    ///
+    /// # Errors
+    /// `Clock` or `Crypto`.
+    pub fn issue_node(&self, now: SystemTime) -> Result<Issued, DevCaError> {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = alternative_names(&[NODE_NAME.to_owned()])?;
+        params.distinguished_name = subject(&[(DnType::CommonName, NODE_NAME)]);
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, &new_key()?, now, NODE_DAYS)
     }
 
     fn issue(

@@ -11,7 +11,8 @@
 //! - [`resumption`]: tickets and sessions that can be forgotten at once.
 //! - [`server`]: the settings of a TLS listener, put together from all of the above.
 //! - [`reload`]: new files into a running listener, whole or not at all.
-//! - [`client`]: the settings for calls out: load test, node to node.
+//! - [`client`]: the settings for calls out: load test.
+//! - [`node`]: both ends of the links between nodes.
 //! - [`ocmf`]: signed meter values: their signature, and the energy of a transaction to the digit.
 //! - [`dev_ca`]: a CA for development, demo and tests; its folder is never a production PKI.
 //!
@@ -22,6 +23,7 @@ pub mod chain;
 pub mod client;
 pub mod dev_ca;
 pub mod identity;
+pub mod node;
 pub mod ocmf;
 pub mod provider;
 pub mod reload;

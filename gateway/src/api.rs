@@ -41,6 +41,7 @@ mod locations;
 mod messages;
 mod meter_keys;
 mod metered;
+mod nodes;
 mod reports;
 mod sessions;
 pub(crate) mod site_load;

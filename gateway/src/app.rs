@@ -1,7 +1,7 @@
 //! Builds a node from its configuration: store, actors, listeners; and says where it listens.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::prelude::*;
 use anyhow::Context as _;
@@ -21,10 +21,12 @@ use crate::canary::Canary;
 use crate::chores::Chores;
 use crate::clock;
 use crate::cluster::epochs::Epochs;
+use crate::cluster::lease::since_boot_ms;
 use crate::cluster::memory::MemoryRouting;
+use crate::cluster::{Cluster, sweep, watching};
 use crate::config::Config;
 use crate::credentials::{self, Credentials};
-use crate::desk::LocalDesk;
+use crate::desk::Desk;
 use crate::house::House;
 use crate::live::LiveFeed;
 use crate::mqtt;
@@ -33,19 +35,25 @@ use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
 pub mod certificates;
+pub mod joining;
 mod leavers;
 pub mod listeners;
 mod local_lists;
 mod maintenance;
+mod registry;
 mod settler;
 mod station_tariffs;
+
+use joining::ClusterListener;
 
 /// One node: what its actors share.
 pub struct Node {
     /// Persistence.
     pub store: Store,
-    /// Which connection has a station.
+    /// Which of its connections has a station.
     pub routing: MemoryRouting,
+    /// The other nodes.
+    pub cluster: Cluster,
     /// The configuration.
     pub config: Arc<Config>,
     /// What holds for all stations.
@@ -67,6 +75,9 @@ pub struct Node {
     /// The tenant of stations nobody has registered.
     pub tenant: TenantId,
     journals: Vec<Addr<Journal>>,
+    /// What the other nodes call, until it is opened.
+    listener: Mutex<Option<ClusterListener>>,
+    leaving: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -99,6 +110,23 @@ impl Node {
         &self.journals
     }
 
+    /// What the other nodes call; once.
+    #[must_use]
+    pub fn take_listener(&self) -> Option<ClusterListener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Does it leave, so that nobody should be sent here?
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// From now on nobody should be sent here.
+    pub fn start_leaving(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Does it take no new stations any more?
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -121,12 +149,22 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let config = Arc::new(config);
     let url = config.store_url();
     let store = Store::open(url.reveal(), config.store_settings()).await.context("open the store")?;
-    store.reset_online().await.context("mark all stations as not connected")?;
     let now = clock::now();
+    let routing = MemoryRouting::default();
+    let joined = joining::join(&config, &routing)?;
+    let cluster = joined.cluster;
+    let asked_at = since_boot_ms();
+    // What an earlier run left open is nobody's: its stations are not connected, nobody hears the answers to its commands.
+    store.register_node(cluster.record(), now).await.context("take part as a node")?;
+    cluster.lease().renewed(asked_at);
+    if let Some(links) = cluster.links() {
+        links.know(&store.nodes().await.context("read which nodes there are")?);
+    }
     let policy = Arc::new(policy_of(&config, &numbering_secret(&store).await?));
-    let credentials = Credentials::open(&config.data_dir)?;
-    // Whatever is open now belongs to an earlier run: nobody will hear its answers.
-    maintenance::end_commands(&store, None).await.context("end the commands of an earlier run")?;
+    let credentials = match &config.stations.pepper_file {
+        Some(file) => Credentials::read(file)?,
+        None => Credentials::open(&config.data_dir)?,
+    };
     let live = LiveFeed::new(now);
     let canary = Canary::new(std::time::Instant::now());
     let chores = Chores::default();
@@ -137,12 +175,11 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
     let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
     let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
-    let routing = MemoryRouting::default();
     let (setpoints, to_broker) = mpsc::channel(mqtt::SETPOINTS_MAX);
     let parts = SiteParts {
         live: live.clone(),
         store: store.clone(),
-        routing: routing.clone(),
+        cluster: cluster.clone(),
         conduct: config.load.conduct(),
         setpoints,
     };
@@ -150,7 +187,8 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let tenant = TenantId::default_tenant();
     let node = Arc::new(Node {
         store: store.clone(),
-        routing: routing.clone(),
+        routing,
+        cluster: cluster.clone(),
         config: Arc::clone(&config),
         policy,
         recorder,
@@ -162,9 +200,17 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         live: live.clone(),
         tenant: tenant.clone(),
         journals,
+        listener: Mutex::new(joined.listener),
+        leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
     });
-    let desk: Arc<dyn CommandDesk> = Arc::new(LocalDesk::new(routing.clone()));
+    node.chores.start(registry::run(Arc::clone(&node)));
+    if let Some(strangers) = joined.strangers {
+        node.chores.start(registry::look_for_owners(Arc::clone(&node), strangers));
+        node.chores.start(sweep::run(cluster.clone(), store.clone()));
+        node.chores.start(watching::run(cluster.clone(), live.clone()));
+    }
+    let desk: Arc<dyn CommandDesk> = Arc::new(Desk::new(cluster.clone()));
     let tariff_turns = Turns::default();
     start_chores(&node, &desk, &tariff_turns);
     let house = Arc::new(House {
@@ -173,7 +219,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         pricer,
         live,
         sites,
-        routing,
+        cluster,
         credentials,
         canary,
         config,
@@ -204,11 +250,23 @@ fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {
 /// What goes on by itself and gives stations orders.
 fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
     let (store, tenant) = (node.store.clone(), node.tenant.clone());
-    node.chores.start(local_lists::run(store.clone(), Arc::clone(desk), tenant.clone()));
+    node.chores.start(local_lists::run(
+        store.clone(),
+        Arc::clone(desk),
+        tenant.clone(),
+        node.cluster.clone(),
+    ));
     if node.config.billing.station_tariffs_enabled {
         let default = node.config.stations.default_tariff.clone();
         let turns = turns.clone();
-        node.chores.start(station_tariffs::run(store, Arc::clone(desk), tenant, default, turns));
+        node.chores.start(station_tariffs::run(
+            store,
+            Arc::clone(desk),
+            tenant,
+            default,
+            turns,
+            node.cluster.clone(),
+        ));
     }
     node.chores.start(settler::run(Arc::clone(node), Arc::clone(desk)));
     node.chores.start(leavers::run(Arc::clone(node)));

@@ -123,6 +123,15 @@ pub enum PkiCommand {
         #[arg(long, value_name = "PATH", default_value = ".")]
         out: PathBuf,
     },
+    /// Issue a certificate for a node of a cluster, by a CA that signs nothing else.
+    Node {
+        /// The folder of the cluster's CA, which is made if there is none; keep it away from the nodes.
+        #[arg(long, value_name = "PATH")]
+        ca: PathBuf,
+        /// The folder for `node.pem`, `node.key` and `cluster-ca.pem`.
+        #[arg(long, value_name = "PATH", default_value = ".")]
+        out: PathBuf,
+    },
 }
 
 /// What to do with API keys.

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
+use cluster::ClusterSection;
 use mqtt::Mqtt;
 
+pub mod cluster;
 pub mod keys;
 pub mod mqtt;
 
@@ -30,6 +32,8 @@ pub struct Config {
     pub listen: Listen,
     /// Persistence.
     pub store: StoreSection,
+    /// Other nodes.
+    pub cluster: ClusterSection,
     /// Charging stations.
     pub stations: Stations,
     /// Tokens.
@@ -60,6 +64,8 @@ pub struct Listen {
     pub wss: Address,
     /// Metrics and health.
     pub ops: Address,
+    /// Node to node; a node that has it off is alone.
+    pub cluster: Address,
 }
 
 /// An address to listen on, or none.
@@ -97,6 +103,9 @@ pub struct Stations {
     pub answer_timeout_s: u32,
     /// Refuse what the standard forbids instead of tolerating it; for certification.
     pub strict_enabled: bool,
+    /// What passwords of stations are hashed with: 32 random bytes, the same on all nodes of a cluster; `pepper` in the data folder when
+    /// absent. Made if there is no such file.
+    pub pepper_file: Option<PathBuf>,
 }
 
 /// How load is managed where a location has a tree of circuits.
@@ -234,6 +243,7 @@ impl Default for Config {
             bootstrap_token: None,
             listen: Listen::default(),
             store: StoreSection::default(),
+            cluster: ClusterSection::default(),
             stations: Stations::default(),
             tokens: Tokens::default(),
             billing: Billing::default(),
@@ -254,6 +264,7 @@ impl Default for Listen {
             ws: at("127.0.0.1:9000"),
             wss: at("0.0.0.0:9443"),
             ops: at("127.0.0.1:9464"),
+            cluster: Address(None),
         }
     }
 }
@@ -270,6 +281,7 @@ impl Default for Stations {
             connections_max: 100_000,
             answer_timeout_s: 30,
             strict_enabled: false,
+            pepper_file: None,
         }
     }
 }
@@ -410,6 +422,7 @@ impl Config {
             let key = "billing.signed_values_required_in";
             return Err(ConfigError::Range { key, value: odd.to_owned(), range });
         }
+        self.cluster.check(&self.listen)?;
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         if let Some((key, value)) = self.mqtt.odd() {

@@ -26,6 +26,7 @@ mod format;
 mod guard;
 mod load;
 mod location;
+mod nodes;
 mod overview;
 mod page;
 mod ready;

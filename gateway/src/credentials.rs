@@ -40,19 +40,26 @@ pub enum CredentialsError {
 // === impl Credentials ===
 
 impl Credentials {
-    /// With the pepper in the data folder, made at the first start. All nodes of a cluster need the same file.
+    /// With the pepper in the data folder, made at the first start.
+    ///
+    /// # Errors
+    /// As [`Self::read`] says.
+    pub fn open(data_dir: &Path) -> Result<Self, CredentialsError> {
+        Self::read(&data_dir.join("pepper"))
+    }
+
+    /// With the pepper in this file, made at the first start. All nodes of a cluster need the same one.
     ///
     /// # Errors
     /// The file cannot be read or written, or is not ours.
-    pub fn open(data_dir: &Path) -> Result<Self, CredentialsError> {
-        let path = data_dir.join("pepper");
+    pub fn read(path: &Path) -> Result<Self, CredentialsError> {
         let named = |cause| CredentialsError::Pepper { path: path.display().to_string().into(), cause };
-        let pepper = match std::fs::read(&path) {
+        let pepper = match std::fs::read(path) {
             Ok(pepper) if pepper.len() == KEY_BYTES => pepper,
             Ok(_) => return Err(named(std::io::Error::other("it does not have 32 bytes"))),
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 let made = random(KEY_BYTES)?;
-                write_private(&path, &made).map_err(named)?;
+                write_private(path, &made).map_err(named)?;
                 made
             }
             Err(cause) => return Err(named(cause)),

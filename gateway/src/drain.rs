@@ -1,4 +1,8 @@
-//! The order of leaving: not ready, no new stations, sockets closed at a bounded rate, facts flushed, listeners of people last.
+//! The order of leaving: not ready, then no new stations, sites handed over, sockets closed at a bounded rate, facts flushed, listeners of
+//! people and of other nodes last.
+//!
+//! A node that is alone leaves at once. One of several first lets balancers see that it is not ready, and closes sockets no faster than the
+//! others can take their stations in (reliability.md 10).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,11 +11,15 @@ use crate::actors::exit::Exit;
 use crate::actors::journal::Flush;
 use crate::app::Node;
 use crate::app::listeners::Running;
+use crate::clock;
 use crate::cluster::memory::MemoryRouting;
 
-/// Sockets closed a second: their stations come back to other nodes, which must bear it.
+/// Sockets closed a second by a node that is alone: nobody else has to take them in.
 const CLOSE_PER_S: usize = 2_000;
+/// And by one of several, at least.
+const CLOSE_PER_S_MIN: usize = 50;
 const STEP: Duration = Duration::from_millis(100);
+const STEPS_PER_S: usize = 10;
 /// How long sockets may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(20);
@@ -20,11 +28,17 @@ const FLUSH: Duration = Duration::from_secs(20);
 pub async fn leave(node: &Arc<Node>, running: Running) {
     let stations = node.routing.len();
     tracing::info!(stations, "leaving");
+    node.start_leaving();
+    let others = node.cluster.links().map_or(0, |links| links.peers().len());
+    if others > 0 {
+        tokio::time::sleep(Duration::from_secs(u64::from(node.config.cluster.drain_notice_s))).await;
+    }
     node.start_draining();
     for listener in &running.stations {
         listener.pause().await;
     }
-    for step in node.routing.connections().chunks(CLOSE_PER_S / 10) {
+    hand_over(node).await;
+    for step in node.routing.connections().chunks(per_step(node, others)) {
         for connection in step {
             MemoryRouting::dismiss(connection, Exit::Drained);
         }
@@ -50,6 +64,37 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
         listener.stop(true).await;
     }
     node.chores.end().await;
+    let removed = tokio::time::timeout(FLUSH, node.store.remove_node(node.cluster.me(), clock::now())).await;
+    if !matches!(removed, Ok(Ok(()))) {
+        tracing::warn!("this node could not say that it left: the others find out when its lease is over");
+    }
+    if let Some(listener) = &running.cluster {
+        listener.stop(true).await;
+    }
     node.store.close().await;
     tracing::info!("left");
+}
+
+/// This node owns nothing any more, and the others know.
+async fn hand_over(node: &Node) {
+    node.cluster.lease().resign();
+    let connections = u64::try_from(node.routing.len()).unwrap_or(u64::MAX);
+    let told = async {
+        node.store.release_sites(node.cluster.me()).await?;
+        node.store.renew_lease(node.cluster.me(), connections, true).await
+    };
+    if !matches!(tokio::time::timeout(FLUSH, told).await, Ok(Ok(_))) {
+        tracing::warn!("sites are not handed over: the others take them when this node's lease is over");
+    }
+}
+
+/// Sockets closed in one step: spread over the time that is configured, but no slower than others bear easily.
+fn per_step(node: &Node, others: usize) -> usize {
+    let per_s = if others == 0 {
+        CLOSE_PER_S
+    } else {
+        let spread_s = usize::try_from(node.config.cluster.drain_s).unwrap_or(1).max(1);
+        CLOSE_PER_S_MIN.max(node.routing.len().div_ceil(spread_s))
+    };
+    per_s.div_ceil(STEPS_PER_S)
 }

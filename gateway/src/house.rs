@@ -10,7 +10,7 @@ use ringmain_store::store::Store;
 
 use crate::actors::site_directory::SiteDirectory;
 use crate::canary::Canary;
-use crate::cluster::memory::MemoryRouting;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::live::LiveFeed;
@@ -29,8 +29,8 @@ pub struct House {
     pub live: LiveFeed,
     /// Which actor is a site.
     pub sites: Addr<SiteDirectory>,
-    /// Which connection has a station.
-    pub routing: MemoryRouting,
+    /// The other nodes, and which connection has a station.
+    pub cluster: Cluster,
     /// Station passwords.
     pub credentials: Credentials,
     /// Whether the store really commits.
@@ -48,6 +48,6 @@ pub struct House {
 impl House {
     /// An operator changed a station's record: its connection and its site take it over.
     pub fn station_changed(&self, station: &StationId) {
-        self.routing.notify_changed(station);
+        self.cluster.tell_changed(station);
     }
 }

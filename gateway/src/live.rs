@@ -26,6 +26,9 @@ pub struct LiveEvent {
     /// Whose.
     #[serde(skip)]
     pub tenant: TenantId,
+    /// It happened here, not at another node.
+    #[serde(skip)]
+    pub is_own: bool,
     /// What changed.
     #[serde(flatten)]
     pub change: Change,
@@ -67,8 +70,24 @@ impl LiveFeed {
 
     /// Tells everybody.
     pub fn publish(&self, tenant: &TenantId, now: Timestamp, change: Change) {
+        self.put(tenant, now, change, true);
+    }
+
+    /// Tells those who watch here of something that another node told.
+    pub fn relay(&self, tenant: &TenantId, now: Timestamp, change: Change) {
+        self.put(tenant, now, change, false);
+    }
+
+    /// Does anybody watch?
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
+    fn put(&self, tenant: &TenantId, now: Timestamp, change: Change, is_own: bool) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = Arc::new(LiveEvent { id: ring.next_id, at: now, tenant: tenant.clone(), change });
+        let event = LiveEvent { id: ring.next_id, at: now, tenant: tenant.clone(), is_own, change };
+        let event = Arc::new(event);
         ring.next_id += 1;
         if ring.events.len() == RING_EVENTS {
             ring.events.pop_front();
@@ -76,6 +95,12 @@ impl LiveFeed {
         ring.events.push_back(Arc::clone(&event));
         // Sent under the lock: a listener that subscribes sees each event once, in the ring or in its receiver.
         drop(self.sender.send(event));
+    }
+
+    /// The id of the last event.
+    #[must_use]
+    pub fn last_id(&self) -> u64 {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).next_id.saturating_sub(1)
     }
 
     /// Starts to listen, after the event `last_id` where one is named.

@@ -143,7 +143,7 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
 
 /// Says where the node listens and, once in its life, the administrator's token.
 fn announce(args: &ServeArgs, running: &Running, first_token: Option<&Secret>) -> anyhow::Result<()> {
-    let Addresses { http, ws, wss, ops, ca } = &running.addresses;
+    let Addresses { http, ws, wss, ops, cluster, ca } = &running.addresses;
     println!("Ringmain is ready.");
     if let Some(http) = http {
         println!("  console       http://{http}/");
@@ -154,6 +154,9 @@ fn announce(args: &ServeArgs, running: &Running, first_token: Option<&Secret>) -
     }
     if let Some(ws) = ws {
         println!("  stations      ws://{}/ocpp/IDENTITY (without TLS)", host_of(*ws));
+    }
+    if let Some(cluster) = cluster {
+        println!("  other nodes   https://{cluster}");
     }
     if let Some(ops) = ops {
         println!("  metrics       http://{ops}/metrics");
@@ -237,6 +240,12 @@ fn pki(command: PkiCommand) -> anyhow::Result<()> {
             let files = folder::write_station(&out, &identity, &issued)?;
             println!("certificate  {}", files.chain_pem.display());
             println!("key          {}", files.key_pem.display());
+        }
+        PkiCommand::Node { ca, out } => {
+            let pki = folder::write_node(&ca, &out, SystemTime::now())?;
+            println!("cluster.ca           {}", pki.ca_pem.display());
+            println!("cluster.certificate  {}", pki.node.chain_pem.display());
+            println!("cluster.key          {}", pki.node.key_pem.display());
         }
     }
     Ok(())

@@ -36,7 +36,7 @@ async fn livez() -> HttpResponse {
 
 /// A real commit in the last seconds, and not on the way out.
 async fn readyz(node: web::Data<Arc<Node>>) -> HttpResponse {
-    if node.is_draining() {
+    if node.is_leaving() {
         return HttpResponse::ServiceUnavailable().content_type("text/plain").body("draining\n");
     }
     let now = Instant::now();

@@ -17,6 +17,7 @@ pub mod location_access;
 pub mod locations;
 mod managed_limits;
 pub mod meter_keys;
+pub mod nodes;
 pub mod rate;
 pub mod refusal;
 pub mod remote_starts;

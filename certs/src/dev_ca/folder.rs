@@ -47,6 +47,15 @@ pub struct DevPki {
     pub server_key_pem: PathBuf,
 }
 
+/// What [`write_node`] has put into a folder.
+#[derive(Clone, Debug)]
+pub struct NodePki {
+    /// The certificate of the cluster's CA.
+    pub ca_pem: PathBuf,
+    /// The node's certificate and key.
+    pub node: CertificateFiles,
+}
+
 // === impl DevPki ===
 
 impl DevPki {
@@ -73,11 +82,7 @@ pub fn ensure(folder: &Path, names: &[String], now: SystemTime) -> Result<DevPki
     let names = &kept[..];
     let wanted = alternative_names(names)?;
 
-    let ca = match read_ca(folder)? {
-        Some(ca) if ca.lives(now, RENEW_CA_BEFORE) => ca,
-        Some(old) => write_ca(folder, old.renew(now)?)?,
-        None => write_ca(folder, DevCa::generate(now)?)?,
-    };
+    let ca = ensure_ca(folder, now)?;
     let pki = DevPki {
         ca_pem: folder.join(CA_PEM),
         server_chain_pem: folder.join(SERVER_PEM),
@@ -98,6 +103,33 @@ pub fn ensure(folder: &Path, names: &[String], now: SystemTime) -> Result<DevPki
         tighten(&folder.join(key))?;
     }
     Ok(pki)
+}
+
+/// Issues a node's certificate by the CA of a folder, which is made if there is none, and writes it with its key and the CA's certificate
+/// into another folder, as `node.pem`, `node.key` (mode 0600) and `cluster-ca.pem`. The CA must sign nodes and nothing else.
+///
+/// # Errors
+/// [`DevCaError`].
+pub fn write_node(ca_folder: &Path, folder: &Path, now: SystemTime) -> Result<NodePki, DevCaError> {
+    let ca = {
+        let _lock = lock(ca_folder)?;
+        let ca = ensure_ca(ca_folder, now)?;
+        tighten(&ca_folder.join(CA_KEY))?;
+        ca
+    };
+    let files = write_station(folder, "node", &ca.issue_node(now)?)?;
+    let ca_pem = folder.join("cluster-ca.pem");
+    write(&ca_pem, ca.certificate_pem().as_bytes(), CERTIFICATE_MODE)?;
+    Ok(NodePki { ca_pem, node: files })
+}
+
+/// The CA of a folder, good for long enough. Needs the lock.
+fn ensure_ca(folder: &Path, now: SystemTime) -> Result<DevCa, DevCaError> {
+    match read_ca(folder)? {
+        Some(ca) if ca.lives(now, RENEW_CA_BEFORE) => Ok(ca),
+        Some(old) => write_ca(folder, old.renew(now)?),
+        None => write_ca(folder, DevCa::generate(now)?),
+    }
 }
 
 /// Reads the CA of a folder, to issue station certificates; `None` when there is none yet.

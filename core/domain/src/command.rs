@@ -401,7 +401,7 @@ impl CommandOutcome {
 }
 
 /// An order for one station.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandOrder {
     /// Its id; the same id twice is the same order.
     pub id: CommandId,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::authorize::Authorization;
-use crate::id::{ConnectorId, EvseId, StationId, TenantId};
+use crate::id::{ConnectorId, Epoch, EvseId, NodeId, StationId, TenantId};
 use crate::location::ConnectorStatus;
 use crate::report::{
     Boot, ChargingNeeds, DeviceEvent, ProgressReport, SecurityEvent, StationFault, UnreadableMessage,
@@ -30,11 +30,20 @@ pub enum DomainEvent {
     StationConnected {
         /// The subprotocol's name.
         ocpp_version: Box<str>,
+        /// The connection's fencing number.
+        #[serde(default)]
+        epoch: Epoch,
+        /// The node that has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeId>,
     },
     /// The station's socket ended.
     StationDisconnected {
         /// The exit's name.
         exit: Box<str>,
+        /// The connection's fencing number.
+        #[serde(default)]
+        epoch: Epoch,
     },
     /// It booted and said what it is.
     StationBooted(Boot),

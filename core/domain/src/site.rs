@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{DomainEvent, Fact};
 use crate::id::{ConnectorId, Epoch, EvseId, SessionId, SiteId, StationId};
@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub const MAX_STATIONS: usize = 2_000;
 
 /// Something that happens to a site.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Input {
     /// A station's connection was admitted.
     Joined {
@@ -45,7 +45,7 @@ pub enum Input {
 }
 
 /// What became different, for everybody who watches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Change {
     /// A station came or went.

@@ -1,5 +1,7 @@
 //! What a station's state needs to be born again: after a restart, a reconnect or a panic.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{ConnectorId, EvseId, StationId, TenantId, TransactionId};
 use crate::location::{ChargingStation, Connector};
 use crate::reply::Registration;
@@ -7,7 +9,7 @@ use crate::session::Session;
 use crate::time::Timestamp;
 
 /// Everything the store knows that a [`crate::station::StationState`] starts from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSnapshot {
     /// The station's record.
     pub station: ChargingStation,

@@ -28,6 +28,8 @@ metrics! {
     SOCKET_CONNECTIONS = "ringmain_socket_connections", Gauge, "open station sockets, by listener and version";
     /// Upgrades refused.
     SOCKET_REFUSED = "ringmain_socket_refused_total", Counter, "upgrades refused, by reason";
+    /// Fights for an identity.
+    SOCKET_DUPLICATES = "ringmain_socket_duplicates_total", Counter, "second living sockets of a station that were refused";
     /// Sockets closed.
     SOCKET_CLOSED = "ringmain_socket_closed_total", Counter, "station sockets ended, by exit";
     /// Frames received.
@@ -62,6 +64,20 @@ metrics! {
     ACK_DURATION = "ringmain_ack_duration_seconds", Histogram, "from a billing message received to its answer written";
     /// Full mailboxes of sites.
     SITE_MAILBOX_FULL = "ringmain_site_mailbox_full_total", Counter, "live updates a busy site did not take; its next sweep reads them again";
+    /// Nodes that live.
+    CLUSTER_NODES = "ringmain_cluster_nodes", Gauge, "nodes with a lease, as this one sees them, itself included";
+    /// May this node own anything?
+    CLUSTER_LEASE_HELD = "ringmain_cluster_lease_held", Gauge, "1 while this node may act as an owner of sites, 0 while it has fenced itself";
+    /// Buried nodes.
+    CLUSTER_NODES_LOST = "ringmain_cluster_nodes_lost_total", Counter, "nodes this one found dead and buried";
+    /// Unanswered questions to redis.
+    CLUSTER_REDIS_AWAY = "ringmain_cluster_redis_away_total", Counter, "questions to redis that were not answered";
+    /// Sweeps.
+    CLUSTER_SWEEPS = "ringmain_cluster_sweeps_total", Counter, "times this node said again where its stations are";
+    /// Failed calls to other nodes.
+    CLUSTER_CALLS_FAILED = "ringmain_cluster_calls_failed_total", Counter, "calls to other nodes that were not answered, by call";
+    /// Notes that were not delivered.
+    CLUSTER_NOTES_MISSED = "ringmain_cluster_notes_missed_total", Counter, "notes to owners of sites that became a reading from the store";
     /// Alarms of load management.
     LOAD_ALARMS = "ringmain_site_load_alarms_total", Counter, "alarms of load management, by alarm";
     /// Limits nearly full.

@@ -1,7 +1,7 @@
 //! Commands and how they ended: each exactly once (invariant `CommandEndsOnce`).
 
 use ringmain_domain::command::{CommandResult, StationCommand};
-use ringmain_domain::id::{CommandId, StationId, TenantId};
+use ringmain_domain::id::{CommandId, NodeId, StationId, TenantId};
 use ringmain_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -20,6 +20,8 @@ pub struct CommandRecord {
     pub tenant: TenantId,
     /// Which station.
     pub station: StationId,
+    /// The node it was given to.
+    pub node: Option<NodeId>,
     /// What to do.
     pub command: StationCommand,
     /// By when it must have ended.
@@ -34,8 +36,7 @@ pub struct CommandRecord {
     pub ended_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str =
-    "SELECT id, tenant, station, command, deadline, created_at, created_by, result, ended_at FROM commands";
+const COLUMNS: &str = "SELECT id, tenant, station, node, command, deadline, created_at, created_by, result, ended_at FROM commands";
 
 impl Store {
     /// Keeps a new command; `false`: there is one of this id, in this tenant or another.
@@ -44,7 +45,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn insert_command(&self, record: &CommandRecord) -> Result<bool, StoreError> {
         let sql = "INSERT INTO commands (tenant, id, station, command, deadline, created_at, created_by, result, \
-             ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id";
+             ended_at, node) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id";
         let params = vec![
             Param::from(&record.tenant),
             Param::from(record.id),
@@ -55,6 +56,7 @@ impl Store {
             Param::from(&*record.created_by),
             Param::json_or_null(record.result.as_ref())?,
             Param::from(record.ended_at),
+            Param::from(record.node),
         ];
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
@@ -146,6 +148,7 @@ fn record(row: &Row) -> Result<CommandRecord, StoreError> {
         id: CommandId(row.uuid("id")?),
         tenant: row.named("tenant")?,
         station: row.named("station")?,
+        node: row.uuid_or_null("node")?.map(NodeId),
         command: row.json("command")?,
         deadline: row.at("deadline")?,
         created_at: row.at("created_at")?,

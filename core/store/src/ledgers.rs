@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ringmain_domain::id::{Epoch, EvseId, GrantSeq, LocationId, StationId, TenantId};
+use ringmain_domain::cluster::ownership;
+use ringmain_domain::id::{Epoch, EvseId, GrantSeq, LocationId, NodeId, StationId, TenantId};
 use ringmain_domain::load::ledger::account::Account;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::{Change, Ledger, Verdict};
 use ringmain_domain::load::tree::{Evse, EvseKey, SiteTree};
 
 use crate::circuits::{StoredTree, TREE, stored};
+use crate::cluster::clock;
 use crate::engine;
 use crate::engine::param::{Param, params};
 use crate::engine::{Statement, Texts, Tx};
@@ -37,6 +39,25 @@ pub(crate) enum Standing {
     Left,
     /// Out of it, and its station has cleared them.
     Cleared,
+}
+
+/// What became of an attempt to take a site over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// It is this node's.
+    Owned {
+        /// Its tree.
+        tree: StoredTree,
+        /// Its ledger, with its new owner.
+        ledger: Ledger,
+    },
+    /// A living node has it.
+    Elsewhere {
+        /// Which.
+        owner: NodeId,
+        /// Its tree.
+        tree: StoredTree,
+    },
 }
 
 /// What became of one change.
@@ -75,7 +96,7 @@ static EVERYWHERE: Texts = Texts {
 };
 
 impl Store {
-    /// Takes a site over: a new owner, higher than every one before, with the accounts of the tree's EVSEs. What an EVSE had open stays; one that
+    /// Takes a site over for a node, unless a living one has it: a new owner, higher than every one before, with the accounts of the tree's EVSEs. What an EVSE had open stays; one that
     /// is new counts with its rated current, so does one that comes back or comes from another location, with the grants it had; one that
     /// the tree does not have any more has left it (see [`Store::left_evses`]). `None`: the location has no tree.
     ///
@@ -85,9 +106,11 @@ impl Store {
         &self,
         tenant: &TenantId,
         location: &LocationId,
-    ) -> Result<Option<(StoredTree, Ledger)>, StoreError> {
+        node: NodeId,
+    ) -> Result<Option<Claim>, StoreError> {
         let (tenant, location) = (tenant.clone(), location.clone());
-        self.engine().write(move |tx| Box::pin(claim(tx, tenant, location))).await
+        let clock = clock(self.engine());
+        self.engine().write(move |tx| Box::pin(claim(tx, tenant, location, (node, clock)))).await
     }
 
     /// The ledger as it is. `None`: nobody ever took the site over.
@@ -150,19 +173,42 @@ pub(crate) async fn lock(
     rows.first().map(|row| row.number("owner_epoch").map(Epoch)).transpose()
 }
 
+/// Who owns the site beside this node; its row stays locked.
+async fn rival(
+    tx: &mut Tx,
+    (tenant, location): (&TenantId, &LocationId),
+    (node, clock): (NodeId, &'static str),
+) -> Result<Option<NodeId>, StoreError> {
+    let lock = "INSERT INTO site_ledgers (tenant, location_id, owner_epoch) VALUES ($1, $2, 0) \
+         ON CONFLICT (tenant, location_id) DO UPDATE SET owner_epoch = site_ledgers.owner_epoch RETURNING owner_node";
+    let rows = tx.run(Statement::once(lock, params![tenant, location])).await?;
+    let row = rows.first().ok_or_else(|| StoreError::corrupt("an upsert gave no row"))?;
+    let Some(owner) = row.uuid_or_null("owner_node")?.map(NodeId) else { return Ok(None) };
+    let lease = format!("SELECT lease_until, {clock} AS now_ms FROM nodes WHERE id = $1");
+    let rows = tx.run(Statement::once(lease, params![owner])).await?;
+    let lease = rows.first().map(|row| Ok((row.int("lease_until")?, row.int("now_ms")?))).transpose()?;
+    let (lease_until, now) = lease.map_or((None, 0), |(until, now)| (Some(until), now));
+    let may = ownership::may_claim(Some(ownership::Owner { node: owner, lease_until }), node, now);
+    Ok((!may).then_some(owner))
+}
+
 async fn claim(
     tx: &mut Tx,
     tenant: TenantId,
     location: LocationId,
-) -> Result<Option<(StoredTree, Ledger)>, StoreError> {
-    let lock = "INSERT INTO site_ledgers (tenant, location_id, owner_epoch) VALUES ($1, $2, 1) \
-         ON CONFLICT (tenant, location_id) DO UPDATE SET owner_epoch = site_ledgers.owner_epoch + 1 \
-         RETURNING owner_epoch";
-    let rows = tx.run(Statement::once(lock, params![&tenant, &location])).await?;
-    let row = rows.first().ok_or_else(|| StoreError::corrupt("an upsert gave no row"))?;
-    let owner = Epoch(row.number("owner_epoch")?);
+    (node, clock): (NodeId, &'static str),
+) -> Result<Option<Claim>, StoreError> {
+    let rival = rival(tx, (&tenant, &location), (node, clock)).await?;
     let rows = tx.run(Statement::once(TREE, params![&tenant, &location])).await?;
     let Some(stored) = rows.first().map(stored).transpose()? else { return Ok(None) };
+    if let Some(owner) = rival {
+        return Ok(Some(Claim::Elsewhere { owner, tree: stored }));
+    }
+    let take = "UPDATE site_ledgers SET owner_epoch = owner_epoch + 1, owner_node = $3 WHERE tenant = $1 AND location_id = $2 \
+         RETURNING owner_epoch";
+    let rows = tx.run(Statement::once(take, params![&tenant, &location, node])).await?;
+    let row = rows.first().ok_or_else(|| StoreError::corrupt("a locked row is gone"))?;
+    let owner = Epoch(row.number("owner_epoch")?);
     let tree = &stored.tree;
     let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
     let of = LedgerOf { tenant, location, evses };
@@ -185,7 +231,7 @@ async fn claim(
     let gone = kept.into_iter().filter(|(_, (standing, _))| standing.is_in_tree()).map(|(key, _)| key);
     leave(tx, &of.tenant, &of.location, gone).await?;
     tx.run(Statement::each(&WRITE, rows?)).await?;
-    Ok(Some((stored, ledger)))
+    Ok(Some(Claim::Owned { tree: stored, ledger }))
 }
 
 /// EVSEs leave the tree of a location.

@@ -4,7 +4,7 @@
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`],
 //! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
 //! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
-//! [`overview`], [`meter_keys`], [`strays`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
+//! [`overview`], [`meter_keys`], [`strays`], the nodes of a [`cluster`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas.
 //!
 //! **Absent on purpose:** decisions. Where one must stand inside a transaction, the store locks and loads, calls domain's pure function
@@ -18,6 +18,7 @@ pub mod building_loads;
 pub mod cdrs;
 pub mod charging_needs;
 pub mod circuits;
+pub mod cluster;
 pub mod commands;
 mod engine;
 pub mod idempotency;

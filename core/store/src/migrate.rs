@@ -24,6 +24,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0013__vehicles", include_str!("../migrations/sqlite/V0013__vehicles.sql")),
     ("V0014__leavers", include_str!("../migrations/sqlite/V0014__leavers.sql")),
     ("V0015__building_loads", include_str!("../migrations/sqlite/V0015__building_loads.sql")),
+    ("V0016__cluster", include_str!("../migrations/sqlite/V0016__cluster.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -41,6 +42,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0013__vehicles", include_str!("../migrations/postgres/V0013__vehicles.sql")),
     ("V0014__leavers", include_str!("../migrations/postgres/V0014__leavers.sql")),
     ("V0015__building_loads", include_str!("../migrations/postgres/V0015__building_loads.sql")),
+    ("V0016__cluster", include_str!("../migrations/postgres/V0016__cluster.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

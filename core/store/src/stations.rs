@@ -291,16 +291,6 @@ impl Store {
         self.engine().change(sql, params).await.map(drop)
     }
 
-    /// Says that no station is connected, which is true when an embedded node starts; how many were thought to be.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn reset_online(&self) -> Result<u64, StoreError> {
-        let sql = "UPDATE stations SET online = FALSE WHERE online RETURNING id";
-        let rows = self.engine().change(sql, Vec::new()).await?;
-        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
-    }
-
     async fn snapshots(&self, rows: &[Row]) -> Result<Vec<StationSnapshot>, StoreError> {
         let mut details = self.details(rows).await?;
         rows.iter().map(|row| details.snapshot(row)).collect()

@@ -77,6 +77,8 @@ pub struct Connection {
     timer: Option<(Timestamp, SpawnHandle)>,
     /// How many bytes had come in at the last tick: a large message that comes slowly is a sign of life too.
     received: u64,
+    /// It gave its route up: it was the station's newest connection here until then.
+    had_route: bool,
     exit: Option<Exit>,
 }
 
@@ -167,6 +169,7 @@ impl Connection {
                 unannounced: Some(Box::new(snapshot)),
                 timer: None,
                 received: 0,
+                had_route: false,
                 exit: None,
                 node,
             }
@@ -179,8 +182,21 @@ impl Connection {
             return;
         }
         self.exit = Some(exit);
+        // One that must go takes no more orders: they look for the newer connection, without waiting until the station has said goodbye.
+        if matches!(exit, Exit::Replaced | Exit::Dismissed) {
+            self.give_up_route();
+        }
         let (code, reason) = exit.close();
         self.outbound.close(code, reason);
+    }
+
+    /// The route goes, if it is still this connection's.
+    fn give_up_route(&mut self) {
+        let station = self.state.id();
+        if self.node.routing.release(station, self.epoch) {
+            self.had_route = true;
+            self.node.cluster.withdraw(station, self.epoch);
+        }
     }
 
     fn send(&mut self, text: &str) {
@@ -318,7 +334,11 @@ impl Actor for Connection {
         if let Some(snapshot) = self.unannounced.take() {
             self.site.tell(site::Input::Joined { snapshot, epoch: self.epoch });
         }
-        self.note(vec![DomainEvent::StationConnected { ocpp_version: version.into() }], clock::now());
+        let (epoch, node) = (self.epoch, Some(self.node.cluster.me()));
+        self.note(
+            vec![DomainEvent::StationConnected { ocpp_version: version.into(), epoch, node }],
+            clock::now(),
+        );
         self.arm(ctx);
     }
 }
@@ -329,11 +349,12 @@ impl Drop for Connection {
         let exit = if std::thread::panicking() { Exit::Panicked } else { self.exit.unwrap_or(Exit::Closed) };
         let now = clock::now();
         let station = self.state.id().clone();
-        let current = self.node.routing.release(&station, self.epoch);
+        self.give_up_route();
         self.end_orders(exit);
         self.site.tell(site::Input::Left { station: station.clone(), epoch: self.epoch });
-        if current {
-            self.note(vec![DomainEvent::StationDisconnected { exit: exit.as_str().into() }], now);
+        if self.had_route {
+            let (exit, epoch) = (exit.as_str().into(), self.epoch);
+            self.note(vec![DomainEvent::StationDisconnected { exit, epoch }], now);
         }
         let version = self.dialect.version().subprotocol();
         metrics::gauge!(telemetry::SOCKET_CONNECTIONS, "listener" => self.listener, "version" => version)

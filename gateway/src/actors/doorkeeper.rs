@@ -4,13 +4,16 @@
 //! tell which check failed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
-use ringmain_domain::id::StationId;
+use ringmain_domain::cluster::conflicts::Conflicts;
+use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
+use ringmain_domain::id::{NodeId, StationId};
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
+use ringmain_domain::telemetry;
 use ringmain_ocpp::translate::Dialect;
 use ringmain_ocpp::version::Version;
 use ringmain_store::store::StoreError;
@@ -20,6 +23,7 @@ use super::exit::Exit;
 use super::site_directory::Locate;
 use crate::app::Node;
 use crate::clock;
+use crate::cluster::Elsewhere;
 use crate::cluster::memory::{MemoryRouting, Route};
 use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
 use crate::listen::{Door, Verdict};
@@ -46,6 +50,7 @@ pub struct Doorkeeper {
 struct Limits {
     failures: RateLimiter<(IpAddr, StationId)>,
     contacts: RateLimiter<IpAddr>,
+    conflicts: Mutex<Conflicts>,
 }
 
 /// A station that may connect.
@@ -82,6 +87,7 @@ impl Doorkeeper {
         let limits = Limits {
             failures: RateLimiter::new(FAILURES_BURST, FAILURES_PER_S),
             contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
+            conflicts: Mutex::default(),
         };
         Self { node, limits: Arc::new(limits) }
     }
@@ -112,7 +118,7 @@ impl Doorkeeper {
             tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
             return Ok(Verdict::CloseAfterUpgrade);
         };
-        self.make_room(request).await?;
+        let elsewhere = self.make_room(request).await?;
         let epoch = self.node.epochs.next().await?;
         let site = Locate { tenant: station.tenant.clone(), site: station.site() };
         let Ok(Ok(site)) = self.node.directory.send(site).await else {
@@ -129,13 +135,20 @@ impl Doorkeeper {
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
         };
+        if !self.node.cluster.announce(&station.id, epoch).await {
+            return Err(RefusalReason::AlreadyConnected.into());
+        }
         let dialect = Dialect::of(version);
         let node = Arc::clone(&self.node);
         let birth = Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants };
         let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
+        let certificate = fingerprint(request).map(Into::into);
         let start = Box::new(move |socket| {
             let connection = Connection::start_with(birth, socket);
-            let claimed = node.routing.claim(&station, Route { epoch, connection, source });
+            let claimed = node.routing.claim(&station, Route { epoch, connection, source, certificate });
+            if let (Some(old), Some(links)) = (elsewhere, node.cluster.links()) {
+                links.dismiss(old, &station, epoch);
+            }
             if node.routing.changes() != changes {
                 // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
                 node.routing.notify_changed(&station);
@@ -227,19 +240,45 @@ impl Doorkeeper {
         Ok(Admitted { station, proven })
     }
 
-    /// A second socket of one identity (DESIGN section 6): the same address is the same station come back; otherwise the old one is
-    /// asked for a sign of life, and keeps its place if it gives one.
-    async fn make_room(&self, request: &UpgradeRequest) -> Result<(), Shut> {
-        let Some(old) = self.node.routing.find(&request.identity) else { return Ok(()) };
-        if old.source == request.peer.ip() {
-            return Ok(());
+    /// A second socket of one identity (DESIGN section 6), here or at another node: the same address or certificate is the same station come
+    /// back; otherwise the old one is asked for a sign of life, and keeps its place if it gives one. Gives back the node whose connection
+    /// is to be dismissed.
+    async fn make_room(&self, request: &UpgradeRequest) -> Result<Option<NodeId>, Shut> {
+        let (source, certificate) = (request.peer.ip(), fingerprint(request));
+        if let Some(old) = self.node.routing.find(&request.identity) {
+            let claimant = old.claimant(source, certificate);
+            let stays = claimant.must_probe() && matches!(old.connection.send(Probe).await, Ok(true));
+            let old = if stays { OldSocket::Alive } else { OldSocket::Silent };
+            return match claimant.against(old) {
+                Takeover::New => Ok(None),
+                Takeover::Old => Err(self.fought(request)),
+            };
         }
-        if matches!(old.connection.send(Probe).await, Ok(true)) {
-            tracing::warn!(station.id = %request.identity, peer = %request.peer, "a second living socket of one station is refused");
-            return Err(RefusalReason::AlreadyConnected.into());
+        let (cluster, store) = (&self.node.cluster, &self.node.store);
+        let elsewhere = cluster.elsewhere(store, &request.identity, (source, certificate)).await?;
+        let Some(Elsewhere { place, old, same }) = elsewhere else { return Ok(None) };
+        match (Claimant { same_source: same, same_certificate: same }).against(old) {
+            Takeover::New => Ok(Some(place.node)),
+            Takeover::Old => Err(self.fought(request)),
         }
-        Ok(())
     }
+
+    /// Two living sockets under one identity: somebody may be playing the station.
+    fn fought(&self, request: &UpgradeRequest) -> Shut {
+        let mut conflicts = self.limits.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
+        let needs_a_person = conflicts.fought(clock::now(), &request.identity);
+        metrics::counter!(telemetry::SOCKET_DUPLICATES).increment(1);
+        tracing::warn!(
+            station.id = %request.identity, peer = %request.peer, needs_a_person,
+            "a second living socket of one station is refused"
+        );
+        RefusalReason::AlreadyConnected.into()
+    }
+}
+
+/// The fingerprint of the certificate shown, if one was.
+fn fingerprint(request: &UpgradeRequest) -> Option<&str> {
+    request.certificate.as_ref().map(|certificate| &*certificate.sha256_fingerprint)
 }
 
 /// The password shown; an empty one is none.

@@ -3,14 +3,14 @@
 //! Parent: `SiteDirectory`. Children: the connections it hears from hold its handle. Mailbox: 1,024; what does not fit is not lost, the
 //! next sweep reads it from the store. Dies with its node or by a panic; the directory builds a new one. Never: an answer, SQL, a price.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::WeakAddr;
 use actix::prelude::*;
-use ringmain_domain::id::{SiteId, StationId, TenantId};
+use ringmain_domain::id::{NodeId, SiteId, StationId, TenantId};
 use ringmain_domain::load::allocation;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::settings::SiteSettings;
@@ -19,12 +19,14 @@ use ringmain_domain::location::OperatorState;
 use ringmain_domain::site::{self, SiteState};
 use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::telemetry;
-use ringmain_store::store::Store;
+use ringmain_store::cluster::StationPlace;
+use ringmain_store::store::{Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::site_directory::{SiteDied, SiteDirectory};
 use crate::clock;
-use crate::cluster::memory::MemoryRouting;
+use crate::cluster::Cluster;
+use crate::cluster::wire::SiteNote;
 use crate::live::LiveFeed;
 use crate::mqtt::Setpoint;
 
@@ -51,7 +53,10 @@ pub struct Site {
     /// Stations whose boot the load has not dealt with, while it is started anew.
     unsure: BTreeSet<StationId>,
     unwritten: Unwritten,
+    /// Stations that are connected to other nodes.
+    remote: BTreeMap<StationId, NodeId>,
     missed: Arc<AtomicBool>,
+    owned: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
     managed: Arc<RwLock<BTreeSet<EvseKey>>>,
     shown: [u32; 6],
@@ -66,8 +71,8 @@ pub struct SiteParts {
     pub live: LiveFeed,
     /// Persistence.
     pub store: Store,
-    /// Which connection has a station.
-    pub routing: MemoryRouting,
+    /// The other nodes, and which connection has a station.
+    pub cluster: Cluster,
     /// What is assumed of stations' habits under a limit.
     pub conduct: Conduct,
     /// What batteries are to give.
@@ -79,6 +84,8 @@ pub struct SiteParts {
 pub struct SiteHandle {
     addr: Addr<Site>,
     missed: Arc<AtomicBool>,
+    /// No other node owns it, as far as is known here.
+    owned: Arc<AtomicBool>,
     /// The EVSEs whose load is managed here.
     managed: Arc<RwLock<BTreeSet<EvseKey>>>,
     /// Messages on their way. Counted here, because every clone of an address may put one message into a full mailbox.
@@ -89,6 +96,26 @@ pub struct SiteHandle {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Tell(pub site::Input);
+
+/// Another node says what happened at the site, because this one owns it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Heard {
+    /// Which node.
+    pub from: NodeId,
+    /// What.
+    pub note: SiteNote,
+}
+
+/// Nodes are gone, or leave.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct NodesGone;
+
+/// The node that was thought to own the site does not know it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct NotOwned;
 
 /// What the site's picture is, for tests and the API.
 #[derive(Message)]
@@ -129,12 +156,27 @@ pub struct Crash;
 impl SiteHandle {
     /// Tells the site; never waits.
     pub fn tell(&self, input: site::Input) {
+        self.put(|addr| addr.try_send(Tell(input)).is_ok());
+    }
+
+    /// Tells the site what another node says; never waits.
+    pub fn note(&self, from: NodeId, note: SiteNote) {
+        self.put(|addr| addr.try_send(Heard { from, note }).is_ok());
+    }
+
+    fn put(&self, send: impl FnOnce(&Addr<Site>) -> bool) {
         let full = self.depth.fetch_add(1, Ordering::Relaxed) >= MAILBOX;
-        if full || self.addr.try_send(Tell(input)).is_err() {
+        if full || !send(&self.addr) {
             self.depth.fetch_sub(1, Ordering::Relaxed);
             self.missed.store(true, Ordering::Relaxed);
             metrics::counter!(telemetry::SITE_MAILBOX_FULL).increment(1);
         }
+    }
+
+    /// Is this node its owner, or about to be?
+    #[must_use]
+    pub fn is_owned_here(&self) -> bool {
+        self.owned.load(Ordering::Relaxed)
     }
 
     /// Is the load of this EVSE managed here, so that a charging profile will come?
@@ -177,7 +219,9 @@ impl Site {
         let missed = Arc::new(AtomicBool::new(false));
         let depth = Arc::new(AtomicUsize::new(0));
         let managed = Arc::new(RwLock::new(BTreeSet::new()));
+        let owned = Arc::new(AtomicBool::new(true));
         let (mark, in_mailbox, told) = (Arc::clone(&missed), Arc::clone(&depth), Arc::clone(&managed));
+        let is_owned = Arc::clone(&owned);
         let addr = Self::start_in_arbiter(arbiter, move |_| Self {
             tenant,
             state,
@@ -187,14 +231,16 @@ impl Site {
             is_reading_load: false,
             unsure: BTreeSet::new(),
             unwritten: Unwritten::default(),
+            remote: BTreeMap::new(),
             missed: mark,
+            owned: is_owned,
             depth: in_mailbox,
             managed: told,
             shown: [0; 6],
             shown_sessions: 0,
             directory,
         });
-        SiteHandle { addr, missed, managed, depth }
+        SiteHandle { addr, missed, owned, managed, depth }
     }
 
     fn apply(&mut self, input: site::Input, ctx: &mut Context<Self>) {
@@ -205,6 +251,20 @@ impl Site {
         for change in changes {
             self.parts.live.publish(&self.tenant, now, change);
         }
+    }
+
+    /// What another node says: whoever watches is told there.
+    fn apply_of_peer(&mut self, from: NodeId, input: site::Input, ctx: &mut Context<Self>) {
+        match &input {
+            site::Input::Joined { snapshot, .. } => drop(self.remote.insert(snapshot.id().clone(), from)),
+            site::Input::Left { station, .. } if self.remote.get(station) == Some(&from) => {
+                self.remote.remove(station);
+            }
+            site::Input::Left { .. } | site::Input::Committed { .. } | site::Input::Changed(_) => {}
+        }
+        self.note_load(&input, ctx);
+        self.state.apply(clock::now(), input);
+        self.show();
     }
 
     /// Moves the gauges by what this site changed.
@@ -227,7 +287,8 @@ impl Site {
     fn take_again(&mut self, snapshot: StationSnapshot, ctx: &mut Context<Self>) {
         let known = self.state.connections().find(|(station, _)| *station == snapshot.id());
         let known = known.map(|(_, epoch)| epoch);
-        let route = self.parts.routing.find(snapshot.id()).filter(|route| Some(route.epoch) > known);
+        let route =
+            self.parts.cluster.routing().find(snapshot.id()).filter(|route| Some(route.epoch) > known);
         if let Some(route) = route {
             let snapshot = Box::new(snapshot.clone());
             self.apply(site::Input::Joined { snapshot, epoch: route.epoch }, ctx);
@@ -237,13 +298,16 @@ impl Site {
 
     /// Reads the stations again, if anything was missed.
     fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.look_for_owner(ctx);
         if !self.missed.swap(false, Ordering::Relaxed) {
             return;
         }
         let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
-        let read = async move { store.site_snapshots(&tenant, &id).await }.into_actor(self);
-        ctx.spawn(read.map(|snapshots, site, ctx| match snapshots {
-            Ok(snapshots) => {
+        let is_alone = self.parts.cluster.links().is_none();
+        let read = async move { stations_of(&store, &tenant, &id, is_alone).await }.into_actor(self);
+        ctx.spawn(read.map(|read, site, ctx| match read {
+            Ok((snapshots, places)) => {
+                site.hear_of_remote(&snapshots, &places, ctx);
                 snapshots.into_iter().for_each(|snapshot| site.take_again(snapshot, ctx));
             }
             Err(error) => {
@@ -252,6 +316,22 @@ impl Site {
             }
         }));
     }
+}
+
+/// The stations of a site, and where they are unless this node is alone.
+async fn stations_of(
+    store: &Store,
+    tenant: &TenantId,
+    site: &SiteId,
+    is_alone: bool,
+) -> Result<(Vec<StationSnapshot>, Vec<StationPlace>), StoreError> {
+    let snapshots = store.site_snapshots(tenant, site).await?;
+    if is_alone {
+        return Ok((snapshots, Vec::new()));
+    }
+    let stations: Vec<_> = snapshots.iter().map(|snapshot| snapshot.id().clone()).collect();
+    let places = store.station_places(&stations).await?;
+    Ok((snapshots, places))
 }
 
 impl Actor for Site {
@@ -295,6 +375,30 @@ impl Handler<Tell> for Site {
 impl Handler<TreeChanged> for Site {
     type Result = ();
     fn handle(&mut self, _: TreeChanged, ctx: &mut Self::Context) {
+        self.pass_on(&SiteNote::TreeChanged);
+        self.start_load(ctx);
+    }
+}
+
+impl Handler<Heard> for Site {
+    type Result = ();
+    fn handle(&mut self, Heard { from, note }: Heard, ctx: &mut Self::Context) {
+        self.depth.fetch_sub(1, Ordering::Relaxed);
+        self.hear(from, note, ctx);
+    }
+}
+
+impl Handler<NodesGone> for Site {
+    type Result = ();
+    fn handle(&mut self, _: NodesGone, ctx: &mut Self::Context) {
+        self.forget_lost_nodes(ctx);
+        self.look_for_owner(ctx);
+    }
+}
+
+impl Handler<NotOwned> for Site {
+    type Result = ();
+    fn handle(&mut self, _: NotOwned, ctx: &mut Self::Context) {
         self.start_load(ctx);
     }
 }
@@ -302,7 +406,7 @@ impl Handler<TreeChanged> for Site {
 impl Handler<TellLoad> for Site {
     type Result = ();
     fn handle(&mut self, message: TellLoad, ctx: &mut Self::Context) {
-        self.load_hears(message.0, ctx);
+        self.load_is_told(message.0, ctx);
     }
 }
 

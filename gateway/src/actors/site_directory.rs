@@ -10,7 +10,7 @@ use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
 use ringmain_store::store::StoreError;
 
-use super::site::{Site, SiteHandle, SiteParts};
+use super::site::{NodesGone, NotOwned, Site, SiteHandle, SiteParts};
 
 const MAILBOX: usize = 256;
 /// A site that dies this often within a minute is not reborn until the window has passed.
@@ -29,6 +29,21 @@ pub struct SiteDirectory {
 #[derive(Message)]
 #[rtype(result = "Result<SiteHandle, NoSite>")]
 pub struct Locate {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which.
+    pub site: SiteId,
+}
+
+/// Nodes are gone, or leave: sites they owned are looked after by others.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct OwnersGone;
+
+/// The node that was thought to own this site does not know it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LookAgain {
     /// Whose.
     pub tenant: TenantId,
     /// Which.
@@ -125,6 +140,25 @@ impl Handler<Locate> for SiteDirectory {
             directory.sites.insert(key, site.clone());
             Ok(site)
         }))
+    }
+}
+
+impl Handler<OwnersGone> for SiteDirectory {
+    type Result = ();
+    fn handle(&mut self, _: OwnersGone, _: &mut Self::Context) {
+        for site in self.sites.values() {
+            // One whose mailbox is full looks by itself at its next sweep.
+            site.addr().try_send(NodesGone).ok();
+        }
+    }
+}
+
+impl Handler<LookAgain> for SiteDirectory {
+    type Result = ();
+    fn handle(&mut self, message: LookAgain, _: &mut Self::Context) {
+        if let Some(site) = self.sites.get(&(message.tenant, message.site)) {
+            site.addr().try_send(NotOwned).ok();
+        }
     }
 }
 

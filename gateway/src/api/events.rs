@@ -177,6 +177,7 @@ mod tests {
     #[test]
     fn an_event_is_written_on_one_line_with_its_id_and_name() {
         let event = LiveEvent {
+            is_own: true,
             id: 7,
             at: Timestamp::from_millis(0),
             tenant: TenantId::default_tenant(),

@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_forecast, load_history, location_access, locations, messages, meter_keys, reports, rulings,
+    load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, reports, rulings,
     sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups,
     tokens, transactions, vehicles,
 };
@@ -44,6 +44,7 @@ const SCHEME: &str = "api_key";
         tokens::list, tokens::create, tokens::read, tokens::put, tokens::change, tokens::delete,
         token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
         vehicles::list, vehicles::create, vehicles::read, vehicles::put, vehicles::delete,
+        nodes::list,
         reports::authorizations,
         commands::list, commands::read,
         events::watch,

@@ -5,9 +5,9 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_forecast, load_history, location_access, locations, messages, meter_keys, openapi, reports, rulings,
-    sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups,
-    tokens, transactions, vehicles,
+    load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, openapi, reports,
+    rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs,
+    token_groups, tokens, transactions, vehicles,
 };
 
 /// An HTTP method the API uses.
@@ -175,6 +175,8 @@ routes! {
 
     GET    "/commands"                                           READ        commands::list;
     GET    "/commands/{id}"                                      READ        commands::read;
+
+    GET    "/nodes"                                              READ        nodes::list;
 
     GET    "/events"                                             READ        events::watch;
 

@@ -1,7 +1,7 @@
 //! `locations/{id}/load`, and readings and limits of its circuits.
 
 use actix_web::{HttpResponse, web};
-use ringmain_domain::id::{CircuitId, EvseId, LocationId, StationId};
+use ringmain_domain::id::{CircuitId, EvseId, LocationId, NodeId, StationId};
 use ringmain_domain::load::allocation::standing::{CircuitStanding, RowStanding, Standing};
 use ringmain_domain::load::capacity::CircuitNote;
 use ringmain_domain::load::rows::RowKind;
@@ -24,8 +24,13 @@ use crate::services::site_load as service;
 /// How the load of a location stands.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct LoadBody {
-    /// Is it managed by this node now? False while it starts, and where no station of the location is connected here.
+    /// Is it managed now? False while it starts, while its owner cannot be asked, and where no station of the location is connected.
     managed: bool,
+    /// The node that manages it.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    node_id: Option<NodeId>,
+    /// Rises with every owner.
+    owner_epoch: Option<i64>,
     at: Option<Instant>,
     circuits: Vec<CircuitLoadBody>,
     evses: Vec<EvseLoadBody>,
@@ -291,6 +296,8 @@ impl From<LoadView> for LoadBody {
         });
         Self {
             managed: true,
+            node_id: Some(view.node),
+            owner_epoch: Some(view.owner.0),
             at: Some(view.at.into()),
             circuits: circuits.collect(),
             evses: view.evses.into_iter().map(EvseLoadBody::from).collect(),
@@ -347,6 +354,6 @@ impl From<Standing> for EvseLoadBody {
 
 impl From<LoadAlarm> for AlarmBody {
     fn from(alarm: LoadAlarm) -> Self {
-        Self { at: alarm.at.into(), alarm: alarm.kind.to_owned(), detail: alarm.detail }
+        Self { at: alarm.at.into(), alarm: alarm.kind.into(), detail: alarm.detail }
     }
 }

@@ -115,7 +115,7 @@ async fn order(node: &Node, leaver: &Leaver, command: StationCommand, seq: Grant
     let station = &leaver.evse.station;
     let order = desk::order(&leaver.tenant, station, command, clock::now().plus_secs(ANSWER_S));
     let passage = Some(Passage { evse: leaver.evse.evse, act: Act::Follow { after: seq } });
-    desk::carry_out(&node.routing, order, passage).await
+    desk::carry_out(&node.cluster, order, passage).await
 }
 
 fn meaning(result: &CommandResult) -> Cleared {

@@ -11,15 +11,18 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
 use super::certificates::Certificates;
+use super::joining::ClusterListener;
 use super::{Node, doorkeeper};
 use crate::config::Address;
 use crate::house::House;
 use crate::listen::{self, ListenSettings};
 use crate::services::doorway::Doorway;
-use crate::{api, console, open_files, ops};
+use crate::{api, cluster, console, open_files, ops};
 
 /// Threads of the http listener: people and partners, not stations.
 const HTTP_WORKERS: usize = 2;
+/// Threads of the cluster's listener.
+const CLUSTER_WORKERS: usize = 2;
 /// How long open requests may last when a node leaves, in seconds.
 const HTTP_SHUTDOWN_S: u64 = 5;
 
@@ -34,6 +37,9 @@ pub struct Addresses {
     pub wss: Option<SocketAddr>,
     /// Metrics and health.
     pub ops: Option<SocketAddr>,
+    /// Node to node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<SocketAddr>,
     /// The development CA that signed the server's certificate, where it did.
     pub ca: Option<PathBuf>,
 }
@@ -49,6 +55,8 @@ pub struct Running {
     pub stations: Vec<ServerHandle>,
     /// Of people and watchers: closed last.
     pub people: Vec<ServerHandle>,
+    /// Of the other nodes.
+    pub cluster: Option<ServerHandle>,
     /// Open live feeds, which must end before their listener can.
     pub doorway: web::Data<Doorway>,
 }
@@ -68,8 +76,13 @@ pub fn open(
         addresses: Addresses::default(),
         stations: Vec::new(),
         people: Vec::new(),
+        cluster: None,
         doorway: doorway.clone(),
     };
+    if let Some(listener) = node.take_listener() {
+        running.addresses.cluster = Some(listener.bound);
+        running.cluster = Some(spawn(cluster_server(listener, Arc::clone(node))?));
+    }
     open_stations(node, &mut running)?;
     let config = &node.config;
     if let Some(address) = resolve("listen.http", &config.listen.http)? {
@@ -146,6 +159,18 @@ fn ops_server(
     Ok((server.run(), bound))
 }
 
+fn cluster_server(listener: ClusterListener, node: Arc<Node>) -> anyhow::Result<Server> {
+    let node = web::Data::new(node);
+    let server = actix_web::HttpServer::new(move || {
+        actix_web::App::new().app_data(node.clone()).configure(cluster::server::configure)
+    });
+    let server = server.workers(CLUSTER_WORKERS).shutdown_timeout(HTTP_SHUTDOWN_S).disable_signals();
+    let tls = Arc::unwrap_or_clone(listener.tls);
+    let server =
+        server.listen_rustls_0_23(listener.socket, tls).context("listen.cluster: listen for other nodes")?;
+    Ok(server.run())
+}
+
 fn first_address(addresses: &[SocketAddr]) -> anyhow::Result<SocketAddr> {
     addresses.first().copied().context("the listener has no address")
 }
@@ -160,7 +185,7 @@ fn spawn(server: Server) -> ServerHandle {
     handle
 }
 
-fn resolve(key: &str, address: &Address) -> anyhow::Result<Option<SocketAddr>> {
+pub(super) fn resolve(key: &str, address: &Address) -> anyhow::Result<Option<SocketAddr>> {
     let Some(text) = &address.0 else { return Ok(None) };
     let found = text.to_socket_addrs().with_context(|| format!("{key}: find the address of {text}"))?.next();
     found.map(Some).with_context(|| format!("{key}: {text} has no address"))

@@ -14,6 +14,7 @@ use ringmain_store::local_lists::LocalList;
 use ringmain_store::store::{Store, StoreError};
 
 use crate::clock;
+use crate::cluster::Cluster;
 use crate::services::local_lists::ListSync;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -26,11 +27,14 @@ const DEADLINE_S: i64 = 60;
 const PAUSE_S: i64 = 300;
 
 /// Works for ever.
-pub(super) async fn run(store: Store, desk: Arc<dyn CommandDesk>, tenant: TenantId) {
+pub(super) async fn run(store: Store, desk: Arc<dyn CommandDesk>, tenant: TenantId, cluster: Cluster) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
+        if !cluster.leads() {
+            continue;
+        }
         if let Err(error) = round(&store, &desk, &tenant).await {
             tracing::warn!(%error, "updates of local authorization lists are put off");
         }

@@ -1,4 +1,4 @@
-//! What a node does by the clock: ends commands that nobody ended, forgets what is no longer needed.
+//! What a node does by the clock: forgets what is no longer needed. And how commands end that nobody ended.
 
 use std::time::Duration;
 
@@ -9,8 +9,6 @@ use ringmain_store::store::{Store, StoreError};
 use crate::clock;
 
 const EVERY: Duration = Duration::from_secs(60);
-/// A command ends by its deadline; one whose outcome could not be written down is ended so much later (invariant R3: 5 s, and a round).
-const OVERDUE_MS: i64 = 5_000;
 /// How many rows are read at a time.
 const PAGE: u32 = 500;
 /// Answers to repeated requests are kept for a day.
@@ -23,9 +21,7 @@ pub(super) async fn run(store: Store) {
     loop {
         every.tick().await;
         let now = clock::now();
-        let overdue = Some(now.plus_millis(-OVERDUE_MS));
         let worked = async {
-            end_commands(&store, overdue).await?;
             store.trim_idempotent(now.plus_millis(-IDEMPOTENT_MS)).await?;
             drain_without_partners(&store).await
         };
@@ -35,21 +31,18 @@ pub(super) async fn run(store: Store) {
     }
 }
 
-/// Ends open commands whose deadline is before `until`, all of them without one. The station may have seen them.
-pub(super) async fn end_commands(store: &Store, until: Option<Timestamp>) -> Result<(), StoreError> {
+/// Ends open commands whose deadline is before `until`. Their stations may have seen them.
+pub(super) async fn end_commands(store: &Store, until: Timestamp) -> Result<(), StoreError> {
     loop {
         let open = store.unended_commands(PAGE).await?;
-        let full = open.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let due: Vec<_> =
-            open.into_iter().filter(|record| until.is_none_or(|until| record.deadline < until)).collect();
-        if due.is_empty() {
-            return Ok(());
-        }
+        // The earliest deadline first.
+        let due: Vec<_> = open.into_iter().take_while(|record| record.deadline < until).collect();
+        let all_due = due.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
         for record in due {
             let result = CommandResult::bare(CommandOutcome::TimeoutUnknown);
             store.end_command(record.id, &result, clock::now()).await?;
         }
-        if !full {
+        if !all_due {
             return Ok(());
         }
     }

@@ -33,6 +33,9 @@ pub(super) async fn run(node: Arc<Node>, desk: Arc<dyn CommandDesk>) {
     let mut round: u32 = 0;
     loop {
         every.tick().await;
+        if !node.cluster.leads() {
+            continue;
+        }
         let swept = if round == 0 { sweep(&node).await } else { Ok(()) };
         round = (round + 1) % SWEEP_ROUNDS;
         if let Err(error) = async { swept.and(settle_due(&node, &*desk).await) }.await {

@@ -11,6 +11,7 @@ use ringmain_domain::id::{StationId, TariffId, TenantId};
 use ringmain_store::store::{Store, StoreError};
 
 use crate::clock;
+use crate::cluster::Cluster;
 use crate::services::station_tariffs::{TariffSync, Turns, assignments};
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -27,11 +28,15 @@ pub(super) async fn run(
     tenant: TenantId,
     default: Option<TariffId>,
     turns: Turns,
+    cluster: Cluster,
 ) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
+        if !cluster.leads() {
+            continue;
+        }
         if let Err(error) = round(&store, &desk, &tenant, default.as_ref(), &turns).await {
             tracing::warn!(%error, "tariffs of stations that price by themselves are put off");
         }

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 use actix::prelude::SendError;
+use ringmain_domain::cluster::routes;
+use ringmain_domain::cluster::takeover::Claimant;
 use ringmain_domain::id::{Epoch, StationId};
 
 use crate::actors::connection::{Connection, Execute, RecordChanged};
@@ -21,6 +23,21 @@ pub struct Route {
     pub connection: Addr<Connection>,
     /// The address it came from: a station that comes back from the same one is the same station.
     pub source: IpAddr,
+    /// The fingerprint of the certificate it showed, if it showed one.
+    pub certificate: Option<Box<str>>,
+}
+
+// === impl Route ===
+
+impl Route {
+    /// Who somebody at the door is, beside this connection.
+    #[must_use]
+    pub fn claimant(&self, source: IpAddr, certificate: Option<&str>) -> Claimant {
+        Claimant {
+            same_source: self.source == source,
+            same_certificate: certificate.is_some() && certificate == self.certificate.as_deref(),
+        }
+    }
 }
 
 /// The routes of this node. Cheap to clone.
@@ -39,7 +56,7 @@ impl MemoryRouting {
     /// The route given, when a newer one is there.
     pub fn claim(&self, station: &StationId, route: Route) -> Result<Option<Route>, Route> {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        if routes.get(station).is_some_and(|present| present.epoch >= route.epoch) {
+        if !routes::may_set(routes.get(station).map(|present| present.epoch), route.epoch) {
             return Err(route);
         }
         Ok(routes.insert(station.clone(), route))
@@ -48,7 +65,7 @@ impl MemoryRouting {
     /// Deletes the route, if it is still that of this epoch: an old socket's end keeps the new one's route.
     pub fn release(&self, station: &StationId, epoch: Epoch) -> bool {
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let mine = routes.get(station).is_some_and(|present| present.epoch == epoch);
+        let mine = routes::may_delete(routes.get(station).map(|present| present.epoch), epoch);
         if mine {
             routes.remove(station);
         }
@@ -78,6 +95,13 @@ impl MemoryRouting {
     pub fn connections(&self) -> Vec<Addr<Connection>> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         routes.values().map(|route| route.connection.clone()).collect()
+    }
+
+    /// All stations that are here, with the epochs of their connections.
+    #[must_use]
+    pub fn epochs(&self) -> Vec<(StationId, Epoch)> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.iter().map(|(station, route)| (station.clone(), route.epoch)).collect()
     }
 
     /// How many records changed so far. Whoever reads a record before its station has a route looks here before and after.

@@ -132,6 +132,7 @@ mod tests {
     fn a_page_hears_only_of_what_it_shows() {
         let station = |text: &str| StationId::new(text).unwrap();
         let event = LiveEvent {
+            is_own: true,
             id: 1,
             at: Timestamp::from_millis(0),
             tenant: TenantId::default_tenant(),

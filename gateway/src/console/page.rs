@@ -20,6 +20,7 @@ pub(super) enum Nav {
     Bills,
     Tariffs,
     Tokens,
+    Nodes,
 }
 
 /// What all pages of somebody who is signed in share.
@@ -80,7 +81,7 @@ struct ErrorPage {
 
 impl Nav {
     /// The places in the navigation: title and address.
-    pub(super) const ALL: [(Self, &'static str, &'static str); 7] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Network, "Network", "/"),
         (Self::Stations, "Charging stations", "/charging-stations"),
         (Self::Sessions, "Sessions", "/sessions"),
@@ -88,6 +89,7 @@ impl Nav {
         (Self::Bills, "Bills", "/cdrs"),
         (Self::Tariffs, "Tariffs", "/tariffs"),
         (Self::Tokens, "Tokens", "/tokens"),
+        (Self::Nodes, "Nodes", "/nodes"),
     ];
 }
 

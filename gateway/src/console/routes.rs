@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    assets, cdrs, circuits, events, load, location, overview, ready, review, session, sessions, sign_in,
-    station, station_actions, stations, tariff, tariffs, tokens,
+    assets, cdrs, circuits, events, load, location, nodes, overview, ready, review, session, sessions,
+    sign_in, station, station_actions, stations, tariff, tariffs, tokens,
 };
 
 /// An HTTP method the console uses.
@@ -112,6 +112,8 @@ routes! {
     POST "/tokens"                                 WRITE   tokens::create;
     POST "/tokens/blocked"                         WRITE   tokens::set_blocked;
 
+    GET  "/nodes"                                  READ    nodes::show;
+
     GET  "/console/events"                         READ    events::watch;
     GET  "/console/live/overview"                  READ    overview::live;
     GET  "/console/live/charging-stations"         READ    stations::live;
@@ -119,6 +121,7 @@ routes! {
     GET  "/console/live/messages/{id}"             READ    station::messages;
     GET  "/console/live/sessions"                  READ    sessions::live;
     GET  "/console/live/sessions/{id}"             READ    session::live;
+    GET  "/console/live/nodes"                     READ    nodes::live;
     GET  "/console/live/locations/{id}"            READ    location::live;
     GET  "/console/live/locations/{id}/load"       READ    load::live;
 }

@@ -22,6 +22,7 @@ use crate::clock;
 use crate::house::House;
 use crate::services::doorway::Doorway;
 use crate::services::evses::{self, EvseView};
+use crate::services::nodes;
 use crate::services::stations as service;
 
 /// Recorded frames shown.
@@ -71,6 +72,8 @@ struct Live {
     may_command: bool,
     state: State,
     online: bool,
+    /// The node that has its connection, and the connection's number.
+    place: Option<(String, i64)>,
     waits: bool,
     rejected: bool,
     seen: Option<String>,
@@ -232,6 +235,7 @@ impl Live {
             may_command: visitor.caller.may(ringmain_domain::access::Permission::Command),
             state: State::of(evses::state_of_station(row)),
             online: row.online,
+            place: place_of(house, station).await?,
             waits: station.registration == Registration::Pending,
             rejected: station.registration == Registration::Rejected,
             seen: station.last_seen_at.map(|at| ago(at, now)),
@@ -239,6 +243,18 @@ impl Live {
             sessions: sessions.items.iter().map(|session| OpenSession::of(session, now)).collect(),
         })
     }
+}
+
+/// Where its connection is; nothing is said where there is one node only.
+async fn place_of(house: &House, station: &ChargingStation) -> Result<Option<(String, i64)>, PageError> {
+    if house.cluster.links().is_none() {
+        return Ok(None);
+    }
+    let places = house.store.station_places(std::slice::from_ref(&station.id)).await?;
+    let Some((node, epoch)) = places.into_iter().find_map(|place| Some((place.node?, place.epoch))) else {
+        return Ok(None);
+    };
+    Ok(Some((nodes::name(house, node).await?, epoch.0)))
 }
 
 impl EvseLine {

@@ -74,6 +74,7 @@ pub async fn give(
         id: CommandId(Uuid::now_v7()),
         tenant: caller.tenant.clone(),
         station: station.clone(),
+        node: Some(house.cluster.me()),
         command,
         deadline: now.plus_secs(i64::from(deadline_s.clamp(1, DEADLINE_MAX_S))),
         created_at: now,

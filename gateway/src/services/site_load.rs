@@ -47,7 +47,7 @@ pub struct Metered {
 pub async fn observe(house: &House, caller: &Caller, id: &LocationId) -> Result<Option<LoadView>, Refusal> {
     tree_of(house, caller, id).await?;
     match site(house, caller, id).await {
-        Some(site) => Ok(site.addr().send(ObserveLoad).await.unwrap_or_default()),
+        Some(site) => Ok(site.addr().send(ObserveLoad { asked_by_peer: false }).await.unwrap_or_default()),
         None => Ok(None),
     }
 }

@@ -21,6 +21,7 @@ use ringmain_gateway::actors::connection::Connection;
 use ringmain_gateway::actors::journal::{self, Append, COALESCED_ROWS, Flush, Journal, NotCommitted, Note};
 use ringmain_gateway::actors::site::{Crash, Observe, SiteHandle, SiteParts};
 use ringmain_gateway::actors::site_directory::{DEATHS_MAX, Locate, NoSite, SiteDirectory};
+use ringmain_gateway::cluster::Cluster;
 use ringmain_gateway::cluster::memory::{MemoryRouting, Route};
 use ringmain_gateway::config::Config;
 use ringmain_gateway::live::LiveFeed;
@@ -182,7 +183,7 @@ async fn facts_nobody_waits_for_are_there_after_a_flush() {
 fn parts(store: Store, live: LiveFeed) -> SiteParts {
     let conduct = Config::default().load.conduct();
     let setpoints = tokio::sync::mpsc::channel(1).0;
-    SiteParts { live, store, routing: MemoryRouting::default(), conduct, setpoints }
+    SiteParts { live, store, cluster: Cluster::alone(MemoryRouting::default()), conduct, setpoints }
 }
 
 async fn locate(directory: &actix::Addr<SiteDirectory>) -> Result<SiteHandle, NoSite> {
@@ -228,13 +229,13 @@ async fn what_a_full_mailbox_did_not_take_the_sweep_reads() {
     station.location_id = Some(place.id);
     assert!(store.insert_station(&station).await.unwrap());
     let parts = parts(store.clone(), LiveFeed::new(NOW));
-    let routing = parts.routing.clone();
+    let routing = parts.cluster.routing().clone();
     let directory = SiteDirectory::new(parts, 1).start();
     let site = locate(&directory).await.unwrap();
     assert_eq!(site.addr().send(Observe).await.unwrap().connectors, [0; 6]);
     // The store learns of a connector and the routing of a connection; the site is told of neither once its mailbox has overflowed.
     let connection = actix::Context::<Connection>::new().address();
-    let route = Route { epoch: Epoch(7), connection, source: Ipv4Addr::LOCALHOST.into() };
+    let route = Route { epoch: Epoch(7), connection, source: Ipv4Addr::LOCALHOST.into(), certificate: None };
     assert!(routing.claim(&station.id, route).is_ok());
     store.append(&[status("CS-1", ConnectorStatus::Faulted)]).await.unwrap();
     let snapshot = StationSnapshot { station, connectors: Vec::new(), open: Vec::new() };

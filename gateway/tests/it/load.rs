@@ -16,7 +16,7 @@ use crate::rig::stores::TestStore;
 
 mod deaf;
 mod dynamic;
-mod field;
+pub(crate) mod field;
 mod leavers;
 mod mqtt;
 mod needs;

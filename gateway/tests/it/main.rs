@@ -3,6 +3,7 @@
 mod actors;
 mod api;
 mod chaos;
+mod cluster;
 mod console;
 mod costs;
 mod crash;

@@ -18,6 +18,8 @@ pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod node;
+pub(crate) mod nodes;
+pub(crate) mod redis;
 pub(crate) mod schemas;
 pub(crate) mod standby;
 pub(crate) mod station;

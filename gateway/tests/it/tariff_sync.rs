@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ringmain_domain::command::{CommandDesk, CommandOutcome, CommandResult};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{AssignmentId, ConnectorId, EvseId, StationId, TariffId, TenantId};
+use ringmain_domain::id::{AssignmentId, ConnectorId, Epoch, EvseId, StationId, TariffId, TenantId};
 use ringmain_domain::location::{ChargingStation, ConnectorStatus};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::Boot;
@@ -60,7 +60,11 @@ impl Rig {
         let (played, turns) = (Arc::default(), Turns::default());
         let rig = Self { store, played, turns, tenant, station, _folder: folder };
         rig.price("ac", "0.5").await;
-        rig.append(1, DomainEvent::StationConnected { ocpp_version: "ocpp2.1".into() }).await;
+        rig.append(
+            1,
+            DomainEvent::StationConnected { ocpp_version: "ocpp2.1".into(), epoch: Epoch(0), node: None },
+        )
+        .await;
         rig.boots(1).await;
         for evse in 1..=2 {
             let (status, connector) = (ConnectorStatus::Available, ConnectorId(1));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Epoch, NodeId};
 
 /// A station's connection, seen from any node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The node that has it.
     pub node: NodeId,

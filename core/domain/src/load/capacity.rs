@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::CircuitId;
 use crate::time::Timestamp;
 use crate::unit::{Milliamps, Watts};
@@ -21,7 +23,7 @@ pub(super) struct Moment {
 }
 
 /// What the plan found out about a circuit; only circuits with something to tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CircuitNote {
     /// Which.
     pub circuit: CircuitId,

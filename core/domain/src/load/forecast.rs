@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::CircuitId;
 use crate::time::Timestamp;
 use crate::unit::{WattHours, Watts};
@@ -29,7 +31,7 @@ const LIFTS_UP_TO_EVSES: usize = 200;
 const STEPS_BETWEEN_LIFTS: usize = 8;
 
 /// A site at an instant, as its plan sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// When.
     pub now: Timestamp,

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::CircuitId;
 use crate::time::Timestamp;
 
@@ -28,7 +30,7 @@ pub struct History {
 }
 
 /// The last day of one limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowHistory {
     /// What it sums up.
     pub kind: RowKind,
@@ -37,7 +39,7 @@ pub struct RowHistory {
 }
 
 /// Five minutes of one limit: mA on a line or in a phasor row, mW in power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
     /// When it begins.
     pub from: Timestamp,

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::CircuitId;
 use crate::time::Timestamp;
 use crate::unit::{Milliamps, Watts};
@@ -22,7 +24,7 @@ pub(super) const MICRO: i64 = 1_000;
 const VOLTAGE_DEFAULT_V: u32 = 230;
 
 /// What a row sums up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RowKind {
     /// The currents on a line.
     Line(Line),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{ConnectorId, EvseId};
+use ringmain_domain::id::{ConnectorId, Epoch, EvseId, NodeId};
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::report::{Boot, StationFault, Variable};
 use ringmain_domain::time::Timestamp;
@@ -37,7 +37,8 @@ pub(super) struct Projections {
 /// What a batch says of one station.
 #[derive(Debug, Default)]
 struct Patch<'a> {
-    online: Option<bool>,
+    /// Of the newest connection that is spoken of: what it counts over older ones.
+    connection: Option<(Epoch, Option<NodeId>, bool)>,
     ocpp_version: Option<&'a str>,
     boot: Option<(&'a Boot, Timestamp)>,
     last_seen_at: Option<Timestamp>,
@@ -68,13 +69,17 @@ struct StatusBody<'a> {
 }
 
 static STATIONS: Texts = Texts {
-    one: "UPDATE stations SET online = coalesce($3, online), ocpp_version = coalesce($4, ocpp_version), \
+    one: "UPDATE stations SET online = CASE WHEN $12 >= conn_epoch THEN $3 ELSE online END, \
+          node = CASE WHEN $12 >= conn_epoch THEN $13 ELSE node END, \
+          conn_epoch = CASE WHEN $12 >= conn_epoch THEN $12 ELSE conn_epoch END, ocpp_version = coalesce($4, ocpp_version), \
           vendor = CASE WHEN $5 IS NULL THEN vendor ELSE $6 END, model = CASE WHEN $5 IS NULL THEN model ELSE $7 END, \
           serial = CASE WHEN $5 IS NULL THEN serial ELSE $8 END, \
           firmware = CASE WHEN $5 IS NULL THEN firmware ELSE $9 END, booted_at = coalesce($5, booted_at), \
           last_seen_at = CASE WHEN $10 > coalesce(last_seen_at, 0) THEN $10 ELSE last_seen_at END, \
           updated_at = CASE WHEN $11 > updated_at THEN $11 ELSE updated_at END WHERE tenant = $1 AND id = $2",
-    all: "UPDATE stations s SET online = coalesce(k.online, s.online), \
+    all: "UPDATE stations s SET online = CASE WHEN k.epoch >= s.conn_epoch THEN k.online ELSE s.online END, \
+          node = CASE WHEN k.epoch >= s.conn_epoch THEN k.node ELSE s.node END, \
+          conn_epoch = greatest(k.epoch, s.conn_epoch), \
           ocpp_version = coalesce(k.ocpp_version, s.ocpp_version), \
           vendor = CASE WHEN k.booted_at IS NULL THEN s.vendor ELSE k.vendor END, \
           model = CASE WHEN k.booted_at IS NULL THEN s.model ELSE k.model END, \
@@ -83,8 +88,9 @@ static STATIONS: Texts = Texts {
           booted_at = coalesce(k.booted_at, s.booted_at), \
           last_seen_at = greatest(k.last_seen_at, s.last_seen_at), updated_at = greatest(k.updated_at, s.updated_at) \
           FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::text[], $7::text[], \
-          $8::text[], $9::text[], $10::bigint[], $11::bigint[]) AS k(tenant, id, online, ocpp_version, booted_at, \
-          vendor, model, serial, firmware, last_seen_at, updated_at) WHERE s.tenant = k.tenant AND s.id = k.id",
+          $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::uuid[]) \
+          AS k(tenant, id, online, ocpp_version, booted_at, vendor, model, serial, firmware, last_seen_at, updated_at, \
+          epoch, node) WHERE s.tenant = k.tenant AND s.id = k.id",
 };
 
 /// Rows are changed in the order of the join; rivals change them in theirs, so they are locked in one order first.
@@ -204,13 +210,13 @@ impl<'a> Patch<'a> {
     fn learn(&mut self, fact: &'a Fact) {
         let at = fact.received_at;
         match &fact.event {
-            DomainEvent::StationConnected { ocpp_version } => {
-                self.online = Some(true);
+            DomainEvent::StationConnected { ocpp_version, epoch, node } => {
+                self.hear(*epoch, *node, true);
                 self.ocpp_version = Some(ocpp_version);
                 self.last_seen_at = self.last_seen_at.max(Some(at));
             }
-            DomainEvent::StationDisconnected { exit } if **exit == *REPLACED => return,
-            DomainEvent::StationDisconnected { .. } => self.online = Some(false),
+            DomainEvent::StationDisconnected { exit, .. } if **exit == *REPLACED => return,
+            DomainEvent::StationDisconnected { epoch, .. } => self.hear(*epoch, None, false),
             DomainEvent::StationBooted(boot) => {
                 self.boot = Some((boot, at));
                 self.last_seen_at = self.last_seen_at.max(Some(at));
@@ -223,6 +229,13 @@ impl<'a> Patch<'a> {
         self.updated_at = self.updated_at.max(Some(at));
     }
 
+    /// A connection began or ended: the end of an older one takes nothing from a newer one, on whatever node.
+    fn hear(&mut self, epoch: Epoch, node: Option<NodeId>, online: bool) {
+        if self.connection.is_none_or(|(known, _, _)| known <= epoch) {
+            self.connection = Some((epoch, node, online));
+        }
+    }
+
     const fn is_empty(&self) -> bool {
         self.last_seen_at.is_none() && self.updated_at.is_none()
     }
@@ -232,7 +245,7 @@ impl<'a> Patch<'a> {
         params![
             tenant,
             station,
-            self.online,
+            self.connection.map(|(_, _, online)| online),
             self.ocpp_version,
             self.boot.map(|(_, at)| at),
             boot.map(|boot| &*boot.vendor),
@@ -241,6 +254,8 @@ impl<'a> Patch<'a> {
             boot.and_then(|boot| boot.firmware.as_deref()),
             self.last_seen_at,
             self.updated_at,
+            self.connection.map(|(epoch, _, _)| epoch),
+            self.connection.and_then(|(_, node, _)| node),
         ]
     }
 }

@@ -6,8 +6,8 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
 use ringmain_domain::id::{
-    AssignmentId, CdrId, CommandId, ConnectorId, EvseId, LocationId, SessionId, SiteId, StationId, TariffId,
-    TenantId, TokenUid, TransactionId,
+    AssignmentId, CdrId, CommandId, ConnectorId, Epoch, EvseId, LocationId, NodeId, SessionId, SiteId,
+    StationId, TariffId, TenantId, TokenUid, TransactionId,
 };
 use ringmain_domain::time::Timestamp;
 
@@ -95,6 +95,12 @@ impl From<Uuid> for Param {
     }
 }
 
+impl From<Epoch> for Param {
+    fn from(epoch: Epoch) -> Self {
+        Self::Int(epoch.0)
+    }
+}
+
 impl From<Timestamp> for Param {
     fn from(at: Timestamp) -> Self {
         Self::Int(at.as_millis())
@@ -119,7 +125,7 @@ macro_rules! from_ids {
 }
 from_ids!(
     TenantId, SiteId, LocationId, StationId, TransactionId, TokenUid, TariffId, AssignmentId;
-    SessionId, CdrId, CommandId;
+    SessionId, CdrId, CommandId, NodeId;
     EvseId, ConnectorId
 );
 

@@ -112,12 +112,17 @@ impl Row {
     }
 
     pub(crate) fn uuid(&self, column: &str) -> Result<Uuid, StoreError> {
-        let id = match self.value(column)? {
-            Value::Uuid(id) => Some(*id),
-            Value::Text(text) => Uuid::parse_str(text).ok(),
-            Value::Null | Value::Int(_) | Value::Bytes(_) => None,
-        };
-        id.ok_or_else(|| Self::wrong(column, "id"))
+        self.uuid_or_null(column)?.ok_or_else(|| Self::wrong(column, "id"))
+    }
+
+    /// The id, or nothing.
+    pub(crate) fn uuid_or_null(&self, column: &str) -> Result<Option<Uuid>, StoreError> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Uuid(id) => Ok(Some(*id)),
+            Value::Text(text) => Uuid::parse_str(text).map(Some).map_err(|_no_id| Self::wrong(column, "id")),
+            Value::Int(_) | Value::Bytes(_) => Err(Self::wrong(column, "id")),
+        }
     }
 
     /// An id, or a variant of an enum, by its stored name.

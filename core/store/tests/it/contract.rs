@@ -6,6 +6,7 @@ mod bounds;
 mod building_loads;
 mod charging_needs;
 mod circuits;
+mod cluster;
 mod commands;
 mod installation;
 mod ledgers;

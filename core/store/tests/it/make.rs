@@ -3,7 +3,8 @@
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{
-    AssignmentId, ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
+    AssignmentId, ConnectorId, EvseId, LocationId, NodeId, StationId, TariffId, TenantId, TokenUid,
+    TransactionId,
 };
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
@@ -35,6 +36,10 @@ pub(crate) fn other_tenant() -> TenantId {
 
 pub(crate) fn station_id(id: &str) -> StationId {
     StationId::new(id).unwrap()
+}
+
+pub(crate) fn node(number: u128) -> NodeId {
+    NodeId(uuid::Uuid::from_u128(number))
 }
 
 pub(crate) fn location_id(id: &str) -> LocationId {

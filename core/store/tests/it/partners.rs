@@ -1,7 +1,7 @@
 //! Partners: credentials from the invitation to the farewell, and what each partner may see.
 
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::TariffId;
+use ringmain_domain::id::{Epoch, TariffId};
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::tariff::Dimension;
@@ -208,7 +208,11 @@ pub(crate) async fn place(rig: &Rig, place: &str, name: &'static str, connectors
 }
 
 fn connected(name: &str, millis: i64) -> Fact {
-    fact(name, millis, DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into() })
+    fact(
+        name,
+        millis,
+        DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into(), epoch: Epoch(0), node: None },
+    )
 }
 
 async fn a_location_is_published_with_its_connectors(rig: &Rig) {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use ringmain_domain::id::{Epoch, EvseId, GrantSeq};
 use ringmain_domain::load::ledger::fence::Fence;
+use serde::{Deserialize, Serialize};
 
 /// What an order asks of its EVSE's fence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passage {
     /// Whose fence.
     pub evse: EvseId,
@@ -15,7 +16,8 @@ pub struct Passage {
 }
 
 /// What is asked of a fence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Act {
     /// Let this grant through, if it is newer than all before it.
     Pass {

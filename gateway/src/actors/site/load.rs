@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::Epoch;
+use ringmain_domain::id::{Epoch, NodeId};
 use ringmain_domain::load::allocation::{AllocationState, Input, resting};
 use ringmain_domain::load::history::History;
 use ringmain_domain::load::ledger::row::Row;
@@ -31,6 +31,7 @@ use crate::clock;
 
 pub mod calls;
 mod dynamic;
+mod elsewhere;
 mod gauges;
 pub(super) mod highs;
 pub mod history;
@@ -59,6 +60,13 @@ pub(super) enum Load {
     Starting(Vec<Input>),
     /// It is managed here.
     Managed(Box<Managed>),
+    /// It is managed at another node; at none that is known while this one may own nothing.
+    Elsewhere {
+        /// Which.
+        owner: Option<NodeId>,
+        /// When the tree was drawn that is known here.
+        drawn_at: Option<Timestamp>,
+    },
 }
 
 /// A managed load.
@@ -100,13 +108,15 @@ impl Site {
             managed.settings = Arc::new(settings.clone());
             managed.look_up.doubt_all();
         }
-        self.load_hears(Input::Settings(Box::new(settings)), ctx);
+        self.load_is_told(Input::Settings(Box::new(settings)), ctx);
     }
 
     /// What a site's input means for its load.
     pub(super) fn note_load(&mut self, input: &site::Input, ctx: &mut Context<Self>) {
-        if matches!(self.load, Load::Unmanaged) {
-            return;
+        match &self.load {
+            Load::Unmanaged => return,
+            Load::Elsewhere { .. } => return self.pass_on_happened(input),
+            Load::Starting(_) | Load::Managed(_) => {}
         }
         match input {
             // A boot looks the same: it is treated as one, so that what a station has is read back.
@@ -140,9 +150,12 @@ impl Site {
 
     /// Hands an input to the load and carries out what it wants.
     pub(super) fn load_hears(&mut self, input: Input, ctx: &mut Context<Self>) {
+        if !self.may_manage() {
+            return self.give_up_load();
+        }
         self.ask_for_dynamic_profiles(&input, ctx);
         let managed = match &mut self.load {
-            Load::Unmanaged => return,
+            Load::Unmanaged | Load::Elsewhere { .. } => return,
             Load::Starting(waiting) if waiting.len() < WAITING_MAX => {
                 waiting.push(input);
                 return;
@@ -168,7 +181,7 @@ impl Site {
         match effect {
             Effect::Write { slot, change } => managed.waiting.push_back(StoreOrder::Write(slot, change)),
             Effect::Load => managed.waiting.push_back(StoreOrder::Load),
-            Effect::Alarm(alarm) => self.raise(now, alarm),
+            Effect::Alarm(alarm) => self.raise(now, alarm, ctx),
             Effect::Send { .. }
             | Effect::ReadBack { .. }
             | Effect::Clear { .. }
@@ -176,15 +189,20 @@ impl Site {
         }
     }
 
-    fn raise(&mut self, now: Timestamp, alarm: Alarm) {
+    fn raise(&mut self, now: Timestamp, alarm: Alarm, ctx: &mut Context<Self>) {
         let Load::Managed(managed) = &mut self.load else { return };
-        let told = LoadAlarm::of(now, alarm, managed.state.tree());
-        tracing::warn!(site.id = %self.state.id(), alarm = told.kind, detail = %told.detail, "load");
-        metrics::counter!(telemetry::LOAD_ALARMS, "alarm" => told.kind).increment(1);
+        let told = LoadAlarm::of(now, &alarm, managed.state.tree());
+        let kind = alarm.kind();
+        tracing::warn!(site.id = %self.state.id(), alarm = kind, detail = %told.detail, "load");
+        metrics::counter!(telemetry::LOAD_ALARMS, "alarm" => kind).increment(1);
         if managed.alarms.len() >= ALARMS_MAX {
             managed.alarms.pop_back();
         }
         managed.alarms.push_front(told);
+        if matches!(alarm, Alarm::Deposed) {
+            // Somebody else took it over, or the tree went: whoever it is now, it is not this one.
+            self.start_load(ctx);
+        }
     }
 
     /// Asks the store for all that waits, unless it is still at it.

@@ -256,7 +256,7 @@ pub(super) fn signal_lines(
 
 impl AlarmLine {
     pub(super) fn of(alarm: LoadAlarm, zone: &Zone) -> Self {
-        let what = match alarm.kind {
+        let what = match &*alarm.kind {
             "deaf" => "Does not obey".to_owned(),
             "unreachable" => "Cannot be told".to_owned(),
             "refusing" => "Refuses limits".to_owned(),

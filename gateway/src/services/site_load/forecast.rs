@@ -105,7 +105,9 @@ pub async fn foresee(
     tree_of(house, caller, id).await?;
     let place = house.forecasts.place().ok_or(Unforeseen::Busy)?;
     let Some(site) = site(house, caller, id).await else { return Ok(None) };
-    let Some(taken) = site.addr().send(TakePicture).await.ok().flatten() else { return Ok(None) };
+    let Some(taken) = site.addr().send(TakePicture { asked_by_peer: false }).await.ok().flatten() else {
+        return Ok(None);
+    };
     let picture = taken.picture;
     let work = move || {
         let if_asked = question.map(|question| forecast_if(&picture, &question));

@@ -33,7 +33,9 @@ pub async fn read(
         Some(_) | None => {}
     }
     match site(house, caller, id).await {
-        Some(site) => Ok(site.addr().send(ObserveHistory { circuit }).await.unwrap_or_default()),
+        Some(site) => {
+            Ok(site.addr().send(ObserveHistory { circuit, asked_by_peer: false }).await.unwrap_or_default())
+        }
         None => Ok(None),
     }
 }

@@ -10,7 +10,9 @@ use ringmain_domain::access::AccessRole;
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::command::{CommandDesk, CommandOrder, CommandOutcome, CommandResult, DeskFuture};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{ConnectorId, EvseId, StationId, TariffId, TenantId, TokenUid, TransactionId};
+use ringmain_domain::id::{
+    ConnectorId, Epoch, EvseId, StationId, TariffId, TenantId, TokenUid, TransactionId,
+};
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
@@ -23,6 +25,7 @@ use ringmain_domain::transaction::TransactionFact;
 use ringmain_gateway::actors::site::SiteParts;
 use ringmain_gateway::actors::site_directory::SiteDirectory;
 use ringmain_gateway::canary::Canary;
+use ringmain_gateway::cluster::Cluster;
 use ringmain_gateway::cluster::memory::MemoryRouting;
 use ringmain_gateway::config::Config;
 use ringmain_gateway::credentials::Credentials;
@@ -123,10 +126,11 @@ impl Rig {
         let store = Store::open(&url, StoreSettings::default()).await.unwrap();
         let desk = Arc::new(ScriptedDesk::default());
         let for_house: Arc<dyn CommandDesk> = Arc::<ScriptedDesk>::clone(&desk);
+        let cluster = Cluster::alone(MemoryRouting::default());
         let parts = SiteParts {
             live: LiveFeed::new(START),
             store: store.clone(),
-            routing: MemoryRouting::default(),
+            cluster: cluster.clone(),
             conduct: Config::default().load.conduct(),
             setpoints: tokio::sync::mpsc::channel(1).0,
         };
@@ -136,7 +140,7 @@ impl Rig {
             desk: for_house,
             pricer: Arc::new(ringmain_roaming::ocpi::billing::OcpiPricer),
             live: LiveFeed::new(START),
-            routing: MemoryRouting::default(),
+            cluster,
             credentials: Credentials::open(folder.path()).unwrap(),
             canary: Canary::fixed_ready(),
             config: Arc::new(Config::default()),
@@ -259,7 +263,7 @@ impl Rig {
             ..Boot::default()
         };
         let mut events = vec![
-            DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into() },
+            DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into(), epoch: Epoch(0), node: None },
             DomainEvent::StationBooted(boot),
         ];
         events.extend((1..=evses).map(|evse| DomainEvent::StatusChanged {

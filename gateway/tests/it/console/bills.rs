@@ -152,6 +152,7 @@ async fn order(rig: &Rig, station: &ChargingStation, at: Timestamp, command: Sta
     let detail = Some("the cable is locked".into());
     let result = CommandResult { detail, ..CommandResult::bare(CommandOutcome::Rejected) };
     let record = CommandRecord {
+        node: None,
         id: CommandId(uuid::Uuid::now_v7()),
         tenant: station.tenant.clone(),
         station: station.id.clone(),

@@ -5,7 +5,7 @@ use ringmain_domain::id::{LocationId, SessionId, SiteId, TransactionId};
 use ringmain_domain::load::ledger::Change;
 use ringmain_gateway::actors::site::Crash;
 use ringmain_gateway::actors::site_directory::Locate;
-use ringmain_store::ledgers::LedgerOf;
+use ringmain_store::ledgers::{Claim, LedgerOf};
 use serde_json::{Value, json};
 
 use super::browser::{Browser, encoded, hostile_house};
@@ -57,7 +57,9 @@ async fn shows(browser: &Browser<'_>, text: &str) -> String {
 /// The ledger has it that the EVSE does not obey.
 async fn make_deaf(rig: &Rig) {
     let (tenant, location) = (rig.house.tenant.clone(), LocationId::new("depot-1").unwrap());
-    let (stored, ledger) = rig.house.store.claim_ledger(&tenant, &location).await.unwrap().unwrap();
+    let node = rig.house.cluster.me();
+    let claim = rig.house.store.claim_ledger(&tenant, &location, node).await.unwrap().unwrap();
+    let Claim::Owned { tree: stored, ledger } = claim else { panic!("{claim:?}") };
     let (owner, evses) = (ledger.owner, stored.tree.evses().iter().map(|evse| evse.key.clone()).collect());
     let of = LedgerOf { tenant, location, evses };
     let change = Change::SetDeaf { slot: 0, deaf: true };

@@ -41,6 +41,7 @@ pub(crate) struct Addresses {
     pub(crate) wss: SocketAddr,
     pub(crate) ops: SocketAddr,
     pub(crate) ca: PathBuf,
+    pub(crate) cluster: Option<SocketAddr>,
 }
 
 // === impl Node ===
@@ -115,6 +116,13 @@ impl Node {
         let status = eventually!("the end of the node", self.child.try_wait().unwrap());
         self.join_readers();
         assert!(status.success(), "{status}: {:#?}", self.log.lines());
+    }
+
+    /// A signal to the process: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     fn join_readers(&mut self) {

@@ -216,6 +216,14 @@ impl Station {
         assert!(answer["currentTime"].is_string(), "{answer}");
     }
 
+    /// Reads until the node asks for a sign of life, and gives it.
+    pub(crate) async fn pinged(&mut self) {
+        let ping = async { while !matches!(self.socket.next().await.unwrap().unwrap(), Message::Ping(_)) {} };
+        within("a ping", ping).await;
+        // What answers it was queued by reading it.
+        within("room to send", self.socket.flush()).await.unwrap();
+    }
+
     /// Says goodbye, and sees the node's.
     pub(crate) async fn close(mut self) {
         self.send_message(Message::Close(None)).await;

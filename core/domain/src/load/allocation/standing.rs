@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{CircuitId, TransactionId};
 use crate::load::capacity::hard_rows;
 use crate::load::ledger::Slot;
@@ -13,7 +15,7 @@ use crate::unit::{Milliamps, WattHours};
 use super::AllocationState;
 
 /// How one EVSE stands, for pages and the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Which.
     pub evse: EvseKey,
@@ -42,7 +44,7 @@ pub struct Standing {
 }
 
 /// How one circuit stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CircuitStanding {
     /// Which.
     pub circuit: CircuitId,
@@ -53,7 +55,7 @@ pub struct CircuitStanding {
 }
 
 /// How full one row of a circuit is: mA on a line, mW in power.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowStanding {
     /// What it sums up.
     pub kind: RowKind,

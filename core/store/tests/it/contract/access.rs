@@ -3,7 +3,7 @@
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::authorize::rule::{AccessRule, AccessWindow, Admitted};
 use ringmain_domain::event::DomainEvent;
-use ringmain_domain::id::EvseId;
+use ringmain_domain::id::{Epoch, EvseId};
 use ringmain_domain::local_list::{Sent, SentEntry};
 use ringmain_domain::report::{Boot, Variable};
 use ringmain_domain::time::Timestamp;
@@ -248,7 +248,8 @@ async fn a_station_is_due_when_who_may_charge_has_changed(rig: &Rig) {
     assert!(store.wants_local_lists(&tenant).await.unwrap());
     let first = store.access_revision(&tenant).await.unwrap();
     assert_eq!(due(&first, later).await, Vec::<String>::new(), "not connected");
-    let connected = DomainEvent::StationConnected { ocpp_version: "ocpp1.6".into() };
+    let connected =
+        DomainEvent::StationConnected { ocpp_version: "ocpp1.6".into(), epoch: Epoch(0), node: None };
     let facts: Vec<_> = ["CS-1", "CS-2", "CS-3"].map(|id| fact(id, 0, connected.clone())).into();
     store.append(&facts).await.unwrap();
     assert_eq!(due(&first, later).await, Vec::<String>::new(), "not booted");

@@ -23,6 +23,7 @@ pub(super) fn command(station: &str, millis: i64) -> CommandRecord {
         id: CommandId(Uuid::new_v4()),
         tenant: tenant(),
         station: station_id(station),
+        node: None,
         command: StationCommand::Reset { kind: ResetKind::OnIdle, evse_id: None },
         deadline: at(millis + MINUTE),
         created_at: at(millis),

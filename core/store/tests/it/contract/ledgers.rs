@@ -7,15 +7,17 @@ use ringmain_domain::load::ledger::{Change, Ledger, Proposal, Refusal, Verdict};
 use ringmain_domain::load::tree::{Circuit, Connection, Evse, EvseKey, Line, Output, SiteTree};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
+use ringmain_store::cluster::NodeRecord;
 use ringmain_store::leavers::Leaver;
-use ringmain_store::ledgers::LedgerOf;
+use ringmain_store::ledgers::{Claim, LedgerOf};
 use ringmain_store::store::{Store, StoreError};
 
-use crate::make::{location, location_id, station, station_id, tenant};
+use crate::make::{location, location_id, node, station, station_id, tenant};
 use crate::rig::Rig;
 
 on_both_engines!(
     a_ledger_is_taken_over_with_what_was_open,
+    a_site_is_taken_from_nobody_alive,
     an_evse_that_left_is_cleared_once_and_comes_back_with_a_higher_sequence,
     what_is_on_its_way_to_clear_an_evse_is_older_than_what_it_gets_when_it_comes_back,
     an_evse_in_the_tree_of_another_location_is_not_cleared,
@@ -79,7 +81,8 @@ fn confirmed(slot: usize) -> Change {
 async fn drawn(store: &Store, place: &str, tree: &SiteTree) -> Ledger {
     store.insert_station(&station("CS-1")).await.unwrap();
     assert!(store.put_site_tree(&tenant(), &location_id(place), tree, Timestamp::default()).await.unwrap());
-    let (claimed, ledger) = store.claim_ledger(&tenant(), &location_id(place)).await.unwrap().unwrap();
+    let claim = store.claim_ledger(&tenant(), &location_id(place), node(1)).await.unwrap().unwrap();
+    let Claim::Owned { tree: claimed, ledger } = claim else { panic!("{claim:?}") };
     assert_eq!(claimed.tree, *tree);
     let drawn_at = store.site_tree_drawn_at(&tenant(), &location_id(place)).await.unwrap();
     assert_eq!(drawn_at, Some(claimed.updated_at));
@@ -94,23 +97,55 @@ async fn left(store: &Store) -> Vec<Leaver> {
     store.left_evses(None, 10).await.unwrap()
 }
 
+async fn a_site_is_taken_from_nobody_alive(rig: &Rig) {
+    let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
+    store.put_location(&location("depot")).await.unwrap();
+    for number in [1, 2] {
+        let (name, address) = (format!("node-{number}").into(), Some(format!("h:{number}").into()));
+        let record = NodeRecord {
+            id: node(number),
+            name,
+            address,
+            release: "0".into(),
+            started_at: Timestamp::default(),
+        };
+        store.register_node(&record, Timestamp::default()).await.unwrap();
+    }
+    assert_eq!(drawn(store, "depot", &tree(2)).await.owner, Epoch(1));
+    let claim = async |number| store.claim_ledger(&tenant, &place, node(number)).await.unwrap().unwrap();
+    assert!(matches!(claim(2).await, Claim::Elsewhere { owner, .. } if owner == node(1)));
+    assert!(
+        matches!(claim(1).await, Claim::Owned { ledger, .. } if ledger.owner == Epoch(2)),
+        "its own, again"
+    );
+    assert_eq!(store.nodes().await.unwrap().iter().map(|row| row.sites).collect::<Vec<_>>(), [1, 0]);
+    store.release_sites(node(1)).await.unwrap();
+    assert!(matches!(claim(2).await, Claim::Owned { ledger, .. } if ledger.owner == Epoch(3)));
+    let lease =
+        |left_ms| format!("UPDATE nodes SET lease_until = lease_until - {left_ms} WHERE name = 'node-2'");
+    rig.execute(&lease(11_500)).await;
+    assert!(matches!(claim(1).await, Claim::Elsewhere { .. }), "its lease is over, but it may not know yet");
+    rig.execute(&lease(500)).await;
+    assert!(matches!(claim(1).await, Claim::Owned { ledger, .. } if ledger.owner == Epoch(4)));
+}
+
 async fn a_ledger_is_taken_over_with_what_was_open(rig: &Rig) {
     let (store, tenant, place) = (&rig.store, tenant(), location_id("depot"));
     store.put_location(&location("depot")).await.unwrap();
     assert_eq!(store.ledger(&of(2)).await.unwrap(), None);
-    assert_eq!(store.claim_ledger(&tenant, &place).await.unwrap(), None, "it has no tree");
+    assert_eq!(store.claim_ledger(&tenant, &place, node(1)).await.unwrap(), None, "it has no tree");
     assert_eq!(store.site_tree_drawn_at(&tenant, &place).await.unwrap(), None);
     let first = drawn(store, "depot", &tree(2)).await;
-    assert_eq!((first.owner, &first.accounts[..]), (Epoch(2), &vec![Account::new(Milliamps(32_000)); 2][..]));
+    assert_eq!((first.owner, &first.accounts[..]), (Epoch(1), &vec![Account::new(Milliamps(32_000)); 2][..]));
     let changes = vec![confirmed(0), confirmed(1), open(1, 0, 10_000)];
-    let done = store.transact_ledger(&of(2), Epoch(2), rows(2), changes).await.unwrap();
+    let done = store.transact_ledger(&of(2), Epoch(1), rows(2), changes).await.unwrap();
     assert!(matches!(&done[2].verdict, Verdict::Written { opened: Some(grant) } if grant.seq == GrantSeq(1)));
     let mut last = store.last_grants(&tenant, &station_id("CS-1")).await.unwrap();
     last.sort();
     assert_eq!(last, [(EvseId(1), GrantSeq(0)), (EvseId(2), GrantSeq(1))]);
     // The next owner finds it; an EVSE that was added counts with its rated current.
     let second = drawn(store, "depot", &tree(3)).await;
-    assert_eq!(second.owner, Epoch(3));
+    assert_eq!(second.owner, Epoch(2));
     assert_eq!(second.accounts[1].newest().unwrap().limit, Milliamps(10_000));
     assert_eq!(second.accounts[2], Account::new(Milliamps(32_000)));
     assert_eq!(store.ledger(&of(3)).await.unwrap(), Some(second));
@@ -221,7 +256,7 @@ async fn changes_are_made_in_one_commit_and_an_old_owner_opens_nothing(rig: &Rig
     assert!(matches!(done[4].verdict, Verdict::Written { .. }));
     let kept = store.ledger(&of(2)).await.unwrap().unwrap();
     assert_eq!(kept.ceilings(), [Milliamps(15_000), Milliamps(5_000)]);
-    store.claim_ledger(&tenant, &place).await.unwrap();
+    store.claim_ledger(&tenant, &place, node(1)).await.unwrap();
     let late = store.transact_ledger(&of(2), Epoch(1), rows(2), vec![open(0, 1, 1_000)]).await.unwrap();
     assert_eq!(late[0].verdict, Verdict::Refused(Refusal::NotOwner { current: Epoch(2) }));
 }

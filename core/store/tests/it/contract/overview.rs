@@ -1,6 +1,7 @@
 //! Figures at a glance.
 
 use ringmain_domain::event::DomainEvent;
+use ringmain_domain::id::Epoch;
 use ringmain_domain::location::{ConnectorStatus, OperatorState};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::ChargingState;
@@ -20,7 +21,11 @@ async fn nothing_is_counted_as_nothing(rig: &Rig) {
 }
 
 fn connected(station: &str) -> ringmain_domain::event::Fact {
-    fact(station, 0, DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into() })
+    fact(
+        station,
+        0,
+        DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into(), epoch: Epoch(0), node: None },
+    )
 }
 
 /// The count of a state.

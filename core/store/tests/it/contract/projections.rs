@@ -1,7 +1,7 @@
 //! What facts change beside sessions: stations, connectors, variables.
 
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{ConnectorId, EvseId};
+use ringmain_domain::id::{ConnectorId, Epoch, EvseId};
 use ringmain_domain::location::{ConnectorStatus, OperatorState};
 use ringmain_domain::report::{Boot, StationFault, Variable};
 
@@ -34,11 +34,15 @@ fn boot(station: &str, millis: i64, firmware: Option<&str>) -> Fact {
 }
 
 fn connected(station: &str, millis: i64) -> Fact {
-    fact(station, millis, DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into() })
+    fact(
+        station,
+        millis,
+        DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into(), epoch: Epoch(0), node: None },
+    )
 }
 
 fn disconnected(station: &str, millis: i64, exit: &str) -> Fact {
-    fact(station, millis, DomainEvent::StationDisconnected { exit: exit.into() })
+    fact(station, millis, DomainEvent::StationDisconnected { exit: exit.into(), epoch: Epoch(0) })
 }
 
 async fn online(rig: &Rig, id: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Tariffs of stations that price by themselves: what each was told, and who is due.
 
 use ringmain_domain::event::DomainEvent;
-use ringmain_domain::id::{EvseId, TariffId};
+use ringmain_domain::id::{Epoch, EvseId, TariffId};
 use ringmain_domain::report::Boot;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::station_tariffs::{PlacedTariff, Places, StationTariffs, Told};
@@ -60,7 +60,8 @@ async fn a_station_is_due_when_its_time_has_come_or_it_started_anew(rig: &Rig) {
     };
     for (id, version) in [("CS-1", "ocpp2.1"), ("CS-2", "ocpp2.1"), ("CS-3", "ocpp2.0.1")] {
         store.insert_station(&station(id)).await.unwrap();
-        let connected = DomainEvent::StationConnected { ocpp_version: version.into() };
+        let connected =
+            DomainEvent::StationConnected { ocpp_version: version.into(), epoch: Epoch(0), node: None };
         store.append(&[fact(id, 0, connected)]).await.unwrap();
         assert!(!due(at(100), 10).await.contains(&id.to_owned()), "not booted");
         boot(id, 1).await;

@@ -90,7 +90,7 @@ impl Site {
         deadline: Timestamp,
     ) -> impl Future<Output = CommandResult> + use<> {
         let order = desk::order(&self.tenant, station, command, deadline);
-        desk::carry_out(&self.parts.routing, order, passage)
+        desk::carry_out(&self.parts.cluster, order, passage)
     }
 }
 

@@ -3,10 +3,12 @@
 use actix::prelude::*;
 use ringmain_domain::id::CircuitId;
 use ringmain_domain::load::history::RowHistory;
+use serde::{Deserialize, Serialize};
 
 use super::super::Site;
 use super::Load;
 use crate::clock;
+use crate::cluster::wire::About;
 
 /// What did the limits of a site's circuits do in the last day? `None`: nobody manages it here.
 #[derive(Message)]
@@ -14,10 +16,12 @@ use crate::clock;
 pub struct ObserveHistory {
     /// Of this circuit alone; of all when absent.
     pub circuit: Option<CircuitId>,
+    /// Another node asks: it is not asked back.
+    pub asked_by_peer: bool,
 }
 
 /// The last day of a circuit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CircuitHistory {
     /// Which.
     pub circuit: CircuitId,
@@ -43,10 +47,12 @@ impl Site {
 }
 
 impl Handler<ObserveHistory> for Site {
-    type Result = Option<Vec<CircuitHistory>>;
+    type Result = ResponseFuture<Option<Vec<CircuitHistory>>>;
 
     fn handle(&mut self, wanted: ObserveHistory, _: &mut Self::Context) -> Self::Result {
-        let Load::Managed(managed) = &self.load else { return None };
+        let Load::Managed(managed) = &self.load else {
+            return self.ask_owner(About::History(wanted.circuit), wanted.asked_by_peer);
+        };
         let circuits = managed.state.tree().circuits().iter();
         let wanted =
             circuits.filter(|circuit| wanted.circuit.as_ref().is_none_or(|wanted| *wanted == circuit.id));
@@ -55,6 +61,6 @@ impl Handler<ObserveHistory> for Site {
             name: circuit.label().into(),
             rows: managed.history.of(&circuit.id).to_vec(),
         });
-        Some(told.collect())
+        Box::pin(std::future::ready(Some(told.collect())))
     }
 }

@@ -15,6 +15,7 @@ use ringmain_store::store::{Store, StoreError};
 
 use super::super::Site;
 use super::Load;
+use crate::cluster::wire::SiteNote;
 
 /// When something the store could not tell is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -40,6 +41,7 @@ impl Handler<NeedsChanged> for Site {
     type Result = ();
 
     fn handle(&mut self, message: NeedsChanged, ctx: &mut Self::Context) {
+        self.pass_on(&SiteNote::NeedsChanged(message.0.clone()));
         self.needs_changed(&message.0, ctx);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use actix::prelude::*;
-use ringmain_domain::id::{CircuitId, LocationId, StationId, TransactionId};
+use ringmain_domain::id::{CircuitId, LocationId, NodeId, StationId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input, resting};
 use ringmain_domain::load::highs::Highs;
 use ringmain_domain::load::history::History;
@@ -18,10 +18,11 @@ use ringmain_domain::snapshot::StationSnapshot;
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::Zone;
 use ringmain_store::circuits::StoredTree;
-use ringmain_store::ledgers::LedgerOf;
+use ringmain_store::cluster::StationPlace;
+use ringmain_store::ledgers::{Claim, LedgerOf};
 use ringmain_store::store::StoreError;
 
-use super::super::Site;
+use super::super::{Site, stations_of};
 use super::{AGAIN_AFTER, Load, Managed, dynamic, gauges, needs, setpoints};
 use crate::clock;
 
@@ -36,6 +37,24 @@ struct Start {
     signals: BTreeMap<CircuitId, Vec<Signal>>,
     highs: Highs,
     stations: Vec<StationSnapshot>,
+    places: Vec<StationPlace>,
+}
+
+/// What came of reading a load.
+enum Read {
+    /// It is this node's.
+    Start(Box<Start>),
+    /// Another node has it.
+    Elsewhere {
+        /// Which.
+        owner: NodeId,
+        /// The tree.
+        tree: StoredTree,
+        /// The stations of the site.
+        stations: Vec<StationSnapshot>,
+    },
+    /// Nobody manages it: there is no tree.
+    Nothing,
 }
 
 // === impl Site ===
@@ -48,6 +67,7 @@ impl Site {
         }
         self.unsure.extend(self.load.unsure());
         self.load = Load::Starting(Vec::new());
+        self.mark_owned(true);
         self.mark_managed(BTreeSet::new());
         self.load_generation += 1;
         self.read_load(ctx);
@@ -65,8 +85,12 @@ impl Site {
                 return site.read_load(ctx);
             }
             match read {
-                Ok(Some(start)) => site.manage(start, ctx),
-                Ok(None) => site.load = Load::Unmanaged,
+                Ok(Read::Start(start)) => site.manage(*start, ctx),
+                Ok(Read::Elsewhere { owner, tree, stations }) => site.follow(owner, &tree, &stations, ctx),
+                Ok(Read::Nothing) => {
+                    site.load = Load::Unmanaged;
+                    site.mark_owned(true);
+                }
                 Err(error) => {
                     tracing::warn!(%error, site.id = %site.state.id(), "the load of a site cannot be managed yet");
                     ctx.run_later(AGAIN_AFTER, move |site, ctx| {
@@ -85,6 +109,7 @@ impl Site {
             Load::Starting(_) => return,
             Load::Unmanaged => None,
             Load::Managed(managed) => Some(managed.drawn_at),
+            Load::Elsewhere { drawn_at, .. } => *drawn_at,
         };
         let Some(location) = self.state.id().location() else { return };
         let (store, tenant, generation) =
@@ -98,37 +123,55 @@ impl Site {
         }));
     }
 
-    fn claimed_load(
-        &self,
-        location: LocationId,
-    ) -> impl Future<Output = Result<Option<Start>, StoreError>> + use<> {
+    fn claimed_load(&self, location: LocationId) -> impl Future<Output = Result<Read, StoreError>> + use<> {
         let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
+        let cluster = self.parts.cluster.clone();
         async move {
             // Most sites have no tree: nothing is written for them.
             if store.site_tree_drawn_at(&tenant, &location).await?.is_none() {
-                return Ok(None);
+                return Ok(Read::Nothing);
             }
-            let claimed = store.claim_ledger(&tenant, &location).await?;
-            let Some((StoredTree { tree, updated_at: drawn_at }, ledger)) = claimed else { return Ok(None) };
+            if !cluster.lease().is_held() {
+                return Err(StoreError::Unavailable { reason: "this node has no lease".into() });
+            }
+            let is_alone = cluster.links().is_none();
+            let (StoredTree { tree, updated_at: drawn_at }, ledger) =
+                match store.claim_ledger(&tenant, &location, cluster.me()).await? {
+                    Some(Claim::Owned { tree, ledger }) => (tree, ledger),
+                    Some(Claim::Elsewhere { owner, tree }) => {
+                        let (stations, _) = stations_of(&store, &tenant, &id, true).await?;
+                        return Ok(Read::Elsewhere { owner, tree, stations });
+                    }
+                    None => return Ok(Read::Nothing),
+                };
             let settings = store.site_settings(&tenant, &location).await?.unwrap_or_default();
             let place = store.location(&tenant, &location).await?;
             let zone = place.and_then(|place| Zone::named(&place.time_zone).ok()).unwrap_or(Zone::UTC);
             let signals = store.site_signals(&tenant, &location).await?;
             let highs = store.building_loads(&tenant, &location).await?;
-            let stations = store.site_snapshots(&tenant, &id).await?;
+            let (stations, places) = stations_of(&store, &tenant, &id, is_alone).await?;
             let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            Ok(Some(Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations }))
+            let start =
+                Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations, places };
+            Ok(Read::Start(Box::new(start)))
+        }
+    }
+
+    /// What was heard while the load was read.
+    pub(super) fn take_waited(&mut self) -> Vec<Input> {
+        match std::mem::replace(&mut self.load, Load::Unmanaged) {
+            Load::Starting(waited) => waited,
+            Load::Unmanaged | Load::Managed(_) | Load::Elsewhere { .. } => Vec::new(),
         }
     }
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations } = start;
-        let waited = match std::mem::replace(&mut self.load, Load::Unmanaged) {
-            Load::Starting(waited) => waited,
-            Load::Unmanaged | Load::Managed(_) => Vec::new(),
-        };
+        let Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations, places } = start;
+        let waited = self.take_waited();
+        // Before the load is there to hear of it: what follows tells it of all that are connected.
+        self.hear_of_remote(&stations, &places, ctx);
         let now = clock::now();
         let owner = ledger.owner;
         let conduct = self.parts.conduct;
@@ -192,7 +235,7 @@ impl Load {
     /// Stations of which something is open that whoever starts the load anew would not hear of: they count as booted.
     fn unsure(&self) -> Vec<StationId> {
         match self {
-            Self::Unmanaged => Vec::new(),
+            Self::Unmanaged | Self::Elsewhere { .. } => Vec::new(),
             Self::Starting(waiting) => waiting.iter().filter_map(joins).cloned().collect(),
             Self::Managed(managed) => {
                 let evses = managed.state.tree().evses().iter().enumerate();

@@ -189,3 +189,19 @@ pub enum Alarm {
     /// Another owner has the site.
     Deposed,
 }
+
+// === impl Alarm ===
+
+impl Alarm {
+    /// In one word: in the API, in metrics and in the log.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Deaf { .. } => "deaf",
+            Self::FallbackLost { .. } => "fallback_lost",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Refusing { .. } => "refusing",
+            Self::Deposed => "deposed",
+        }
+    }
+}

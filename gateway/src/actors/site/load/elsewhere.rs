@@ -1,0 +1,240 @@
+//! A site whose load another node manages: what happens here is passed on to its owner, questions are asked there, and when the owner is gone
+//! somebody takes the site over.
+
+use std::sync::atomic::Ordering;
+
+use actix::prelude::*;
+use ringmain_domain::id::NodeId;
+use ringmain_domain::load::allocation::Input;
+use ringmain_domain::site;
+use ringmain_domain::snapshot::StationSnapshot;
+use ringmain_store::circuits::StoredTree;
+use ringmain_store::cluster::StationPlace;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::Site;
+use super::Load;
+use crate::cluster::wire::{About, LoadNote, SiteNote};
+
+/// As [`SiteNote::Happened`], of what is still needed here.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Happened<'a> {
+    Happened(&'a site::Input),
+}
+
+// === impl LoadNote ===
+
+impl LoadNote {
+    /// What another node's load must hear of what this one was told; none for what goes to the site itself.
+    fn of(input: Input) -> Option<Self> {
+        match input {
+            Input::Building { circuit, reading } => Some(Self::Building { circuit, reading }),
+            Input::Solar { circuit, reading } => Some(Self::Solar { circuit, reading }),
+            Input::Battery { circuit, battery } => Some(Self::Battery { circuit, battery }),
+            Input::Signals { circuit, signals } => Some(Self::Signals { circuit, signals }),
+            Input::Mended(evse) => Some(Self::Mended(evse)),
+            _ => None,
+        }
+    }
+
+    fn into_input(self) -> Input {
+        match self {
+            Self::Building { circuit, reading } => Input::Building { circuit, reading },
+            Self::Solar { circuit, reading } => Input::Solar { circuit, reading },
+            Self::Battery { circuit, battery } => Input::Battery { circuit, battery },
+            Self::Signals { circuit, signals } => Input::Signals { circuit, signals },
+            Self::Mended(evse) => Input::Mended(evse),
+        }
+    }
+}
+
+// === impl Site ===
+
+impl Site {
+    pub(super) fn mark_owned(&self, owned: bool) {
+        self.owned.store(owned, Ordering::Relaxed);
+    }
+
+    /// May this node manage a load just now?
+    pub(super) fn may_manage(&self) -> bool {
+        !matches!(self.load, Load::Managed(_)) || self.parts.cluster.lease().is_held()
+    }
+
+    /// This node's lease is over: it owns nothing until it has one again. The stations keep what they were told, and it decays.
+    pub(super) fn give_up_load(&mut self) {
+        let Load::Managed(managed) = &self.load else { return };
+        tracing::info!(site.id = %self.state.id(), "the load of a site is not managed here: the lease is over");
+        let drawn_at = Some(managed.drawn_at);
+        self.load_generation += 1;
+        self.load = Load::Elsewhere { owner: None, drawn_at };
+        self.mark_owned(false);
+    }
+
+    /// Another node manages the load: it hears of the stations that are here, and of what was told meanwhile.
+    pub(super) fn follow(
+        &mut self,
+        owner: NodeId,
+        stored: &StoredTree,
+        stations: &[StationSnapshot],
+        _: &mut Context<Self>,
+    ) {
+        tracing::info!(site.id = %self.state.id(), node = %owner, "the load of a site is managed at another node");
+        let waited = self.take_waited();
+        self.load = Load::Elsewhere { owner: Some(owner), drawn_at: Some(stored.updated_at) };
+        self.mark_owned(false);
+        self.mark_managed(stored.tree.evses().iter().map(|evse| evse.key.clone()).collect());
+        self.unsure.clear();
+        for snapshot in stations {
+            if let Some(route) = self.parts.cluster.routing().find(snapshot.id()) {
+                let snapshot = Box::new(snapshot.clone());
+                self.pass_on_happened(&site::Input::Joined { snapshot, epoch: route.epoch });
+            }
+        }
+        for input in waited {
+            match input {
+                Input::Settings(_) => self.pass_on(&SiteNote::SettingsChanged),
+                other => {
+                    if let Some(note) = LoadNote::of(other) {
+                        self.pass_on(&SiteNote::Told(note));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the owner of the site, if that is another node.
+    pub(in crate::actors::site) fn pass_on(&self, note: &SiteNote) {
+        self.send_on(note);
+    }
+
+    pub(super) fn pass_on_happened(&self, input: &site::Input) {
+        self.send_on(&Happened::Happened(input));
+    }
+
+    fn send_on<T: Serialize>(&self, note: &T) {
+        let Load::Elsewhere { owner: Some(owner), .. } = &self.load else { return };
+        let Some(links) = self.parts.cluster.links() else { return };
+        match serde_json::value::to_raw_value(note) {
+            Ok(note) => links.note(*owner, (&self.tenant, self.state.id()), note),
+            Err(error) => tracing::error!(%error, site.id = %self.state.id(), "a note has no JSON form"),
+        }
+    }
+
+    /// The load is told something from outside: here, or wherever it is managed.
+    pub(in crate::actors::site) fn load_is_told(&mut self, input: Input, ctx: &mut Context<Self>) {
+        if !matches!(self.load, Load::Elsewhere { .. }) {
+            return self.load_hears(input, ctx);
+        }
+        match input {
+            Input::Settings(_) => self.pass_on(&SiteNote::SettingsChanged),
+            other => {
+                if let Some(note) = LoadNote::of(other) {
+                    self.pass_on(&SiteNote::Told(note));
+                }
+            }
+        }
+    }
+
+    /// Another node says what happened here.
+    pub(in crate::actors::site) fn hear(&mut self, from: NodeId, note: SiteNote, ctx: &mut Context<Self>) {
+        match note {
+            SiteNote::Happened(input) => self.apply_of_peer(from, input, ctx),
+            SiteNote::Missed => self.missed.store(true, Ordering::Relaxed),
+            SiteNote::TreeChanged => self.start_load(ctx),
+            SiteNote::SettingsChanged => self.read_settings(ctx),
+            SiteNote::NeedsChanged(station) => self.needs_changed(&station, ctx),
+            SiteNote::Told(note) => self.load_hears(note.into_input(), ctx),
+        }
+    }
+
+    fn read_settings(&self, ctx: &mut Context<Self>) {
+        let (store, tenant) = (self.parts.store.clone(), self.tenant.clone());
+        let Some(location) = self.state.id().location() else { return };
+        let read = async move { store.site_settings(&tenant, &location).await };
+        ctx.spawn(read.into_actor(self).map(|settings, site, ctx| match settings {
+            Ok(settings) => site.settings_changed(settings.unwrap_or_default(), ctx),
+            Err(error) => {
+                tracing::warn!(%error, site.id = %site.state.id(), "settings of a site cannot be read: it starts again");
+                site.start_load(ctx);
+            }
+        }));
+    }
+
+    /// Where the store says that stations are, of those that are connected to other nodes.
+    pub(in crate::actors::site) fn hear_of_remote(
+        &mut self,
+        snapshots: &[StationSnapshot],
+        places: &[StationPlace],
+        ctx: &mut Context<Self>,
+    ) {
+        let me = self.parts.cluster.me();
+        for place in places {
+            let Some(node) = place.node.filter(|node| *node != me) else { continue };
+            let known = self.state.connections().find(|(station, _)| **station == place.station);
+            let known = known.map(|(_, epoch)| epoch);
+            let snapshot = snapshots.iter().find(|snapshot| *snapshot.id() == place.station);
+            if let Some(snapshot) = snapshot.filter(|_| Some(place.epoch) > known) {
+                let snapshot = Box::new(snapshot.clone());
+                self.apply_of_peer(node, site::Input::Joined { snapshot, epoch: place.epoch }, ctx);
+            }
+        }
+    }
+
+    /// Stations of nodes that are gone are connected nowhere.
+    pub(in crate::actors::site) fn forget_lost_nodes(&mut self, ctx: &mut Context<Self>) {
+        let Some(links) = self.parts.cluster.links().cloned() else { return };
+        let lost = self.remote.iter().filter(|(_, node)| !links.is_living(**node));
+        let lost: Vec<_> = lost.map(|(station, node)| (station.clone(), *node)).collect();
+        for (station, node) in lost {
+            self.remote.remove(&station);
+            let connection = self.state.connections().find(|(known, _)| **known == station);
+            let is_here = self.parts.cluster.routing().find(&station).is_some();
+            if let Some((_, epoch)) = connection.filter(|_| !is_here) {
+                self.apply_of_peer(node, site::Input::Left { station, epoch }, ctx);
+            }
+        }
+    }
+
+    /// The owner is gone or leaves, or nobody owned it while this node might not: whoever comes first takes the site over.
+    pub(in crate::actors::site) fn look_for_owner(&mut self, ctx: &mut Context<Self>) {
+        let Load::Elsewhere { owner, .. } = &self.load else {
+            if !self.may_manage() {
+                self.give_up_load();
+            }
+            return;
+        };
+        let links = self.parts.cluster.links();
+        let stays = |node: NodeId| links.is_some_and(|links| links.stays(node));
+        if owner.is_some_and(stays) || !self.parts.cluster.lease().is_held() {
+            return;
+        }
+        self.start_load(ctx);
+    }
+
+    /// Asks the owner, if that is another node and nobody asked on its behalf.
+    pub(super) fn ask_owner<T: DeserializeOwned + 'static>(
+        &self,
+        about: About,
+        asked_by_peer: bool,
+    ) -> ResponseFuture<Option<T>> {
+        let owner = match &self.load {
+            Load::Elsewhere { owner: Some(owner), .. } if !asked_by_peer => *owner,
+            Load::Elsewhere { .. } | Load::Unmanaged | Load::Starting(_) | Load::Managed(_) => {
+                return Box::pin(std::future::ready(None));
+            }
+        };
+        let Some(links) = self.parts.cluster.links().cloned() else {
+            return Box::pin(std::future::ready(None));
+        };
+        let (tenant, site) = (self.tenant.clone(), self.state.id().clone());
+        Box::pin(async move {
+            let answer = links.ask::<Option<T>>(owner, (&tenant, &site), about).await;
+            answer.unwrap_or_else(|fault| {
+                tracing::info!(%fault, site.id = %site, node = %owner, "the owner of a site does not answer");
+                None
+            })
+        })
+    }
+}

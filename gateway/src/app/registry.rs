@@ -1,0 +1,78 @@
+//! Keeps this node's lease, learns who else lives, and buries the dead: their stations, sites and commands.
+
+use std::time::Duration;
+
+use ringmain_domain::cluster::lease::RENEW_EVERY_MS;
+use ringmain_domain::id::NodeId;
+use ringmain_domain::telemetry;
+use ringmain_store::store::StoreError;
+
+use super::Node;
+use super::maintenance;
+use crate::actors::site_directory::{LookAgain, OwnersGone};
+use crate::clock;
+use crate::cluster::lease::since_boot_ms;
+use crate::cluster::links::Strangers;
+
+/// A command ends by its deadline; one that nobody ended is ended so much later (invariant R3: 5 s, and a round).
+const OVERDUE_MS: i64 = 1_500;
+
+/// Works for ever.
+pub(super) async fn run(node: std::sync::Arc<Node>) {
+    let mut every = tokio::time::interval(Duration::from_millis(RENEW_EVERY_MS.unsigned_abs()));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_held = true;
+    loop {
+        every.tick().await;
+        if let Err(error) = round(&node).await {
+            tracing::debug!(%error, "the lease of this node is not renewed");
+        }
+        let is_held = node.cluster.lease().is_held();
+        metrics::gauge!(telemetry::CLUSTER_LEASE_HELD).set(f64::from(u8::from(is_held)));
+        match (std::mem::replace(&mut was_held, is_held), is_held) {
+            (true, false) => {
+                tracing::warn!("the lease of this node is over: it owns no site until it has one again")
+            }
+            (false, true) => tracing::info!("this node has a lease again"),
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+/// Sites whose owner did not know them look for it again, for ever.
+pub(super) async fn look_for_owners(node: std::sync::Arc<Node>, mut strangers: Strangers) {
+    while let Some((tenant, site)) = strangers.recv().await {
+        // A directory that is gone has no sites.
+        node.directory.send(LookAgain { tenant, site }).await.ok();
+    }
+}
+
+async fn round(node: &Node) -> Result<(), StoreError> {
+    let (store, cluster) = (&node.store, &node.cluster);
+    let asked_at = since_boot_ms();
+    let connections = u64::try_from(node.routing.len()).unwrap_or(u64::MAX);
+    if store.renew_lease(cluster.me(), connections, node.is_draining()).await? {
+        cluster.lease().renewed(asked_at);
+    } else if !node.is_draining() {
+        tracing::warn!("the other nodes took this one for lost: it takes part again");
+        cluster.lease().lost();
+        let asked_at = since_boot_ms();
+        store.register_node(cluster.record(), clock::now()).await?;
+        cluster.lease().renewed(asked_at);
+        cluster.want_sweep();
+    }
+    let lost = store.bury_lost_nodes(clock::now()).await?;
+    if !lost.is_empty() {
+        metrics::counter!(telemetry::CLUSTER_NODES_LOST).increment(lost.len() as u64);
+        tracing::warn!(nodes = ?lost, "nodes are lost: their stations, sites and commands are free");
+    }
+    let nodes = store.nodes().await?;
+    let living = nodes.iter().filter(|row| row.lease_left_ms > 0).count();
+    metrics::gauge!(telemetry::CLUSTER_NODES).set(f64::from(u32::try_from(living).unwrap_or(u32::MAX)));
+    let gone: Vec<NodeId> = cluster.links().map(|links| links.know(&nodes)).unwrap_or_default();
+    if !gone.is_empty() {
+        // A directory that is gone has no sites.
+        node.directory.send(OwnersGone).await.ok();
+    }
+    maintenance::end_commands(store, clock::now().plus_millis(-OVERDUE_MS)).await
+}

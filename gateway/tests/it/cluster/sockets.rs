@@ -1,0 +1,76 @@
+//! Two sockets of one identity at two nodes: which stays, and that the end of the old one takes nothing from the new one.
+
+use std::net::Ipv4Addr;
+
+use serde_json::json;
+
+use super::{booted, order, order_unheard, with_cluster};
+use crate::rig::eventually;
+use crate::rig::station::{Introduction, Station, password_of};
+
+/// The bug that well-known systems have: an old socket's close deletes the route of the new one (reliability.md 0.7).
+#[tokio::test]
+async fn old_socket_close_keeps_the_new_route() {
+    let (cluster, redis) = with_cluster!(3, &[]);
+    cluster.api(0).register("CS-1").await;
+    let mut old = booted(&cluster.nodes[0], "CS-1").await;
+    let old_route = redis.route("CS-1");
+    // The station comes back from where it was, at another node, while its old socket still stands.
+    let mut new = Station::connect(&cluster.nodes[1].addresses, "CS-1", "ocpp2.0.1").await;
+    assert_eq!(old.closed().await, Some(1008), "superseded");
+    let new_route = redis.route("CS-1");
+    assert_ne!(old_route, new_route);
+    assert_eq!(order(&cluster.api(2), &mut new, "CS-1").await["outcome"], "accepted");
+    assert_eq!(redis.route("CS-1"), new_route, "the old socket's end kept it");
+    let station = cluster.api(2).station("CS-1").await;
+    assert_eq!(station["online"], true, "{station}");
+    new.close().await;
+    eventually!("the route to go with its own socket", redis.route("CS-1").is_empty().then_some(()));
+    eventually!("the station to be offline", {
+        (cluster.api(2).station("CS-1").await["online"] == false).then_some(())
+    });
+}
+
+#[tokio::test]
+async fn a_living_socket_at_another_node_keeps_its_place() {
+    let (mut cluster, _redis) = with_cluster!(2, &[]);
+    for node in &mut cluster.nodes {
+        node.expect_complaint("a second living socket of one station is refused");
+    }
+    cluster.api(0).register("CS-1").await;
+    let mut old = booted(&cluster.nodes[0], "CS-1").await;
+    let password = password_of("CS-1");
+    let elsewhere = Introduction {
+        source: Ipv4Addr::new(127, 0, 0, 9),
+        ..Introduction::of("CS-1", "ocpp2.0.1", &password)
+    };
+    // The old one is asked for a sign of life and gives one.
+    let (refused, ()) = tokio::join!(Station::introduce(&cluster.nodes[1].addresses, &elsewhere), async {
+        old.pinged().await;
+    });
+    assert_eq!(refused.err(), Some(409));
+    old.is_well().await;
+    assert_eq!(order(&cluster.api(1), &mut old, "CS-1").await["outcome"], "accepted");
+    // One that gives none loses it: nobody reads the old socket any more.
+    let mut new = Station::introduce(&cluster.nodes[1].addresses, &elsewhere).await.unwrap();
+    assert_eq!(order(&cluster.api(0), &mut new, "CS-1").await["outcome"], "accepted");
+    drop(old);
+    assert_eq!(order(&cluster.api(0), &mut new, "CS-1").await["outcome"], "accepted");
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_hands_its_stations_on() {
+    let (mut cluster, redis) = with_cluster!(2, &[]);
+    cluster.api(0).register("CS-1").await;
+    let mut station = booted(&cluster.nodes[0], "CS-1").await;
+    let leaving = cluster.nodes[0].stop();
+    let (closed, ()) = tokio::join!(station.closed(), leaving);
+    assert_eq!(closed, Some(1012));
+    assert_eq!(redis.route("CS-1"), "");
+    let seen = cluster.seen_by(1).await;
+    assert_eq!(seen.len(), 1, "it said that it left: {seen:?}");
+    assert_eq!(order_unheard(&cluster.api(1), "CS-1").await["outcome"], "offline");
+    let mut station = Station::connect(&cluster.nodes[1].addresses, "CS-1", "ocpp2.0.1").await;
+    station.call("Heartbeat", &json!({})).await;
+    assert_eq!(order(&cluster.api(1), &mut station, "CS-1").await["outcome"], "accepted");
+}
