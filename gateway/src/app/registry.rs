@@ -30,6 +30,8 @@ pub(super) async fn run(node: std::sync::Arc<Node>) {
         let is_held = node.cluster.lease().is_held();
         metrics::gauge!(telemetry::CLUSTER_LEASE_HELD).set(f64::from(u8::from(is_held)));
         match (std::mem::replace(&mut was_held, is_held), is_held) {
+            // It gave it back.
+            (true, false) if node.is_draining() => {}
             (true, false) => {
                 tracing::warn!("the lease of this node is over: it owns no site until it has one again")
             }

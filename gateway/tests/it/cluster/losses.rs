@@ -16,7 +16,7 @@ async fn a_killed_node_is_buried_and_its_stations_come_to_others() {
     let _never_back = booted(&cluster.nodes[2], "CS-2").await;
     // A command that the lost node was given and will never end.
     let (api, trigger) = (cluster.api(2), json!({"command": "trigger", "message": "heartbeat"}));
-    let path = "/charging-stations/CS-2/commands?deadline_s=600";
+    let path = "/charging-stations/CS-2/commands?deadline_s=600&wait_s=0";
     let given = api.change("POST", path, &trigger).await;
     cluster.nodes[2].kill9();
     // Nobody waits for the burial: the station is taken in at once, and found at once.
