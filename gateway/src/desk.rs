@@ -141,7 +141,7 @@ async fn search(cluster: &Cluster, order: CommandOrder, passage: Option<Passage>
                 };
                 match links.order(node, order.clone(), passage).await {
                     Ok(Ordered::Ended(result)) => return result,
-                    Ok(Ordered::NotHere) | Err(Fault::Refused(_)) => Heard::NotThere,
+                    Ok(Ordered::NotHere) | Err(Fault::Refused(_) | Fault::Gone) => Heard::NotThere,
                     Err(Fault::Unreachable(_)) => Heard::Unreachable,
                     Err(Fault::Lost(_)) => Heard::Lost,
                 }

@@ -68,6 +68,9 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
     if !matches!(removed, Ok(Ok(()))) {
         tracing::warn!("this node could not say that it left: the others find out when its lease is over");
     }
+    if let (Some(links), Some(address)) = (node.cluster.links(), &node.cluster.record().address) {
+        links.tell_presence(address, false).await;
+    }
     if let Some(listener) = &running.cluster {
         listener.stop(true).await;
     }

@@ -22,6 +22,7 @@ pub(super) async fn run(node: std::sync::Arc<Node>) {
     let mut every = tokio::time::interval(Duration::from_millis(RENEW_EVERY_MS.unsigned_abs()));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut was_held = true;
+    be_met(&node).await;
     loop {
         every.tick().await;
         if let Err(error) = round(&node).await {
@@ -49,6 +50,13 @@ pub(super) async fn look_for_owners(node: std::sync::Arc<Node>, mut strangers: S
     }
 }
 
+/// The others know this node before they see it in the store: a station that connects here is found at once.
+async fn be_met(node: &Node) {
+    if let (Some(links), Some(address)) = (node.cluster.links(), &node.cluster.record().address) {
+        links.tell_presence(address, true).await;
+    }
+}
+
 async fn round(node: &Node) -> Result<(), StoreError> {
     let (store, cluster) = (&node.store, &node.cluster);
     let asked_at = since_boot_ms();
@@ -62,6 +70,7 @@ async fn round(node: &Node) -> Result<(), StoreError> {
         store.register_node(cluster.record(), clock::now()).await?;
         cluster.lease().renewed(asked_at);
         cluster.want_sweep();
+        be_met(node).await;
     }
     let lost = store.bury_lost_nodes(clock::now()).await?;
     if !lost.is_empty() {

@@ -24,7 +24,8 @@ use tokio::sync::{Semaphore, mpsc};
 use super::runtime::Runtime;
 use super::watching::WAIT;
 use super::wire::{
-    About, Ask, Changed, Dismiss, FORM, Find, Found, Happenings, Order, Ordered, Probe, Probed, Watch,
+    About, Ask, Changed, Dismiss, FORM, Find, Found, Happenings, Order, Ordered, Presence, Probe, Probed,
+    Watch,
 };
 use crate::actors::connection::fences::Passage;
 use crate::clock;
@@ -64,6 +65,9 @@ pub struct Peer {
 /// Why another node did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    /// It does not live: its lease is over, so it has no station. Nothing was sent.
+    #[error("the node does not live")]
+    Gone,
     /// Nothing was sent.
     #[error("not reached: {0}")]
     Unreachable(String),
@@ -139,6 +143,21 @@ impl Links {
         let gone: Vec<_> = before.iter().map(|peer| peer.id).filter(|id| !stays(*id)).collect();
         self.shared.outbox.forget_all_but(&now);
         gone
+    }
+
+    /// Tells the other nodes that this one is there, or not any more, before they see it in the store. Waits until they know, not for long.
+    pub async fn tell_presence(&self, address: &str, is_here: bool) {
+        let presence = Presence { v: FORM, node: self.shared.me, address: address.into(), is_here };
+        let peers = self.peers();
+        join_all(peers.iter().map(|peer| self.call::<_, ()>(peer, "presence", &presence, PATIENCE))).await;
+    }
+
+    /// A node came, or is gone; until the store is read again.
+    pub fn meet(&self, Presence { node: id, address, is_here, .. }: Presence) {
+        let mut peers = self.shared.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let others = peers.iter().filter(|peer| peer.id != id).cloned();
+        let new = (is_here && id != self.shared.me).then_some(Peer { id, address, draining: false });
+        *peers = others.chain(new).collect();
     }
 
     /// The other nodes that live.
@@ -261,7 +280,7 @@ impl Links {
     fn peer(&self, node: NodeId) -> Result<Peer, Fault> {
         let peers = self.peers();
         let peer = peers.iter().find(|peer| peer.id == node).cloned();
-        peer.ok_or_else(|| Fault::Unreachable("the node does not live".to_owned()))
+        peer.ok_or(Fault::Gone)
     }
 
     async fn call<M: Serialize, T: DeserializeOwned>(

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::memory::MemoryRouting;
 use super::watching;
 use super::wire::{
-    About, Ask, Changed, Dismiss, Find, Found, Happenings, Noted, Notes, Order, Ordered, Probe, Probed,
-    SiteNote, Watch,
+    About, Ask, Changed, Dismiss, Find, Found, Happenings, Noted, Notes, Order, Ordered, Presence, Probe,
+    Probed, SiteNote, Watch,
 };
 use crate::actors::connection;
 use crate::actors::exit::Exit;
@@ -21,7 +21,7 @@ use crate::actors::site::SiteHandle;
 use crate::actors::site::load::history::ObserveHistory;
 use crate::actors::site::load::picture::TakePicture;
 use crate::actors::site::load::view::ObserveLoad;
-use crate::actors::site_directory::Locate;
+use crate::actors::site_directory::{Locate, OwnersGone};
 use crate::app::Node;
 use crate::{clock, desk};
 
@@ -39,6 +39,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/probe", web::post().to(probe))
         .route("/dismiss", web::post().to(dismiss))
         .route("/changed", web::post().to(changed))
+        .route("/presence", web::post().to(presence))
         .route("/watch", web::post().to(watch))
         .route("/sites/notes", web::post().to(notes))
         .route("/sites/ask", web::post().to(ask));
@@ -92,6 +93,19 @@ async fn dismiss(node: web::Data<Arc<Node>>, message: web::Json<Dismiss>) -> web
 async fn changed(node: web::Data<Arc<Node>>, message: web::Json<Changed>) -> web::Json<()> {
     for station in &message.stations {
         node.routing.notify_changed(station);
+    }
+    web::Json(())
+}
+
+async fn presence(node: web::Data<Arc<Node>>, message: web::Json<Presence>) -> web::Json<()> {
+    let presence = message.into_inner();
+    let is_gone = !presence.is_here;
+    if let Some(links) = node.cluster.links() {
+        links.meet(presence);
+    }
+    if is_gone {
+        // A directory that is gone has no sites.
+        node.directory.send(OwnersGone).await.ok();
     }
     web::Json(())
 }

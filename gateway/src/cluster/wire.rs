@@ -225,6 +225,19 @@ pub enum About {
     Picture,
 }
 
+/// A node came, or goes. Who is not told sees it in the store soon.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Presence {
+    /// The form.
+    pub v: u32,
+    /// Which.
+    pub node: NodeId,
+    /// Where it is reached.
+    pub address: Box<str>,
+    /// It is there from now on; or it is not any more.
+    pub is_here: bool,
+}
+
 /// What happened at your node?
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Watch {

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::rig::api::Api;
 use crate::rig::node::Node;
 use crate::rig::nodes::Nodes;
-use crate::rig::redis::Redis;
 use crate::rig::station::Station;
 use crate::rig::stores::TestStore;
 use crate::rig::within;

@@ -25,6 +25,7 @@ async fn a_killed_node_is_buried_and_its_stations_come_to_others() {
     let unreached = order_unheard(&cluster.api(0), "CS-2").await;
     assert_eq!(unreached["outcome"], "node_unreachable_not_sent", "{unreached}");
     eventually!("the node to be buried", (cluster.seen_by(0).await.len() == 2).then_some(()));
+    cluster.is_known_by(0, 2).await;
     assert_eq!(cluster.api(0).station("CS-1").await["online"], true);
     assert_eq!(cluster.api(0).station("CS-2").await["online"], false);
     assert_eq!(order_unheard(&cluster.api(0), "CS-2").await["outcome"], "offline");
@@ -50,6 +51,7 @@ async fn a_node_that_slept_takes_nothing_back() {
     eventually!("its other station to be online again", {
         (cluster.api(0).station("CS-2").await["online"] == true).then_some(())
     });
+    cluster.is_known_by(0, 2).await;
     assert_eq!(order(&cluster.api(1), &mut new, "CS-1").await["outcome"], "accepted");
     assert_eq!(order(&cluster.api(0), &mut loyal, "CS-2").await["outcome"], "accepted");
 }

@@ -15,7 +15,7 @@ use super::stores::TestStore;
 pub(crate) struct Nodes {
     pub(crate) nodes: Vec<Node>,
     settings: Vec<(&'static str, String)>,
-    store: TestStore,
+    _store: TestStore,
     folder: TempDir,
 }
 
@@ -52,7 +52,7 @@ impl Nodes {
         ];
         settings.extend(redis.map(|url| ("CLUSTER__REDIS", url.to_owned())));
         settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
-        let mut cluster = Self { nodes: Vec::new(), settings, store, folder };
+        let mut cluster = Self { nodes: Vec::new(), settings, _store: store, folder };
         for _ in 0..count {
             cluster.add().await;
         }
@@ -75,21 +75,21 @@ impl Nodes {
 
     /// Every node knows of so many that live.
     pub(crate) async fn know_each_other(&self, count: u32) {
-        for node in &self.nodes {
-            eventually!("all nodes to know each other", {
-                let known = node.metrics().await.sum("ringmain_cluster_nodes", &[]);
-                (known == f64::from(count)).then_some(())
-            });
+        for node in 0..self.nodes.len() {
+            self.is_known_by(node, count).await;
         }
+    }
+
+    /// This node knows of so many that live.
+    pub(crate) async fn is_known_by(&self, node: usize, count: u32) {
+        eventually!("a node to know how many there are", {
+            let known = self.nodes[node].metrics().await.sum("ringmain_cluster_nodes", &[]);
+            (known == f64::from(count)).then_some(())
+        });
     }
 
     pub(crate) fn api(&self, node: usize) -> Api {
         self.nodes[node].api()
-    }
-
-    /// The database, to take it away.
-    pub(crate) const fn store(&self) -> &TestStore {
-        &self.store
     }
 
     /// All nodes as one of them sees them, by name.
