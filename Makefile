@@ -53,6 +53,12 @@ SEED ?= 1
 load-simulation:
 	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --release -p ringmain-domain --test it no_seed_takes_a_site_over_its_limit -- --nocapture
 
+# Thousands of drawn clusters in virtual time: three nodes, a dozen stations, everything between them fails, and the promises of routing,
+# commands and ownership hold. Tell the story of one seed with SIM_SEED=n make cluster-simulation.
+.PHONY: cluster-simulation
+cluster-simulation:
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --release -p ringmain-domain --test it no_seed_breaks_a_promise_of_the_cluster -- --nocapture
+
 # The external benchmark of the load planner. SETS is the folder of the recorded sets, which may not be published; without it they are
 # told as SKIPPED. make bench-plan SETS=FOLDER ARGS="--write docs" puts table and plot into docs/charging.md.
 .PHONY: bench-plan

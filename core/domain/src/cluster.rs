@@ -4,6 +4,7 @@
 //! Safety never hangs on this: a site's limit is kept by its ledger ([`crate::load::ledger`]), whoever believes to own it. What is here makes
 //! that commands arrive and that sites have somebody who looks after them.
 
+pub mod clock;
 pub mod conflicts;
 pub mod dispatch;
 pub mod lease;

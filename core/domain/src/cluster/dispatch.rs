@@ -10,6 +10,9 @@ use crate::id::NodeId;
 
 /// How long all nodes may take to say whether they have a station, in milliseconds.
 pub const ASK_ALL_MS: i64 = 500;
+/// So long after its deadline any node ends a command that nobody ended, in milliseconds. Whoever looks as often as leases are renewed
+/// ([`super::lease::RENEW_EVERY_MS`]) ends all within the 5 s of R3.
+pub const OVERDUE_MS: i64 = 1_000;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +57,30 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Dispatch {
     me: NodeId,
-    trying: Option<NodeId>,
+    trying: Trying,
     tried: BTreeSet<NodeId>,
     tried_here: u8,
     asked_all: bool,
     someone_silent: bool,
+}
+
+/// Who may have written it by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trying {
+    Nobody,
+    /// A connection of this node.
+    Here,
+    /// Another node.
+    There,
+}
+
+/// May any node end a command that has not ended by then, as [`CommandOutcome::TimeoutUnknown`]? Both by the database's clock, in
+/// milliseconds.
+///
+/// The node that was given it may be gone, cut off from the database, or not know that its row was written.
+#[must_use]
+pub const fn is_overdue(deadline: i64, now: i64) -> bool {
+    now.saturating_sub(deadline) >= OVERDUE_MS
 }
 
 /// A connection may begin here while others are asked: so often this node looks among its own.
@@ -72,7 +94,7 @@ impl Dispatch {
     pub const fn new(me: NodeId) -> (Self, Step) {
         let tried = BTreeSet::new();
         (
-            Self { me, trying: None, tried, tried_here: 1, asked_all: false, someone_silent: false },
+            Self { me, trying: Trying::Here, tried, tried_here: 1, asked_all: false, someone_silent: false },
             Step::TryHere,
         )
     }
@@ -80,8 +102,10 @@ impl Dispatch {
     /// The next step after what came of the last.
     pub fn next(&mut self, heard: Heard) -> Step {
         match heard {
-            Heard::NotHere if self.asked_all => self.nowhere(),
-            Heard::NotHere => Step::AskRoutes,
+            Heard::NotHere => {
+                self.trying = Trying::Nobody;
+                if self.asked_all { self.nowhere() } else { Step::AskRoutes }
+            }
             Heard::Routed(Some(place)) if place.node != self.me && !self.tried.contains(&place.node) => {
                 self.forward(place.node)
             }
@@ -93,17 +117,18 @@ impl Dispatch {
                     Some(place) if place.node != self.me => self.forward(place.node),
                     Some(_) if self.tried_here < HERE_MAX => {
                         self.tried_here = self.tried_here.saturating_add(1);
+                        self.trying = Trying::Here;
                         Step::TryHere
                     }
                     Some(_) | None => self.nowhere(),
                 }
             }
             Heard::NotThere => {
-                self.trying = None;
+                self.trying = Trying::Nobody;
                 self.ask_all()
             }
             Heard::Unreachable => {
-                self.trying = None;
+                self.trying = Trying::Nobody;
                 self.someone_silent = true;
                 self.ask_all()
             }
@@ -116,14 +141,16 @@ impl Dispatch {
     pub const fn overdue(&self) -> CommandOutcome {
         match self.trying {
             // The other node has it, or not: nobody knows.
-            Some(_) => CommandOutcome::NodeUnreachableUnknown,
-            None => CommandOutcome::NotSentDeadline,
+            Trying::There => CommandOutcome::NodeUnreachableUnknown,
+            // The connection knows and has not said so.
+            Trying::Here => CommandOutcome::TimeoutUnknown,
+            Trying::Nobody => CommandOutcome::NotSentDeadline,
         }
     }
 
     fn forward(&mut self, node: NodeId) -> Step {
         self.tried.insert(node);
-        self.trying = Some(node);
+        self.trying = Trying::There;
         Step::Forward(node)
     }
 
@@ -218,14 +245,22 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_tells_whether_another_node_had_it() {
+    fn a_deadline_tells_who_may_have_written_it() {
         let (mut dispatch, _) = Dispatch::new(node(1));
-        assert_eq!(dispatch.overdue(), CommandOutcome::NotSentDeadline);
+        assert_eq!(dispatch.overdue(), CommandOutcome::TimeoutUnknown, "a connection of this node");
         dispatch.next(Heard::NotHere);
+        assert_eq!(dispatch.overdue(), CommandOutcome::NotSentDeadline);
         dispatch.next(Heard::Routed(Some(at(2, 7))));
         assert_eq!(dispatch.overdue(), CommandOutcome::NodeUnreachableUnknown);
         dispatch.next(Heard::NotThere);
         assert_eq!(dispatch.overdue(), CommandOutcome::NotSentDeadline);
+    }
+
+    #[test]
+    fn anybody_may_end_what_nobody_ended() {
+        assert!(!is_overdue(10_000, 10_999));
+        assert!(is_overdue(10_000, 11_000));
+        const { assert!(OVERDUE_MS + super::super::lease::RENEW_EVERY_MS < 5_000) };
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Decisions as tables: inputs in, what follows as text. And the tidy test, which reads the whole tree.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod cluster;
 mod fold;
 mod fold_edges;
 mod generated;

@@ -2,7 +2,7 @@
 //!
 //! `ledger.rs` is the protocol with the real [`Ledger`], [`Fence`] and [`Row`] inside, and mutations of it that must be refuted.
 //! `guard.rs` adds stations that apply late, an idle EVSE and ends of transactions. `lease.rs` holds the two designs that were turned
-//! down. Names (V1 to V6, X1 to X8) and bounds: reliability.md 9, charging.md 5.4.
+//! down. `routes.rs` is another matter: connect, takeover, close and sweep of one station (reliability.md 7.1). Names (V1 to V6, X1 to X8) and bounds: reliability.md 9, charging.md 5.4.
 
 use ringmain_domain::id::{Epoch, GrantSeq};
 use ringmain_domain::load::ledger::account::Account;
@@ -16,6 +16,7 @@ use stateright::{Checker, Model};
 mod guard;
 mod lease;
 mod ledger;
+mod routes;
 
 /// What an EVSE may draw without a grant.
 const LOW: Milliamps = Milliamps(1);
