@@ -135,7 +135,7 @@ impl Doorkeeper {
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
         };
-        if !self.node.cluster.announce(&station.id, epoch).await {
+        if self.node.cluster.announce(&station.id, epoch).await.is_some() {
             return Err(RefusalReason::AlreadyConnected.into());
         }
         let dialect = Dialect::of(version);

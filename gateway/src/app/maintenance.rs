@@ -1,9 +1,7 @@
-//! What a node does by the clock: forgets what is no longer needed. And how commands end that nobody ended.
+//! What a node does by the clock: forgets what is no longer needed.
 
 use std::time::Duration;
 
-use ringmain_domain::command::{CommandOutcome, CommandResult};
-use ringmain_domain::time::Timestamp;
 use ringmain_store::store::{Store, StoreError};
 
 use crate::clock;
@@ -27,23 +25,6 @@ pub(super) async fn run(store: Store) {
         };
         if let Err(error) = worked.await {
             tracing::warn!(%error, "maintenance is put off");
-        }
-    }
-}
-
-/// Ends open commands whose deadline is before `until`. Their stations may have seen them.
-pub(super) async fn end_commands(store: &Store, until: Timestamp) -> Result<(), StoreError> {
-    loop {
-        let open = store.unended_commands(PAGE).await?;
-        // The earliest deadline first.
-        let due: Vec<_> = open.into_iter().take_while(|record| record.deadline < until).collect();
-        let all_due = due.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-        for record in due {
-            let result = CommandResult::bare(CommandOutcome::TimeoutUnknown);
-            store.end_command(record.id, &result, clock::now()).await?;
-        }
-        if !all_due {
-            return Ok(());
         }
     }
 }

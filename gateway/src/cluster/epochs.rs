@@ -1,22 +1,18 @@
-//! Fencing numbers for connections, from the store, in blocks: a restart never gives a number twice.
+//! Fencing numbers for connections, from the store: a restart never gives a number twice, and of two nodes the later one gets the higher.
+
+use std::ops::RangeInclusive;
 
 use ringmain_domain::id::Epoch;
 use ringmain_store::store::{Store, StoreError};
 use tokio::sync::Mutex;
 
-/// How many numbers one write reserves. Unused ones are lost at a restart, which harms nobody.
+/// How many numbers one question asks for; a store that has several nodes gives one. Unused ones are lost at a restart, which harms nobody.
 const BLOCK: u32 = 1_000;
 
 /// Hands out rising epochs.
 pub struct Epochs {
     store: Store,
-    block: Mutex<Block>,
-}
-
-#[derive(Default)]
-struct Block {
-    next: i64,
-    left: u32,
+    block: Mutex<RangeInclusive<i64>>,
 }
 
 // === impl Epochs ===
@@ -25,21 +21,30 @@ impl Epochs {
     /// Numbers of this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, block: Mutex::default() }
+        Self { store, block: Mutex::new(RangeInclusive::new(1, 0)) }
     }
 
     /// The next epoch, higher than every one before.
     ///
     /// # Errors
-    /// The store cannot reserve a block.
+    /// The store gives none.
     pub async fn next(&self) -> Result<Epoch, StoreError> {
-        let mut block = self.block.lock().await;
-        if block.left == 0 {
-            *block = Block { next: self.store.claim_epochs(BLOCK).await?, left: BLOCK };
+        {
+            let mut block = self.block.lock().await;
+            if let Some(next) = block.next() {
+                return Ok(Epoch(next));
+            }
         }
-        let epoch = Epoch(block.next);
-        block.next += 1;
-        block.left -= 1;
-        Ok(epoch)
+        // Not under the lock: where every number is asked for, many are at a time.
+        let mut claimed = self.store.claim_epochs(BLOCK).await?;
+        let next = claimed.next().unwrap_or_default();
+        if !claimed.is_empty() {
+            let mut block = self.block.lock().await;
+            // Somebody else may have claimed a block meanwhile: the later one counts, and the earlier one is lost.
+            if claimed.start() > block.start() || block.is_empty() {
+                *block = claimed;
+            }
+        }
+        Ok(Epoch(next))
     }
 }

@@ -45,8 +45,8 @@ async fn nodes_that_start_together_make_one_schema(rig: &Rig) {
     });
     let nodes: Vec<_> = nodes.collect();
     for (number, node) in nodes.into_iter().enumerate() {
-        let first = node.await.unwrap().claim_epochs(1).await.unwrap();
-        assert_eq!(first, i64::try_from(number).unwrap() + 1);
+        let claimed = node.await.unwrap().claim_epochs(1).await.unwrap();
+        assert_eq!(*claimed.start(), i64::try_from(number).unwrap() + 1);
     }
     assert_eq!(rig.count("refinery_schema_history").await, changes());
 }
