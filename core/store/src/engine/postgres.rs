@@ -3,23 +3,24 @@
 //! The driver has no query time-out, so each wait has one here, and the server has its own. All of them together stay below the 20 s
 //! for which a station's message may be held (reliability.md 2). A connection whose transaction did not end cleanly is thrown away.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_postgres::Config;
 use tokio_postgres::types::ToSql;
 
 use crate::engine::failure::Moment;
 use crate::engine::param::Param;
+use crate::engine::postgres::tls::Tls;
 use crate::engine::row::{Row, Value};
 use crate::engine::{Statement, Tx, Work};
 use crate::store::StoreError;
 
+mod address;
 mod connect;
+mod tls;
 
 const CONNECTIONS: usize = 16;
 /// Until a connection is free.
@@ -59,12 +60,14 @@ impl Postgres {
         F: FnOnce(tokio_postgres::Client) -> P + Send + 'static,
         P: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
-        let mut config = Config::from_str(url).map_err(|e| StoreError::of_postgres(&e, Moment::Before))?;
+        let (mut config, tls) = address::read(url)?;
         connect::defaults(&mut config);
+        let tls = Tls::open(tls)?;
+        let first = tls.connector();
         let (runtime, running) = start_runtime()?;
         let manager = Manager::from_connect(
             config.clone(),
-            connect::Connector,
+            connect::Connector(tls),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
@@ -76,7 +79,7 @@ impl Postgres {
             .build()
             .map_err(|error| StoreError::unavailable(error.to_string()))?;
         let prepared = runtime.spawn(async move {
-            let (client, driver) = connect::plain(&config).await?;
+            let (client, driver) = connect::plain(&config, first).await?;
             let outcome = prepare(client).await;
             driver.abort();
             outcome

@@ -34,4 +34,6 @@ mod migrations;
 mod partners;
 mod published_prices;
 mod rig;
+mod server;
 mod tenancy;
+mod tls;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 /// Names the server for PostgreSQL, as a URL whose user may make databases.
-const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
+pub(crate) const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
 
 /// A store of one's own.
 pub(crate) struct Rig {
