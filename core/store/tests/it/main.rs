@@ -34,6 +34,7 @@ mod migrations;
 mod partners;
 mod published_prices;
 mod rig;
+mod roles;
 mod server;
 mod tenancy;
 mod tls;

@@ -9,10 +9,16 @@ use uuid::Uuid;
 /// Names the server for PostgreSQL, as a URL whose user may make databases.
 pub(crate) const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
 
-/// A store of one's own.
+/// The roles of PostgreSQL, shared by all tests; each is let into the databases one by one.
+pub(crate) const APP: &str = "ringmain_test_app";
+pub(crate) const READ: &str = "ringmain_test_read";
+
+/// A store of one's own. On PostgreSQL it works as a node does: as a role that cannot change the schema.
 pub(crate) struct Rig {
     pub(crate) store: Store,
     pub(crate) url: String,
+    /// As the one who made it.
+    pub(crate) owner_url: String,
     _place: Place,
 }
 
@@ -27,16 +33,26 @@ pub(crate) async fn sqlite() -> Rig {
     let folder = TempDir::new().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let store = Store::open(&url, StoreSettings::default()).await.unwrap();
-    Rig { store, url, _place: Place::Folder(folder) }
+    Rig { store, owner_url: url.clone(), url, _place: Place::Folder(folder) }
 }
 
 /// A store in a database of its own, if there is a server.
 pub(crate) async fn postgres(test: &str) -> Option<Rig> {
     let place = database(test).await?;
     let Place::Database { server, name } = &place else { panic!("a database") };
-    let url = beside(server, name);
+    let owner_url = beside(server, name);
+    let owner = Store::open(&owner_url, StoreSettings::default()).await.unwrap();
+    owner.grant_app(APP).await.unwrap();
+    let url = as_role(&owner_url, APP);
     let store = Store::open(&url, StoreSettings::default()).await.unwrap();
-    Some(Rig { store, url, _place: place })
+    Some(Rig { store, url, owner_url, _place: place })
+}
+
+/// The same URL with another user, who needs no password.
+pub(crate) fn as_role(url: &str, role: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{role}@{host}")
 }
 
 async fn database(test: &str) -> Option<Place> {
@@ -49,10 +65,16 @@ async fn database(test: &str) -> Option<Place> {
     // Two databases cannot be copied from one template at the same instant.
     client.batch_execute("SELECT pg_advisory_lock(77)").await.unwrap();
     client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    for role in [APP, READ] {
+        let known = client.query("SELECT 1 FROM pg_roles WHERE rolname::text = $1", &[&role]).await.unwrap();
+        if known.is_empty() {
+            client.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
+        }
+    }
     Some(Place::Database { server, name })
 }
 
-async fn connect(url: &str) -> tokio_postgres::Client {
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -88,7 +110,7 @@ impl Rig {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.execute_batch(sql).unwrap();
             }
-            None => connect(&self.url).await.batch_execute(sql).await.unwrap(),
+            None => connect(&self.owner_url).await.batch_execute(sql).await.unwrap(),
         }
     }
 
@@ -99,7 +121,7 @@ impl Rig {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.query_row(sql, [], |row| row.get(0)).unwrap()
             }
-            None => connect(&self.url).await.query_one(sql, &[]).await.unwrap().get(0),
+            None => connect(&self.owner_url).await.query_one(sql, &[]).await.unwrap().get(0),
         }
     }
 
