@@ -22,6 +22,8 @@ pub enum Command {
     Demo(ServeArgs),
     /// Bring the store's schema up to date, as the role that owns it, say who may do what, and end.
     Migrate(MigrateArgs),
+    /// Write months of facts that are over to Parquet files, and drop them from the database (PostgreSQL, as its owner).
+    Archive(ArchiveArgs),
     /// Read the configuration, say what is wrong with it, and end.
     CheckConfig(ConfigArgs),
     /// Keys and certificates of the development CA.
@@ -67,6 +69,26 @@ pub struct MigrateArgs {
     /// Lets this role read the views of the schema `reporting`, and nothing else. May be given several times.
     #[arg(long = "grant-read", value_name = "ROLE")]
     pub read_roles: Vec<String>,
+}
+
+/// What to archive.
+#[derive(Debug, Clone, Args)]
+pub struct ArchiveArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Everything that is over before this month begins (UTC).
+    #[arg(long, value_name = "YYYY-MM")]
+    pub before: String,
+    /// The folder for the files; it must exist.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Only this table: events, messages or audit_events. May be given several times; all of them when absent.
+    #[arg(long = "fact", value_name = "TABLE")]
+    pub facts: Vec<String>,
+    /// Write and verify the files, and drop nothing.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// What to price.

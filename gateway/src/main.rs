@@ -23,7 +23,7 @@ use ringmain_gateway::cli::{
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
-use ringmain_gateway::{allocator, clock, demo, drain, metrics};
+use ringmain_gateway::{allocator, archive, clock, demo, drain, metrics};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
 use ringmain_store::store::Store;
@@ -50,6 +50,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve(&args, None).await,
         Command::Demo(args) => serve(&args, Some(demo::Demo::new()?)).await,
         Command::Migrate(args) => migrate(&args).await,
+        Command::Archive(args) => {
+            let store = open_store(&read_config(&args.config)?).await?;
+            archive::run(&store, &args, clock::now(), |line| println!("{line}")).await
+        }
         Command::CheckConfig(args) => {
             println!("{:#?}", read_config(&args)?);
             Ok(())

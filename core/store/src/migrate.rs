@@ -10,6 +10,8 @@ use refinery::{Migration, Runner};
 use crate::engine::failure::Moment;
 use crate::store::StoreError;
 
+mod months;
+
 /// Name and text of each change, in order. A name is its file's.
 const SQLITE: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/sqlite/V0001__store.sql")),
@@ -28,6 +30,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0014__leavers", include_str!("../migrations/sqlite/V0014__leavers.sql")),
     ("V0015__building_loads", include_str!("../migrations/sqlite/V0015__building_loads.sql")),
     ("V0017__reporting", include_str!("../migrations/sqlite/V0017__reporting.sql")),
+    ("V0018__months", include_str!("../migrations/sqlite/V0018__months.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -46,6 +49,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0014__leavers", include_str!("../migrations/postgres/V0014__leavers.sql")),
     ("V0015__building_loads", include_str!("../migrations/postgres/V0015__building_loads.sql")),
     ("V0017__reporting", include_str!("../migrations/postgres/V0017__reporting.sql")),
+    ("V0018__months", include_str!("../migrations/postgres/V0018__months.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.
@@ -86,7 +90,12 @@ pub(crate) async fn postgres(mut client: tokio_postgres::Client) -> Result<(), S
         .batch_execute(LOCK)
         .await
         .map_err(|error| StoreError::unavailable(format!("no lock on the schema: {error}")))?;
-    runner(POSTGRES)?.run_async(&mut client).await.map(drop).map_err(|error| failed(&error))
+    months::before(&client).await?;
+    let made = runner(POSTGRES)?.run_async(&mut client).await.map(drop).map_err(|error| failed(&error));
+    if made.is_err() {
+        months::forget(&client).await;
+    }
+    made
 }
 
 /// How many changes of this release were not made yet. One that was made in other words is an error.

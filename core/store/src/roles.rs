@@ -26,6 +26,7 @@ impl Store {
                 format!("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
                 format!("REVOKE UPDATE, DELETE ON {frozen} FROM {role}"),
                 format!("REVOKE INSERT, UPDATE, DELETE ON refinery_schema_history FROM {role}"),
+                format!("GRANT EXECUTE ON FUNCTION prepare_partitions(BIGINT) TO {role}"),
                 format!(
                     "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}"
                 ),

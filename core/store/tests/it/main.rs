@@ -31,6 +31,7 @@ mod contract;
 mod crash;
 mod make;
 mod migrations;
+mod months;
 mod partners;
 mod published_prices;
 mod rig;

@@ -100,7 +100,7 @@ async fn a_node_whose_role_may_not_migrate_says_who_must() {
     let behind = refusal(rig.url.clone()).await;
     assert!(behind.contains("lacks 1 changes") && behind.contains("`ringmain migrate`"), "{behind}");
     rig.execute(
-        "DROP SCHEMA public, reporting CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC",
+        "DROP SCHEMA public, reporting, months CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC",
     )
     .await;
     let nothing = refusal(rig.url.clone()).await;
