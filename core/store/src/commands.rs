@@ -72,7 +72,7 @@ impl Store {
         let sql =
             "UPDATE commands SET result = $2, ended_at = $3 WHERE id = $1 AND result IS NULL RETURNING id";
         let params = vec![Param::from(id), Param::json(result)?, Param::from(now)];
-        Ok(!self.engine().change(sql, params).await?.is_empty())
+        Ok(!self.engine().change_across(sql, params).await?.is_empty())
     }
 
     /// The command, if there is one.
@@ -136,7 +136,8 @@ impl Store {
     pub async fn unended_commands(&self, limit: u32) -> Result<Vec<CommandRecord>, StoreError> {
         let select = Select::new(COLUMNS)
             .filter("result IS NULL", Vec::new())
-            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)]);
+            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)])
+            .across();
         self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
     }
 }

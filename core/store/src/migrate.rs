@@ -31,6 +31,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0015__building_loads", include_str!("../migrations/sqlite/V0015__building_loads.sql")),
     ("V0017__reporting", include_str!("../migrations/sqlite/V0017__reporting.sql")),
     ("V0018__months", include_str!("../migrations/sqlite/V0018__months.sql")),
+    ("V0019__walls", include_str!("../migrations/sqlite/V0019__walls.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -50,6 +51,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0015__building_loads", include_str!("../migrations/postgres/V0015__building_loads.sql")),
     ("V0017__reporting", include_str!("../migrations/postgres/V0017__reporting.sql")),
     ("V0018__months", include_str!("../migrations/postgres/V0018__months.sql")),
+    ("V0019__walls", include_str!("../migrations/postgres/V0019__walls.sql")),
 ];
 
 /// Any number, the same for all nodes and releases.

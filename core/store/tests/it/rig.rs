@@ -68,7 +68,9 @@ async fn database(test: &str) -> Option<Place> {
     for role in [APP, READ] {
         let known = client.query("SELECT 1 FROM pg_roles WHERE rolname::text = $1", &[&role]).await.unwrap();
         if known.is_empty() {
-            client.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
+            // Its connections end with the database, so its maker must be one of it.
+            let make = format!("CREATE ROLE {role} LOGIN; GRANT {role} TO CURRENT_USER");
+            client.batch_execute(&make).await.unwrap();
         }
     }
     Some(Place::Database { server, name })

@@ -121,3 +121,33 @@ async fn a_role_that_no_grant_can_bound_is_refused() {
     let refused = rig.store.grant_app(READ).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict { .. }), "who owns nothing can give nothing: {refused}");
 }
+
+#[tokio::test]
+async fn the_app_role_finds_only_tenants_it_names() {
+    let Some(rig) = rig::postgres("the_app_role_finds_only_tenants_it_names").await else { return };
+    rig.store.insert_station(&station("CS-1")).await.unwrap();
+    let open = "SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant' \
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND \
+         EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))";
+    assert_eq!(
+        rig.number(open).await,
+        0,
+        "a table with a tenant has no wall: end its change with SELECT wall_tenants()"
+    );
+    let app = rig::connect(&rig.url).await;
+    let count = async || app.query_one("SELECT count(*) FROM stations", &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(count().await, 0, "who names nobody finds nothing");
+    for (named, found) in
+        [("other", 0), ("other\u{1f}default", 1), ("default", 1), ("def", 0), ("", 0), ("\u{1f}", 1)]
+    {
+        app.execute("SELECT set_config('ringmain.tenants', $1, FALSE)", &[&named]).await.unwrap();
+        assert_eq!(count().await, found, "{named:?}");
+    }
+    app.batch_execute("SET ringmain.tenants = 'other'").await.unwrap();
+    let theirs = "INSERT INTO tariffs (tenant, id, updated_at, document) VALUES ('default', 'x', 0, '{}')";
+    let refused = app.batch_execute(theirs).await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), REFUSED);
+    assert_eq!(app.execute("DELETE FROM stations", &[]).await.unwrap(), 0);
+    // Past a whole table to one of its months leads no way.
+    assert_eq!(answer(&rig, APP, "SELECT * FROM months.events_default").await, REFUSED);
+}
