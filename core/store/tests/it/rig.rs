@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ringmain_store::store::{Store, StoreSettings};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// Names the server for PostgreSQL, as a URL whose user may make databases.
@@ -12,6 +13,11 @@ pub(crate) const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
 /// The roles of PostgreSQL, shared by all tests; each is let into the databases one by one.
 pub(crate) const APP: &str = "ringmain_test_app";
 pub(crate) const READ: &str = "ringmain_test_read";
+
+const TEMPLATE_NAME: &str = "ringmain_test_template";
+static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+/// Two databases cannot be copied from one at the same instant. Held as long as the connection.
+const LOCK: &str = "SELECT pg_advisory_lock(77)";
 
 /// A store of one's own. On PostgreSQL it works as a node does: as a role that cannot change the schema.
 pub(crate) struct Rig {
@@ -41,8 +47,6 @@ pub(crate) async fn postgres(test: &str) -> Option<Rig> {
     let place = database(test).await?;
     let Place::Database { server, name } = &place else { panic!("a database") };
     let owner_url = beside(server, name);
-    let owner = Store::open(&owner_url, StoreSettings::default()).await.unwrap();
-    owner.grant_app(APP).await.unwrap();
     let url = as_role(&owner_url, APP);
     let store = Store::open(&url, StoreSettings::default()).await.unwrap();
     Some(Rig { store, url, owner_url, _place: place })
@@ -60,11 +64,18 @@ async fn database(test: &str) -> Option<Place> {
         println!("SKIPPED {test}: {SERVER} is not set");
         return None;
     };
+    TEMPLATE.get_or_init(async || make_template(&server).await).await;
     let name = format!("ringmain_test_{}", Uuid::new_v4().simple());
     let client = connect(&server).await;
-    // Two databases cannot be copied from one template at the same instant.
-    client.batch_execute("SELECT pg_advisory_lock(77)").await.unwrap();
-    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    client.batch_execute(LOCK).await.unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE_NAME}")).await.unwrap();
+    Some(Place::Database { server, name })
+}
+
+/// Makes the schema once, and the roles; each test's database is a copy.
+async fn make_template(server: &str) {
+    let client = connect(server).await;
+    client.batch_execute(LOCK).await.unwrap();
     for role in [APP, READ] {
         let known = client.query("SELECT 1 FROM pg_roles WHERE rolname::text = $1", &[&role]).await.unwrap();
         if known.is_empty() {
@@ -73,7 +84,11 @@ async fn database(test: &str) -> Option<Place> {
             client.batch_execute(&make).await.unwrap();
         }
     }
-    Some(Place::Database { server, name })
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {TEMPLATE_NAME} WITH (FORCE)")).await.unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {TEMPLATE_NAME}")).await.unwrap();
+    let owner = Store::open(&beside(server, TEMPLATE_NAME), StoreSettings::default()).await.unwrap();
+    owner.grant_app(APP).await.unwrap();
+    owner.close().await;
 }
 
 pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
