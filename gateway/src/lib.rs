@@ -6,7 +6,7 @@
 //! *push*: [`live`] for those who watch. The way back: [`desk`] takes commands, [`cluster`] knows which connection has a station.
 //! What a node does by the clock: [`chores`]. For people: [`api`], [`console`] over [`services`]; for machines: [`ops`], [`metrics`].
 //! Starting and leaving: [`config`], [`app`], [`drain`]. What all of them share is [`house`]. Without a node: [`allocator`], the
-//! planner alone on standard input and output.
+//! planner alone on standard input and output, and [`archive`], months of facts into files.
 //!
 //! **Absent on purpose:** SQL, OCPI, prices, and tests of a protocol version outside the handshake. `main.rs` is the composition root
 //! and the only file that sees roaming.
@@ -15,6 +15,7 @@ pub mod actors;
 pub mod allocator;
 pub mod api;
 pub mod app;
+pub mod archive;
 pub mod canary;
 pub mod chores;
 pub mod cli;

@@ -18,12 +18,12 @@ use ringmain_gateway::app;
 use ringmain_gateway::app::certificates::pki_folder;
 use ringmain_gateway::app::listeners::{self, Addresses, Running};
 use ringmain_gateway::cli::{
-    Cli, Command, ConfigArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
+    Cli, Command, ConfigArgs, MigrateArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
 };
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
-use ringmain_gateway::{allocator, clock, demo, drain, metrics};
+use ringmain_gateway::{allocator, archive, clock, demo, drain, metrics};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
 use ringmain_store::store::Store;
@@ -49,10 +49,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve(&args, None).await,
         Command::Demo(args) => serve(&args, Some(demo::Demo::new()?)).await,
-        Command::Migrate(args) => {
-            open_store(&read_config(&args)?).await?;
-            println!("the store's schema is up to date");
-            Ok(())
+        Command::Migrate(args) => migrate(&args).await,
+        Command::Archive(args) => {
+            let store = open_store(&read_config(&args.config)?).await?;
+            archive::run(&store, &args, clock::now(), |line| println!("{line}")).await
         }
         Command::CheckConfig(args) => {
             println!("{:#?}", read_config(&args)?);
@@ -67,6 +67,21 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
+    let store = open_store(&read_config(&args.config)?).await?;
+    println!("the store's schema is up to date");
+    for role in &args.app_roles {
+        store.grant_app(role).await.with_context(|| format!("let {role} run nodes"))?;
+        println!("{role} may run nodes");
+    }
+    for role in &args.read_roles {
+        store.grant_read(role).await.with_context(|| format!("let {role} read"))?;
+        println!("{role} may read the schema reporting");
+    }
+    store.close().await;
+    Ok(())
 }
 
 async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()> {

@@ -155,7 +155,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
-        let rows = self.engine().rows(self.by_clock(NODES), Vec::new()).await?;
+        let rows = self.engine().rows_across(self.by_clock(NODES), Vec::new()).await?;
         rows.iter().map(node_row).collect()
     }
 
@@ -203,7 +203,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn release_sites(&self, node: NodeId) -> Result<(), StoreError> {
         let sql = "UPDATE site_ledgers SET owner_node = NULL WHERE owner_node = $1";
-        self.engine().change(sql, params![node]).await.map(drop)
+        self.engine().change_across(sql, params![node]).await.map(drop)
     }
 
     /// The sites of a tenant that nodes own, by location; at most `limit`.
@@ -227,7 +227,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn station_places(&self, stations: &[StationId]) -> Result<Vec<StationPlace>, StoreError> {
         let rows = stations.iter().map(|station| params![station]).collect();
-        let rows = self.engine().read(vec![Statement::each(&PLACES, rows)]).await?;
+        let rows = self.engine().read(vec![Statement::each(&PLACES, rows).across()]).await?;
         rows.iter().flatten().map(place).collect()
     }
 
@@ -242,7 +242,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let row = |(station, epoch): &(StationId, Epoch)| params![station, node, epoch.0];
         let rows = connections.iter().map(row).collect();
-        self.engine().change_all(Statement::each(&ASSERT, rows)).await.map(drop)
+        self.engine().change_all(Statement::each(&ASSERT, rows).across()).await.map(drop)
     }
 
     /// A statement in which `NOW_MS` stands for the database's clock, in milliseconds.
@@ -268,9 +268,9 @@ async fn bury(tx: &mut Tx, lost: &[NodeId], now: Timestamp) -> Result<(), StoreE
         let orphan = "UPDATE site_ledgers SET owner_node = NULL WHERE owner_node = $1";
         let end = "UPDATE commands SET result = $2, ended_at = $3 WHERE node = $1 AND result IS NULL";
         tx.run_all(vec![
-            Statement::once(offline, params![*node]),
-            Statement::once(orphan, params![*node]),
-            Statement::once(end, vec![Param::from(*node), Param::json(&unknown)?, Param::from(now)]),
+            Statement::once(offline, params![*node]).across(),
+            Statement::once(orphan, params![*node]).across(),
+            Statement::once(end, vec![Param::from(*node), Param::json(&unknown)?, Param::from(now)]).across(),
         ])
         .await?;
     }
@@ -283,8 +283,8 @@ async fn bury_nameless(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     let offline = "UPDATE stations SET online = FALSE WHERE online AND node IS NULL";
     let end = "UPDATE commands SET result = $1, ended_at = $2 WHERE node IS NULL AND result IS NULL";
     tx.run_all(vec![
-        Statement::once(offline, Vec::new()),
-        Statement::once(end, vec![Param::json(&unknown)?, Param::from(now)]),
+        Statement::once(offline, Vec::new()).across(),
+        Statement::once(end, vec![Param::json(&unknown)?, Param::from(now)]).across(),
     ])
     .await
     .map(drop)

@@ -75,7 +75,7 @@ impl Store {
         let sql =
             "UPDATE commands SET result = $2, ended_at = $3 WHERE id = $1 AND result IS NULL RETURNING id";
         let params = vec![Param::from(id), Param::json(result)?, Param::from(now)];
-        Ok(!self.engine().change(sql, params).await?.is_empty())
+        Ok(!self.engine().change_across(sql, params).await?.is_empty())
     }
 
     /// The command, if there is one.
@@ -147,7 +147,7 @@ impl Store {
         let find = format!(
             "SELECT id FROM commands WHERE result IS NULL AND {overdue} ORDER BY deadline, id LIMIT $2"
         );
-        let found = self.engine().rows(find, params![over_ms, MAX_LIMIT]).await?;
+        let found = self.engine().rows_across(find, params![over_ms, MAX_LIMIT]).await?;
         let mut ended = 0;
         for row in &found {
             ended += usize::from(self.end_command(CommandId(row.uuid("id")?), result, now).await?);
@@ -162,7 +162,8 @@ impl Store {
     pub async fn unended_commands(&self, limit: u32) -> Result<Vec<CommandRecord>, StoreError> {
         let select = Select::new(COLUMNS)
             .filter("result IS NULL", Vec::new())
-            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)]);
+            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)])
+            .across();
         self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What a node does by the clock: forgets what is no longer needed.
+//! What a node does by the clock: forgets what is no longer needed, makes the months ready that facts are kept by.
 
 use std::time::Duration;
 
@@ -12,8 +12,12 @@ const PAGE: u32 = 500;
 /// Answers to repeated requests are kept for a day.
 const IDEMPOTENT_MS: i64 = 24 * 3_600_000;
 
+/// Months of facts are made ready long before they come.
+const PREPARE_MS: i64 = 3_600_000;
+
 /// Works for ever.
 pub(super) async fn run(store: Store) {
+    let mut prepared_at = None;
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -21,7 +25,12 @@ pub(super) async fn run(store: Store) {
         let now = clock::now();
         let worked = async {
             store.trim_idempotent(now.plus_millis(-IDEMPOTENT_MS)).await?;
-            drain_without_partners(&store).await
+            drain_without_partners(&store).await?;
+            if prepared_at.is_none_or(|at| now.millis_since(at) >= PREPARE_MS) {
+                store.prepare_partitions(now).await?;
+                prepared_at = Some(now);
+            }
+            Ok::<_, StoreError>(())
         };
         if let Err(error) = worked.await {
             tracing::warn!(%error, "maintenance is put off");

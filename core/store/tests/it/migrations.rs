@@ -37,10 +37,10 @@ async fn a_newer_schema_does_not_stop_the_start(rig: &Rig) {
 
 async fn nodes_that_start_together_make_one_schema(rig: &Rig) {
     if rig.is_postgres() {
-        rig.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+        rig.execute("DROP SCHEMA public, reporting, months CASCADE; CREATE SCHEMA public").await;
     }
     let nodes = (0..4).map(|_| {
-        let url = rig.url.clone();
+        let url = rig.owner_url.clone();
         tokio::spawn(async move { Store::open(&url, StoreSettings::default()).await.unwrap() })
     });
     let nodes: Vec<_> = nodes.collect();
