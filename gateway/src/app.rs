@@ -144,11 +144,9 @@ impl Node {
 /// # Errors
 /// What the operator must mend, in words.
 pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
     let config = Arc::new(config);
     let url = config.store_url();
-    let store = Store::open(url.reveal(), config.store_settings()).await.context("open the store")?;
+    let store = open_store(&config).await?;
     let now = clock::now();
     let routing = MemoryRouting::default();
     let joining::Joined { cluster, listener, strangers } = joining::join(&config, &routing)?;
@@ -214,6 +212,16 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     });
     node.chores.start(mqtt::run(Arc::clone(&house), to_broker));
     Ok((node, house))
+}
+
+/// Opens the configured store; its folder is made, its schema brought up to date.
+///
+/// # Errors
+/// What the operator must mend, in words.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
+    Store::open(config.store_url().reveal(), config.store_settings()).await.context("open the store")
 }
 
 async fn numbering_secret(store: &Store) -> anyhow::Result<Vec<u8>> {

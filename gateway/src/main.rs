@@ -26,7 +26,6 @@ use ringmain_gateway::services::keys;
 use ringmain_gateway::{allocator, archive, clock, demo, drain, metrics};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
-use ringmain_store::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -51,7 +50,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => serve(&args, Some(demo::Demo::new()?)).await,
         Command::Migrate(args) => migrate(&args).await,
         Command::Archive(args) => {
-            let store = open_store(&read_config(&args.config)?).await?;
+            let store = app::open_store(&read_config(&args.config)?).await?;
             archive::run(&store, &args, clock::now(), |line| println!("{line}")).await
         }
         Command::CheckConfig(args) => {
@@ -70,7 +69,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
-    let store = open_store(&read_config(&args.config)?).await?;
+    let store = app::open_store(&read_config(&args.config)?).await?;
     println!("the store's schema is up to date");
     for role in &args.app_roles {
         store.grant_app(role).await.with_context(|| format!("let {role} run nodes"))?;
@@ -135,12 +134,6 @@ fn read_config(args: &ConfigArgs) -> anyhow::Result<Config> {
         config.data_dir.clone_from(data_dir);
     }
     Ok(config)
-}
-
-async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
-    Store::open(config.store_url().reveal(), config.store_settings()).await.context("open the store")
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
@@ -273,7 +266,7 @@ async fn token(command: TokenCommand) -> anyhow::Result<()> {
             let role: AccessRole = role
                 .parse()
                 .map_err(|()| anyhow::anyhow!("{role:?} is no role: administrator, operator or viewer"))?;
-            let store = open_store(&read_config(&config)?).await?;
+            let store = app::open_store(&read_config(&config)?).await?;
             let token = keys::new_token()?;
             let key = ApiKey {
                 id: uuid::Uuid::now_v7(),
@@ -290,13 +283,13 @@ async fn token(command: TokenCommand) -> anyhow::Result<()> {
             println!("{}", token.reveal());
         }
         TokenCommand::List { config } => {
-            for key in open_store(&read_config(&config)?).await?.api_keys(&tenant).await? {
+            for key in app::open_store(&read_config(&config)?).await?.api_keys(&tenant).await? {
                 let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
                 println!("{}  {:<13}  {:<7}  {}", key.id, key.role.as_str(), state, key.name);
             }
         }
         TokenCommand::Revoke { config, id } => {
-            let store = open_store(&read_config(&config)?).await?;
+            let store = app::open_store(&read_config(&config)?).await?;
             anyhow::ensure!(
                 store.revoke_api_key(&tenant, id, clock::now()).await?,
                 "there is no active key {id}"
