@@ -70,6 +70,26 @@ pub struct Elsewhere {
     pub same: bool,
 }
 
+/// What Redis said when a connection was announced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// A newer one is there, if that is true.
+    pub newer: Option<Epoch>,
+    /// An older one at another node, whose route was replaced.
+    pub replaced: Option<Place>,
+}
+
+// === impl Announced ===
+
+impl Announced {
+    /// The connection whose route was replaced is over.
+    pub fn dismiss(self, cluster: &Cluster, station: &StationId, mine: Epoch) {
+        if let (Some(old), Some(links)) = (self.replaced, cluster.links()) {
+            links.dismiss(old.node, station, mine);
+        }
+    }
+}
+
 // === impl Cluster ===
 
 impl Cluster {
@@ -208,24 +228,23 @@ impl Cluster {
             }
         };
         let Some(place) = place.filter(|place| place.node != self.me()) else { return Ok(None) };
-        let Probed { old, same } = links.probe(place, station, (source, certificate)).await;
+        let probed = links.probe(place, station, (source, certificate)).await;
+        let busy =
+            |_| StoreError::Unavailable { reason: "too many questions to other nodes are under way".into() };
+        let Probed { old, same } = probed.map_err(busy)?;
         Ok(Some(Elsewhere { place, old, same }))
     }
 
-    /// Says that a connection is here from now on, or still; the epoch of a newer one, if one is somewhere. Where Redis is away the next sweep
-    /// says it. Whose route it replaces is told to dismiss its connection.
-    pub async fn announce(&self, station: &StationId, epoch: Epoch) -> Option<Epoch> {
-        let routes = self.routes()?;
+    /// Says that a connection is here from now on, or still. Where Redis is away the next sweep says it.
+    pub async fn announce(&self, station: &StationId, epoch: Epoch) -> Announced {
+        let Some(routes) = self.routes() else { return Announced::default() };
         let mine = Place { node: self.me(), epoch };
         match routes.assert(mine, station).await {
-            Ok(Asserted::Superseded(newer)) => Some(newer),
+            Ok(Asserted::Superseded(newer)) => Announced { newer: Some(newer), replaced: None },
             Ok(Asserted::Stands { before }) => {
-                if let (Some(old), Some(links)) = (routes::dismissed(before, &mine), self.links()) {
-                    links.dismiss(old.node, station, epoch);
-                }
-                None
+                Announced { newer: None, replaced: routes::dismissed(before, &mine) }
             }
-            Err(_away) => None,
+            Err(_away) => Announced::default(),
         }
     }
 

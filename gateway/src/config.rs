@@ -426,6 +426,13 @@ impl Config {
             return Err(ConfigError::Range { key, value: odd.to_owned(), range });
         }
         self.cluster.check(&self.listen)?;
+        if self.listen.cluster.0.is_some()
+            && self.mqtt.broker.0.is_some()
+            && *self.mqtt.client_id == *Mqtt::default().client_id
+        {
+            let (key, value) = ("mqtt.client_id", self.mqtt.client_id.to_string());
+            return Err(ConfigError::Range { key, value, range: "another name for each node of a cluster" });
+        }
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         if let Some((key, value)) = self.mqtt.odd() {

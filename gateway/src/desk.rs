@@ -141,7 +141,10 @@ async fn search(cluster: &Cluster, order: CommandOrder, passage: Option<Passage>
                 };
                 match links.order(node, (order.clone(), passage), cluster.database_now()).await {
                     Ok(Ordered::Ended(result)) => return result,
+                    // A release that does not know the command.
+                    Err(Fault::Refused(400)) => return CommandResult::bare(CommandOutcome::NotSupported),
                     Ok(Ordered::NotHere) | Err(Fault::Refused(_) | Fault::Gone) => Heard::NotThere,
+                    Err(Fault::Busy) => return CommandResult::bare(CommandOutcome::StationBusy),
                     Err(Fault::Unreachable(_)) => Heard::Unreachable,
                     Err(Fault::Lost(_)) => Heard::Lost,
                 }

@@ -10,6 +10,7 @@
 //! Never here: who a station is (the door knows), OCPP, frames.
 
 mod handshakes;
+pub mod network;
 pub mod stream;
 
 use crate::handshake::{self, Refusal, RefusalReason, UpgradeRequest};

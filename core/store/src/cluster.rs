@@ -80,6 +80,13 @@ static ASSERT: Texts = Texts {
           FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS k(id, node, epoch) WHERE s.id = k.id AND s.conn_epoch <= k.epoch",
 };
 
+static CLEAR: Texts = Texts {
+    one: "UPDATE stations SET online = FALSE, node = NULL WHERE id = $1 AND node = $2 AND conn_epoch = $3",
+    all: "UPDATE stations s SET online = FALSE, node = NULL \
+          FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS k(id, node, epoch) \
+          WHERE s.id = k.id AND s.node = k.node AND s.conn_epoch = k.epoch",
+};
+
 impl Store {
     /// A node takes part from now on. Earlier runs at its address are lost at once: they cannot live where it listens. One without an address
     /// is alone, and all others without one are earlier runs. Gives back which were lost.
@@ -204,6 +211,44 @@ impl Store {
     pub async fn release_sites(&self, node: NodeId) -> Result<(), StoreError> {
         let sql = "UPDATE site_ledgers SET owner_node = NULL WHERE owner_node = $1";
         self.engine().change_across(sql, params![node]).await.map(drop)
+    }
+
+    /// Which node owns a site, whether or not it lives.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn site_owner(
+        &self,
+        tenant: &TenantId,
+        location: &LocationId,
+    ) -> Result<Option<NodeId>, StoreError> {
+        let sql = "SELECT owner_node FROM site_ledgers WHERE tenant = $1 AND location_id = $2";
+        let rows = self.engine().rows(sql, params![tenant, location]).await?;
+        Ok(rows.first().map(|row| row.uuid_or_null("owner_node")).transpose()?.flatten().map(NodeId))
+    }
+
+    /// Stations that the store has at this node, with their connections' numbers.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn stations_at(&self, node: NodeId) -> Result<Vec<(StationId, Epoch)>, StoreError> {
+        let sql = "SELECT id, conn_epoch FROM stations WHERE node = $1";
+        let rows = self.engine().rows_across(sql, params![node]).await?;
+        rows.iter().map(|row| Ok((row.named("id")?, Epoch(row.int("conn_epoch")?)))).collect()
+    }
+
+    /// These connections are over, unless newer ones are known: so it is said again where it was not heard.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn clear_places(
+        &self,
+        node: NodeId,
+        connections: &[(StationId, Epoch)],
+    ) -> Result<(), StoreError> {
+        let row = |(station, epoch): &(StationId, Epoch)| params![station, node, *epoch];
+        let rows = connections.iter().map(row).collect();
+        self.engine().change_all(Statement::each(&CLEAR, rows).across()).await.map(drop)
     }
 
     /// The sites of a tenant that nodes own, by location; at most `limit`.

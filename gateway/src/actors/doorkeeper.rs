@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures_util::future::LocalBoxFuture;
 use ringmain_domain::cluster::conflicts::Conflicts;
 use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
-use ringmain_domain::id::{NodeId, StationId};
+use ringmain_domain::id::{Epoch, NodeId, StationId};
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::telemetry;
@@ -24,9 +24,10 @@ use super::site_directory::Locate;
 use crate::admission::Admission;
 use crate::app::Node;
 use crate::clock;
-use crate::cluster::Elsewhere;
 use crate::cluster::memory::{MemoryRouting, Route};
+use crate::cluster::{Announced, Elsewhere};
 use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
+use crate::listen::network::Network;
 use crate::listen::{Door, Verdict};
 use crate::services::rate::RateLimiter;
 
@@ -53,6 +54,7 @@ struct Limits {
     contacts: RateLimiter<IpAddr>,
     conflicts: Mutex<Conflicts>,
     admission: Admission,
+    networks: RateLimiter<Network>,
 }
 
 /// A station that may connect.
@@ -91,6 +93,10 @@ impl Doorkeeper {
             contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
             conflicts: Mutex::default(),
             admission: Admission::per_second(node.config.stations.admissions_per_s, Instant::now()),
+            networks: RateLimiter::new(
+                node.config.stations.admissions_per_s,
+                f64::from(node.config.stations.admissions_per_s) / 2.0,
+            ),
         };
         Self { node, limits: Arc::new(limits) }
     }
@@ -111,7 +117,7 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        self.wait_for_turn().await?;
+        self.wait_for_turn(request.peer.ip()).await?;
         let version = Version::negotiate(request.protocols.iter().map(String::as_str));
         let admitted = self.admit(request, version.is_some()).await.inspect_err(|shut| {
             if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
@@ -139,9 +145,7 @@ impl Doorkeeper {
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
         };
-        if self.node.cluster.announce(&station.id, epoch).await.is_some() {
-            return Err(RefusalReason::AlreadyConnected.into());
-        }
+        let announced = Announcement::make(&self.node, &station.id, epoch).await?;
         let dialect = Dialect::of(version);
         let node = Arc::clone(&self.node);
         let birth = Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants };
@@ -150,9 +154,7 @@ impl Doorkeeper {
         let start = Box::new(move |socket| {
             let connection = Connection::start_with(birth, socket);
             let claimed = node.routing.claim(&station, Route { epoch, connection, source, certificate });
-            if let (Some(old), Some(links)) = (elsewhere, node.cluster.links()) {
-                links.dismiss(old, &station, epoch);
-            }
+            announced.stands(elsewhere);
             if node.routing.changes() != changes {
                 // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
                 node.routing.notify_changed(&station);
@@ -168,8 +170,10 @@ impl Doorkeeper {
     }
 
     /// Not all at once: a storm is spread, and its tail comes back later.
-    async fn wait_for_turn(&self) -> Result<(), Shut> {
-        let Some(wait) = self.limits.admission.turn(Instant::now()) else {
+    async fn wait_for_turn(&self, peer: IpAddr) -> Result<(), Shut> {
+        // No network takes more than half of the turns: whoever knocks under many names keeps nobody else out.
+        let is_fair = self.limits.networks.take(&Network::of(peer), Instant::now());
+        let Some(wait) = is_fair.then(|| self.limits.admission.turn(Instant::now())).flatten() else {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S),
             ));
@@ -290,6 +294,49 @@ impl Doorkeeper {
             "a second living socket of one station is refused"
         );
         RefusalReason::AlreadyConnected.into()
+    }
+}
+
+/// A connection that others are told of, and that nobody is told of any more should its upgrade come to nothing.
+struct Announcement {
+    node: Arc<Node>,
+    station: StationId,
+    epoch: Epoch,
+    announced: Announced,
+    stands: bool,
+}
+
+// === impl Announcement ===
+
+impl Announcement {
+    /// Refused where a newer connection is known: Redis says so and the store, too.
+    async fn make(node: &Arc<Node>, station: &StationId, epoch: Epoch) -> Result<Self, Shut> {
+        let announced = node.cluster.announce(station, epoch).await;
+        if announced.newer.is_some() {
+            let places = node.store.station_places(std::slice::from_ref(station)).await?;
+            if places.iter().any(|place| place.epoch > epoch) {
+                return Err(RefusalReason::AlreadyConnected.into());
+            }
+        }
+        let (node, station) = (Arc::clone(node), station.clone());
+        Ok(Self { node, station, epoch, announced, stands: false })
+    }
+
+    /// The socket is there: whoever had the station before is told.
+    fn stands(mut self, elsewhere: Option<NodeId>) {
+        self.stands = true;
+        let replaced = self.announced.replaced.map(|place| place.node);
+        if let (Some(old), Some(links)) = (elsewhere.or(replaced), self.node.cluster.links()) {
+            links.dismiss(old, &self.station, self.epoch);
+        }
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        if !self.stands {
+            self.node.cluster.withdraw(&self.station, self.epoch);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::WeakAddr;
 use actix::prelude::*;
-use ringmain_domain::id::{NodeId, SiteId, StationId, TenantId};
+use ringmain_domain::id::{Epoch, NodeId, SiteId, StationId, TenantId};
 use ringmain_domain::load::allocation;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::settings::SiteSettings;
@@ -107,10 +107,17 @@ pub struct Heard {
     pub note: SiteNote,
 }
 
-/// Nodes are gone, or leave.
+/// What is known of the other nodes changed.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
-pub struct NodesGone;
+pub enum NodesChanged {
+    /// Some are gone, or leave.
+    Gone,
+    /// Some came: perhaps they were only not heard for a while, and their stations were taken for lost.
+    Came,
+    /// This one was taken for lost, and takes part again.
+    Again,
+}
 
 /// The node that was thought to own the site does not know it.
 #[derive(Message)]
@@ -253,18 +260,31 @@ impl Site {
         }
     }
 
-    /// What another node says: whoever watches is told there.
+    /// What another node says: whoever watches is told there. Only an owner needs to know what happens elsewhere.
     fn apply_of_peer(&mut self, from: NodeId, input: site::Input, ctx: &mut Context<Self>) {
+        if matches!(self.load, Load::Elsewhere { .. }) {
+            return;
+        }
         match &input {
-            site::Input::Joined { snapshot, .. } => drop(self.remote.insert(snapshot.id().clone(), from)),
-            site::Input::Left { station, .. } if self.remote.get(station) == Some(&from) => {
-                self.remote.remove(station);
+            site::Input::Joined { snapshot, epoch } => {
+                if self.epoch_of(snapshot.id()).is_some_and(|known| known > *epoch) {
+                    return;
+                }
+                self.remote.insert(snapshot.id().clone(), from);
             }
-            site::Input::Left { .. } | site::Input::Committed { .. } | site::Input::Changed(_) => {}
+            // It speaks of a connection that is over by now: the station is here, or at a third node.
+            site::Input::Left { station, .. } if self.remote.get(station) != Some(&from) => return,
+            site::Input::Left { station, .. } => drop(self.remote.remove(station)),
+            site::Input::Committed { .. } | site::Input::Changed(_) => {}
         }
         self.note_load(&input, ctx);
         self.state.apply(clock::now(), input);
         self.show();
+    }
+
+    /// The connection that the site knows of a station.
+    fn epoch_of(&self, station: &StationId) -> Option<Epoch> {
+        self.state.connections().find(|(known, _)| *known == station).map(|(_, epoch)| epoch)
     }
 
     /// Moves the gauges by what this site changed.
@@ -298,6 +318,7 @@ impl Site {
 
     /// Reads the stations again, if anything was missed.
     fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.forget_lost_nodes(ctx);
         self.look_for_owner(ctx);
         if !self.missed.swap(false, Ordering::Relaxed) {
             return;
@@ -388,18 +409,27 @@ impl Handler<Heard> for Site {
     }
 }
 
-impl Handler<NodesGone> for Site {
+impl Handler<NodesChanged> for Site {
     type Result = ();
-    fn handle(&mut self, _: NodesGone, ctx: &mut Self::Context) {
-        self.forget_lost_nodes(ctx);
-        self.look_for_owner(ctx);
+    fn handle(&mut self, change: NodesChanged, ctx: &mut Self::Context) {
+        match change {
+            NodesChanged::Gone => {
+                self.forget_lost_nodes(ctx);
+                self.look_for_owner(ctx);
+            }
+            NodesChanged::Came => self.missed.store(true, Ordering::Relaxed),
+            // Its owner has forgotten the stations that are here: they are told of again.
+            NodesChanged::Again => self.start_load(ctx),
+        }
     }
 }
 
 impl Handler<NotOwned> for Site {
     type Result = ();
     fn handle(&mut self, _: NotOwned, ctx: &mut Self::Context) {
-        self.start_load(ctx);
+        if matches!(self.load, Load::Elsewhere { .. }) {
+            self.start_load(ctx);
+        }
     }
 }
 

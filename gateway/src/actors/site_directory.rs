@@ -10,7 +10,7 @@ use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
 use ringmain_store::store::StoreError;
 
-use super::site::{NodesGone, NotOwned, Site, SiteHandle, SiteParts};
+use super::site::{NodesChanged, NotOwned, Site, SiteHandle, SiteParts};
 
 const MAILBOX: usize = 256;
 /// A site that dies this often within a minute is not reborn until the window has passed.
@@ -35,10 +35,10 @@ pub struct Locate {
     pub site: SiteId,
 }
 
-/// Nodes are gone, or leave: sites they owned are looked after by others.
+/// All sites hear what changed among the nodes.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct OwnersGone;
+pub struct TellSites(pub NodesChanged);
 
 /// The node that was thought to own this site does not know it.
 #[derive(Message)]
@@ -143,12 +143,14 @@ impl Handler<Locate> for SiteDirectory {
     }
 }
 
-impl Handler<OwnersGone> for SiteDirectory {
+impl Handler<TellSites> for SiteDirectory {
     type Result = ();
-    fn handle(&mut self, _: OwnersGone, _: &mut Self::Context) {
+    fn handle(&mut self, TellSites(change): TellSites, _: &mut Self::Context) {
         for site in self.sites.values() {
-            // One whose mailbox is full looks by itself at its next sweep.
-            site.addr().try_send(NodesGone).ok();
+            // One whose mailbox is full looks who is gone at its next sweep, and reads who came.
+            if site.addr().try_send(change).is_err() {
+                site.look_again();
+            }
         }
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use ringmain_domain::cluster::dispatch::OVERDUE_MS;
 use ringmain_domain::cluster::lease::RENEW_EVERY_MS;
 use ringmain_domain::command::{CommandOutcome, CommandResult};
-use ringmain_domain::id::NodeId;
 use ringmain_domain::telemetry;
 use ringmain_store::store::StoreError;
 
 use super::Node;
-use crate::actors::site_directory::{LookAgain, OwnersGone};
+use crate::actors::site::NodesChanged;
+use crate::actors::site_directory::{LookAgain, TellSites};
 use crate::clock;
 use crate::cluster::lease::since_boot_ms;
-use crate::cluster::links::Strangers;
+use crate::cluster::links::{Met, Strangers};
 
 /// Works for ever.
 pub(super) async fn run(node: std::sync::Arc<Node>) {
@@ -23,9 +23,7 @@ pub(super) async fn run(node: std::sync::Arc<Node>) {
     be_met(&node).await;
     loop {
         every.tick().await;
-        if let Err(error) = round(&node).await {
-            tracing::debug!(%error, "the lease of this node is not renewed");
-        }
+        round(&node).await;
         let is_held = node.cluster.lease().is_held();
         metrics::gauge!(telemetry::CLUSTER_LEASE_HELD).set(f64::from(u8::from(is_held)));
         match (std::mem::replace(&mut was_held, is_held), is_held) {
@@ -55,37 +53,67 @@ async fn be_met(node: &Node) {
     }
 }
 
-async fn round(node: &Node) -> Result<(), StoreError> {
+/// Each step for itself: one that fails holds up none of the others.
+async fn round(node: &Node) {
+    let steps = [renew(node).await, bury(node).await, look_around(node).await, end_overdue(node).await];
+    for error in steps.into_iter().filter_map(Result::err) {
+        tracing::debug!(%error, "a step of the registry is put off");
+    }
+}
+
+async fn renew(node: &Node) -> Result<(), StoreError> {
     let (store, cluster) = (&node.store, &node.cluster);
     let asked_at = since_boot_ms();
     let connections = u64::try_from(node.routing.len()).unwrap_or(u64::MAX);
     if let Some(now) = store.renew_lease(cluster.me(), connections, node.is_draining()).await? {
         cluster.lease().renewed(asked_at);
         cluster.told_time(asked_at, now);
-    } else if !node.is_draining() {
-        tracing::warn!("the other nodes took this one for lost: it takes part again");
-        cluster.lease().lost();
-        let asked_at = since_boot_ms();
-        store.register_node(cluster.record(), clock::now()).await?;
-        cluster.lease().registered(asked_at);
-        // What sites it had may be somebody else's by now.
-        node.directory.send(OwnersGone).await.ok();
-        cluster.want_sweep();
-        be_met(node).await;
+        return Ok(());
     }
-    let lost = store.bury_lost_nodes(clock::now()).await?;
+    if node.is_draining() {
+        return Ok(());
+    }
+    tracing::warn!("the other nodes took this one for lost: it takes part again");
+    cluster.lease().lost();
+    let asked_at = since_boot_ms();
+    store.register_node(cluster.record(), clock::now()).await?;
+    cluster.lease().registered(asked_at);
+    cluster.want_sweep();
+    be_met(node).await;
+    tell_sites(node, NodesChanged::Again).await;
+    Ok(())
+}
+
+async fn bury(node: &Node) -> Result<(), StoreError> {
+    let lost = node.store.bury_lost_nodes(clock::now()).await?;
     if !lost.is_empty() {
         metrics::counter!(telemetry::CLUSTER_NODES_LOST).increment(lost.len() as u64);
         tracing::warn!(nodes = ?lost, "nodes are lost: their stations, sites and commands are free");
     }
-    let nodes = store.nodes().await?;
+    Ok(())
+}
+
+async fn look_around(node: &Node) -> Result<(), StoreError> {
+    let nodes = node.store.nodes().await?;
     let living = nodes.iter().filter(|row| row.lease_left_ms > 0).count();
     metrics::gauge!(telemetry::CLUSTER_NODES).set(f64::from(u32::try_from(living).unwrap_or(u32::MAX)));
-    let gone: Vec<NodeId> = cluster.links().map(|links| links.know(&nodes)).unwrap_or_default();
-    if !gone.is_empty() {
-        // A directory that is gone has no sites.
-        node.directory.send(OwnersGone).await.ok();
+    let Some(links) = node.cluster.links() else { return Ok(()) };
+    let Met { gone, came } = links.know(&nodes);
+    if gone {
+        tell_sites(node, NodesChanged::Gone).await;
     }
+    if came {
+        tell_sites(node, NodesChanged::Came).await;
+    }
+    Ok(())
+}
+
+async fn end_overdue(node: &Node) -> Result<(), StoreError> {
     let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
-    store.end_overdue_commands(OVERDUE_MS, &unknown, clock::now()).await.map(drop)
+    node.store.end_overdue_commands(OVERDUE_MS, &unknown, clock::now()).await.map(drop)
+}
+
+async fn tell_sites(node: &Node, change: NodesChanged) {
+    // A directory that is gone has no sites.
+    node.directory.send(TellSites(change)).await.ok();
 }

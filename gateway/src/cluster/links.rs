@@ -52,8 +52,8 @@ const CALLS_MAX: usize = 512;
 /// How often a node is told that a connection of its is superseded, and how long after one another.
 const DISMISSALS: usize = 12;
 const DISMISS_AGAIN: Duration = Duration::from_secs(3);
-/// Superseded connections that are being told of; over that they are left to their node's sweep.
-const DISMISSALS_MAX: usize = 10_000;
+/// Superseded connections and changed records that are being told of; over that they are left to the other node's sweep.
+const HINTS_MAX: usize = 10_000;
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -68,12 +68,24 @@ pub struct Peer {
     pub draining: bool,
 }
 
+/// What changed among the other nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// Some are gone, or leave.
+    pub gone: bool,
+    /// Some were not there before.
+    pub came: bool,
+}
+
 /// Why another node did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It does not live: its lease is over, so it has no station. Nothing was sent.
     #[error("the node does not live")]
     Gone,
+    /// Too much is under way here. Nothing was sent.
+    #[error("too much is under way")]
+    Busy,
     /// Nothing was sent.
     #[error("not reached: {0}")]
     Unreachable(String),
@@ -98,7 +110,7 @@ struct Shared {
     peers: RwLock<Arc<[Peer]>>,
     orders: Semaphore,
     calls: Semaphore,
-    dismissals: Arc<Semaphore>,
+    hints: Arc<Semaphore>,
     outbox: Outbox,
 }
 
@@ -130,14 +142,14 @@ impl Links {
             peers: RwLock::new(Arc::from([])),
             orders: Semaphore::new(ORDERS_MAX),
             calls: Semaphore::new(CALLS_MAX),
-            dismissals: Arc::new(Semaphore::new(DISMISSALS_MAX)),
+            hints: Arc::new(Semaphore::new(HINTS_MAX)),
             outbox,
         };
         Ok((Self { shared: Arc::new(shared) }, strangers))
     }
 
-    /// These are the nodes now. Gives back those that are gone or leave since the last time.
-    pub fn know(&self, nodes: &[NodeRow]) -> Vec<NodeId> {
+    /// These are the nodes now; what changed since the last time.
+    pub fn know(&self, nodes: &[NodeRow]) -> Met {
         let peer = |row: &NodeRow| {
             let address = row.node.address.clone()?;
             Some(Peer { id: row.node.id, address, draining: row.draining })
@@ -147,10 +159,10 @@ impl Links {
         let mut peers = self.shared.peers.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *peers, Arc::clone(&now));
         drop(peers);
-        let stays = |id| now.iter().any(|peer| peer.id == id && !peer.draining);
-        let gone: Vec<_> = before.iter().map(|peer| peer.id).filter(|id| !stays(*id)).collect();
         self.shared.outbox.forget_all_but(&now);
-        gone
+        let stays = |peer: &Peer| now.iter().any(|other| other.id == peer.id && !other.draining);
+        let was_there = |peer: &Peer| before.iter().any(|other| other.id == peer.id);
+        Met { gone: !before.iter().all(stays), came: !now.iter().all(was_there) }
     }
 
     /// Tells the other nodes that this one is there, or not any more, before they see it in the store. Waits until they know, not for long.
@@ -198,7 +210,7 @@ impl Links {
     ) -> Result<Ordered, Fault> {
         let peer = self.peer(node)?;
         let Ok(_permit) = self.shared.orders.try_acquire() else {
-            return Err(Fault::Unreachable(format!("{ORDERS_MAX} orders to other nodes are under way")));
+            return Err(Fault::Busy);
         };
         let left_ms = order.deadline.millis_since(clock::now()).max(0);
         let at_most = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)) + GRACE;
@@ -223,23 +235,29 @@ impl Links {
     }
 
     /// Asks an old connection for a sign of life.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`]: nobody was asked, so nothing is known.
     pub async fn probe(
         &self,
         place: Place,
         station: &StationId,
         (source, certificate): (IpAddr, Option<&str>),
-    ) -> Probed {
+    ) -> Result<Probed, Fault> {
         let unreachable = Probed { old: OldSocket::Unreachable, same: false };
-        let Ok(peer) = self.peer(place.node) else { return unreachable };
+        let Ok(peer) = self.peer(place.node) else { return Ok(unreachable) };
         let certificate = certificate.map(str::to_owned);
         let probe = Probe { v: FORM, station: station.clone(), epoch: place.epoch, source, certificate };
-        self.call(&peer, "probe", &probe, PROBE).await.unwrap_or(unreachable)
+        match self.call(&peer, "probe", &probe, PROBE).await {
+            Err(Fault::Busy) => Err(Fault::Busy),
+            answer => Ok(answer.unwrap_or(unreachable)),
+        }
     }
 
     /// Tells another node that a station has a newer connection, again and again until it has heard it: just now it may be taken for lost. If it
     /// never hears, its next sweep finds out.
     pub fn dismiss(&self, node: NodeId, station: &StationId, before: Epoch) {
-        let Ok(permit) = Arc::clone(&self.shared.dismissals).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.shared.hints).try_acquire_owned() else { return };
         let (links, dismiss) = (self.clone(), Dismiss { v: FORM, station: station.clone(), before });
         self.shared.runtime.spawn(async move {
             let _until_heard = permit;
@@ -258,9 +276,11 @@ impl Links {
     /// Tells all nodes that a station's record changed. Who is not told finds out by the next sweep.
     pub fn tell_changed(&self, station: &StationId) {
         for peer in &*self.peers() {
+            let Ok(permit) = Arc::clone(&self.shared.hints).try_acquire_owned() else { return };
             let (links, peer) = (self.clone(), peer.clone());
             let changed = Changed { v: FORM, stations: vec![station.clone()] };
             self.shared.runtime.spawn(async move {
+                let _until_told = permit;
                 links.call::<_, ()>(&peer, "changed", &changed, PATIENCE).await.ok();
             });
         }

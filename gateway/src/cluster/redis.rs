@@ -218,6 +218,8 @@ impl RedisRoutes {
         let asked = self.shared.runtime.run(async move {
             match tokio::time::timeout(PATIENCE, shared.ask(question)).await {
                 Ok(Ok(answer)) => Ok(answer),
+                // Redis answered: what is wrong with one key is not wrong with all of them.
+                Ok(Err(error)) if !is_loss(&error) => Err(Away(error.to_string())),
                 Ok(Err(error)) => shared.is_away(error.to_string()).await,
                 Err(_elapsed) => shared.is_away("no answer in time".to_owned()).await,
             }
@@ -259,6 +261,17 @@ impl Shared {
         *self.connection.lock().await = None;
         Err(Away(why))
     }
+}
+
+/// Does the error say that the connection or the server is gone, not that it refuses one question?
+fn is_loss(error: &redis::RedisError) -> bool {
+    error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_timeout()
+        || error.is_cluster_error()
+        || error
+            .code()
+            .is_none_or(|code| matches!(code, "READONLY" | "LOADING" | "MASTERDOWN" | "NOAUTH" | "NOPERM"))
 }
 
 fn read_place(value: &str) -> Option<Place> {

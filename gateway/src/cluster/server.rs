@@ -17,11 +17,11 @@ use super::wire::{
 };
 use crate::actors::connection;
 use crate::actors::exit::Exit;
-use crate::actors::site::SiteHandle;
 use crate::actors::site::load::history::ObserveHistory;
 use crate::actors::site::load::picture::TakePicture;
 use crate::actors::site::load::view::ObserveLoad;
-use crate::actors::site_directory::{Locate, OwnersGone};
+use crate::actors::site::{NodesChanged, SiteHandle};
+use crate::actors::site_directory::{Locate, TellSites};
 use crate::app::Node;
 use crate::{clock, desk};
 
@@ -106,7 +106,7 @@ async fn presence(node: web::Data<Arc<Node>>, message: web::Json<Presence>) -> w
     }
     if is_gone {
         // A directory that is gone has no sites.
-        node.directory.send(OwnersGone).await.ok();
+        node.directory.send(TellSites(NodesChanged::Gone)).await.ok();
     }
     web::Json(())
 }

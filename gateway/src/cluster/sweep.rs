@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Stations at a time, and a pause after them: 2,000 routes a second (reliability.md 6).
 const CHUNK: usize = 250;
 const PAUSE: Duration = Duration::from_millis(125);
+/// So many of them between two looks at Redis.
+const CHUNKS_A_LOOK: usize = 16;
 /// Questions to Redis at a time.
 const AT_ONCE: usize = 64;
 
@@ -75,7 +77,11 @@ async fn look_at_redis(cluster: &Cluster, is_away: &mut bool) -> bool {
 async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) {
     let mine = cluster.routing().epochs();
     let mut kept = Versions::with_capacity(mine.len());
-    for chunk in mine.chunks(CHUNK) {
+    for (number, chunk) in mine.chunks(CHUNK).enumerate() {
+        if number % CHUNKS_A_LOOK == CHUNKS_A_LOOK - 1 {
+            // A sweep may take longer than a sign of life lasts.
+            look_at_redis(cluster, &mut false).await;
+        }
         assert_routes(cluster, chunk).await;
         match compare(cluster, store, chunk).await {
             Ok(places) => {
@@ -86,19 +92,38 @@ async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) {
                     kept.insert(station, updated_at);
                 }
             }
-            Err(error) => tracing::debug!(%error, "the store cannot say where stations are"),
+            Err(error) => {
+                tracing::debug!(%error, "the store cannot say where stations are");
+                let known = |(station, _): &(StationId, Epoch)| versions.remove_entry(station);
+                kept.extend(chunk.iter().filter_map(known));
+            }
         }
         tokio::time::sleep(PAUSE).await;
+    }
+    if let Err(error) = clear_ghosts(cluster, store).await {
+        tracing::debug!(%error, "stations that are not here any more are cleared later");
     }
     metrics::counter!(telemetry::CLUSTER_SWEEPS).increment(1);
     *versions = kept;
 }
 
+/// Stations that the store has here and that are not: their end was not heard.
+async fn clear_ghosts(cluster: &Cluster, store: &Store) -> Result<(), StoreError> {
+    let kept = store.stations_at(cluster.me()).await?;
+    let is_ghost = |(station, epoch): &(StationId, Epoch)| {
+        cluster.routing().find(station).is_none_or(|route| route.epoch < *epoch)
+    };
+    let ghosts: Vec<_> = kept.into_iter().filter(is_ghost).collect();
+    for chunk in ghosts.chunks(CHUNK) {
+        store.clear_places(cluster.me(), chunk).await?;
+    }
+    Ok(())
+}
+
+/// A higher epoch in Redis alone ends no connection: whoever writes there must not be able to. The store and the other node say so, too.
 async fn assert_routes(cluster: &Cluster, chunk: &[(StationId, Epoch)]) {
     let asserted = stream::iter(chunk).map(async |(station, epoch)| {
-        if let Some(newer) = cluster.announce(station, *epoch).await {
-            supersede(cluster.routing(), station, *epoch, newer);
-        }
+        cluster.announce(station, *epoch).await.dismiss(cluster, station, *epoch);
     });
     asserted.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
@@ -117,7 +142,7 @@ async fn compare(
         let Some(epoch) = mine.get(&place.station).copied() else { continue };
         if !routes::may_assert(Some(place.epoch), epoch) {
             supersede(cluster.routing(), &place.station, epoch, place.epoch);
-        } else if place.epoch == epoch && place.node != Some(cluster.me()) {
+        } else if place.epoch < epoch || place.node != Some(cluster.me()) {
             forgotten.push((place.station.clone(), epoch));
         }
         versions.push((place.station, place.updated_at));

@@ -1,9 +1,12 @@
 //! Whoever watches at this node sees what happens at the others, too. They are asked only as long as somebody watches here; what is missed in
 //! between a watcher reads from the store, as after any gap.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use ringmain_domain::id::NodeId;
 
 use super::Cluster;
 use super::links::Peer;
@@ -22,28 +25,44 @@ pub const HAPPENINGS_MAX: usize = 500;
 pub async fn run(cluster: Cluster, live: LiveFeed) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut following = FuturesUnordered::new();
+    let mut followed = BTreeSet::new();
     loop {
-        look.tick().await;
+        tokio::select! {
+            _ = look.tick() => {}
+            Some(ended) = following.next() => {
+                followed.remove(&ended);
+                continue;
+            }
+        }
+        let Some(links) = cluster.links() else { return };
         if !live.is_watched() {
             continue;
         }
-        let Some(links) = cluster.links() else { return };
-        let peers = links.peers();
-        join_all(peers.iter().map(|peer| follow(&cluster, &live, peer))).await;
+        for peer in
+            links.peers().iter().filter(|peer| !followed.contains(&peer.id)).cloned().collect::<Vec<_>>()
+        {
+            followed.insert(peer.id);
+            following.push(follow(&cluster, &live, peer));
+        }
     }
 }
 
 /// Follows one node, until nobody watches any more or it does not answer.
-async fn follow(cluster: &Cluster, live: &LiveFeed, peer: &Peer) {
-    let Some(links) = cluster.links() else { return };
+async fn follow(cluster: &Cluster, live: &LiveFeed, peer: Peer) -> NodeId {
+    let Some(links) = cluster.links() else { return peer.id };
     let mut after = None;
     while live.is_watched() && links.is_living(peer.id) {
-        let Ok(Happenings { last, events }) = links.watch(peer, after).await else { return };
+        let Ok(Happenings { last, events }) = links.watch(&peer, after).await else { break };
         for (tenant, change) in events {
-            live.relay(&tenant, clock::now(), change);
+            // What another release tells and this one does not know is left out.
+            if let Ok(change) = serde_json::from_str(change.get()) {
+                live.relay(&tenant, clock::now(), change);
+            }
         }
         after = Some(last);
     }
+    peer.id
 }
 
 /// What happened at this node after an event, or the next things that do.
@@ -54,7 +73,8 @@ pub(super) async fn happenings(live: &LiveFeed, watch: &Watch) -> Happenings {
     let mut take = |event: &LiveEvent| {
         last = last.max(event.id);
         if event.is_own {
-            events.push((event.tenant.clone(), event.change.clone()));
+            let change = serde_json::value::to_raw_value(&event.change).ok();
+            events.extend(change.map(|change| (event.tenant.clone(), change)));
         }
         events.len()
     };

@@ -256,6 +256,6 @@ pub struct Watch {
 pub struct Happenings {
     /// The last event that was looked at.
     pub last: u64,
-    /// In order.
-    pub events: Vec<(TenantId, site::Change)>,
+    /// In order, each a [`site::Change`].
+    pub events: Vec<(TenantId, Box<RawValue>)>,
 }

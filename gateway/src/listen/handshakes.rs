@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::network::Network;
+
 /// How many networks are remembered before the idle ones are forgotten.
 const NETWORKS_KEPT: usize = 1_024;
 
@@ -22,13 +24,6 @@ pub(super) struct Handshakes {
 pub(super) struct Permit {
     _network: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
-}
-
-/// What one party is taken to hold: 24 bits of an IPv4 address, 48 of an IPv6 one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Network {
-    V4([u8; 3]),
-    V6([u16; 3]),
 }
 
 // === impl Handshakes ===
@@ -58,21 +53,6 @@ impl Handshakes {
         }
         let permits = networks.entry(network).or_insert_with(|| Arc::new(Semaphore::new(self.of_network)));
         Arc::clone(permits)
-    }
-}
-
-impl Network {
-    fn of(peer: IpAddr) -> Self {
-        match peer.to_canonical() {
-            IpAddr::V4(address) => {
-                let [a, b, c, _] = address.octets();
-                Self::V4([a, b, c])
-            }
-            IpAddr::V6(address) => {
-                let [a, b, c, ..] = address.segments();
-                Self::V6([a, b, c])
-            }
-        }
     }
 }
 

@@ -29,7 +29,14 @@ impl Connection {
         let now = clock::now();
         let is_fenced =
             |connection: &mut Self| passage.is_some_and(|passage| !connection.fences.admit(passage));
-        if self.exit.is_some() || is_fenced(self) {
+        if let Some(exit) = self.exit {
+            // Nothing is written here any more; perhaps the station is elsewhere by now.
+            let leaves = matches!(exit, Exit::Drained);
+            let outcome = if leaves { CommandOutcome::Draining } else { CommandOutcome::Offline };
+            end(done, CommandResult::bare(outcome));
+            return;
+        }
+        if is_fenced(self) {
             end(done, CommandResult::bare(CommandOutcome::Superseded));
             return;
         }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::Site;
 use super::Load;
+use crate::clock;
 use crate::cluster::wire::{About, LoadNote, SiteNote};
 
 /// As [`SiteNote::Happened`], of what is still needed here.
@@ -73,22 +74,18 @@ impl Site {
         self.load_generation += 1;
         self.load = Load::Elsewhere { owner: None, drawn_at };
         self.mark_owned(false);
+        self.forget_remote();
     }
 
     /// Another node manages the load: it hears of the stations that are here, and of what was told meanwhile.
-    pub(super) fn follow(
-        &mut self,
-        owner: NodeId,
-        stored: &StoredTree,
-        stations: &[StationSnapshot],
-        _: &mut Context<Self>,
-    ) {
+    pub(super) fn follow(&mut self, owner: NodeId, stored: &StoredTree, stations: &[StationSnapshot]) {
         tracing::info!(site.id = %self.state.id(), node = %owner, "the load of a site is managed at another node");
         let waited = self.take_waited();
         self.load = Load::Elsewhere { owner: Some(owner), drawn_at: Some(stored.updated_at) };
         self.mark_owned(false);
         self.mark_managed(stored.tree.evses().iter().map(|evse| evse.key.clone()).collect());
         self.unsure.clear();
+        self.forget_remote();
         for snapshot in stations {
             if let Some(route) = self.parts.cluster.routing().find(snapshot.id()) {
                 let snapshot = Box::new(snapshot.clone());
@@ -105,6 +102,27 @@ impl Site {
                 }
             }
         }
+        // Whatever happened while nobody was there to be told: it is in the store.
+        self.pass_on(&SiteNote::Missed);
+    }
+
+    /// Nobody manages the load, and this node may not.
+    pub(super) fn wait_for_owner(&mut self) {
+        self.take_waited();
+        self.load = Load::Elsewhere { owner: None, drawn_at: None };
+        self.mark_owned(false);
+        self.forget_remote();
+    }
+
+    /// Only an owner keeps count of the stations at other nodes.
+    fn forget_remote(&mut self) {
+        for station in std::mem::take(&mut self.remote).into_keys() {
+            let is_here = self.parts.cluster.routing().find(&station).is_some();
+            if let Some(epoch) = self.epoch_of(&station).filter(|_| !is_here) {
+                self.state.apply(clock::now(), site::Input::Left { station, epoch });
+            }
+        }
+        self.show();
     }
 
     /// Tells the owner of the site, if that is another node.
@@ -174,13 +192,24 @@ impl Site {
     ) {
         let me = self.parts.cluster.me();
         for place in places {
-            let Some(node) = place.node.filter(|node| *node != me) else { continue };
-            let known = self.state.connections().find(|(station, _)| **station == place.station);
-            let known = known.map(|(_, epoch)| epoch);
-            let snapshot = snapshots.iter().find(|snapshot| *snapshot.id() == place.station);
-            if let Some(snapshot) = snapshot.filter(|_| Some(place.epoch) > known) {
-                let snapshot = Box::new(snapshot.clone());
-                self.apply_of_peer(node, site::Input::Joined { snapshot, epoch: place.epoch }, ctx);
+            let known = self.epoch_of(&place.station);
+            match place.node.filter(|node| *node != me) {
+                Some(node) if Some(place.epoch) > known => {
+                    if let Some(snapshot) = snapshots.iter().find(|snapshot| *snapshot.id() == place.station)
+                    {
+                        let snapshot = Box::new(snapshot.clone());
+                        self.apply_of_peer(node, site::Input::Joined { snapshot, epoch: place.epoch }, ctx);
+                    }
+                }
+                // Nobody said so: its connection is over.
+                None if known.is_some_and(|known| known <= place.epoch) => {
+                    let (node, epoch) = (self.remote.get(&place.station).copied(), place.epoch);
+                    if let Some(node) = node {
+                        let station = place.station.clone();
+                        self.apply_of_peer(node, site::Input::Left { station, epoch }, ctx);
+                    }
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -191,11 +220,10 @@ impl Site {
         let lost = self.remote.iter().filter(|(_, node)| !links.is_living(**node));
         let lost: Vec<_> = lost.map(|(station, node)| (station.clone(), *node)).collect();
         for (station, node) in lost {
-            self.remote.remove(&station);
-            let connection = self.state.connections().find(|(known, _)| **known == station);
             let is_here = self.parts.cluster.routing().find(&station).is_some();
-            if let Some((_, epoch)) = connection.filter(|_| !is_here) {
-                self.apply_of_peer(node, site::Input::Left { station, epoch }, ctx);
+            match self.epoch_of(&station).filter(|_| !is_here) {
+                Some(epoch) => self.apply_of_peer(node, site::Input::Left { station, epoch }, ctx),
+                None => drop(self.remote.remove(&station)),
             }
         }
     }
@@ -210,10 +238,9 @@ impl Site {
         };
         let links = self.parts.cluster.links();
         let stays = |node: NodeId| links.is_some_and(|links| links.stays(node));
-        if owner.is_some_and(stays) || !self.parts.cluster.lease().is_held() {
-            return;
+        if !owner.is_some_and(stays) {
+            self.start_load(ctx);
         }
-        self.start_load(ctx);
     }
 
     /// Asks the owner, if that is another node and nobody asked on its behalf.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use actix::prelude::*;
-use ringmain_domain::id::{CircuitId, LocationId, NodeId, StationId, TransactionId};
+use ringmain_domain::id::{CircuitId, LocationId, NodeId, SiteId, StationId, TenantId, TransactionId};
 use ringmain_domain::load::allocation::{AllocationState, Input, resting};
 use ringmain_domain::load::highs::Highs;
 use ringmain_domain::load::history::History;
@@ -20,11 +20,12 @@ use ringmain_domain::time::local::Zone;
 use ringmain_store::circuits::StoredTree;
 use ringmain_store::cluster::StationPlace;
 use ringmain_store::ledgers::{Claim, LedgerOf};
-use ringmain_store::store::StoreError;
+use ringmain_store::store::{Store, StoreError};
 
 use super::super::{Site, stations_of};
 use super::{AGAIN_AFTER, Load, Managed, dynamic, gauges, needs, setpoints};
 use crate::clock;
+use crate::cluster::Cluster;
 use crate::cluster::lease::since_boot_ms;
 
 /// What a site starts its load from.
@@ -55,8 +56,24 @@ enum Read {
         /// The stations of the site.
         stations: Vec<StationSnapshot>,
     },
+    /// Nobody has it, and this node may not.
+    Unowned,
     /// Nobody manages it: there is no tree.
     Nothing,
+}
+
+/// What a node without a lease does for a site: it looks who owns it.
+async fn follow_only(
+    store: &Store,
+    (tenant, location, site): (&TenantId, &LocationId, &SiteId),
+    cluster: &Cluster,
+) -> Result<Read, StoreError> {
+    let owner = store.site_owner(tenant, location).await?.filter(|owner| *owner != cluster.me());
+    let (Some(owner), Some(tree)) = (owner, store.site_tree(tenant, location).await?) else {
+        return Ok(Read::Unowned);
+    };
+    let (stations, _) = stations_of(store, tenant, site, true).await?;
+    Ok(Read::Elsewhere { owner, tree: Box::new(tree), stations })
 }
 
 // === impl Site ===
@@ -88,7 +105,8 @@ impl Site {
             }
             match read {
                 Ok(Read::Start(start)) => site.manage(*start, ctx),
-                Ok(Read::Elsewhere { owner, tree, stations }) => site.follow(owner, &tree, &stations, ctx),
+                Ok(Read::Elsewhere { owner, tree, stations }) => site.follow(owner, &tree, &stations),
+                Ok(Read::Unowned) => site.wait_for_owner(),
                 Ok(Read::Nothing) => {
                     site.load = Load::Unmanaged;
                     site.mark_owned(true);
@@ -134,7 +152,8 @@ impl Site {
                 return Ok(Read::Nothing);
             }
             if !cluster.lease().is_held() {
-                return Err(StoreError::Unavailable { reason: "this node has no lease".into() });
+                // It may own nothing, but whoever owns the site hears of the stations that are here.
+                return follow_only(&store, (&tenant, &location, &id), &cluster).await;
             }
             let (is_alone, claimed_at_ms) = (cluster.links().is_none(), since_boot_ms());
             let (StoredTree { tree, updated_at: drawn_at }, ledger) =
@@ -227,15 +246,7 @@ impl Site {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
         }
         self.load_hears(Input::Steering(SteeringInput::Loaded(Box::new(ledger))), ctx);
-        // One that joined meanwhile may have started anew: that is told below.
-        let joined: BTreeSet<_> = waited.iter().filter_map(joins).collect();
-        let connected = self.state.connections().filter(|(station, _)| !joined.contains(station));
-        let connected: Vec<_> = connected.map(|(station, epoch)| (station.clone(), epoch)).collect();
-        let unsure = std::mem::take(&mut self.unsure);
-        for (station, connection) in connected {
-            let arrival = if unsure.contains(&station) { Arrival::Booted } else { Arrival::Found };
-            self.load_hears(Input::Joined { station, connection, arrival }, ctx);
-        }
+        self.hear_of_connected(&waited, ctx);
         for (slot, transaction) in over {
             let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
             self.load_hears(Input::Steering(input), ctx);
@@ -251,6 +262,22 @@ impl Site {
                 Input::Settings(settings) => self.settings_changed(*settings, ctx),
                 other => self.load_hears(other, ctx),
             }
+        }
+    }
+
+    /// The load hears of all that are connected, but for those that joined meanwhile: of them it is told like of everything that happened
+    /// meanwhile.
+    fn hear_of_connected(&mut self, waited: &[Input], ctx: &mut Context<Self>) {
+        let joined: BTreeSet<_> = waited.iter().filter_map(joins).collect();
+        let connected = self.state.connections().filter(|(station, _)| !joined.contains(station));
+        let connected: Vec<_> = connected.map(|(station, epoch)| (station.clone(), epoch)).collect();
+        let unsure = std::mem::take(&mut self.unsure);
+        // Whoever managed it before at another node may have known of a boot that nobody has read back: all are asked what they have.
+        let is_alone = self.parts.cluster.links().is_none();
+        for (station, connection) in connected {
+            let arrival =
+                if !is_alone || unsure.contains(&station) { Arrival::Booted } else { Arrival::Found };
+            self.load_hears(Input::Joined { station, connection, arrival }, ctx);
         }
     }
 }
