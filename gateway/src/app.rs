@@ -193,7 +193,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         policy,
         recorder,
         directory: sites.clone(),
-        epochs: Epochs::new(store.clone()),
+        epochs: Epochs::new(store.clone(), config.listen.cluster.0.is_none()),
         chores,
         canary: canary.clone(),
         credentials: credentials.clone(),
