@@ -169,8 +169,10 @@ impl ClusterReport {
             "# Reliability\n\nWritten by `make cluster-chaos`; what it does and what its oracle asserts: [testing](TESTING.md#the-cluster-run).\n\n",
         );
         page.push_str(&format!(
-            "Machine: {}. {}. Everything on this machine: nodes, PostgreSQL, Redis, stations, operators, oracle.\n\n```console\n$ ringmain-loadtest cluster-chaos {}\n```\n\n",
+            "Machine: {}; {} build. {}. Everything on this machine: nodes, PostgreSQL, Redis, stations, operators, oracle.\n\n```console\n$ ringmain-loadtest cluster-chaos {}\n```\n\n",
             self.machine.line(),
+            // The nodes are built as this program is: by the same command.
+            if cfg!(debug_assertions) { "debug" } else { "release" },
             self.started_at,
             self.command.join(" ")
         ));
