@@ -216,7 +216,12 @@ pub(super) async fn half_open(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     drop((silent, living));
     scene.figures.extend([
         Figure::held("back at once from elsewhere", "all ≤ 4 s", told, met),
-        Figure::held("all silent sockets found", "≤ 75 s", seconds(detected), detected <= DETECTED),
+        Figure::held(
+            "all silent sockets found, as nodes tell every 3 s",
+            "≤ 75 s",
+            seconds(detected),
+            detected <= DETECTED,
+        ),
     ]);
     Ok(format!("{silent_count} sockets whose stations fall silent, half of them come back at once"))
 }
@@ -322,7 +327,7 @@ impl<'a, 'b> Ring<'a, 'b> {
                     second.map_err(|refused| anyhow::anyhow!("{identity}: the second socket: {refused}"))?;
                 let took = begun.elapsed();
                 let _new = Living::start(second, witness());
-                timeout(SUPERSEDED, &mut old.task).await.context("the old socket stays open")??;
+                timeout(PATIENCE, &mut old.task).await.context("the old socket stays open")??;
                 self.reached(&identity).await?;
                 Ok(took)
             }

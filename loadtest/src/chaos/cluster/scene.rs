@@ -13,7 +13,7 @@ use super::balance::Balanced;
 use super::cases::Case;
 use super::members::{Grounds, Member};
 use super::orders::{Desk, Orders, has_reached};
-use super::report::{CaseReport, Figure};
+use super::report::{CaseReport, FIRST_OF_ALL, Figure};
 use super::{ClusterCourse, TOKEN, duels, faults};
 use crate::chaos::PANIC_MARKS;
 use crate::clock::Clock;
@@ -169,11 +169,11 @@ impl Scene<'_> {
 
     /// Every connected station is ordered something through every node.
     async fn unreached(&self) -> Vec<Violation> {
-        let until = Instant::now() + ROUTES;
         let connected = self.witness.links().connected();
         let pairs =
             connected.iter().flat_map(|station| self.desk.targets().iter().map(move |node| (station, node)));
         let asked = stream::iter(pairs).map(async |(station, node)| {
+            let until = Instant::now() + ROUTES;
             loop {
                 let outcome = self.desk.order(node, station).await;
                 if has_reached(&outcome) {
@@ -196,8 +196,7 @@ impl Scene<'_> {
             let left = self.connections_told().await?;
             if left == 0 || Instant::now() >= until {
                 let met = left == 0;
-                let what = "connections that nodes count after all have left";
-                self.figures.push(Figure::held(what, "0", left.to_string(), met));
+                self.figures.push(Figure::held(FIRST_OF_ALL, "0", left.to_string(), met));
                 return Ok(());
             }
             sleep(JUDGE_AGAIN).await;
