@@ -21,7 +21,7 @@ use crate::canary::Canary;
 use crate::chores::Chores;
 use crate::clock;
 use crate::cluster::epochs::Epochs;
-use crate::cluster::lease::since_boot_ms;
+use crate::cluster::links::Strangers;
 use crate::cluster::memory::MemoryRouting;
 use crate::cluster::{Cluster, sweep, watching};
 use crate::config::Config;
@@ -144,27 +144,15 @@ impl Node {
 /// # Errors
 /// What the operator must mend, in words.
 pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
     let config = Arc::new(config);
     let url = config.store_url();
-    let store = Store::open(url.reveal(), config.store_settings()).await.context("open the store")?;
+    let store = open_store(&config).await?;
     let now = clock::now();
     let routing = MemoryRouting::default();
-    let joined = joining::join(&config, &routing)?;
-    let cluster = joined.cluster;
-    let asked_at = since_boot_ms();
-    // What an earlier run left open is nobody's: its stations are not connected, nobody hears the answers to its commands.
-    store.register_node(cluster.record(), now).await.context("take part as a node")?;
-    cluster.lease().renewed(asked_at);
-    if let Some(links) = cluster.links() {
-        links.know(&store.nodes().await.context("read which nodes there are")?);
-    }
+    let joining::Joined { cluster, listener, strangers } = joining::join(&config, &routing)?;
+    joining::register(&store, &cluster).await?;
     let policy = Arc::new(policy_of(&config, &numbering_secret(&store).await?));
-    let credentials = match &config.stations.pepper_file {
-        Some(file) => Credentials::read(file)?,
-        None => Credentials::open(&config.data_dir)?,
-    };
+    let credentials = Credentials::of(&config)?;
     let live = LiveFeed::new(now);
     let canary = Canary::new(std::time::Instant::now());
     let chores = Chores::default();
@@ -193,23 +181,18 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         policy,
         recorder,
         directory: sites.clone(),
-        epochs: Epochs::new(store.clone(), config.listen.cluster.0.is_none()),
+        epochs: Epochs::new(store.clone()),
         chores,
         canary: canary.clone(),
         credentials: credentials.clone(),
         live: live.clone(),
         tenant: tenant.clone(),
         journals,
-        listener: Mutex::new(joined.listener),
+        listener: Mutex::new(listener),
         leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
     });
-    node.chores.start(registry::run(Arc::clone(&node)));
-    if let Some(strangers) = joined.strangers {
-        node.chores.start(registry::look_for_owners(Arc::clone(&node), strangers));
-        node.chores.start(sweep::run(cluster.clone(), store.clone()));
-        node.chores.start(watching::run(cluster.clone(), live.clone()));
-    }
+    start_cluster_chores(&node, strangers);
     let desk: Arc<dyn CommandDesk> = Arc::new(Desk::new(cluster.clone()));
     let tariff_turns = Turns::default();
     start_chores(&node, &desk, &tariff_turns);
@@ -231,6 +214,16 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     Ok((node, house))
 }
 
+/// Opens the configured store; its folder is made, its schema brought up to date.
+///
+/// # Errors
+/// What the operator must mend, in words.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
+    Store::open(config.store_url().reveal(), config.store_settings()).await.context("open the store")
+}
+
 async fn numbering_secret(store: &Store) -> anyhow::Result<Vec<u8>> {
     let fresh = credentials::random(SECRET_BYTES)?;
     store.secret("transaction_numbers", &fresh).await.context("read the secret of transaction numbers")
@@ -244,6 +237,16 @@ fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {
         tokens: config.tokens.policy(),
         bill_unnamed_readings: config.billing.unnamed_readings_enabled,
         numbering: NumberingSecret::new(secret),
+    }
+}
+
+/// What keeps this node among the others.
+fn start_cluster_chores(node: &Arc<Node>, strangers: Option<Strangers>) {
+    node.chores.start(registry::run(Arc::clone(node)));
+    if let Some(strangers) = strangers {
+        node.chores.start(registry::look_for_owners(Arc::clone(node), strangers));
+        node.chores.start(sweep::run(node.cluster.clone(), node.store.clone()));
+        node.chores.start(watching::run(node.cluster.clone(), node.live.clone()));
     }
 }
 

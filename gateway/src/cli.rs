@@ -20,8 +20,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Run a node with a simulated fleet, to look around.
     Demo(ServeArgs),
-    /// Bring the store's schema up to date and end.
-    Migrate(ConfigArgs),
+    /// Bring the store's schema up to date, as the role that owns it, say who may do what, and end.
+    Migrate(MigrateArgs),
+    /// Write months of facts that are over to Parquet files, and drop them from the database (PostgreSQL, as its owner).
+    Archive(ArchiveArgs),
     /// Read the configuration, say what is wrong with it, and end.
     CheckConfig(ConfigArgs),
     /// Keys and certificates of the development CA.
@@ -53,6 +55,40 @@ pub struct ConfigArgs {
     /// Where the embedded store, certificates and secrets live.
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// Who may do what on a PostgreSQL, beside bringing its schema up to date.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MigrateArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Lets this role run nodes: it works on rows and cannot change the schema. May be given several times.
+    #[arg(long = "grant-app", value_name = "ROLE")]
+    pub app_roles: Vec<String>,
+    /// Lets this role read the views of the schema `reporting`, and nothing else. May be given several times.
+    #[arg(long = "grant-read", value_name = "ROLE")]
+    pub read_roles: Vec<String>,
+}
+
+/// What to archive.
+#[derive(Debug, Clone, Args)]
+pub struct ArchiveArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Everything that is over before this month begins (UTC).
+    #[arg(long, value_name = "YYYY-MM")]
+    pub before: String,
+    /// The folder for the files; it must exist.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Only this table: events, messages or audit_events. May be given several times; all of them when absent.
+    #[arg(long = "fact", value_name = "TABLE")]
+    pub facts: Vec<String>,
+    /// Write and verify the files, and drop nothing.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// What to price.

@@ -8,11 +8,13 @@
 //! `listen.cluster` is alone and asks nobody.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ringmain_domain::cluster::routes::Place;
+use ringmain_domain::cluster::clock::DatabaseClock;
+use ringmain_domain::cluster::routes::{self, Place};
 use ringmain_domain::cluster::takeover::OldSocket;
 use ringmain_domain::id::{Epoch, NodeId, StationId};
+use ringmain_domain::time::Timestamp;
 use ringmain_store::cluster::NodeRecord;
 use ringmain_store::store::{Store, StoreError};
 use tokio::sync::{Notify, Semaphore};
@@ -31,7 +33,7 @@ pub mod watching;
 pub mod wire;
 
 use crate::clock;
-use lease::Lease;
+use lease::{Lease, since_boot_ms};
 use links::Links;
 use memory::MemoryRouting;
 use redis::{Asserted, RedisRoutes};
@@ -53,6 +55,7 @@ struct Shared {
     routes: Option<RedisRoutes>,
     links: Option<Links>,
     sweep: Notify,
+    clock: Mutex<DatabaseClock>,
     withdrawals: Arc<Semaphore>,
 }
 
@@ -81,7 +84,16 @@ impl Cluster {
         let lease = if links.is_some() { Lease::shared() } else { Lease::alone() };
         let withdrawals = Arc::new(Semaphore::new(WITHDRAWALS_MAX));
         Self {
-            shared: Arc::new(Shared { me, lease, routing, routes, links, sweep: Notify::new(), withdrawals }),
+            shared: Arc::new(Shared {
+                me,
+                lease,
+                routing,
+                routes,
+                links,
+                sweep: Notify::new(),
+                clock: Mutex::default(),
+                withdrawals,
+            }),
         }
     }
 
@@ -142,6 +154,19 @@ impl Cluster {
         self.shared.lease.is_held() && links.peers().iter().all(|peer| peer.draining || peer.id > self.me())
     }
 
+    /// The database was asked at this time since boot and said that it is so late there, both in milliseconds.
+    pub fn told_time(&self, asked_at_ms: i64, database_ms: i64) {
+        self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner).told(asked_at_ms, database_ms);
+    }
+
+    /// How late it is by the database's clock, at most: the one clock in which deadlines travel between nodes. By this machine's before the
+    /// database ever said.
+    #[must_use]
+    pub fn database_now(&self) -> Timestamp {
+        let clock = self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.at_most(since_boot_ms()).map_or_else(clock::now, Timestamp::from_millis)
+    }
+
     /// Where stations are is to be said again, soon.
     pub fn want_sweep(&self) {
         self.shared.sweep.notify_one();
@@ -187,10 +212,21 @@ impl Cluster {
         Ok(Some(Elsewhere { place, old, same }))
     }
 
-    /// Says that a connection is here from now on; `false`: a newer one is somewhere. Where Redis is away the next sweep says it.
-    pub async fn announce(&self, station: &StationId, epoch: Epoch) -> bool {
-        let Some(routes) = self.routes() else { return true };
-        !matches!(routes.assert(self.me(), station, epoch).await, Ok(Asserted::Superseded(_)))
+    /// Says that a connection is here from now on, or still; the epoch of a newer one, if one is somewhere. Where Redis is away the next sweep
+    /// says it. Whose route it replaces is told to dismiss its connection.
+    pub async fn announce(&self, station: &StationId, epoch: Epoch) -> Option<Epoch> {
+        let routes = self.routes()?;
+        let mine = Place { node: self.me(), epoch };
+        match routes.assert(mine, station).await {
+            Ok(Asserted::Superseded(newer)) => Some(newer),
+            Ok(Asserted::Stands { before }) => {
+                if let (Some(old), Some(links)) = (routes::dismissed(before, &mine), self.links()) {
+                    links.dismiss(old.node, station, epoch);
+                }
+                None
+            }
+            Err(_away) => None,
+        }
     }
 
     /// A connection that was here is over. Never waits: a route that stays is found to be wrong by whoever follows it, and goes by itself.

@@ -99,6 +99,8 @@ pub struct Stations {
     pub without_password_enabled: bool,
     /// The most stations connected to each listener of this node.
     pub connections_max: usize,
+    /// How many stations each listener of this node lets in a second, 1 to 100,000; the others wait for their turn, or come back later.
+    pub admissions_per_s: u32,
     /// How long a station may take to answer a command, in seconds, 1 to 600.
     pub answer_timeout_s: u32,
     /// Refuse what the standard forbids instead of tolerating it; for certification.
@@ -279,6 +281,7 @@ impl Default for Stations {
             start_timeout_s: 180,
             without_password_enabled: false,
             connections_max: 100_000,
+            admissions_per_s: 500,
             answer_timeout_s: 30,
             strict_enabled: false,
             pepper_file: None,
@@ -447,6 +450,7 @@ impl Config {
             1_000_000,
             "10 to 1000000 frames",
         )?;
+        range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
         range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;
         if self.tls.certificate.is_some() != self.tls.key.is_some() {

@@ -9,6 +9,8 @@ use aws_lc_rs::{hmac, rand};
 use ringmain_domain::time::Timestamp;
 use ringmain_store::stations::StationCredential;
 
+use crate::config::Config;
+
 /// Length of the pepper and of salts, in bytes.
 const KEY_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
@@ -40,6 +42,17 @@ pub enum CredentialsError {
 // === impl Credentials ===
 
 impl Credentials {
+    /// As a node is configured.
+    ///
+    /// # Errors
+    /// As [`Self::read`] says.
+    pub fn of(config: &Config) -> Result<Self, CredentialsError> {
+        match &config.stations.pepper_file {
+            Some(file) => Self::read(file),
+            None => Self::open(&config.data_dir),
+        }
+    }
+
     /// With the pepper in the data folder, made at the first start.
     ///
     /// # Errors

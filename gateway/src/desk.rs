@@ -139,7 +139,7 @@ async fn search(cluster: &Cluster, order: CommandOrder, passage: Option<Passage>
                 let Some(links) = cluster.links() else {
                     return CommandResult::bare(CommandOutcome::Offline);
                 };
-                match links.order(node, order.clone(), passage).await {
+                match links.order(node, (order.clone(), passage), cluster.database_now()).await {
                     Ok(Ordered::Ended(result)) => return result,
                     Ok(Ordered::NotHere) | Err(Fault::Refused(_) | Fault::Gone) => Heard::NotThere,
                     Err(Fault::Unreachable(_)) => Heard::Unreachable,

@@ -18,15 +18,14 @@ use ringmain_gateway::app;
 use ringmain_gateway::app::certificates::pki_folder;
 use ringmain_gateway::app::listeners::{self, Addresses, Running};
 use ringmain_gateway::cli::{
-    Cli, Command, ConfigArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
+    Cli, Command, ConfigArgs, MigrateArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
 };
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
-use ringmain_gateway::{allocator, clock, demo, drain, metrics};
+use ringmain_gateway::{allocator, archive, clock, demo, drain, metrics};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
-use ringmain_store::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -49,10 +48,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve(&args, None).await,
         Command::Demo(args) => serve(&args, Some(demo::Demo::new()?)).await,
-        Command::Migrate(args) => {
-            open_store(&read_config(&args)?).await?;
-            println!("the store's schema is up to date");
-            Ok(())
+        Command::Migrate(args) => migrate(&args).await,
+        Command::Archive(args) => {
+            let store = app::open_store(&read_config(&args.config)?).await?;
+            archive::run(&store, &args, clock::now(), |line| println!("{line}")).await
         }
         Command::CheckConfig(args) => {
             println!("{:#?}", read_config(&args)?);
@@ -67,6 +66,21 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
+    let store = app::open_store(&read_config(&args.config)?).await?;
+    println!("the store's schema is up to date");
+    for role in &args.app_roles {
+        store.grant_app(role).await.with_context(|| format!("let {role} run nodes"))?;
+        println!("{role} may run nodes");
+    }
+    for role in &args.read_roles {
+        store.grant_read(role).await.with_context(|| format!("let {role} read"))?;
+        println!("{role} may read the schema reporting");
+    }
+    store.close().await;
+    Ok(())
 }
 
 async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()> {
@@ -120,12 +134,6 @@ fn read_config(args: &ConfigArgs) -> anyhow::Result<Config> {
         config.data_dir.clone_from(data_dir);
     }
     Ok(config)
-}
-
-async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("create the data folder {}", config.data_dir.display()))?;
-    Store::open(config.store_url().reveal(), config.store_settings()).await.context("open the store")
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
@@ -258,7 +266,7 @@ async fn token(command: TokenCommand) -> anyhow::Result<()> {
             let role: AccessRole = role
                 .parse()
                 .map_err(|()| anyhow::anyhow!("{role:?} is no role: administrator, operator or viewer"))?;
-            let store = open_store(&read_config(&config)?).await?;
+            let store = app::open_store(&read_config(&config)?).await?;
             let token = keys::new_token()?;
             let key = ApiKey {
                 id: uuid::Uuid::now_v7(),
@@ -275,13 +283,13 @@ async fn token(command: TokenCommand) -> anyhow::Result<()> {
             println!("{}", token.reveal());
         }
         TokenCommand::List { config } => {
-            for key in open_store(&read_config(&config)?).await?.api_keys(&tenant).await? {
+            for key in app::open_store(&read_config(&config)?).await?.api_keys(&tenant).await? {
                 let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
                 println!("{}  {:<13}  {:<7}  {}", key.id, key.role.as_str(), state, key.name);
             }
         }
         TokenCommand::Revoke { config, id } => {
-            let store = open_store(&read_config(&config)?).await?;
+            let store = app::open_store(&read_config(&config)?).await?;
             anyhow::ensure!(
                 store.revoke_api_key(&tenant, id, clock::now()).await?,
                 "there is no active key {id}"

@@ -65,7 +65,7 @@ impl Store {
     pub async fn api_key_by_hash(&self, hash: &[u8]) -> Result<Option<ApiKey>, StoreError> {
         let sql = "SELECT tenant, id, name, role, hash, created_at, expires_at, revoked_at FROM api_keys \
              WHERE hash = $1";
-        self.engine().rows(sql, params![hash]).await?.first().map(key).transpose()
+        self.engine().rows_across(sql, params![hash]).await?.first().map(key).transpose()
     }
 
     /// A tenant's keys, the oldest first, at most [`MAX_LIMIT`].
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn any_api_key(&self) -> Result<bool, StoreError> {
-        Ok(!self.engine().rows("SELECT id FROM api_keys LIMIT 1", Vec::new()).await?.is_empty())
+        Ok(!self.engine().rows_across("SELECT id FROM api_keys LIMIT 1", Vec::new()).await?.is_empty())
     }
 }
 

@@ -88,7 +88,8 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn register_node(&self, node: &NodeRecord, now: Timestamp) -> Result<Vec<NodeId>, StoreError> {
         let node = node.clone();
-        let earlier = "DELETE FROM nodes WHERE id <> $1 AND address IS NOT DISTINCT FROM $2 RETURNING id";
+        // Those that started earlier (`lease::is_earlier_run`): a registration that a killed run left behind may be carried out late.
+        let earlier = "DELETE FROM nodes WHERE id <> $1 AND address IS NOT DISTINCT FROM $2 AND started_at < $3 RETURNING id";
         let enter = self.by_clock(
             "INSERT INTO nodes (id, name, address, release, started_at, lease_until, draining, connections) \
              VALUES ($1, $2, $3, $4, $5, NOW_MS + $6, FALSE, 0) ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
@@ -96,7 +97,7 @@ impl Store {
         self.engine()
             .write(move |tx| {
                 Box::pin(async move {
-                    let of = params![node.id, node.address.as_deref()];
+                    let of = params![node.id, node.address.as_deref(), node.started_at];
                     let lost = ids(&tx.run(Statement::once(earlier, of)).await?)?;
                     let is_first =
                         tx.run(Statement::once("SELECT id FROM nodes LIMIT 1", Vec::new())).await?.is_empty();
@@ -120,7 +121,8 @@ impl Store {
             .await
     }
 
-    /// Renews a node's lease and says how it is; `false`: it has none any more, the others have buried it.
+    /// Renews a node's lease and says how it is; how late it is by the database's clock, in milliseconds. `None`: it has no lease that may be
+    /// renewed (`lease::may_renew`), so it has to register again.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -129,13 +131,23 @@ impl Store {
         node: NodeId,
         connections: u64,
         draining: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<i64>, StoreError> {
         let sql = self.by_clock(
-            "UPDATE nodes SET lease_until = NOW_MS + $2, connections = $3, draining = $4 WHERE id = $1 RETURNING id",
+            "UPDATE nodes SET lease_until = NOW_MS + $2, connections = $3, draining = $4 \
+             WHERE id = $1 AND lease_until + $5 > NOW_MS RETURNING NOW_MS AS now_ms",
         );
         let connections = i64::try_from(connections).unwrap_or(i64::MAX);
-        let rows = self.engine().change(sql, params![node, lease::LEASE_MS, connections, draining]).await?;
-        Ok(!rows.is_empty())
+        let params = params![node, lease::LEASE_MS, connections, draining, lease::CLAIM_MARGIN_MS];
+        self.engine().change(sql, params).await?.first().map(|row| row.int("now_ms")).transpose()
+    }
+
+    /// How late it is by the database's clock, in milliseconds.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn now(&self) -> Result<i64, StoreError> {
+        let rows = self.engine().rows(self.by_clock("SELECT NOW_MS AS now_ms"), Vec::new()).await?;
+        rows.first().ok_or_else(|| StoreError::corrupt("the clock gave no row"))?.int("now_ms")
     }
 
     /// All nodes that are not buried yet, by name.
@@ -143,7 +155,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
-        let rows = self.engine().rows(self.by_clock(NODES), Vec::new()).await?;
+        let rows = self.engine().rows_across(self.by_clock(NODES), Vec::new()).await?;
         rows.iter().map(node_row).collect()
     }
 
@@ -191,7 +203,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn release_sites(&self, node: NodeId) -> Result<(), StoreError> {
         let sql = "UPDATE site_ledgers SET owner_node = NULL WHERE owner_node = $1";
-        self.engine().change(sql, params![node]).await.map(drop)
+        self.engine().change_across(sql, params![node]).await.map(drop)
     }
 
     /// The sites of a tenant that nodes own, by location; at most `limit`.
@@ -215,7 +227,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn station_places(&self, stations: &[StationId]) -> Result<Vec<StationPlace>, StoreError> {
         let rows = stations.iter().map(|station| params![station]).collect();
-        let rows = self.engine().read(vec![Statement::each(&PLACES, rows)]).await?;
+        let rows = self.engine().read(vec![Statement::each(&PLACES, rows).across()]).await?;
         rows.iter().flatten().map(place).collect()
     }
 
@@ -230,7 +242,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let row = |(station, epoch): &(StationId, Epoch)| params![station, node, epoch.0];
         let rows = connections.iter().map(row).collect();
-        self.engine().change_all(Statement::each(&ASSERT, rows)).await.map(drop)
+        self.engine().change_all(Statement::each(&ASSERT, rows).across()).await.map(drop)
     }
 
     /// A statement in which `NOW_MS` stands for the database's clock, in milliseconds.
@@ -256,9 +268,9 @@ async fn bury(tx: &mut Tx, lost: &[NodeId], now: Timestamp) -> Result<(), StoreE
         let orphan = "UPDATE site_ledgers SET owner_node = NULL WHERE owner_node = $1";
         let end = "UPDATE commands SET result = $2, ended_at = $3 WHERE node = $1 AND result IS NULL";
         tx.run_all(vec![
-            Statement::once(offline, params![*node]),
-            Statement::once(orphan, params![*node]),
-            Statement::once(end, vec![Param::from(*node), Param::json(&unknown)?, Param::from(now)]),
+            Statement::once(offline, params![*node]).across(),
+            Statement::once(orphan, params![*node]).across(),
+            Statement::once(end, vec![Param::from(*node), Param::json(&unknown)?, Param::from(now)]).across(),
         ])
         .await?;
     }
@@ -271,8 +283,8 @@ async fn bury_nameless(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     let offline = "UPDATE stations SET online = FALSE WHERE online AND node IS NULL";
     let end = "UPDATE commands SET result = $1, ended_at = $2 WHERE node IS NULL AND result IS NULL";
     tx.run_all(vec![
-        Statement::once(offline, Vec::new()),
-        Statement::once(end, vec![Param::json(&unknown)?, Param::from(now)]),
+        Statement::once(offline, Vec::new()).across(),
+        Statement::once(end, vec![Param::json(&unknown)?, Param::from(now)]).across(),
     ])
     .await
     .map(drop)

@@ -5,6 +5,7 @@ use ringmain_domain::id::{CommandId, NodeId, StationId, TenantId};
 use ringmain_domain::time::Timestamp;
 use uuid::Uuid;
 
+use crate::cluster::clock;
 use crate::engine::param::{Param, params};
 use crate::engine::row::Row;
 use crate::engine::select::Select;
@@ -24,7 +25,7 @@ pub struct CommandRecord {
     pub node: Option<NodeId>,
     /// What to do.
     pub command: StationCommand,
-    /// By when it must have ended.
+    /// By when it must have ended, by the database's clock.
     pub deadline: Timestamp,
     /// When it was given.
     pub created_at: Timestamp,
@@ -74,7 +75,7 @@ impl Store {
         let sql =
             "UPDATE commands SET result = $2, ended_at = $3 WHERE id = $1 AND result IS NULL RETURNING id";
         let params = vec![Param::from(id), Param::json(result)?, Param::from(now)];
-        Ok(!self.engine().change(sql, params).await?.is_empty())
+        Ok(!self.engine().change_across(sql, params).await?.is_empty())
     }
 
     /// The command, if there is one.
@@ -130,15 +131,39 @@ impl Store {
         self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
     }
 
-    /// Commands of all tenants that have not ended, the earliest deadline first; at most `limit`, at most [`MAX_LIMIT`]. After a crash
-    /// these are the ones somebody must end.
+    /// Ends the commands of all tenants whose deadline was over so long ago, by the database's clock in which deadlines are; how many there were.
+    /// Somebody must: whoever was given them may be gone.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn end_overdue_commands(
+        &self,
+        over_ms: i64,
+        result: &CommandResult,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let overdue = format!("deadline + $1 < {}", clock(self.engine()));
+        // Most of the time there are none: nothing is written then.
+        let find = format!(
+            "SELECT id FROM commands WHERE result IS NULL AND {overdue} ORDER BY deadline, id LIMIT $2"
+        );
+        let found = self.engine().rows_across(find, params![over_ms, MAX_LIMIT]).await?;
+        let mut ended = 0;
+        for row in &found {
+            ended += usize::from(self.end_command(CommandId(row.uuid("id")?), result, now).await?);
+        }
+        Ok(ended)
+    }
+
+    /// Commands of all tenants that have not ended, the earliest deadline first; at most `limit`, at most [`MAX_LIMIT`].
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn unended_commands(&self, limit: u32) -> Result<Vec<CommandRecord>, StoreError> {
         let select = Select::new(COLUMNS)
             .filter("result IS NULL", Vec::new())
-            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)]);
+            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)])
+            .across();
         self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
     }
 }

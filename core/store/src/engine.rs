@@ -17,6 +17,7 @@ use crate::store::StoreError;
 pub(crate) mod failure;
 pub(crate) mod param;
 pub(crate) mod postgres;
+pub(crate) mod reach;
 pub(crate) mod row;
 pub(crate) mod select;
 pub(crate) mod sqlite;
@@ -44,6 +45,8 @@ pub(crate) enum Statement {
     Once { sql: Cow<'static, str>, params: Vec<Param> },
     /// For each row of parameters; nothing happens for no rows.
     Each { texts: &'static Texts, rows: Vec<Vec<Param>> },
+    /// For all tenants, whoever is among the parameters.
+    Across(Box<Statement>),
 }
 
 /// What runs for each row of parameters, in the two ways that are fastest.
@@ -68,6 +71,15 @@ impl Statement {
     pub(crate) const fn each(texts: &'static Texts, rows: Vec<Vec<Param>>) -> Self {
         Self::Each { texts, rows }
     }
+
+    /// The door in the wall between tenants: for what is looked up before anybody knows whose it is, and for what the house does for all.
+    pub(crate) fn across(self) -> Self {
+        Self::Across(Box::new(self))
+    }
+
+    pub(crate) const fn is_across(&self) -> bool {
+        matches!(self, Self::Across(_))
+    }
 }
 
 // === impl Engine ===
@@ -80,6 +92,16 @@ impl Engine {
         params: Vec<Param>,
     ) -> Result<Vec<Row>, StoreError> {
         let mut answers = self.read(vec![Statement::once(sql, params)]).await?;
+        Ok(answers.pop().unwrap_or_default())
+    }
+
+    /// As [`Engine::rows`], through the door: see [`Statement::across`].
+    pub(crate) async fn rows_across(
+        &self,
+        sql: impl Into<Cow<'static, str>>,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut answers = self.read(vec![Statement::once(sql, params).across()]).await?;
         Ok(answers.pop().unwrap_or_default())
     }
 
@@ -98,6 +120,15 @@ impl Engine {
         params: Vec<Param>,
     ) -> Result<Vec<Row>, StoreError> {
         self.change_all(Statement::once(sql, params)).await
+    }
+
+    /// As [`Engine::change`], through the door: see [`Statement::across`].
+    pub(crate) async fn change_across(
+        &self,
+        sql: impl Into<Cow<'static, str>>,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.change_all(Statement::once(sql, params).across()).await
     }
 
     /// As [`Engine::change`], for a statement of any kind: still one commit.

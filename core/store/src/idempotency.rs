@@ -73,7 +73,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn trim_idempotent(&self, before: Timestamp) -> Result<u64, StoreError> {
         let sql = "DELETE FROM idempotent_answers WHERE created_at < $1 RETURNING key";
-        let gone = self.engine().change(sql, params![before]).await?;
+        let gone = self.engine().change_across(sql, params![before]).await?;
         Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
     }
 }

@@ -38,7 +38,7 @@ impl Store {
                 format!("{columns} AND (tenant, station, evse, location_id) > ($2, $3, $4, $5) {order}")
             }
         };
-        let rows = self.engine().rows(sql, params).await?;
+        let rows = self.engine().rows_across(sql, params).await?;
         rows.iter().map(leaver).collect()
     }
 

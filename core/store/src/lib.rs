@@ -5,7 +5,8 @@
 //! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
 //! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
 //! [`overview`], [`meter_keys`], [`strays`], the nodes of a [`cluster`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
-//! schemas.
+//! schemas; [`roles`] says who may do what with them on PostgreSQL, [`retention`]
+//! how facts are cut by month there and leave.
 //!
 //! **Absent on purpose:** decisions. Where one must stand inside a transaction, the store locks and loads, calls domain's pure function
 //! and writes what it says. No clock either: instants come from the caller (leases alone go by the database's clock).
@@ -33,6 +34,8 @@ pub mod outbox;
 pub mod overview;
 pub mod page;
 pub mod partners;
+pub mod retention;
+pub mod roles;
 pub mod sessions;
 pub mod settlements;
 pub mod site_settings;

@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn outbox_len(&self) -> Result<u64, StoreError> {
-        let rows = self.engine().rows("SELECT count(*) AS waiting FROM outbox", Vec::new()).await?;
+        let rows = self.engine().rows_across("SELECT count(*) AS waiting FROM outbox", Vec::new()).await?;
         rows.first().map_or(Ok(0), |row| row.number("waiting"))
     }
 
@@ -79,7 +79,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = if self.engine().is_postgres() { TAKE_POSTGRES } else { TAKE_SQLITE };
-        let take = Statement::once(sql, params![limit.min(MAX_LIMIT), LEASE_S]);
+        let take = Statement::once(sql, params![limit.min(MAX_LIMIT), LEASE_S]).across();
         let mut rows = self.engine().write(move |tx| Box::pin(take_rows(tx, take))).await?;
         rows.sort_by_key(|row| row.id);
         Ok(rows)
@@ -92,7 +92,7 @@ impl Store {
     pub async fn outbox_drop_unwanted(&self, limit: u32) -> Result<usize, StoreError> {
         let sql = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox o WHERE NOT EXISTS \
              (SELECT 1 FROM partners p WHERE p.tenant = o.tenant AND p.token_hash IS NOT NULL) ORDER BY id LIMIT $1) RETURNING id";
-        Ok(self.engine().change(sql, params![limit.min(MAX_LIMIT)]).await?.len())
+        Ok(self.engine().change_across(sql, params![limit.min(MAX_LIMIT)]).await?.len())
     }
 
     /// Drops rows that have arrived. Numbers that are not there any more do no harm.
@@ -105,7 +105,7 @@ impl Store {
             all: "DELETE FROM outbox WHERE id = ANY($1::bigint[])",
         };
         let rows = ids.iter().map(|id| params![*id]).collect();
-        self.engine().change_all(Statement::each(&DONE, rows)).await.map(drop)
+        self.engine().change_all(Statement::each(&DONE, rows).across()).await.map(drop)
     }
 }
 
@@ -126,7 +126,7 @@ fn subjects(rows: &[Row], kind: &str) -> Result<Vec<Vec<Param>>, StoreError> {
     for row in rows {
         if row.text("kind")? == kind {
             let id: Uuid = row.uuid("subject")?;
-            keys.push(params![row.text("tenant")?, id]);
+            keys.push(params![&row.named::<TenantId>("tenant")?, id]);
         }
     }
     Ok(keys)

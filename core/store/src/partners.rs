@@ -168,7 +168,8 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn partner_by_token(&self, hash: &[u8]) -> Result<Option<Partner>, StoreError> {
-        let select = Select::new(COLUMNS).filter("token_hash = ?", params![hash]).tail("LIMIT 1", Vec::new());
+        let select =
+            Select::new(COLUMNS).filter("token_hash = ?", params![hash]).tail("LIMIT 1", Vec::new()).across();
         self.engine().read(vec![select]).await?.iter().flatten().next().map(partner).transpose()
     }
 

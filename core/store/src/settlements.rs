@@ -26,7 +26,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn due_settlements(&self, now: Timestamp, limit: u32) -> Result<Vec<Session>, StoreError> {
         let sql = "SELECT document FROM sessions WHERE settle_at <= $1 ORDER BY settle_at LIMIT $2";
-        let rows = self.engine().rows(sql, params![now, limit]).await?;
+        let rows = self.engine().rows_across(sql, params![now, limit]).await?;
         rows.iter().map(|row| row.json("document")).collect()
     }
 
@@ -43,7 +43,7 @@ impl Store {
              (SELECT n.transaction_id {next}) AS next_transaction, (SELECT n.started_at {next}) AS next_at \
              FROM sessions o WHERE o.status = 'active' AND o.evse > 0) AS open WHERE next_at IS NOT NULL LIMIT $1"
         );
-        let rows = self.engine().rows(sql, params![limit]).await?;
+        let rows = self.engine().rows_across(sql, params![limit]).await?;
         let overtaken = rows.iter().map(|row| {
             Ok(Overtaken {
                 session: row.json("document")?,
@@ -60,7 +60,7 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn silent_sessions(&self, before: Timestamp, limit: u32) -> Result<Vec<Session>, StoreError> {
         let sql = "SELECT document FROM sessions WHERE status = 'active' AND updated_at < $1 ORDER BY updated_at LIMIT $2";
-        let rows = self.engine().rows(sql, params![before, limit]).await?;
+        let rows = self.engine().rows_across(sql, params![before, limit]).await?;
         rows.iter().map(|row| row.json("document")).collect()
     }
 }

@@ -113,7 +113,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn find_station(&self, id: &StationId) -> Result<Option<ChargingStation>, StoreError> {
-        let rows = self.engine().rows(select_station!(" WHERE id = $1"), params![id]).await?;
+        let rows = self.engine().rows_across(select_station!(" WHERE id = $1"), params![id]).await?;
         rows.first().map(station).transpose()
     }
 
@@ -122,7 +122,7 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn station_snapshot(&self, id: &StationId) -> Result<Option<StationSnapshot>, StoreError> {
-        let rows = self.engine().rows(select_station!(" WHERE id = $1"), params![id]).await?;
+        let rows = self.engine().rows_across(select_station!(" WHERE id = $1"), params![id]).await?;
         Ok(self.snapshots(&rows).await?.pop())
     }
 
@@ -257,7 +257,7 @@ impl Store {
         // Through the station, so that what was kept under a tenant that lost the identity counts no more.
         let sql = "SELECT c.salt, c.hash, c.updated_at FROM stations s JOIN station_credentials c \
              ON c.tenant = s.tenant AND c.station = s.id WHERE s.id = $1";
-        let rows = self.engine().rows(sql, params![id]).await?;
+        let rows = self.engine().rows_across(sql, params![id]).await?;
         let credential = |row: &Row| {
             Ok(StationCredential {
                 salt: row.bytes("salt")?,
@@ -300,7 +300,9 @@ impl Store {
     async fn details(&self, rows: &[Row]) -> Result<Details, StoreError> {
         let keys = |most: usize| -> Result<Vec<Vec<Param>>, StoreError> {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            rows.iter().map(|row| Ok(params![row.text("tenant")?, row.text("id")?, most])).collect()
+            rows.iter()
+                .map(|row| Ok(params![&row.named::<TenantId>("tenant")?, row.text("id")?, most]))
+                .collect()
         };
         let connectors = Statement::each(&CONNECTORS, keys(MAX_CONNECTORS)?);
         let open = Statement::each(&OPEN, keys(MAX_OPEN)?);

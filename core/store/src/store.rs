@@ -2,6 +2,7 @@
 //!
 //! Never: a decision about charging, a clock, a word of SQL outside this crate.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,16 +112,28 @@ impl Store {
         beat.first().map(drop).ok_or_else(|| StoreError::corrupt("heartbeat has no row"))
     }
 
-    /// The first number of a block of `count` connection epochs, from 1. No number is ever given twice, also after a crash; a block
-    /// whose answer was lost is skipped.
+    /// Fencing numbers for connections, each higher than every one that was given before, on whatever node. No number is ever given twice, also
+    /// after a crash; those whose answer was lost are skipped. On PostgreSQL one at a time: a block would give later numbers of one node to
+    /// connections that are older than another's. An embedded store has one node and gives as many as are wanted.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn claim_epochs(&self, count: u32) -> Result<i64, StoreError> {
+    pub async fn claim_epochs(&self, at_most: u32) -> Result<RangeInclusive<i64>, StoreError> {
+        if self.engine().is_postgres() {
+            // The commit waits for the disk whenever the sequence has written there: what was given is not given again.
+            let rows =
+                self.engine().change("SELECT nextval('connection_epochs') AS value", Vec::new()).await?;
+            let next = rows
+                .first()
+                .ok_or_else(|| StoreError::corrupt("sequence of epochs gave no row"))?
+                .int("value")?;
+            return Ok(next..=next);
+        }
         let sql = "UPDATE counters SET value = value + $1 WHERE name = 'connection_epoch' RETURNING value";
-        let rows = self.engine().change(sql, params![count]).await?;
-        let last = rows.first().ok_or_else(|| StoreError::corrupt("counter of epochs has no row"))?;
-        Ok(last.int("value")?.saturating_sub(i64::from(count)).saturating_add(1))
+        let rows = self.engine().change(sql, params![at_most]).await?;
+        let last =
+            rows.first().ok_or_else(|| StoreError::corrupt("counter of epochs has no row"))?.int("value")?;
+        Ok(last.saturating_sub(i64::from(at_most)).saturating_add(1)..=last)
     }
 
     /// The installation's secret of this name. Keeps `proposed` if there is none yet; all nodes get what was kept first.

@@ -21,6 +21,7 @@ use ringmain_store::store::StoreError;
 use super::connection::{Birth, Connection, Probe};
 use super::exit::Exit;
 use super::site_directory::Locate;
+use crate::admission::Admission;
 use crate::app::Node;
 use crate::clock;
 use crate::cluster::Elsewhere;
@@ -51,6 +52,7 @@ struct Limits {
     failures: RateLimiter<(IpAddr, StationId)>,
     contacts: RateLimiter<IpAddr>,
     conflicts: Mutex<Conflicts>,
+    admission: Admission,
 }
 
 /// A station that may connect.
@@ -88,6 +90,7 @@ impl Doorkeeper {
             failures: RateLimiter::new(FAILURES_BURST, FAILURES_PER_S),
             contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
             conflicts: Mutex::default(),
+            admission: Admission::per_second(node.config.stations.admissions_per_s, Instant::now()),
         };
         Self { node, limits: Arc::new(limits) }
     }
@@ -108,6 +111,7 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S),
             ));
         }
+        self.wait_for_turn().await?;
         let version = Version::negotiate(request.protocols.iter().map(String::as_str));
         let admitted = self.admit(request, version.is_some()).await.inspect_err(|shut| {
             if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
@@ -135,7 +139,7 @@ impl Doorkeeper {
             ListenerKind::Ws => "ws",
             ListenerKind::Wss => "wss",
         };
-        if !self.node.cluster.announce(&station.id, epoch).await {
+        if self.node.cluster.announce(&station.id, epoch).await.is_some() {
             return Err(RefusalReason::AlreadyConnected.into());
         }
         let dialect = Dialect::of(version);
@@ -161,6 +165,19 @@ impl Doorkeeper {
             }
         });
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
+    }
+
+    /// Not all at once: a storm is spread, and its tail comes back later.
+    async fn wait_for_turn(&self) -> Result<(), Shut> {
+        let Some(wait) = self.limits.admission.turn(Instant::now()) else {
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S),
+            ));
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
     }
 
     /// The station behind the request, if it may connect. A stranger that cannot speak with us anyway leaves no record: `None`.

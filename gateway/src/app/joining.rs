@@ -8,12 +8,14 @@ use ringmain_certs::chain::CertificateFiles;
 use ringmain_certs::node::NodeTls;
 use ringmain_domain::id::NodeId;
 use ringmain_store::cluster::NodeRecord;
+use ringmain_store::store::Store;
 use uuid::Uuid;
 
 use super::listeners::resolve;
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::cluster::address::RedisAddress;
+use crate::cluster::lease::since_boot_ms;
 use crate::cluster::links::{Links, Strangers};
 use crate::cluster::memory::MemoryRouting;
 use crate::cluster::redis::RedisRoutes;
@@ -88,4 +90,20 @@ fn redis_of(config: &Config) -> anyhow::Result<Option<RedisAddress>> {
     };
     let root_cert = config.cluster.redis_ca.as_ref().map(read).transpose()?;
     Ok(Some(RedisAddress::read(url.reveal(), root_cert)?))
+}
+
+/// Takes part from now on. What an earlier run left open is nobody's: its stations are not connected, nobody hears the answers to its commands.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn register(store: &Store, cluster: &Cluster) -> anyhow::Result<()> {
+    let asked_at = since_boot_ms();
+    store.register_node(cluster.record(), clock::now()).await.context("take part as a node")?;
+    cluster.lease().registered(asked_at);
+    let asked_at = since_boot_ms();
+    cluster.told_time(asked_at, store.now().await.context("read the database's clock")?);
+    if let Some(links) = cluster.links() {
+        links.know(&store.nodes().await.context("read which nodes there are")?);
+    }
+    Ok(())
 }

@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
+use ringmain_domain::cluster::dispatch::OVERDUE_MS;
 use ringmain_domain::cluster::lease::RENEW_EVERY_MS;
+use ringmain_domain::command::{CommandOutcome, CommandResult};
 use ringmain_domain::id::NodeId;
 use ringmain_domain::telemetry;
 use ringmain_store::store::StoreError;
 
 use super::Node;
-use super::maintenance;
 use crate::actors::site_directory::{LookAgain, OwnersGone};
 use crate::clock;
 use crate::cluster::lease::since_boot_ms;
 use crate::cluster::links::Strangers;
-
-/// A command ends by its deadline; one that nobody ended is ended so much later (invariant R3: 5 s, and a round).
-const OVERDUE_MS: i64 = 1_500;
 
 /// Works for ever.
 pub(super) async fn run(node: std::sync::Arc<Node>) {
@@ -61,14 +59,17 @@ async fn round(node: &Node) -> Result<(), StoreError> {
     let (store, cluster) = (&node.store, &node.cluster);
     let asked_at = since_boot_ms();
     let connections = u64::try_from(node.routing.len()).unwrap_or(u64::MAX);
-    if store.renew_lease(cluster.me(), connections, node.is_draining()).await? {
+    if let Some(now) = store.renew_lease(cluster.me(), connections, node.is_draining()).await? {
         cluster.lease().renewed(asked_at);
+        cluster.told_time(asked_at, now);
     } else if !node.is_draining() {
         tracing::warn!("the other nodes took this one for lost: it takes part again");
         cluster.lease().lost();
         let asked_at = since_boot_ms();
         store.register_node(cluster.record(), clock::now()).await?;
-        cluster.lease().renewed(asked_at);
+        cluster.lease().registered(asked_at);
+        // What sites it had may be somebody else's by now.
+        node.directory.send(OwnersGone).await.ok();
         cluster.want_sweep();
         be_met(node).await;
     }
@@ -85,5 +86,6 @@ async fn round(node: &Node) -> Result<(), StoreError> {
         // A directory that is gone has no sites.
         node.directory.send(OwnersGone).await.ok();
     }
-    maintenance::end_commands(store, clock::now().plus_millis(-OVERDUE_MS)).await
+    let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
+    store.end_overdue_commands(OVERDUE_MS, &unknown, clock::now()).await.map(drop)
 }

@@ -36,6 +36,11 @@ impl Lease {
         Self { state: None, resigned: Arc::default() }
     }
 
+    /// The store wrote a new one; it was asked at this time since boot. What was taken under an earlier one is not this node's any more.
+    pub fn registered(&self, asked_at_ms: i64) {
+        self.change(|state| state.registered(asked_at_ms));
+    }
+
     /// The store renewed it; it was asked at this time since boot.
     pub fn renewed(&self, asked_at_ms: i64) {
         self.change(|state| state.renewed(asked_at_ms));
@@ -59,6 +64,16 @@ impl Lease {
         }
         let Some(state) = &self.state else { return true };
         state.lock().unwrap_or_else(PoisonError::into_inner).is_held(since_boot_ms())
+    }
+
+    /// May this node act, just now, on what it asked the store for at that time since boot and got?
+    #[must_use]
+    pub fn covers(&self, asked_at_ms: i64) -> bool {
+        if self.resigned.load(Ordering::Relaxed) {
+            return false;
+        }
+        let Some(state) = &self.state else { return true };
+        state.lock().unwrap_or_else(PoisonError::into_inner).covers(asked_at_ms, since_boot_ms())
     }
 
     fn change(&self, change: impl FnOnce(&mut LeaseState)) {

@@ -15,6 +15,7 @@ use ringmain_domain::cluster::takeover::OldSocket;
 use ringmain_domain::command::CommandOrder;
 use ringmain_domain::id::{Epoch, NodeId, SiteId, StationId, TenantId};
 use ringmain_domain::telemetry;
+use ringmain_domain::time::Timestamp;
 use ringmain_store::cluster::NodeRow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +49,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 pub const ORDERS_MAX: usize = 4_096;
 /// Other calls under way at a time.
 const CALLS_MAX: usize = 512;
+/// How often a node is told that a connection of its is superseded, and how long after one another.
+const DISMISSALS: usize = 12;
+const DISMISS_AGAIN: Duration = Duration::from_secs(3);
+/// Superseded connections that are being told of; over that they are left to their node's sweep.
+const DISMISSALS_MAX: usize = 10_000;
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -92,6 +98,7 @@ struct Shared {
     peers: RwLock<Arc<[Peer]>>,
     orders: Semaphore,
     calls: Semaphore,
+    dismissals: Arc<Semaphore>,
     outbox: Outbox,
 }
 
@@ -123,6 +130,7 @@ impl Links {
             peers: RwLock::new(Arc::from([])),
             orders: Semaphore::new(ORDERS_MAX),
             calls: Semaphore::new(CALLS_MAX),
+            dismissals: Arc::new(Semaphore::new(DISMISSALS_MAX)),
             outbox,
         };
         Ok((Self { shared: Arc::new(shared) }, strangers))
@@ -185,8 +193,8 @@ impl Links {
     pub async fn order(
         &self,
         node: NodeId,
-        order: CommandOrder,
-        passage: Option<Passage>,
+        (order, passage): (CommandOrder, Option<Passage>),
+        database_now: Timestamp,
     ) -> Result<Ordered, Fault> {
         let peer = self.peer(node)?;
         let Ok(_permit) = self.shared.orders.try_acquire() else {
@@ -194,7 +202,9 @@ impl Links {
         };
         let left_ms = order.deadline.millis_since(clock::now()).max(0);
         let at_most = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)) + GRACE;
-        self.call(&peer, "orders", &Order { v: FORM, to: node, left_ms, order, passage }, at_most).await
+        let deadline = database_now.plus_millis(left_ms);
+        self.call(&peer, "orders", &Order { v: FORM, to: node, left_ms, deadline, order, passage }, at_most)
+            .await
     }
 
     /// Asks all other nodes for a station; whether all of them answered.
@@ -226,21 +236,30 @@ impl Links {
         self.call(&peer, "probe", &probe, PROBE).await.unwrap_or(unreachable)
     }
 
-    /// Tells another node that a station has a newer connection. If it is not told, its next sweep finds out.
+    /// Tells another node that a station has a newer connection, again and again until it has heard it: just now it may be taken for lost. If it
+    /// never hears, its next sweep finds out.
     pub fn dismiss(&self, node: NodeId, station: &StationId, before: Epoch) {
-        let Ok(peer) = self.peer(node) else { return };
+        let Ok(permit) = Arc::clone(&self.shared.dismissals).try_acquire_owned() else { return };
         let (links, dismiss) = (self.clone(), Dismiss { v: FORM, station: station.clone(), before });
         self.shared.runtime.spawn(async move {
-            if let Err(fault) = links.call::<_, ()>(&peer, "dismiss", &dismiss, PATIENCE).await {
-                tracing::debug!(%fault, station.id = %dismiss.station, "a superseded socket is left to the next sweep");
+            let _until_heard = permit;
+            for _ in 0..DISMISSALS {
+                if let Ok(peer) = links.peer(node)
+                    && links.call::<_, ()>(&peer, "dismiss", &dismiss, PATIENCE).await.is_ok()
+                {
+                    return;
+                }
+                tokio::time::sleep(DISMISS_AGAIN).await;
             }
+            tracing::debug!(node = %node, station.id = %dismiss.station, "a superseded socket is left to its node's sweep");
         });
     }
 
     /// Tells all nodes that a station's record changed. Who is not told finds out by the next sweep.
     pub fn tell_changed(&self, station: &StationId) {
-        for peer in self.peers().iter().cloned() {
-            let (links, changed) = (self.clone(), Changed { v: FORM, stations: vec![station.clone()] });
+        for peer in &*self.peers() {
+            let (links, peer) = (self.clone(), peer.clone());
+            let changed = Changed { v: FORM, stations: vec![station.clone()] };
             self.shared.runtime.spawn(async move {
                 links.call::<_, ()>(&peer, "changed", &changed, PATIENCE).await.ok();
             });

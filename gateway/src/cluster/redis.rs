@@ -32,11 +32,11 @@ const NODE_TTL_MS: u64 = 10_000;
 /// The form of the values: a later release reads this one's.
 const FORM: u32 = 1;
 
-/// Sets a route over an older one or none. KEYS: the route. ARGV: epoch, value, milliseconds. Gives the epoch there, if it is higher.
+/// Sets a route over an older one or none. KEYS: the route. ARGV: epoch, value, milliseconds. Gives what was there, which stays if it is newer.
 const ASSERT: &str = "local there = redis.call('GET', KEYS[1]) \
     if there then local epoch = tonumber(string.match(there, '^%d+ (%d+)')) \
-    if epoch and epoch > tonumber(ARGV[1]) then return epoch end end \
-    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 0";
+    if epoch and epoch > tonumber(ARGV[1]) then return there end end \
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return there";
 
 /// Deletes a route of this epoch. KEYS: the route. ARGV: epoch.
 const RELEASE: &str = "local there = redis.call('GET', KEYS[1]) \
@@ -51,7 +51,10 @@ pub struct Away(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asserted {
     /// It stands.
-    Stands,
+    Stands {
+        /// What it stands in the place of.
+        before: Option<Place>,
+    },
     /// A newer connection has it.
     Superseded(Epoch),
 }
@@ -137,17 +140,22 @@ impl RedisRoutes {
     ///
     /// # Errors
     /// Redis is away.
-    pub async fn assert(&self, node: NodeId, station: &StationId, epoch: Epoch) -> Result<Asserted, Away> {
+    pub async fn assert(&self, mine: Place, station: &StationId) -> Result<Asserted, Away> {
         let (shared, key) = (Arc::clone(&self.shared), self.route_key(station));
+        let Place { node, epoch } = mine;
         let value = format!("{FORM} {} {node}", epoch.0);
-        let there: i64 = self
+        let there: Option<String> = self
             .ask(move |mut live| async move {
                 let mut call = shared.assert.prepare_invoke();
                 call.key(key).arg(epoch.0).arg(value).arg(ROUTE_TTL_MS);
                 call.invoke_async(&mut live).await
             })
             .await?;
-        Ok(if there == 0 { Asserted::Stands } else { Asserted::Superseded(Epoch(there)) })
+        let before = there.as_deref().and_then(read_place);
+        Ok(match before {
+            Some(there) if there.epoch > epoch => Asserted::Superseded(there.epoch),
+            before => Asserted::Stands { before },
+        })
     }
 
     /// A connection is over; the route of another one stays.
@@ -209,7 +217,7 @@ impl RedisRoutes {
         let shared = Arc::clone(&self.shared);
         let asked = self.shared.runtime.run(async move {
             match tokio::time::timeout(PATIENCE, shared.ask(question)).await {
-                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => shared.is_away(error.to_string()).await,
                 Err(_elapsed) => shared.is_away("no answer in time".to_owned()).await,
             }

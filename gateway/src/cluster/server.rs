@@ -47,11 +47,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 async fn orders(node: web::Data<Arc<Node>>, message: web::Json<Order>) -> HttpResponse {
-    let Order { to, left_ms, order, passage, .. } = message.into_inner();
+    let Order { to, left_ms, deadline, order, passage, .. } = message.into_inner();
     if to != node.cluster.me() {
         // An earlier run of this node was meant: nothing is done.
         return HttpResponse::Gone().finish();
     }
+    let left_ms = deadline.millis_since(node.cluster.database_now()).min(left_ms);
     let order = CommandOrder { deadline: clock::now().plus_millis(left_ms), ..order };
     let ended = desk::carry_out_here(&node.routing, order, passage).await;
     HttpResponse::Ok().json(match ended {

@@ -14,7 +14,6 @@ use ringmain_store::store::{Store, StoreError};
 
 use super::Cluster;
 use super::memory::MemoryRouting;
-use super::redis::Asserted;
 use crate::actors::exit::Exit;
 
 /// How often all is said again, at least.
@@ -44,8 +43,10 @@ pub async fn run(cluster: Cluster, store: Store) {
         };
         let redis_came_back = look_at_redis(&cluster, &mut redis_is_away).await;
         if wanted || redis_came_back || swept_at.elapsed() >= EVERY {
-            swept_at = Instant::now();
             sweep(&cluster, &store, &mut versions).await;
+            swept_at = Instant::now();
+            // However often Redis comes and goes: one sweep a look.
+            look.reset();
         }
     }
 }
@@ -94,9 +95,8 @@ async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) {
 }
 
 async fn assert_routes(cluster: &Cluster, chunk: &[(StationId, Epoch)]) {
-    let Some(routes) = cluster.routes() else { return };
     let asserted = stream::iter(chunk).map(async |(station, epoch)| {
-        if let Ok(Asserted::Superseded(newer)) = routes.assert(cluster.me(), station, *epoch).await {
+        if let Some(newer) = cluster.announce(station, *epoch).await {
             supersede(cluster.routing(), station, *epoch, newer);
         }
     });

@@ -1,7 +1,7 @@
 //! What nodes say to each other, as JSON over mutual TLS. Every message carries the form it is written in; a node of the release before or
 //! after reads what it knows and leaves the rest (one release apart is supported).
 //!
-//! Times are spans, never instants: the clocks of two machines need not agree.
+//! Times are spans, or instants of the database's clock: the clocks of two machines need not agree.
 
 use std::net::IpAddr;
 
@@ -11,6 +11,7 @@ use ringmain_domain::id::{CircuitId, Epoch, NodeId, SiteId, StationId, TenantId}
 use ringmain_domain::load::supply::{Battery, Reading, Signal};
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::site;
+use ringmain_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -26,8 +27,11 @@ pub struct Order {
     pub v: u32,
     /// Which run of the node it is for.
     pub to: NodeId,
-    /// How long it may take, in milliseconds; its deadline is an instant of the sender's clock.
+    /// How long it may take at most, in milliseconds.
     pub left_ms: i64,
+    /// By when it must have ended, by the database's clock: a node that slept with the message in its hands must know that it is too late. The
+    /// order's own deadline is of the sender's clock and counts for nothing.
+    pub deadline: Timestamp,
     /// The order.
     pub order: CommandOrder,
     /// What the connection's fences are asked.

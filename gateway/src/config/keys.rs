@@ -51,6 +51,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "1 to 1000000 connections",
         "the most stations connected to one listener; less where the limit on open files is lower",
     ),
+    (
+        "stations.admissions_per_s",
+        "1 to 100000 a second",
+        "how many each listener lets in; the others wait for their turn up to 5 s, or come back later",
+    ),
     ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
     (
         "stations.strict_enabled",

@@ -70,13 +70,14 @@ pub async fn give(
     managed_limits::check(house, (&caller.tenant, station), owned.location_id.as_ref(), &command).await?;
     remote_starts::check(house, caller, station, &command).await?;
     let now = clock::now();
+    let deadline_s = i64::from(deadline_s.clamp(1, DEADLINE_MAX_S));
     let record = CommandRecord {
         id: CommandId(Uuid::now_v7()),
         tenant: caller.tenant.clone(),
         station: station.clone(),
         node: Some(house.cluster.me()),
         command,
-        deadline: now.plus_secs(i64::from(deadline_s.clamp(1, DEADLINE_MAX_S))),
+        deadline: house.cluster.database_now().plus_secs(deadline_s),
         created_at: now,
         created_by: caller.actor(),
         result: None,
@@ -92,7 +93,7 @@ pub async fn give(
         tenant: record.tenant,
         station: record.station,
         command: record.command,
-        deadline: record.deadline,
+        deadline: now.plus_secs(deadline_s),
     };
     let (sender, ended) = oneshot::channel();
     let (id, tenant) = (order.id, order.tenant.clone());

@@ -2,6 +2,7 @@
 //! lost is made good by the others.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod latency;
 mod losses;
 mod sites;
 mod sockets;
@@ -131,4 +132,52 @@ async fn a_stranger_is_not_heard_by_the_cluster() {
         .unwrap();
     assert!(other.status.success());
     assert!(!ask(Some("other")).status.success(), "another cluster's");
+}
+
+/// Who watches at one node sees what happens at another.
+#[tokio::test]
+async fn what_happens_at_one_node_is_seen_at_the_other() {
+    let (cluster, _redis) = with_cluster!(2, &[]);
+    cluster.api(0).register("CS-1").await;
+    let mut feed = Feed::open(cluster.nodes[0].addresses.http).await;
+    let mut station = booted(&cluster.nodes[1], "CS-1").await;
+    feed.tells(r#""event":"station_online","charging_station_id":"CS-1","online":true"#).await;
+    let status = json!({"timestamp": "2026-03-01T08:00:00Z", "connectorStatus": "Occupied", "evseId": 1, "connectorId": 1});
+    station.call("StatusNotification", &status).await;
+    feed.tells(r#""status":"occupied""#).await;
+}
+
+/// The live feed of a node, as it comes.
+struct Feed {
+    socket: tokio::net::TcpStream,
+    heard: String,
+}
+
+// === impl Feed ===
+
+impl Feed {
+    async fn open(address: std::net::SocketAddr) -> Self {
+        use tokio::io::AsyncWriteExt as _;
+        let mut socket = within("a connection", tokio::net::TcpStream::connect(address)).await.unwrap();
+        let token = crate::rig::node::TOKEN;
+        let head = format!("GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+        within("room to send", socket.write_all(head.as_bytes())).await.unwrap();
+        let mut feed = Self { socket, heard: String::new() };
+        feed.tells("200 OK").await;
+        feed
+    }
+
+    async fn tells(&mut self, text: &str) {
+        use tokio::io::AsyncReadExt as _;
+        let read = async {
+            while !self.heard.contains(text) {
+                let mut chunk = [0; 4096];
+                let count = self.socket.read(&mut chunk).await.unwrap();
+                assert!(count > 0, "the feed ended without {text}: {}", self.heard);
+                self.heard.push_str(&String::from_utf8_lossy(&chunk[..count]));
+            }
+        };
+        let told = tokio::time::timeout(crate::rig::DEADLINE, read).await;
+        assert!(told.is_ok(), "{text} was not told: {}", self.heard);
+    }
 }

@@ -63,7 +63,7 @@ mod tests {
         let mine = place(1, 7);
         assert_eq!(dismissed(Some(place(2, 5)), &mine), Some(place(2, 5)));
         assert_eq!(dismissed(Some(place(1, 5)), &mine), None, "its own table has dismissed it");
-        assert_eq!(dismissed(Some(mine.clone()), &mine), None);
+        assert_eq!(dismissed(Some(mine), &mine), None);
         assert_eq!(dismissed(None, &mine), None);
     }
 }

@@ -23,3 +23,7 @@ CREATE INDEX site_ledgers_by_node ON site_ledgers (owner_node) WHERE owner_node 
 -- Which node was given a command: when it is lost, somebody else ends it.
 ALTER TABLE commands ADD COLUMN node UUID;
 CREATE INDEX commands_unended_by_node ON commands (node) WHERE result IS NULL AND node IS NOT NULL;
+
+-- Fencing numbers of connections: one at a time, because a later connection at another node must have the higher one.
+CREATE SEQUENCE connection_epochs;
+SELECT setval('connection_epochs', (SELECT value + 1 FROM counters WHERE name = 'connection_epoch'), false);

@@ -23,3 +23,5 @@ CREATE INDEX site_ledgers_by_node ON site_ledgers (owner_node) WHERE owner_node 
 -- Which node was given a command: when it is lost, somebody else ends it.
 ALTER TABLE commands ADD COLUMN node TEXT;
 CREATE INDEX commands_unended_by_node ON commands (node) WHERE result IS NULL AND node IS NOT NULL;
+
+-- The other engine has a sequence for the fencing numbers of connections; here the counter serves the only node there is.

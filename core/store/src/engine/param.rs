@@ -20,6 +20,8 @@ pub(crate) enum Param {
     Int(i64),
     Bool(bool),
     Text(String),
+    /// A text that says whose rows are reached.
+    Tenant(String),
     Bytes(Vec<u8>),
     Uuid(Uuid),
 }
@@ -124,10 +126,16 @@ macro_rules! from_ids {
     };
 }
 from_ids!(
-    TenantId, SiteId, LocationId, StationId, TransactionId, TokenUid, TariffId, AssignmentId;
+    SiteId, LocationId, StationId, TransactionId, TokenUid, TariffId, AssignmentId;
     SessionId, CdrId, CommandId, NodeId;
     EvseId, ConnectorId
 );
+
+impl From<&TenantId> for Param {
+    fn from(tenant: &TenantId) -> Self {
+        Self::Tenant(tenant.as_str().to_owned())
+    }
+}
 
 impl ToSql for Param {
     fn to_sql(
@@ -143,7 +151,7 @@ impl ToSql for Param {
             (Self::Bytes(bytes), &Type::BYTEA) => out.put_slice(bytes),
             (Self::Uuid(id), &Type::UUID) => out.put_slice(id.as_bytes()),
             (Self::Uuid(id), &Type::TEXT) => out.put_slice(id.to_string().as_bytes()),
-            (Self::Text(text), &Type::TEXT) => out.put_slice(text.as_bytes()),
+            (Self::Text(text) | Self::Tenant(text), &Type::TEXT) => out.put_slice(text.as_bytes()),
             (Self::Text(text), &Type::JSONB) => {
                 // The version of jsonb's binary form.
                 out.put_u8(1);

@@ -3,23 +3,25 @@
 //! The driver has no query time-out, so each wait has one here, and the server has its own. All of them together stay below the 20 s
 //! for which a station's message may be held (reliability.md 2). A connection whose transaction did not end cleanly is thrown away.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_postgres::Config;
 use tokio_postgres::types::ToSql;
 
 use crate::engine::failure::Moment;
 use crate::engine::param::Param;
+use crate::engine::postgres::tls::Tls;
+use crate::engine::reach::{FOR_CONNECTION, FOR_TRANSACTION, Reach};
 use crate::engine::row::{Row, Value};
 use crate::engine::{Statement, Tx, Work};
 use crate::store::StoreError;
 
+mod address;
 mod connect;
+mod tls;
 
 const CONNECTIONS: usize = 16;
 /// Until a connection is free.
@@ -48,6 +50,8 @@ pub(crate) struct Open {
     client: Option<Object>,
     /// A statement went wrong: nothing of this transaction can be committed.
     broken: bool,
+    /// The tenants of all its statements until now.
+    reach: Reach,
 }
 
 // === impl Postgres ===
@@ -59,12 +63,14 @@ impl Postgres {
         F: FnOnce(tokio_postgres::Client) -> P + Send + 'static,
         P: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
-        let mut config = Config::from_str(url).map_err(|e| StoreError::of_postgres(&e, Moment::Before))?;
+        let (mut config, tls) = address::read(url)?;
         connect::defaults(&mut config);
+        let tls = Tls::open(tls)?;
+        let first = tls.connector();
         let (runtime, running) = start_runtime()?;
         let manager = Manager::from_connect(
             config.clone(),
-            connect::Connector,
+            connect::Connector(tls),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
@@ -76,7 +82,7 @@ impl Postgres {
             .build()
             .map_err(|error| StoreError::unavailable(error.to_string()))?;
         let prepared = runtime.spawn(async move {
-            let (client, driver) = connect::plain(&config).await?;
+            let (client, driver) = connect::plain(&config, first).await?;
             let outcome = prepare(client).await;
             driver.abort();
             outcome
@@ -128,7 +134,14 @@ async fn run_alone(
     moment: Moment,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
     let client = take(&pool).await?;
-    let answers = match timeout(WORK, run_all(&client, statements, moment)).await {
+    let mut reach = Reach::default();
+    reach.widen(&statements);
+    let is_across = statements.iter().any(Statement::is_across);
+    // Always: who had the connection before reached somebody else.
+    let mut all = vec![Statement::once(FOR_CONNECTION, reach.setting(is_across))];
+    all.extend(statements);
+    let worked = timeout(WORK, run_all(&client, all, moment)).await;
+    let answers = match worked.map(|answers| answers.map(|all| all.into_iter().skip(1).collect())) {
         Ok(answers) => answers,
         Err(_elapsed) if moment == Moment::Commit => Err(StoreError::unknown(TOO_SLOW)),
         Err(_elapsed) => Err(StoreError::unavailable(TOO_SLOW)),
@@ -190,9 +203,10 @@ async fn take(pool: &Pool) -> Result<Object, StoreError> {
 
 impl Open {
     async fn begin(client: Object) -> Result<Self, StoreError> {
-        let open = Self { client: Some(client), broken: false };
+        let open = Self { client: Some(client), broken: false, reach: Reach::default() };
         if let Some(client) = &open.client {
-            let begun = timeout(BEGIN, client.batch_execute("BEGIN")).await;
+            let begin = "BEGIN; SET LOCAL ringmain.tenants = ''";
+            let begun = timeout(BEGIN, client.batch_execute(begin)).await;
             begun
                 .map_err(|_elapsed| StoreError::unavailable(TOO_SLOW))?
                 .map_err(|error| StoreError::of_postgres(&error, Moment::Before))?;
@@ -204,9 +218,23 @@ impl Open {
         let Some(client) = self.client.as_ref() else {
             return Err(StoreError::corrupt("the transaction has ended"));
         };
-        let answers = run_all(client, statements, Moment::Before).await;
+        let (is_wider, is_across) =
+            (self.reach.widen(&statements), statements.iter().any(Statement::is_across));
+        let count = statements.len();
+        let told = |is_across| Statement::once(FOR_TRANSACTION, self.reach.setting(is_across));
+        let mut all = Vec::with_capacity(count.saturating_add(2));
+        if is_wider || is_across {
+            all.push(told(is_across));
+        }
+        let before = all.len();
+        all.extend(statements);
+        if is_across {
+            // The door shuts behind them.
+            all.push(told(false));
+        }
+        let answers = run_all(client, all, Moment::Before).await;
         self.broken |= answers.is_err();
-        answers
+        answers.map(|answers| answers.into_iter().skip(before).take(count).collect())
     }
 }
 
@@ -226,11 +254,15 @@ async fn run_all(
     moment: Moment,
 ) -> Result<Vec<Vec<Row>>, StoreError> {
     let mut ready = Vec::with_capacity(statements.len());
-    for statement in statements {
+    for mut statement in statements {
+        while let Statement::Across(inner) = statement {
+            statement = *inner;
+        }
         let (sql, params) = match statement {
             Statement::Once { sql, params } => (sql, Values::Row(params)),
             Statement::Each { texts, rows } if rows.is_empty() => (texts.all.into(), Values::Nothing),
             Statement::Each { texts, rows } => (texts.all.into(), Values::Columns(columns(rows))),
+            Statement::Across(_) => continue,
         };
         let prepared = match params {
             Values::Nothing => None,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use ringmain_domain::time::Timestamp;
 
+use crate::engine::param::Param;
 use crate::store::StoreError;
 
 /// A value as an engine gives it.
@@ -63,6 +64,17 @@ impl Row {
     /// A number of another width, for example `u32`.
     pub(crate) fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T, StoreError> {
         T::try_from(self.int(column)?).map_err(|_out_of_range| Self::wrong(column, "number of this size"))
+    }
+
+    /// The value as it is, on its way back into a statement.
+    pub(crate) fn param(&self, column: &str) -> Result<Param, StoreError> {
+        Ok(match self.value(column)?.clone() {
+            Value::Null => Param::Null,
+            Value::Int(number) => Param::Int(number),
+            Value::Text(text) => Param::Text(text),
+            Value::Bytes(bytes) => Param::Bytes(bytes),
+            Value::Uuid(id) => Param::Uuid(id),
+        })
     }
 
     pub(crate) fn boolean(&self, column: &str) -> Result<bool, StoreError> {

@@ -179,6 +179,8 @@ fn run(connection: &Connection, statement: Statement) -> Result<Vec<Row>, StoreE
                 collect(&mut prepared, params, &mut rows)?;
             }
         }
+        // There is no second wall here.
+        Statement::Across(inner) => return run(connection, *inner),
     }
     Ok(rows)
 }
@@ -222,7 +224,7 @@ impl rusqlite::ToSql for Bound<'_> {
             Param::Null => ToSqlOutput::Borrowed(ValueRef::Null),
             Param::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
             Param::Bool(truth) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*truth))),
-            Param::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Param::Text(text) | Param::Tenant(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Param::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Param::Uuid(id) => ToSqlOutput::from(id.to_string()),
         })

@@ -247,3 +247,61 @@ async fn a_connection_that_dies_says_what_may_have_happened() {
     let rows = engine.rows("SELECT CAST($1 AS BIGINT) AS a", params![1_i64]).await.unwrap();
     assert_eq!(rows[0].int("a").unwrap(), 1, "the pool finds another one");
 }
+
+/// A table walled as those of tenants are, also for its owner, who these tests run as.
+async fn walled(engine: &Engine) -> String {
+    let name = format!("walled_{}", uuid::Uuid::new_v4().simple());
+    let policy = "USING (tenant = ANY (CAST((SELECT string_to_array(current_setting('ringmain.tenants', TRUE), chr(31))) AS TEXT[])) \
+         OR (SELECT current_setting('ringmain.tenants', TRUE) = chr(31)))";
+    for sql in [
+        format!("CREATE TABLE {name} (tenant TEXT)"),
+        format!("INSERT INTO {name} VALUES ('a'), ('b'), ('c')"),
+        format!("CREATE POLICY tenants ON {name} {policy}"),
+        format!("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"),
+        format!("ALTER TABLE {name} FORCE ROW LEVEL SECURITY"),
+    ] {
+        engine.change(sql, Vec::new()).await.unwrap();
+    }
+    name
+}
+
+#[tokio::test]
+async fn a_query_that_forgets_its_tenant_finds_nothing() {
+    let tenant = |id| ringmain_domain::id::TenantId::new(id).unwrap();
+    for (engine, _folder) in engines().await.into_iter().filter(|(engine, _)| engine.is_postgres()) {
+        let table = walled(&engine).await;
+        let count = format!("SELECT count(*) AS n FROM {table}");
+        let named = format!("{count} WHERE tenant <> $1");
+        let seen = async |statement: Statement| {
+            let rows = engine.read(vec![statement]).await.unwrap();
+            rows[0][0].int("n").unwrap()
+        };
+        // More often than there are connections: none remembers who had it before.
+        for _ in 0..20 {
+            assert_eq!(seen(Statement::once(count.clone(), Vec::new()).across()).await, 3);
+            assert_eq!(seen(Statement::once(count.clone(), Vec::new())).await, 0);
+            assert_eq!(seen(Statement::once(named.clone(), params![&tenant("a")])).await, 0);
+            assert_eq!(seen(Statement::once(named.clone(), params!["a"])).await, 0, "a text is no tenant");
+        }
+        let sql = count.clone();
+        let in_order = engine.write(move |tx| {
+            Box::pin(async move {
+                let mut seen = Vec::new();
+                let all = || Statement::once(sql.clone(), Vec::new());
+                let of = |id| {
+                    let sql = format!("{sql} WHERE tenant = $1 OR TRUE");
+                    Statement::once(sql, params![&tenant(id)])
+                };
+                for statement in [all(), of("a"), of("b"), all().across(), all()] {
+                    seen.push(tx.run(statement).await?[0].int("n")?);
+                }
+                Ok(seen)
+            })
+        });
+        assert_eq!(in_order.await.unwrap(), [0, 1, 2, 3, 2], "the door shuts behind a statement");
+        let foreign = format!("INSERT INTO {table} SELECT 'b' WHERE $1 <> ''");
+        let refused = engine.change(foreign, params![&tenant("a")]).await.unwrap_err();
+        assert!(refused.to_string().contains("42501"), "{refused}");
+        engine.change(format!("DROP TABLE {table}"), Vec::new()).await.unwrap();
+    }
+}

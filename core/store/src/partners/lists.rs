@@ -134,7 +134,7 @@ static CONNECTORS: Texts = Texts {
     ),
 };
 
-/// From a partner's parties by its tokens to `x`: by `partner_parties_by_partner`, `tokens_by_party`, the index of `x` by token, and the
+/// From a partner's parties by its tokens to `x`: by `partner_parties_by_partner`, `tokens_of_party`, the index of `x` by token, and the
 /// locations' primary key.
 macro_rules! of_partner {
     ($columns:literal, $table:literal) => {
@@ -149,8 +149,7 @@ macro_rules! of_partner {
 }
 
 const OF_PARTNER: &str = "p.tenant = ? AND p.partner = ? AND p.role = 'EMSP' AND t.tenant = p.tenant \
-     AND CAST(t.document -> 'party' ->> 'country_code' AS TEXT) = p.country_code \
-     AND CAST(t.document -> 'party' ->> 'party_id' AS TEXT) = p.party_id \
+     AND t.party_country = p.country_code AND t.party_id = p.party_id \
      AND x.tenant = t.tenant AND x.token_uid = t.uid AND l.tenant = x.tenant AND l.id = x.location_id";
 
 impl Store {

@@ -37,16 +37,16 @@ async fn a_newer_schema_does_not_stop_the_start(rig: &Rig) {
 
 async fn nodes_that_start_together_make_one_schema(rig: &Rig) {
     if rig.is_postgres() {
-        rig.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+        rig.execute("DROP SCHEMA public, reporting, months CASCADE; CREATE SCHEMA public").await;
     }
     let nodes = (0..4).map(|_| {
-        let url = rig.url.clone();
+        let url = rig.owner_url.clone();
         tokio::spawn(async move { Store::open(&url, StoreSettings::default()).await.unwrap() })
     });
     let nodes: Vec<_> = nodes.collect();
     for (number, node) in nodes.into_iter().enumerate() {
-        let first = node.await.unwrap().claim_epochs(1).await.unwrap();
-        assert_eq!(first, i64::try_from(number).unwrap() + 1);
+        let claimed = node.await.unwrap().claim_epochs(1).await.unwrap();
+        assert_eq!(*claimed.start(), i64::try_from(number).unwrap() + 1);
     }
     assert_eq!(rig.count("refinery_schema_history").await, changes());
 }

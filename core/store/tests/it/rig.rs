@@ -4,15 +4,27 @@ use std::path::PathBuf;
 
 use ringmain_store::store::{Store, StoreSettings};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 /// Names the server for PostgreSQL, as a URL whose user may make databases.
-const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
+pub(crate) const SERVER: &str = "RINGMAIN_TEST_POSTGRES";
 
-/// A store of one's own.
+/// The roles of PostgreSQL, shared by all tests; each is let into the databases one by one.
+pub(crate) const APP: &str = "ringmain_test_app";
+pub(crate) const READ: &str = "ringmain_test_read";
+
+const TEMPLATE_NAME: &str = "ringmain_test_template";
+static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+/// Two databases cannot be copied from one at the same instant. Held as long as the connection.
+const LOCK: &str = "SELECT pg_advisory_lock(77)";
+
+/// A store of one's own. On PostgreSQL it works as a node does: as a role that cannot change the schema.
 pub(crate) struct Rig {
     pub(crate) store: Store,
     pub(crate) url: String,
+    /// As the one who made it.
+    pub(crate) owner_url: String,
     _place: Place,
 }
 
@@ -27,16 +39,24 @@ pub(crate) async fn sqlite() -> Rig {
     let folder = TempDir::new().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let store = Store::open(&url, StoreSettings::default()).await.unwrap();
-    Rig { store, url, _place: Place::Folder(folder) }
+    Rig { store, owner_url: url.clone(), url, _place: Place::Folder(folder) }
 }
 
 /// A store in a database of its own, if there is a server.
 pub(crate) async fn postgres(test: &str) -> Option<Rig> {
     let place = database(test).await?;
     let Place::Database { server, name } = &place else { panic!("a database") };
-    let url = beside(server, name);
+    let owner_url = beside(server, name);
+    let url = as_role(&owner_url, APP);
     let store = Store::open(&url, StoreSettings::default()).await.unwrap();
-    Some(Rig { store, url, _place: place })
+    Some(Rig { store, url, owner_url, _place: place })
+}
+
+/// The same URL with another user, who needs no password.
+pub(crate) fn as_role(url: &str, role: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{role}@{host}")
 }
 
 async fn database(test: &str) -> Option<Place> {
@@ -44,15 +64,34 @@ async fn database(test: &str) -> Option<Place> {
         println!("SKIPPED {test}: {SERVER} is not set");
         return None;
     };
+    TEMPLATE.get_or_init(async || make_template(&server).await).await;
     let name = format!("ringmain_test_{}", Uuid::new_v4().simple());
     let client = connect(&server).await;
-    // Two databases cannot be copied from one template at the same instant.
-    client.batch_execute("SELECT pg_advisory_lock(77)").await.unwrap();
-    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    client.batch_execute(LOCK).await.unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE_NAME}")).await.unwrap();
     Some(Place::Database { server, name })
 }
 
-async fn connect(url: &str) -> tokio_postgres::Client {
+/// Makes the schema once, and the roles; each test's database is a copy.
+async fn make_template(server: &str) {
+    let client = connect(server).await;
+    client.batch_execute(LOCK).await.unwrap();
+    for role in [APP, READ] {
+        let known = client.query("SELECT 1 FROM pg_roles WHERE rolname::text = $1", &[&role]).await.unwrap();
+        if known.is_empty() {
+            // Its connections end with the database, so its maker must be one of it.
+            let make = format!("CREATE ROLE {role} LOGIN; GRANT {role} TO CURRENT_USER");
+            client.batch_execute(&make).await.unwrap();
+        }
+    }
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {TEMPLATE_NAME} WITH (FORCE)")).await.unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {TEMPLATE_NAME}")).await.unwrap();
+    let owner = Store::open(&beside(server, TEMPLATE_NAME), StoreSettings::default()).await.unwrap();
+    owner.grant_app(APP).await.unwrap();
+    owner.close().await;
+}
+
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -88,7 +127,7 @@ impl Rig {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.execute_batch(sql).unwrap();
             }
-            None => connect(&self.url).await.batch_execute(sql).await.unwrap(),
+            None => connect(&self.owner_url).await.batch_execute(sql).await.unwrap(),
         }
     }
 
@@ -99,7 +138,7 @@ impl Rig {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 connection.query_row(sql, [], |row| row.get(0)).unwrap()
             }
-            None => connect(&self.url).await.query_one(sql, &[]).await.unwrap().get(0),
+            None => connect(&self.owner_url).await.query_one(sql, &[]).await.unwrap().get(0),
         }
     }
 

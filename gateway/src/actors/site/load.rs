@@ -75,6 +75,8 @@ pub(super) struct Managed {
     drawn_at: Timestamp,
     of: LedgerOf,
     owner: Epoch,
+    /// When the ledger was asked for, in milliseconds since boot.
+    claimed_at_ms: i64,
     waiting: VecDeque<StoreOrder>,
     is_storing: bool,
     timer: Option<(Timestamp, SpawnHandle)>,

@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::engine::failure::Moment;
+use crate::engine::postgres::tls::Tls;
 use crate::store::StoreError;
 
 /// The server gives up on a statement after 6 s, on a lock after 5 s, and on a transaction nobody continues after 20 s. A commit is
@@ -17,7 +19,7 @@ const SETTINGS: &str = "SET statement_timeout = 6000; SET lock_timeout = 5000; \
 
 /// Connects for the pool.
 #[derive(Debug)]
-pub(super) struct Connector;
+pub(super) struct Connector(pub(super) Tls);
 
 /// What the URL leaves open.
 pub(super) fn defaults(config: &mut Config) {
@@ -33,12 +35,18 @@ pub(super) fn defaults(config: &mut Config) {
 }
 
 /// A connection with nothing set on it.
-pub(super) async fn plain(config: &Config) -> Result<(Client, JoinHandle<()>), StoreError> {
-    start(config).await.map_err(|error| StoreError::of_postgres(&error, Moment::Before))
+pub(super) async fn plain(
+    config: &Config,
+    tls: MakeRustlsConnect,
+) -> Result<(Client, JoinHandle<()>), StoreError> {
+    start(config, tls).await.map_err(|error| StoreError::of_postgres(&error, Moment::Before))
 }
 
-async fn start(config: &Config) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn start(
+    config: &Config,
+    tls: MakeRustlsConnect,
+) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    let (client, connection) = config.connect(tls).await?;
     let driver = tokio::spawn(async move {
         // Whoever uses the connection is told, too; this line says that an idle one went.
         if let Err(error) = connection.await {
@@ -54,9 +62,9 @@ impl deadpool_postgres::Connect for Connector {
         config: &Config,
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>>
     {
-        let config = config.clone();
+        let (config, tls) = (config.clone(), self.0.connector());
         Box::pin(async move {
-            let (client, driver) = start(&config).await?;
+            let (client, driver) = start(&config, tls).await?;
             client.batch_execute(SETTINGS).await?;
             Ok((client, driver))
         })

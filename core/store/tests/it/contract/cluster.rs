@@ -25,7 +25,7 @@ fn record(number: u128, address: &str) -> NodeRecord {
         name: format!("node-{number}").into(),
         address: (!address.is_empty()).then(|| address.into()),
         release: "0.0.0".into(),
-        started_at: at(0),
+        started_at: at(i64::try_from(number).unwrap()),
     }
 }
 
@@ -72,6 +72,9 @@ async fn a_node_that_starts_again_buries_its_earlier_run(rig: &Rig) {
         assert!(is_online(rig, &name).await);
         let lost = rig.store.register_node(&record(two, address), at(1)).await.unwrap();
         assert_eq!(lost, [node(one)], "not the one at another address");
+        let late = rig.store.register_node(&record(one, address), at(1)).await.unwrap();
+        assert_eq!(late, [], "what a killed run left behind buries no later one");
+        rig.store.remove_node(node(one), at(1)).await.unwrap();
         assert!(!is_online(rig, &name).await);
         assert_eq!(outcome(rig, &given).await, Some(CommandOutcome::TimeoutUnknown));
     }
@@ -83,7 +86,7 @@ async fn a_node_whose_lease_is_over_is_buried_once(rig: &Rig) {
     store.register_node(&record(2, "b:1"), at(0)).await.unwrap();
     let (one, of_one) = populate(rig, 1).await;
     let (two, of_two) = populate(rig, 2).await;
-    assert!(store.renew_lease(node(1), 7, true).await.unwrap());
+    assert!(store.renew_lease(node(1), 7, true).await.unwrap().is_some());
     let nodes = store.nodes().await.unwrap();
     let [first, second] = &nodes[..] else { panic!("{nodes:?}") };
     assert_eq!((&first.node, first.connections, first.draining), (&record(1, "a:1"), 7, true));
@@ -100,14 +103,20 @@ async fn a_node_whose_lease_is_over_is_buried_once(rig: &Rig) {
 
 async fn a_node_that_was_buried_learns_so_and_takes_part_again(rig: &Rig) {
     let store = &rig.store;
-    assert!(!store.renew_lease(node(1), 0, false).await.unwrap(), "it never registered");
+    assert_eq!(store.renew_lease(node(1), 0, false).await.unwrap(), None, "it never registered");
     store.register_node(&record(1, "a:1"), at(0)).await.unwrap();
     let (name, _) = populate(rig, 1).await;
     rig.execute("UPDATE nodes SET lease_until = 0").await;
+    assert_eq!(
+        store.renew_lease(node(1), 0, false).await.unwrap(),
+        None,
+        "others may have taken what it had"
+    );
     assert_eq!(store.bury_lost_nodes(at(5)).await.unwrap(), [node(1)]);
-    assert!(!store.renew_lease(node(1), 0, false).await.unwrap());
+    assert_eq!(store.renew_lease(node(1), 0, false).await.unwrap(), None);
     assert!(store.register_node(&record(1, "a:1"), at(6)).await.unwrap().is_empty());
-    assert!(store.renew_lease(node(1), 0, false).await.unwrap());
+    let before = store.now().await.unwrap();
+    assert!(store.renew_lease(node(1), 0, false).await.unwrap().unwrap() >= before);
     assert!(!is_online(rig, &name).await);
     store.assert_places(node(1), &[(station_id(&name), Epoch(1))]).await.unwrap();
     assert!(is_online(rig, &name).await);

@@ -2,6 +2,7 @@
 
 use ringmain_domain::command::{CommandOutcome, CommandResult, ResetKind, StationCommand};
 use ringmain_domain::id::CommandId;
+use ringmain_domain::time::Timestamp;
 use ringmain_store::commands::CommandRecord;
 use ringmain_store::page::PageRequest;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ on_both_engines!(
     commands_come_in_pages_the_newest_first,
     commands_of_a_time_are_those_to_one_station_with_both_ends,
     what_has_not_ended_is_found_after_a_crash,
+    what_is_overdue_by_the_databases_clock_is_ended_once,
     any_payload_comes_back_as_it_was,
 );
 
@@ -125,4 +127,18 @@ async fn commands_of_a_time_are_those_to_one_station_with_both_ends(rig: &Rig) {
     };
     assert_eq!(between(9).await, [at(20), at(12), at(10)]);
     assert_eq!(between(2).await, [at(20), at(12)]);
+}
+
+async fn what_is_overdue_by_the_databases_clock_is_ended_once(rig: &Rig) {
+    let now = rig.store.now().await.unwrap();
+    let due_in = |ms: i64| CommandRecord { deadline: Timestamp::from_millis(now + ms), ..command("CS-1", 0) };
+    let (over, just_over, open) = (due_in(-60_000), due_in(-1_000), due_in(600_000));
+    for one in [&over, &just_over, &open] {
+        rig.store.insert_command(one).await.unwrap();
+    }
+    let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
+    assert_eq!(rig.store.end_overdue_commands(30_000, &unknown, at(9)).await.unwrap(), 1);
+    assert_eq!(rig.store.end_overdue_commands(30_000, &unknown, at(9)).await.unwrap(), 0);
+    let unended = rig.store.unended_commands(10).await.unwrap();
+    assert_eq!(unended.iter().map(|record| record.id).collect::<Vec<_>>(), [just_over.id, open.id]);
 }

@@ -59,7 +59,10 @@ impl Site {
 
     /// May this node manage a load just now?
     pub(super) fn may_manage(&self) -> bool {
-        !matches!(self.load, Load::Managed(_)) || self.parts.cluster.lease().is_held()
+        match &self.load {
+            Load::Managed(managed) => self.parts.cluster.lease().covers(managed.claimed_at_ms),
+            Load::Unmanaged | Load::Starting(_) | Load::Elsewhere { .. } => true,
+        }
     }
 
     /// This node's lease is over: it owns nothing until it has one again. The stations keep what they were told, and it decays.

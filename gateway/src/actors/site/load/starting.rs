@@ -25,6 +25,7 @@ use ringmain_store::store::StoreError;
 use super::super::{Site, stations_of};
 use super::{AGAIN_AFTER, Load, Managed, dynamic, gauges, needs, setpoints};
 use crate::clock;
+use crate::cluster::lease::since_boot_ms;
 
 /// What a site starts its load from.
 struct Start {
@@ -32,6 +33,7 @@ struct Start {
     drawn_at: Timestamp,
     of: LedgerOf,
     ledger: Ledger,
+    claimed_at_ms: i64,
     settings: SiteSettings,
     zone: Zone,
     signals: BTreeMap<CircuitId, Vec<Signal>>,
@@ -49,7 +51,7 @@ enum Read {
         /// Which.
         owner: NodeId,
         /// The tree.
-        tree: StoredTree,
+        tree: Box<StoredTree>,
         /// The stations of the site.
         stations: Vec<StationSnapshot>,
     },
@@ -134,13 +136,13 @@ impl Site {
             if !cluster.lease().is_held() {
                 return Err(StoreError::Unavailable { reason: "this node has no lease".into() });
             }
-            let is_alone = cluster.links().is_none();
+            let (is_alone, claimed_at_ms) = (cluster.links().is_none(), since_boot_ms());
             let (StoredTree { tree, updated_at: drawn_at }, ledger) =
                 match store.claim_ledger(&tenant, &location, cluster.me()).await? {
                     Some(Claim::Owned { tree, ledger }) => (tree, ledger),
                     Some(Claim::Elsewhere { owner, tree }) => {
                         let (stations, _) = stations_of(&store, &tenant, &id, true).await?;
-                        return Ok(Read::Elsewhere { owner, tree, stations });
+                        return Ok(Read::Elsewhere { owner, tree: Box::new(tree), stations });
                     }
                     None => return Ok(Read::Nothing),
                 };
@@ -152,8 +154,19 @@ impl Site {
             let (stations, places) = stations_of(&store, &tenant, &id, is_alone).await?;
             let evses = tree.evses().iter().map(|evse| evse.key.clone()).collect();
             let of = LedgerOf { tenant, location, evses };
-            let start =
-                Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations, places };
+            let start = Start {
+                tree,
+                drawn_at,
+                of,
+                ledger,
+                claimed_at_ms,
+                settings,
+                zone,
+                signals,
+                highs,
+                stations,
+                places,
+            };
             Ok(Read::Start(Box::new(start)))
         }
     }
@@ -168,7 +181,19 @@ impl Site {
 
     /// Manages the load: first the ledger, then what the store knew, then what was heard while it was read.
     fn manage(&mut self, start: Start, ctx: &mut Context<Self>) {
-        let Start { tree, drawn_at, of, ledger, settings, zone, signals, highs, stations, places } = start;
+        let Start {
+            tree,
+            drawn_at,
+            of,
+            ledger,
+            claimed_at_ms,
+            settings,
+            zone,
+            signals,
+            highs,
+            stations,
+            places,
+        } = start;
         let waited = self.take_waited();
         // Before the load is there to hear of it: what follows tells it of all that are connected.
         self.hear_of_remote(&stations, &places, ctx);
@@ -183,6 +208,7 @@ impl Site {
             drawn_at,
             of,
             owner,
+            claimed_at_ms,
             waiting: VecDeque::new(),
             is_storing: false,
             timer: None,

@@ -1,0 +1,1 @@
+-- PostgreSQL's alone: the embedded store has no roles to read views with.
