@@ -6,6 +6,12 @@ demo:
 	cargo build --release -p ringmain-gateway -p ringmain-loadtest
 	target/release/ringmain demo
 
+# Three nodes behind HAProxy over a private PostgreSQL and Redis, with simulated stations: kill one and watch. Ctrl-C ends everything.
+.PHONY: cluster-demo
+cluster-demo:
+	cargo build --release -p ringmain-gateway -p ringmain-loadtest
+	@scripts/cluster-demo.sh
+
 # Everything CI runs, with a PostgreSQL and a Redis of its own. Installs missing Debian packages.
 .PHONY: test
 test:
@@ -44,6 +50,15 @@ prove-tests:
 .PHONY: chaos
 chaos:
 	@scripts/chaos.sh $(ARGS)
+
+# Every fault of the cluster's table that can be had here, over three nodes and a crowd on TLS; writes docs/reliability.md. About half an hour.
+# make cluster-chaos ARGS="--case C1 --seed 7"
+.PHONY: cluster-chaos
+cluster-chaos:
+	cargo build --release -p ringmain-gateway -p ringmain-loadtest
+	mkdir -p target/chaos
+	target/release/ringmain-loadtest cluster-chaos --plan loadtest/plans/cluster.toml --node target/release/ringmain --tls \
+	  --stations 1000 --minutes 2 --span-s 30 --duels 120 --json target/chaos/cluster.json --page docs/reliability.md $(ARGS)
 
 # Thousands of drawn sites in virtual time: the sum of what stations were allowed against every limit. One line tells how it went and names the
 # seeds that failed; replay one with SEEDS=1 SEED=n.

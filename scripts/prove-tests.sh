@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly BUGS=gateway/tests/planted
-# The tests that must catch them: the cases of the reliability table, and kill -9 at every step.
-readonly CASES=(scenarios:: crash:: failover:: faults::)
+# The tests that must catch them: the cases of the reliability table, kill -9 at every step, and two sockets of one station at several nodes.
+readonly CASES=(scenarios:: crash:: failover:: faults:: cluster::sockets:: cluster_chaos::of_two_sockets)
 # Of its own: cargo would take the copy's crates for ours.
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")/planted
 readonly TARGET

@@ -27,8 +27,11 @@ use crate::socket::Stop;
 use crate::tally::Tally;
 use crate::witness::{Name, Witness};
 
+pub mod cluster;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
+pub mod redis;
 pub mod report;
 
 mod moments;
@@ -131,6 +134,8 @@ pub async fn run(course: &Course) -> anyhow::Result<ChaosReport> {
         log: node_log.clone(),
         store_url,
         token: TOKEN.to_owned(),
+        name: "node".to_owned(),
+        settings: Vec::new(),
     };
     let node = Supervised::start(ground.recipe());
     let (witness, judged) = (Arc::new(Witness::default()), BTreeSet::new());

@@ -1,9 +1,11 @@
 //! The command line: what a run is made of, from the plan to the exit code.
 //!
-//! `run` lets a crowd loose, `station` one station with its frames shown, `chaos` kills a node under a crowd, `check-plan` reads a plan
+//! `run` lets a crowd loose, `station` one station with its frames shown, `chaos` kills a node under a crowd, `cluster-chaos`
+//! does worse to several, `check-plan` reads a plan
 //! and stops there. Nothing here knows OCPP.
 
 mod chaos;
+mod cluster_chaos;
 mod run;
 mod single;
 
@@ -20,7 +22,7 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::crowd::DialerOf;
-use crate::dial::{Dialer, Endpoint, TcpTransport};
+use crate::dial::{Dialer, Endpoint, TcpTransport, loopback_source};
 use crate::password::Passwords;
 use crate::plan::Plan;
 use crate::progress::say;
@@ -43,6 +45,8 @@ enum Command {
     Station(single::StationArgs),
     /// Kill a node under a crowd, again and again, and look whether everything is there and billed once.
     Chaos(chaos::ChaosArgs),
+    /// Faults over a cluster of several nodes, case by case, each figure beside its target.
+    ClusterChaos(cluster_chaos::ClusterChaosArgs),
     /// Read a plan, say what is in it, and stop.
     CheckPlan {
         /// The plan (TOML).
@@ -77,6 +81,9 @@ struct ConnectArgs {
     /// Secret to derive each station's password from: the first 32 hex digits of HMAC-SHA-256(secret, identity).
     #[arg(long)]
     password_secret: Option<String>,
+    /// Each station comes from an address of its own in 127.0.0.0/8: a balancer on this machine spreads them as in the field.
+    #[arg(long)]
+    loopback_sources: bool,
 }
 
 /// When a run ends.
@@ -108,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Station(args) => single::run(args),
         Command::Chaos(args) => chaos::run(args),
+        Command::ClusterChaos(args) => cluster_chaos::run(args),
         Command::CheckPlan { file } => Plan::read(&file).and_then(|plan| print(&describe(&plan)?)),
     };
     match done {
@@ -134,12 +142,14 @@ impl ConnectArgs {
         let endpoint = Endpoint::read(&self.url)?;
         let addresses = endpoint.look_up().await?;
         let tls = self.tls(&endpoint)?;
+        let with_sources = self.loopback_sources;
         let make = move |identity: &str| -> anyhow::Result<Arc<Dialer>> {
             let config = tls.as_ref().map(|files| files.config(identity)).transpose()?;
-            let transport = TcpTransport::new(Arc::clone(&addresses), &endpoint, config)?;
+            let source = with_sources.then(|| loopback_source(identity));
+            let transport = TcpTransport::new(Arc::clone(&addresses), &endpoint, config)?.from_source(source);
             Ok(Arc::new(Dialer::new(Box::new(transport), endpoint.clone())))
         };
-        if self.cert_dir.is_some() {
+        if self.cert_dir.is_some() || self.loopback_sources {
             return Ok(Box::new(make));
         }
         let shared = make("")?;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -13,7 +13,7 @@ use base64::Engine as _;
 use futures_util::future::BoxFuture;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error as WsError;
@@ -58,6 +58,7 @@ pub struct Endpoint {
 /// TCP, with TLS where the endpoint wants it.
 pub struct TcpTransport {
     addresses: Arc<[SocketAddr]>,
+    source: Option<Ipv4Addr>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
@@ -156,16 +157,25 @@ impl TcpTransport {
                 Some((TlsConnector::from(config), name))
             }
         };
-        Ok(Self { addresses, tls })
+        Ok(Self { addresses, source: None, tls })
+    }
+
+    /// Connects from this address of the machine, where it is given.
+    #[must_use]
+    pub fn from_source(self, source: Option<Ipv4Addr>) -> Self {
+        Self { source, ..self }
     }
 }
 
 impl Transport for TcpTransport {
     fn open(&self) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> {
         let addresses = Arc::clone(&self.addresses);
-        let tls = self.tls.clone();
+        let (source, tls) = (self.source, self.tls.clone());
         Box::pin(async move {
-            let stream = TcpStream::connect(&*addresses).await?;
+            let stream = match (source, addresses.first()) {
+                (Some(source), Some(address)) => connect_from(source, *address).await?,
+                (_, _) => TcpStream::connect(&*addresses).await?,
+            };
             // Small messages must not wait for the acknowledgement of the one before.
             stream.set_nodelay(true)?;
             Ok(match tls {
@@ -174,6 +184,25 @@ impl Transport for TcpTransport {
             })
         })
     }
+}
+
+/// Connects from an address of this machine, at any port.
+///
+/// # Errors
+/// The address is not this machine's, or as for any connection.
+pub async fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((source, 0)))?;
+    socket.connect(address).await
+}
+
+/// An address of the loopback network that only stations of this name have, give or take a collision: balancers and gateways see as
+/// many sources as there are stations.
+#[must_use]
+pub fn loopback_source(identity: &str) -> Ipv4Addr {
+    let [a, b, c, ..] = crate::crowd::seed_of(0, identity).to_le_bytes();
+    // Neither 127.0.0.x, where everything else on the machine lives, nor an address that ends in 0 or 255.
+    Ipv4Addr::new(127, 1 + a % 254, b, 1 + c % 254)
 }
 
 // === impl Dialer ===
@@ -278,6 +307,18 @@ mod tests {
         for wrong in ["http://csms.example/", "ws://:9000/ocpp", "ws://host:port/ocpp"] {
             assert!(Endpoint::read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_station_comes_from_its_own_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::read("ws://127.0.0.1:1/ocpp").unwrap();
+        let addresses = Arc::from([listener.local_addr().unwrap()]);
+        let source = loopback_source("CS-1");
+        assert_ne!(source, loopback_source("CS-2"));
+        let transport = TcpTransport::new(addresses, &endpoint, None).unwrap().from_source(Some(source));
+        let (_stream, accepted) = tokio::join!(transport.open(), listener.accept());
+        assert_eq!(accepted.unwrap().1.ip(), source);
     }
 
     #[test]

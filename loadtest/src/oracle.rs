@@ -1,7 +1,7 @@
 //! The judge of a chaos run: what was acknowledged is stored, what ended is billed once, and every watt-hour is there.
 //!
 //! It knows the truth from the stations' side ([`crate::witness`]) and asks the operator API only (`operator`); `acks` compares messages
-//! with stored ones, `energy` transactions with bills. It never looks into a store, and never forgives: what it cannot read is
+//! with stored ones, `energy` transactions with bills, [`commands`] orders with what arrived. It never looks into a store, and never forgives: what it cannot read is
 //! an error, not a pass. The planted bugs of its own tests show that it can see.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,14 @@ use serde::Serialize;
 
 use crate::witness::{Name, Told};
 
+pub mod commands;
 pub mod operator;
 pub mod price;
 
+pub(crate) mod http;
+
 mod acks;
 mod energy;
-mod http;
 
 use operator::Operator;
 
@@ -130,6 +132,52 @@ pub enum Violation {
         /// How many.
         stations: usize,
     },
+    /// A command was taken and is not on record.
+    #[error("command {id}: taken and not on record")]
+    CommandLost {
+        /// Its id.
+        id: String,
+    },
+    /// A command has not ended, although its deadline is long over.
+    #[error("command {id} to {station} has no end")]
+    CommandUnended {
+        /// Its id.
+        id: String,
+        /// To whom.
+        station: String,
+    },
+    /// A command ended too long after its deadline.
+    #[error("command {id} to {station} ended {late_ms} ms after its deadline")]
+    CommandLate {
+        /// Its id.
+        id: String,
+        /// To whom.
+        station: String,
+        /// How late.
+        late_ms: i64,
+    },
+    /// A command reached its station more or less often than its outcome says (R4).
+    #[error("command {id} to {station} ended as {outcome} and arrived {calls} times")]
+    CallsUnlike {
+        /// Its id.
+        id: String,
+        /// To whom.
+        station: String,
+        /// How it ended.
+        outcome: String,
+        /// How often it arrived.
+        calls: u32,
+    },
+    /// A station has a living socket, no fault went on, and a command given to a node did not reach it (R5).
+    #[error("{station} is connected, and a command through {node} ended as {outcome}")]
+    Unreached {
+        /// Which station.
+        station: String,
+        /// Through which node.
+        node: String,
+        /// How the last attempt ended.
+        outcome: String,
+    },
     /// A process under test panicked, or the run saw something else in its log that must not be there.
     #[error("log of {process}: {line}")]
     Panicked {
@@ -159,6 +207,8 @@ pub struct Verdict {
     pub billed_wh: i64,
     /// What bills and credits ask for together, in cents; 0 where nothing was priced.
     pub billed_cents: i64,
+    /// Commands on record, where they were looked at.
+    pub commands: usize,
     /// Violations in all.
     pub violations_count: usize,
     /// The first of them.

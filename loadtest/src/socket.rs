@@ -10,12 +10,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::behaviour::Drivers;
 use crate::clock::Clock;
 use crate::dial::{Credentials, Dialer, Refused, Socket};
+use crate::links::Links;
 use crate::settings::Settings;
 use crate::station::{Goodbye, Ping, Station};
 use crate::tally::{Tally, Timed};
@@ -257,6 +258,7 @@ impl Life {
                 }
                 self.link = Link::Up(socket);
                 self.tally.connected();
+                self.witness_link(|links, station, at| links.up(station, at));
                 self.log.line(&self.clock, "@", "connected");
                 self.station.connected(now);
             }
@@ -288,6 +290,7 @@ impl Life {
         let now = self.clock.now();
         self.link = Link::Down;
         self.tally.disconnected(false);
+        self.witness_link(|links, station, at| links.down(station, false, at));
         self.log.line(&self.clock, "@", &format!("connection lost: {why}"));
         tracing::debug!(station.id = self.station.id(), why, "connection lost");
         if self.station.connection_was_proven() {
@@ -295,6 +298,12 @@ impl Life {
         }
         self.station.disconnected(now);
         self.back_off(now);
+    }
+
+    fn witness_link(&self, tell: impl FnOnce(&Links, &str, Instant)) {
+        if let Some(witness) = self.tally.witness() {
+            tell(witness.links(), self.station.id(), Instant::now());
+        }
     }
 
     fn back_off(&mut self, now: Moment) {
@@ -312,6 +321,7 @@ impl Life {
             tracing::debug!(%error, "close connection");
         }
         self.tally.disconnected(true);
+        self.witness_link(|links, station, at| links.down(station, true, at));
         self.log.line(&self.clock, "@", "connection closed");
         self.station.disconnected(self.clock.now());
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::clock::Utc;
+use crate::links::Links;
 use crate::tally::SessionRecord;
 
 /// Messages remembered in one run; more of them and the run proves nothing, so the oracle refuses to judge.
@@ -79,6 +80,7 @@ pub struct Discard {
 pub struct Witness {
     told: Mutex<Told>,
     sending: Notify,
+    links: Links,
 }
 
 /// Everything a [`Witness`] was told so far.
@@ -153,6 +155,11 @@ impl std::fmt::Display for Acknowledged {
 // === impl Witness ===
 
 impl Witness {
+    /// Who was connected when, and which commands arrived.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// A message of a transaction was answered with a CALLRESULT.
     pub(crate) fn acknowledged(&self, station: &str, action: &'static str, payload: &Value, answer: &Value) {
         let Some((transaction, message)) = Acknowledged::read(action, payload) else { return };

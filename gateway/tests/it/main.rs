@@ -4,6 +4,7 @@ mod actors;
 mod api;
 mod chaos;
 mod cluster;
+mod cluster_chaos;
 mod console;
 mod costs;
 mod crash;

@@ -21,6 +21,8 @@ use crate::oracle::price::Price;
 pub(super) struct Addresses {
     pub(super) http: SocketAddr,
     pub(super) ws: SocketAddr,
+    pub(super) wss: SocketAddr,
+    pub(super) ops: SocketAddr,
 }
 
 /// Where a node is started from.
@@ -36,6 +38,10 @@ pub(super) struct Ground {
     pub(super) store_url: Option<String>,
     /// API key of the administrator.
     pub(super) token: String,
+    /// Its name in messages.
+    pub(super) name: String,
+    /// More settings, by their names after `RINGMAIN_`.
+    pub(super) settings: Vec<(&'static str, String)>,
 }
 
 /// Opens byte streams to wherever the node listens now; refused while it is down.
@@ -51,7 +57,7 @@ impl Ground {
         let ready_file = self.folder.join("ready.json");
         let asked = ready_file.clone();
         Recipe {
-            name: "node",
+            name: self.name.clone(),
             command: Box::new(move || {
                 // What the last life left there must not be taken for the new one's.
                 match fs::remove_file(&ready_file) {
@@ -75,6 +81,9 @@ impl Ground {
                     .env("RINGMAIN_TOKENS__UNKNOWN", "accept")
                     .env("RINGMAIN_LOG__FORMAT", "json")
                     .env("RUST_BACKTRACE", "1");
+                for (key, value) in &self.settings {
+                    node.env(format!("RINGMAIN_{key}"), value);
+                }
                 Ok(node)
             }),
             ready: Box::new(move || std::future::ready(read(&asked)).boxed()),

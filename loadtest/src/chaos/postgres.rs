@@ -35,6 +35,7 @@ const DATABASE: &str = "CREATE DATABASE ringmain OWNER ringmain";
 pub(super) struct Postgres {
     pub(super) process: Supervised<()>,
     pub(super) url: String,
+    pub(super) port: u16,
     pub(super) log: PathBuf,
     folder: TempDir,
 }
@@ -81,7 +82,7 @@ impl Postgres {
             ensure!(done.success(), "psql: {done}");
         }
         let url = format!("postgres://ringmain@127.0.0.1:{port}/ringmain");
-        Ok(Self { process, url, log, folder })
+        Ok(Self { process, url, port, log, folder })
     }
 
     /// Ends the server and takes its folder away.
@@ -99,7 +100,7 @@ fn recipe(folder: &Path, cluster: &Path, log: &Path, ids: Option<(u32, u32)>, po
     let (home, cluster, log) = (folder.to_owned(), cluster.to_owned(), log.to_owned());
     let asked = folder.to_owned();
     Recipe {
-        name: "postgres",
+        name: "postgres".to_owned(),
         command: Box::new(move || {
             let mut server = command(&Path::new(BIN).join("postgres"), ids, &log)?;
             server.current_dir(&home).arg("-D").arg(&cluster);

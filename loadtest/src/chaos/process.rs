@@ -1,15 +1,16 @@
 //! A process under test: started, killed without warning, and started again at once, as its supervisor would.
 //!
-//! One task per process. Whoever needs what the process offers follows `Supervised::state`; while it is down that is `None`. Never
-//! asks a process to end in order: only `kill -9` is of interest here.
+//! One task per process. Whoever needs what the process offers follows `Supervised::state`; while it is down that is `None`. A process that
+//! ends in order, because a signal asked it to, is started again like one that was killed.
 
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::process::{Child, Command};
@@ -29,7 +30,7 @@ const ORDERS: usize = 1;
 /// How a process is started, and how one knows that it is ready.
 pub(super) struct Recipe<T> {
     /// Shown in messages.
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// The command, made anew for every start.
     pub(super) command: Box<dyn Fn() -> anyhow::Result<Command> + Send>,
     /// What the process offers once it is ready; `None` before.
@@ -45,6 +46,8 @@ pub struct Fate {
     pub kills_while_starting: u32,
     /// Starts that ended by themselves: it could not come up yet.
     pub failed_starts: u32,
+    /// Ends by itself after it was ready: it was asked to.
+    pub left: u32,
     /// Longest time from a start to ready, failed starts in between included, ms.
     pub ready_ms_max: u64,
 }
@@ -54,6 +57,10 @@ pub(super) struct Supervised<T> {
     orders: mpsc::Sender<oneshot::Sender<()>>,
     state: watch::Receiver<Option<T>>,
     fate: Arc<Mutex<Fate>>,
+    /// Process id of its present life; 0 while it has none.
+    pid: Arc<AtomicU32>,
+    /// While it is true, what ended is not started again.
+    held: watch::Sender<bool>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -72,8 +79,17 @@ impl<T: Send + Sync + 'static> Supervised<T> {
         let (orders, given) = mpsc::channel(ORDERS);
         let (told, state) = watch::channel(None);
         let fate = Arc::new(Mutex::new(Fate::default()));
-        let keeper = Keeper { recipe, orders: given, state: told, fate: Arc::clone(&fate) };
-        Self { orders, state, fate, task: tokio::spawn(keeper.keep()) }
+        let (held, hold) = watch::channel(false);
+        let pid = Arc::new(AtomicU32::new(0));
+        let keeper = Keeper {
+            recipe,
+            orders: given,
+            state: told,
+            fate: Arc::clone(&fate),
+            pid: Arc::clone(&pid),
+            hold,
+        };
+        Self { orders, state, fate, pid, held, task: tokio::spawn(keeper.keep()) }
     }
 
     /// What the process offers, whenever it is ready.
@@ -86,6 +102,33 @@ impl<T: Send + Sync + 'static> Supervised<T> {
         let (told, killed) = oneshot::channel();
         self.orders.send(told).await.ok().context("the process is given up")?;
         killed.await.context("the process is given up")
+    }
+
+    /// From here on what ends stays down, or is started again.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// Process id of its present life.
+    pub(super) fn pid(&self) -> Option<u32> {
+        Some(self.pid.load(Ordering::Acquire)).filter(|pid| *pid > 0)
+    }
+
+    /// Sends its present life a signal, such as `STOP`.
+    pub(super) async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let pid = self.pid().context("the process does not run")?;
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().await;
+        ensure!(sent.context("run kill")?.success(), "process {pid} takes no {name}");
+        Ok(())
+    }
+
+    /// Waits until it is down.
+    pub(super) async fn down(&self, patience: Duration) -> anyhow::Result<()> {
+        let mut state = self.state();
+        let down = tokio::time::timeout(patience, state.wait_for(Option::is_none)).await;
+        down.with_context(|| format!("the process still runs after {} s", patience.as_secs()))?
+            .context("the process is given up")?;
+        Ok(())
     }
 
     /// Waits until it is ready.
@@ -116,6 +159,8 @@ struct Keeper<T> {
     orders: mpsc::Receiver<oneshot::Sender<()>>,
     state: watch::Sender<Option<T>>,
     fate: Arc<Mutex<Fate>>,
+    pid: Arc<AtomicU32>,
+    hold: watch::Receiver<bool>,
 }
 
 // === impl Keeper ===
@@ -125,9 +170,14 @@ impl<T> Keeper<T> {
         let mut failed = 0;
         let mut down_since = Instant::now();
         loop {
-            let name = self.recipe.name;
+            if !self.may_start().await {
+                return Ok(());
+            }
+            let name = self.recipe.name.clone();
             let mut child = (self.recipe.command)()?.spawn().with_context(|| format!("start {name}"))?;
+            self.pid.store(child.id().unwrap_or_default(), Ordering::Release);
             let ending = self.live(&mut child, down_since).await;
+            self.pid.store(0, Ordering::Release);
             let was_ready = self.state.send_replace(None).is_some();
             match ending {
                 Ending::RunOver => return child.kill().await.with_context(|| format!("end {name}")),
@@ -145,16 +195,32 @@ impl<T> Keeper<T> {
                     (failed, down_since) = (0, Instant::now());
                 }
                 Ending::ByItself => {
-                    lock(&self.fate).failed_starts += 1;
-                    failed += 1;
+                    if was_ready {
+                        lock(&self.fate).left += 1;
+                        (failed, down_since) = (0, Instant::now());
+                    } else {
+                        lock(&self.fate).failed_starts += 1;
+                        failed += 1;
+                    }
                     if failed >= STARTS_MAX {
                         bail!("{name} does not start, see its log");
                     }
-                    if was_ready {
-                        down_since = Instant::now();
-                    }
                     tokio::time::sleep(AGAIN).await;
                 }
+            }
+        }
+    }
+
+    /// Waits while it is held down; `false` when the run ends meanwhile.
+    async fn may_start(&mut self) -> bool {
+        loop {
+            tokio::select! {
+                free = self.hold.wait_for(|held| !held) => return free.is_ok(),
+                order = self.orders.recv() => match order {
+                    // Whoever is down already is killed as good as ever.
+                    Some(told) => drop(told.send(())),
+                    None => return false,
+                },
             }
         }
     }
@@ -191,6 +257,7 @@ impl Fate {
         self.kills += other.kills;
         self.kills_while_starting += other.kills_while_starting;
         self.failed_starts += other.failed_starts;
+        self.left += other.left;
         self.ready_ms_max = self.ready_ms_max.max(other.ready_ms_max);
     }
 

@@ -15,16 +15,16 @@ const ANSWER_MAX: u64 = 64 << 20;
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 /// Asks once.
 ///
 /// # Errors
 /// Nobody listens, the answer does not end in time, or it is no HTTP.
-pub(super) async fn send(
+pub(crate) async fn send(
     address: SocketAddr,
     method: &str,
     target: &str,

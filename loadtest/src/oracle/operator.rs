@@ -137,7 +137,7 @@ impl Operator {
         bail!("{path} has no end")
     }
 
-    async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+    pub(super) async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut cursor = None;
         for _ in 0..PAGES_MAX {
@@ -248,7 +248,7 @@ impl StoredCdr {
     }
 }
 
-fn text<'a>(item: &'a Value, field: &str) -> anyhow::Result<&'a str> {
+pub(super) fn text<'a>(item: &'a Value, field: &str) -> anyhow::Result<&'a str> {
     item.get(field).and_then(Value::as_str).with_context(|| format!("{field} is missing in {item}"))
 }
 

@@ -103,6 +103,9 @@ impl Station {
     }
 
     pub(super) fn on_call(&mut self, now: Moment, id: &str, action: &str, payload: &Value) {
+        if let Some(witness) = self.tally.witness() {
+            witness.links().ordered(id);
+        }
         let answer = if matches!(self.registration, Registration::Rejected | Registration::Unknown) {
             // 2.0.1 B03: a station that was not taken in obeys nobody.
             Err(Fault::new(FaultCode::Security, "not accepted by the CSMS"))

@@ -19,6 +19,7 @@ mod csms;
 mod delivery;
 mod fake_node;
 mod planted;
+mod proxy;
 mod registration;
 mod rig;
 mod schemas;

@@ -31,6 +31,23 @@ async fn old_socket_close_keeps_the_new_route() {
     });
 }
 
+/// Each node numbers connections as they come, not out of a block it took earlier: the newest socket of a station has the highest number,
+/// whichever way the station goes.
+#[tokio::test]
+async fn a_station_may_come_back_to_a_node_that_numbered_others_before() {
+    let (cluster, redis) = with_cluster!(2, &[]);
+    for identity in ["CS-1", "CS-2"] {
+        cluster.api(0).register(identity).await;
+    }
+    let _first = booted(&cluster.nodes[0], "CS-1").await;
+    let mut old = booted(&cluster.nodes[1], "CS-2").await;
+    let route = redis.route("CS-2");
+    let mut new = Station::connect(&cluster.nodes[0].addresses, "CS-2", "ocpp2.0.1").await;
+    assert_eq!(old.closed().await, Some(1008), "superseded");
+    assert_ne!(redis.route("CS-2"), route);
+    assert_eq!(order(&cluster.api(1), &mut new, "CS-2").await["outcome"], "accepted");
+}
+
 #[tokio::test]
 async fn a_living_socket_at_another_node_keeps_its_place() {
     let (mut cluster, _redis) = with_cluster!(2, &[]);

@@ -1,0 +1,102 @@
+//! Chaos over a cluster: several nodes, a crowd that charges, operators who give commands, one fault after the other, one oracle.
+//!
+//! Each case has a cluster of its own. `members` starts it, `balance` stands before it, `orders` gives commands, `scene` is the frame of
+//! every case, `faults` and `duels` are what happens in it, `cases` the table of targets, `report` what came of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use crate::clock::Clock;
+use crate::machine::Machine;
+use crate::plan::Plan;
+use crate::progress::say;
+use crate::unit::Moment;
+
+pub mod cases;
+pub mod report;
+
+mod balance;
+mod duels;
+mod faults;
+mod members;
+mod orders;
+mod scene;
+
+use cases::Case;
+use report::{CaseReport, ClusterReport};
+
+/// API key of the administrator; the nodes live as long as the run and listen on loopback alone.
+const TOKEN: &str = "rmk_of-the-cluster-run-and-of-nobody-else-0123456789";
+/// Nodes at most: each has an address of its own on this machine.
+const NODES_MAX: u8 = 9;
+
+/// What a run is made of.
+#[derive(Clone, Debug)]
+pub struct ClusterCourse {
+    /// The crowd.
+    pub plan: Plan,
+    /// The binary `ringmain`.
+    pub node: PathBuf,
+    /// Nodes, 2 to 9.
+    pub nodes: u8,
+    /// Stations use TLS.
+    pub tls: bool,
+    /// Which cases, in this order.
+    pub cases: Vec<Case>,
+    /// How long the faults of one case go on.
+    pub length: Duration,
+    /// Between two kills.
+    pub kill_every: Duration,
+    /// How long something stays away, or silent.
+    pub span: Duration,
+    /// Commands a second.
+    pub orders_per_s: u32,
+    /// Second sockets.
+    pub duels: usize,
+    /// How long stations may take to deliver what they have once a case is over.
+    pub drain: Duration,
+    /// Drivers and meters are drawn from it.
+    pub seed: u64,
+    /// The arguments, for the report.
+    pub command: Vec<String>,
+}
+
+/// Runs all cases. The report tells what was violated; the folder with the logs of a case stays where something was.
+///
+/// # Errors
+/// A process cannot be started or does not come back, or the API does not answer: then nothing was proven.
+pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
+    ensure!((2..=NODES_MAX).contains(&course.nodes), "2 to {NODES_MAX} nodes");
+    ensure!(!course.cases.is_empty(), "no case proves nothing");
+    let clock = Clock::start();
+    let mut cases: Vec<CaseReport> = Vec::new();
+    for case in &course.cases {
+        say(&format!("{}: begins", case.id()));
+        // Boxed: what a case keeps is large, and there are many of them.
+        let played = Box::pin(scene::play(course, *case)).await;
+        let played = match played {
+            Ok(played) => played,
+            Err(error) => {
+                // What the cases before it came to is worth knowing all the same.
+                cases.iter().for_each(|case| say(case.text().trim_end()));
+                return Err(error).context(case.id());
+            }
+        };
+        let (missed, wrong) = (played.missed(), played.verdict.violations_count);
+        say(&format!(
+            "{}: {} s, {missed} figures missed, {wrong} violations",
+            case.id(),
+            played.duration_ms / 1_000
+        ));
+        cases.push(played);
+    }
+    Ok(ClusterReport {
+        seed: course.seed,
+        command: course.command.clone(),
+        started_at: clock.stamp(Moment::default()),
+        machine: Machine::look(),
+        cases,
+    })
+}

@@ -1,0 +1,108 @@
+//! What stands before the nodes in the field: it sends each new connection to a node that says it is ready.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures_util::future::BoxFuture;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+
+use super::super::node::Addresses;
+use super::members::Member;
+use crate::dial::{ByteStream, Transport};
+use crate::tls::{Identity, TlsFiles};
+
+/// One node as a balancer sees it.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) name: String,
+    state: watch::Receiver<Option<Addresses>>,
+    well: watch::Receiver<bool>,
+    /// Stations go through here, where their link can be disturbed.
+    proxy: Option<SocketAddr>,
+}
+
+/// TLS as all stations use it, if they do.
+pub(super) type Tls = Option<(TlsConnector, ServerName<'static>)>;
+
+/// Opens byte streams to nodes that are ready.
+#[derive(Clone)]
+pub(super) struct Balanced {
+    pub(super) targets: Arc<[Target]>,
+    tls: Tls,
+}
+
+// === impl Target ===
+
+impl Target {
+    pub(super) fn of(member: &Member) -> Self {
+        Self {
+            name: member.name.clone(),
+            state: member.process.state(),
+            well: member.well(),
+            proxy: member.links.as_ref().map(|links| links.stations.address()),
+        }
+    }
+
+    /// It is ready.
+    pub(super) fn is_well(&self) -> bool {
+        *self.well.borrow()
+    }
+
+    /// Its API, while it runs.
+    pub(super) fn api(&self) -> Option<SocketAddr> {
+        self.state.borrow().map(|at| at.http)
+    }
+
+    /// Where stations reach it, not through a proxy.
+    pub(super) fn stations(&self, tls: bool) -> Option<SocketAddr> {
+        self.state.borrow().map(|at| if tls { at.wss } else { at.ws })
+    }
+
+    fn door(&self, tls: bool) -> Option<SocketAddr> {
+        let at = self.stations(tls)?;
+        Some(self.proxy.unwrap_or(at))
+    }
+}
+
+// === impl Balanced ===
+
+impl Balanced {
+    pub(super) fn new(members: &[Member], ca: Option<&Path>) -> anyhow::Result<Self> {
+        let tls = ca.map(connector).transpose()?;
+        Ok(Self { targets: members.iter().map(Target::of).collect(), tls })
+    }
+
+    /// One that is ready, at random.
+    pub(super) fn pick(&self) -> Option<(usize, &Target)> {
+        let well: Vec<_> = self.targets.iter().enumerate().filter(|(_, target)| target.is_well()).collect();
+        well.get(fastrand::usize(..well.len().max(1))).copied()
+    }
+}
+
+fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
+    let config = TlsFiles::read(ca, Identity::None, false)?.config("")?;
+    let name = ServerName::try_from("127.0.0.1").context("read the name of the server")?;
+    Ok((TlsConnector::from(config), name))
+}
+
+impl Transport for Balanced {
+    fn open(&self) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> {
+        let door = self.pick().and_then(|(_, target)| target.door(self.tls.is_some()));
+        let tls = self.tls.clone();
+        Box::pin(async move {
+            let none = || io::Error::new(io::ErrorKind::ConnectionRefused, "no node is ready");
+            let stream = TcpStream::connect(door.ok_or_else(none)?).await?;
+            stream.set_nodelay(true)?;
+            Ok(match tls {
+                None => Box::new(stream) as Box<dyn ByteStream>,
+                Some((connector, name)) => Box::new(connector.connect(name, stream).await?),
+            })
+        })
+    }
+}

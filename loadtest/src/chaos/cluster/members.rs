@@ -1,0 +1,271 @@
+//! The cluster under test: PostgreSQL, Redis and nodes of the run's own, with one certificate and one pepper for all nodes, and a
+//! [`Proxy`] in every link that a case disturbs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::super::node::{Addresses, Ground};
+use super::super::postgres::{Postgres, free_port};
+use super::super::process::{Supervised, command};
+use super::super::proxy::{Proxy, Target};
+use super::super::redis::Redis;
+use super::{ClusterCourse, TOKEN};
+use crate::machine::Usage;
+use crate::oracle::http;
+
+/// How long a node may take until it is ready.
+const READY: Duration = Duration::from_secs(60);
+/// How often a balancer asks a node whether it is ready, and how long it waits for the answer.
+const ASK_EVERY: Duration = Duration::from_millis(300);
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// What a run stands on.
+pub(super) struct Grounds {
+    pub(super) members: Vec<Member>,
+    pub(super) postgres: Postgres,
+    pub(super) redis: Redis,
+    /// What stations trust, where they use TLS.
+    pub(super) ca: Option<PathBuf>,
+    folder: TempDir,
+}
+
+/// One node.
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) process: Supervised<Addresses>,
+    pub(super) log: PathBuf,
+    /// Links that can be disturbed, where the case wants them.
+    pub(super) links: Option<Proxies>,
+    well: watch::Receiver<bool>,
+    asking: JoinHandle<()>,
+}
+
+/// The links of one node.
+pub(super) struct Proxies {
+    pub(super) stations: Proxy,
+    pub(super) redis: Proxy,
+    pub(super) postgres: Proxy,
+    /// From all others to it.
+    pub(super) peers: Proxy,
+}
+
+/// Files that all nodes share.
+struct Papers<'a> {
+    folder: &'a Path,
+    tls: bool,
+}
+
+// === impl Grounds ===
+
+impl Grounds {
+    /// Starts everything; with proxies in all links where `disturbed`.
+    pub(super) async fn start(course: &ClusterCourse, disturbed: bool) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("ringmain-cluster.").tempdir()?;
+        let (postgres, redis) = tokio::join!(Postgres::start(), Redis::start());
+        let (postgres, redis) = (postgres.context("PostgreSQL")?, redis.context("Redis")?);
+        let program =
+            course.node.canonicalize().with_context(|| format!("find {}", course.node.display()))?;
+        let papers = Papers { folder: folder.path(), tls: course.tls };
+        papers.write(&program).await?;
+        let ca = course.tls.then(|| folder.path().join("pki/pki/ca.pem"));
+        let mut grounds = Self { members: Vec::new(), postgres, redis, ca, folder };
+        for number in 1..=course.nodes {
+            // The first one makes the tables and the pepper, so it comes alone.
+            let member = grounds.member(number, &program, course.tls, disturbed).await?;
+            member.process.ready(READY).await.with_context(|| member.name.clone())?;
+            grounds.members.push(member);
+        }
+        Ok(grounds)
+    }
+
+    async fn member(&self, number: u8, program: &Path, tls: bool, disturbed: bool) -> anyhow::Result<Member> {
+        let name = format!("node-{number}");
+        let home = self.folder.path().join(&name);
+        std::fs::create_dir(&home).with_context(|| format!("make {}", home.display()))?;
+        let log = self.folder.path().join(format!("{name}.log"));
+        let cluster = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (redis, postgres) = (local(self.redis.port), local(self.postgres.port));
+        // Others reach it at another address of this machine, where the proxy listens.
+        let host = Ipv4Addr::new(127, 0, 0, 20 + number);
+        let (state_told, state) = watch::channel(None);
+        let links = if disturbed {
+            Some(
+                Proxies::start(
+                    [cluster, redis, postgres],
+                    SocketAddr::from((host, cluster.port())),
+                    state,
+                    tls,
+                )
+                .await?,
+            )
+        } else {
+            None
+        };
+        let seen = |proxy: Option<&Proxy>, else_at| proxy.map_or(else_at, Proxy::address);
+        let redis = seen(links.as_ref().map(|links| &links.redis), redis);
+        let postgres = seen(links.as_ref().map(|links| &links.postgres), postgres);
+        let mut settings = Papers { folder: self.folder.path(), tls }.settings();
+        settings.extend([
+            ("LISTEN__CLUSTER", cluster.to_string()),
+            ("CLUSTER__NODE", name.clone()),
+            ("CLUSTER__REDIS", format!("redis://{redis}")),
+        ]);
+        if disturbed {
+            settings.push(("CLUSTER__HOST", host.to_string()));
+        }
+        let ground = Ground {
+            program: program.to_owned(),
+            folder: home,
+            log: log.clone(),
+            store_url: Some(format!("postgres://ringmain@{postgres}/ringmain")),
+            token: TOKEN.to_owned(),
+            name: name.clone(),
+            settings,
+        };
+        let process = Supervised::start(ground.recipe());
+        let (told, well) = watch::channel(false);
+        let asking = tokio::spawn(ask_health(process.state(), told, state_told));
+        Ok(Member { name, process, log, links, well, asking })
+    }
+
+    /// Waits until every node is ready and says so.
+    pub(super) async fn all_well(&self) -> anyhow::Result<()> {
+        for member in &self.members {
+            member.process.ready(READY).await.with_context(|| member.name.clone())?;
+            let mut well = member.well();
+            let asked = timeout(READY, well.wait_for(|well| *well)).await;
+            asked.with_context(|| format!("{} is not ready after {} s", member.name, READY.as_secs()))??;
+        }
+        Ok(())
+    }
+
+    /// Ends all processes; keeps the folder with the logs where something was wrong.
+    pub(super) async fn end(self, keep: bool) -> anyhow::Result<Option<PathBuf>> {
+        for member in self.members {
+            member.asking.abort();
+            member.process.end().await?;
+        }
+        self.redis.end().await?;
+        self.postgres.end().await?;
+        Ok(keep.then(|| self.folder.keep()))
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// Whether a balancer sends somebody there.
+    pub(super) fn well(&self) -> watch::Receiver<bool> {
+        self.well.clone()
+    }
+
+    /// Where it listens now.
+    pub(super) fn addresses(&self) -> Option<Addresses> {
+        *self.process.state().borrow()
+    }
+
+    /// Its memory, KiB.
+    pub(super) fn rss_kib(&self) -> Option<u64> {
+        self.process.pid().and_then(Usage::of).map(|usage| usage.rss_kib)
+    }
+}
+
+// === impl Proxies ===
+
+impl Proxies {
+    async fn start(
+        [cluster, redis, postgres]: [SocketAddr; 3],
+        peers_at: SocketAddr,
+        state: watch::Receiver<Option<Addresses>>,
+        tls: bool,
+    ) -> anyhow::Result<Self> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let to = |address| -> Target { Box::new(move || Some(address)) };
+        let node: Target = Box::new(move || state.borrow().map(|at| if tls { at.wss } else { at.ws }));
+        let start =
+            async |at, target| Proxy::start(at, target).await.with_context(|| format!("listen at {at}"));
+        Ok(Self {
+            stations: start(any, node).await?,
+            redis: start(any, to(redis)).await?,
+            postgres: start(any, to(postgres)).await?,
+            peers: start(peers_at, to(cluster)).await?,
+        })
+    }
+}
+
+// === impl Papers ===
+
+impl Papers<'_> {
+    /// Certificates for links, and for stations where they use TLS.
+    async fn write(&self, program: &Path) -> anyhow::Result<()> {
+        let folder = |name: &str| self.folder.join(name).display().to_string();
+        let mut makes = vec![vec![
+            "node".to_owned(),
+            "--ca".to_owned(),
+            folder("ca"),
+            "--out".to_owned(),
+            folder("nodes"),
+        ]];
+        if self.tls {
+            makes.push(vec!["init".to_owned(), "--data-dir".to_owned(), folder("pki")]);
+        }
+        for arguments in makes {
+            let log = self.folder.join("pki.log");
+            let made = command(program, None, &log)?.arg("pki").args(arguments).status().await;
+            let made = made.context("run ringmain pki")?;
+            ensure!(made.success(), "ringmain pki: {}", std::fs::read_to_string(&log).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let mut settings = vec![
+            ("STATIONS__PEPPER_FILE", file("pepper")),
+            ("CLUSTER__CA", file("nodes/cluster-ca.pem")),
+            ("CLUSTER__CERTIFICATE", file("nodes/node.pem")),
+            ("CLUSTER__KEY", file("nodes/node.key")),
+            ("CLUSTER__DRAIN_NOTICE_S", "2".to_owned()),
+            ("CLUSTER__DRAIN_S", "10".to_owned()),
+        ];
+        if self.tls {
+            settings.extend([
+                ("TLS__CERTIFICATE", file("pki/pki/server.pem")),
+                ("TLS__KEY", file("pki/pki/server.key")),
+                ("TLS__CLIENT_CA", file("pki/pki/ca.pem")),
+            ]);
+        }
+        settings
+    }
+}
+
+/// Asks a node again and again whether it is ready, as a balancer does.
+async fn ask_health(
+    state: watch::Receiver<Option<Addresses>>,
+    told: watch::Sender<bool>,
+    state_told: watch::Sender<Option<Addresses>>,
+) {
+    let mut ask = interval(ASK_EVERY);
+    ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ask.tick().await;
+        let now = *state.borrow();
+        state_told.send_replace(now);
+        let is_well = match now {
+            None => false,
+            Some(at) => {
+                let asked = timeout(ANSWER, http::send(at.ops, "GET", "/readyz", "", "")).await;
+                matches!(asked, Ok(Ok(answer)) if answer.status == 200)
+            }
+        };
+        told.send_if_modified(|well| std::mem::replace(well, is_well) != is_well);
+    }
+}

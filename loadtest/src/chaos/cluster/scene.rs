@@ -1,0 +1,334 @@
+//! The frame of every case: a cluster and a crowd come up, the fault happens, everything comes to rest, the oracle looks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::balance::Balanced;
+use super::cases::Case;
+use super::members::{Grounds, Member};
+use super::orders::{Desk, Orders, has_reached};
+use super::report::{CaseReport, FIRST_OF_ALL, Figure};
+use super::{ClusterCourse, TOKEN, duels, faults};
+use crate::chaos::PANIC_MARKS;
+use crate::clock::Clock;
+use crate::crowd::{Crowd, DialerOf};
+use crate::dial::{Dialer, Endpoint};
+use crate::oracle::operator::Operator;
+use crate::oracle::price::Price;
+use crate::oracle::{Verdict, Violation, commands, http, judge};
+use crate::password::Passwords;
+use crate::plan::Plan;
+use crate::progress::say;
+use crate::socket::Stop;
+use crate::tally::{Count, Tally};
+use crate::witness::Witness;
+
+/// What charging costs in the run.
+const PRICE: Price = Price { fee_cents: 100, kwh_cents: 41 };
+/// How long a crowd may take to be connected, beyond its ramp, and to be connected again after a fault.
+const ARRIVAL: Duration = Duration::from_secs(90);
+/// Between two looks at what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a route may be wrong when there is no fault any more (R5).
+const ROUTES: Duration = Duration::from_secs(30);
+/// Stations asked at a time when routes are looked at.
+const ASKED_AT_ONCE: usize = 32;
+/// How long a system at rest may take until its verdict is clean, and between two of them.
+const SETTLE: Duration = Duration::from_secs(40);
+const JUDGE_AGAIN: Duration = Duration::from_secs(1);
+/// What passwords are derived from.
+pub(super) const SECRET: &str = "of the cluster run";
+
+/// A case under way.
+pub(super) struct Scene<'a> {
+    pub(super) course: &'a ClusterCourse,
+    pub(super) grounds: Grounds,
+    pub(super) witness: Arc<Witness>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) desk: Desk,
+    pub(super) figures: Vec<Figure>,
+    stations: usize,
+}
+
+/// Plays one case from its first process to its verdict.
+pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<CaseReport> {
+    let began = Instant::now();
+    let grounds = Grounds::start(course, case.needs_proxies()).await?;
+    let balance = Balanced::new(&grounds.members, grounds.ca.as_deref())?;
+    let witness = Arc::new(Witness::default());
+    let tally = Arc::new(Tally::new(None)?.witnessed(Arc::clone(&witness)));
+    let desk = Desk::new(balance.clone(), Arc::clone(&witness));
+    let stations = course.plan.stations();
+    let mut scene = Scene { course, grounds, witness, tally, desk, figures: Vec::new(), stations };
+    let played = scene.act(case, balance).await;
+    let keep = !played.as_ref().is_ok_and(|(_, verdict)| verdict.is_clean());
+    let connections_lost = scene.tally.of(Count::ConnectionLost);
+    let figures = scene.figures;
+    if let Some(kept) = scene.grounds.end(keep).await? {
+        say(&format!("the nodes' folders and logs stay in {}", kept.display()));
+    }
+    let (setting, verdict) = played?;
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(CaseReport { case, setting, duration_ms, connections_lost, figures, verdict })
+}
+
+// === impl Scene ===
+
+impl Scene<'_> {
+    async fn act(&mut self, case: Case, balance: Balanced) -> anyhow::Result<(String, Verdict)> {
+        self.grounds.all_well().await?;
+        self.operator()?.put_price(PRICE).await?;
+        let crowd = self.crowd(balance)?;
+        self.all_connected("the crowd comes", self.course.plan.ramp() + ARRIVAL).await?;
+        let orders = self.desk.open(self.course.orders_per_s);
+        let memory = self.memory();
+        let setting = match case {
+            Case::C1 => faults::kill_nodes(self).await,
+            Case::C3 => faults::lose_redis(self).await,
+            Case::C4 => faults::kill_postgres(self).await,
+            Case::C5 => faults::miss_postgres(self).await,
+            Case::C7 => faults::partition(self).await,
+            Case::C8 => faults::storm(self).await,
+            Case::C9 => faults::roll(self).await,
+            Case::C2 => duels::sleepers(self).await,
+            Case::C10 => duels::doubles(self).await,
+            Case::C11 => duels::half_open(self).await,
+        }?;
+        let verdict = self.come_to_rest(crowd, orders, memory).await?;
+        let tls = if self.course.tls { " over TLS" } else { "" };
+        Ok((format!("{} nodes, {} stations{tls}; {setting}", self.course.nodes, self.stations), verdict))
+    }
+
+    fn crowd(&self, balance: Balanced) -> anyhow::Result<Crowd> {
+        let plan = Plan { seed: self.course.seed, ..self.course.plan.clone() };
+        let dialer = Arc::new(Dialer::new(Box::new(balance), Endpoint::read("ws://127.0.0.1:9000/ocpp")?));
+        let dialer_of: DialerOf = Box::new(move |_| Ok(Arc::clone(&dialer)));
+        let passwords = Passwords::Derived(SECRET.to_owned());
+        Crowd::start(&plan, &passwords, &dialer_of, Clock::start(), &self.tally, self.course.drain)
+    }
+
+    /// The operators leave, routes are compared with sockets, the crowd leaves, and the oracle looks.
+    async fn come_to_rest(
+        &mut self,
+        crowd: Crowd,
+        orders: Orders,
+        memory: Vec<Memory>,
+    ) -> anyhow::Result<Verdict> {
+        self.grounds.all_well().await?;
+        self.all_connected("the crowd is back", ARRIVAL).await?;
+        orders.close().await;
+        let unreached = self.unreached().await;
+        self.remember_growth(&memory);
+        let drain = Instant::now();
+        crowd.tell(Stop::WindDown);
+        let stuck = crowd.gone().await;
+        self.figures.push(Figure::told("all queues drained after", seconds(drain.elapsed())));
+        self.leftover_routes().await?;
+        let mut verdict = self.verdict().await?;
+        if stuck > 0 {
+            verdict.accuse(Violation::Stuck { stations: stuck });
+        }
+        unreached.into_iter().for_each(|violation| verdict.accuse(violation));
+        self.accuse_panics(&mut verdict)?;
+        self.sum_up(&verdict);
+        Ok(verdict)
+    }
+
+    /// Waits until all stations of the crowd are connected.
+    pub(super) async fn all_connected(&self, what: &str, patience: Duration) -> anyhow::Result<Duration> {
+        let since = Instant::now();
+        loop {
+            let connected = self.witness.links().connected().len();
+            if connected >= self.stations {
+                return Ok(since.elapsed());
+            }
+            if since.elapsed() > patience {
+                bail!(
+                    "{what}: {connected} of {} stations are connected after {} s; refused: {:?}",
+                    self.stations,
+                    patience.as_secs(),
+                    self.tally.refusals()
+                );
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Who looks after the API of a node that is ready.
+    pub(super) fn operator(&self) -> anyhow::Result<Operator> {
+        let member = self.grounds.members.iter().find(|member| *member.well().borrow());
+        let at = member.and_then(Member::addresses).context("no node is ready")?;
+        Ok(Operator::new(at.http, TOKEN).priced(PRICE))
+    }
+
+    /// Every connected station is ordered something through every node.
+    async fn unreached(&self) -> Vec<Violation> {
+        let connected = self.witness.links().connected();
+        let pairs =
+            connected.iter().flat_map(|station| self.desk.targets().iter().map(move |node| (station, node)));
+        let asked = stream::iter(pairs).map(async |(station, node)| {
+            let until = Instant::now() + ROUTES;
+            loop {
+                let outcome = self.desk.order(node, station).await;
+                if has_reached(&outcome) {
+                    return None;
+                }
+                if Instant::now() >= until {
+                    let (station, node) = (station.to_string(), node.name.clone());
+                    return Some(Violation::Unreached { station, node, outcome });
+                }
+                sleep(JUDGE_AGAIN).await;
+            }
+        });
+        asked.buffer_unordered(ASKED_AT_ONCE).filter_map(std::future::ready).collect().await
+    }
+
+    /// Nobody is connected any more: no node may count a connection.
+    async fn leftover_routes(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + ROUTES;
+        loop {
+            let left = self.connections_told().await?;
+            if left == 0 || Instant::now() >= until {
+                let met = left == 0;
+                self.figures.push(Figure::held(FIRST_OF_ALL, "0", left.to_string(), met));
+                return Ok(());
+            }
+            sleep(JUDGE_AGAIN).await;
+        }
+    }
+
+    /// Connections of all nodes, as one of them tells.
+    pub(super) async fn connections_told(&self) -> anyhow::Result<u64> {
+        let member = self.grounds.members.iter().find_map(Member::addresses).context("no node runs")?;
+        let answer = http::send(member.http, "GET", "/api/v1/nodes", TOKEN, "").await?;
+        let list: Value = serde_json::from_str(&answer.body).context("read the nodes")?;
+        let nodes = list.get("items").and_then(Value::as_array).context("the nodes have no items")?;
+        Ok(nodes.iter().filter_map(|node| node.get("connections").and_then(Value::as_u64)).sum())
+    }
+
+    async fn verdict(&self) -> anyhow::Result<Verdict> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let operator = self.operator()?;
+            let mut verdict =
+                judge(&operator, &self.witness.told(), &std::collections::BTreeSet::new()).await?;
+            let stored = commands::read_all(&operator).await?;
+            commands::compare(&stored, &self.desk.taken(), &self.witness.links().calls(), &mut verdict);
+            if verdict.is_clean() || Instant::now() >= until {
+                return Ok(verdict);
+            }
+            sleep(JUDGE_AGAIN).await;
+        }
+    }
+
+    fn accuse_panics(&self, verdict: &mut Verdict) -> anyhow::Result<()> {
+        let members = self.grounds.members.iter().map(|member| (member.name.as_str(), &member.log));
+        for (name, file) in members.chain([("postgres", &self.grounds.postgres.log)]) {
+            let file: &PathBuf = file;
+            let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+            let text = String::from_utf8_lossy(&bytes);
+            for line in text.lines().filter(|line| PANIC_MARKS.iter().any(|mark| line.contains(mark))) {
+                verdict.accuse(Violation::Panicked {
+                    process: name.to_owned(),
+                    line: line.chars().take(300).collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Figures that every case has.
+    fn sum_up(&mut self, verdict: &Verdict) {
+        let of =
+            |wanted: fn(&Violation) -> bool| verdict.violations.iter().filter(|found| wanted(found)).count();
+        let lost = of(|found| matches!(found, Violation::Lost { .. } | Violation::Altered { .. }));
+        let double = of(|found| matches!(found, Violation::BilledTwice { .. } | Violation::Invented { .. }));
+        let late =
+            of(|found| matches!(found, Violation::CommandLate { .. } | Violation::CommandUnended { .. }));
+        let unlike =
+            of(|found| matches!(found, Violation::CallsUnlike { .. } | Violation::CommandLost { .. }));
+        let given_up = of(|found| matches!(found, Violation::Discarded { .. }));
+        let unreached = of(|found| matches!(found, Violation::Unreached { .. }));
+        let zero = |what: &str, count: usize, all: usize, of: &str| {
+            Figure::held(what, "0", format!("{count} of {all} {of}"), count == 0)
+        };
+        self.figures.extend([
+            zero("acknowledged messages lost", lost, verdict.messages, "messages"),
+            zero("transactions billed twice or out of nothing", double, verdict.ended, "ended"),
+            Figure::held(
+                "energy billed, and by the stations' meters",
+                "equal",
+                format!("{} Wh, {} Wh", verdict.billed_wh, verdict.true_wh),
+                i128::from(verdict.billed_wh) == i128::from(verdict.true_wh),
+            ),
+            zero("billing messages given up", given_up, verdict.messages, "messages"),
+            zero("commands without end by deadline + 5 s", late, verdict.commands, "commands"),
+            zero(
+                "commands that arrived otherwise than their outcome says",
+                unlike,
+                verdict.commands,
+                "commands",
+            ),
+            zero(
+                "connected stations a node could not reach at the end",
+                unreached,
+                self.stations,
+                "stations",
+            ),
+        ]);
+    }
+
+    fn memory(&self) -> Vec<Memory> {
+        self.grounds.members.iter().map(|member| (member.process.pid(), member.rss_kib())).collect()
+    }
+
+    /// How much nodes have grown that live as long as the case.
+    fn remember_growth(&mut self, before: &[Memory]) {
+        let after = self.memory();
+        let grown = before.iter().zip(&after).filter_map(|((pid, old), (same, new))| {
+            let (old, new) = ((*old)?, (*new)?);
+            (pid == same && old > 0).then(|| (new.saturating_sub(old) * 100 / old, new))
+        });
+        let growth = match grown.max() {
+            Some((percent, kib)) => format!("{percent} % to {} MiB", kib / 1_024),
+            None => "all were restarted".to_owned(),
+        };
+        self.figures
+            .push(Figure::told("growth of a node's memory at most (10 % wanted of a warm one)", growth));
+    }
+}
+
+/// Process and memory of a node, KiB.
+type Memory = (Option<u32>, Option<u64>);
+
+/// In seconds with one digit.
+pub(super) fn seconds(span: Duration) -> String {
+    format!("{:.1} s", span.as_secs_f64())
+}
+
+/// The value below which so many of a hundred lie; zero where there is none.
+pub(super) fn percentile(values: &mut [Duration], percent: usize) -> Duration {
+    values.sort_unstable();
+    let place = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(place).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_nearest_rank() {
+        let mut values: Vec<_> = (1..=200).map(Duration::from_millis).collect();
+        values.reverse();
+        assert_eq!(percentile(&mut values, 99), Duration::from_millis(198));
+        assert_eq!(percentile(&mut values, 50), Duration::from_millis(100));
+        assert_eq!(percentile(&mut [], 99), Duration::ZERO);
+    }
+}

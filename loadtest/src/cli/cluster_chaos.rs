@@ -1,0 +1,158 @@
+//! `cluster-chaos`: faults over a cluster from the arguments to the exit code.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+
+use crate::chaos::cluster::cases::Case;
+use crate::chaos::cluster::report::ClusterReport;
+use crate::chaos::cluster::{ClusterCourse, run as run_course};
+use crate::cli::{print, runtime};
+use crate::plan::Plan;
+use crate::progress::say;
+
+#[derive(Args, Debug)]
+pub(super) struct ClusterChaosArgs {
+    /// The plan (TOML).
+    #[arg(long)]
+    plan: PathBuf,
+    /// The binary `ringmain`.
+    #[arg(long, value_name = "FILE")]
+    node: PathBuf,
+    /// Nodes.
+    #[arg(long, default_value_t = 3)]
+    nodes: u8,
+    /// Cases such as C1, in this order; all that can be run when absent.
+    #[arg(long = "case", value_name = "ID")]
+    cases: Vec<String>,
+    /// Stations in all, shared out as the plan does.
+    #[arg(long)]
+    stations: Option<usize>,
+    /// Stations connect over TLS.
+    #[arg(long)]
+    tls: bool,
+    /// How long the faults of one case go on, minutes; a case that must see every node goes on until it has.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Between two kills, s.
+    #[arg(long, default_value_t = 10)]
+    kill_every_s: u64,
+    /// How long something stays away or silent, s.
+    #[arg(long, default_value_t = 15)]
+    span_s: u64,
+    /// Commands a second.
+    #[arg(long, default_value_t = 10)]
+    orders_per_s: u32,
+    /// Stations with a second socket, and sockets that fall silent.
+    #[arg(long, default_value_t = 60)]
+    duels: usize,
+    /// Time for stations to deliver what they have after a case, s.
+    #[arg(long, default_value_t = 120)]
+    drain_s: u64,
+    /// Drivers and meters are drawn from it; a new one when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads the run's own half works on.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Write the report as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the report as a page of the documentation.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+}
+
+pub(super) fn run(args: ClusterChaosArgs) -> anyhow::Result<()> {
+    let course = args.course()?;
+    if course.cases.is_empty() {
+        return Ok(());
+    }
+    let report = runtime(args.threads)?.block_on(run_course(&course))?;
+    args.write(&report)?;
+    print(&report.text())?;
+    if let Some((case, why)) = report.cases.iter().find_map(|case| Some((case.case, case.proves_nothing()?)))
+    {
+        bail!("{} proves nothing: {why}", case.id());
+    }
+    ensure!(report.violations_count() == 0, "{} violations", report.violations_count());
+    Ok(())
+}
+
+// === impl ClusterChaosArgs ===
+
+impl ClusterChaosArgs {
+    fn course(&self) -> anyhow::Result<ClusterCourse> {
+        let mut plan = Plan::read(&self.plan)?;
+        if let Some(stations) = self.stations {
+            plan.scale_to(stations).context("--stations")?;
+        }
+        ensure!(
+            self.kill_every_s > 0 && self.orders_per_s > 0,
+            "--kill-every-s and --orders-per-s must be above 0"
+        );
+        ensure!((0.0..=1_440.0).contains(&self.minutes), "--minutes: 0 to 1440");
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+        Ok(ClusterCourse {
+            command: self.told(plan.stations(), seed),
+            plan,
+            node: self.node.clone(),
+            nodes: self.nodes,
+            tls: self.tls,
+            cases: self.cases()?,
+            length: Duration::from_secs_f64(self.minutes * 60.0),
+            kill_every: Duration::from_secs(self.kill_every_s),
+            span: Duration::from_secs(self.span_s),
+            orders_per_s: self.orders_per_s,
+            duels: self.duels,
+            drain: Duration::from_secs(self.drain_s),
+            seed,
+        })
+    }
+
+    /// What is not run is said, and left out.
+    fn cases(&self) -> anyhow::Result<Vec<Case>> {
+        if self.cases.is_empty() {
+            return Ok(Case::ALL.to_vec());
+        }
+        let mut cases = Vec::new();
+        for text in &self.cases {
+            match Case::read(text) {
+                Ok(case) => cases.push(case),
+                Err(why) if why.starts_with("SKIPPED") => say(&why),
+                Err(why) => bail!("--case: {why}"),
+            }
+        }
+        Ok(cases)
+    }
+
+    fn write(&self, report: &ClusterReport) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(report).context("write report as JSON")?;
+        for (file, text) in [(&self.json, json), (&self.page, report.page())] {
+            if let Some(file) = file {
+                std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The arguments that repeat the run.
+    fn told(&self, stations: usize, seed: u64) -> Vec<String> {
+        let mut told = vec![
+            format!("--plan {}", self.plan.display()),
+            format!("--nodes {}", self.nodes),
+            format!("--stations {stations}"),
+            format!("--minutes {}", self.minutes),
+            format!("--kill-every-s {}", self.kill_every_s),
+            format!("--span-s {}", self.span_s),
+            format!("--orders-per-s {}", self.orders_per_s),
+            format!("--duels {}", self.duels),
+            format!("--seed {seed}"),
+        ];
+        told.extend(self.tls.then(|| "--tls".to_owned()));
+        told.extend(self.cases.iter().map(|case| format!("--case {case}")));
+        told
+    }
+}
