@@ -1,15 +1,20 @@
-//! Stations behind a load balancer: what the door does with the address that a proxy tells.
+//! Stations behind a load balancer: what the door does with the address that a proxy tells, and HAProxy itself with the file we ship.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
+use ringmain_certs::client::{ClientSettings, ServerTrust};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-use crate::rig::eventually;
-use crate::rig::node::Node;
+use crate::rig::balancer::Balancer;
+use crate::rig::node::{Addresses, Node, TOKEN};
 use crate::rig::station::{Introduction, Station, password_of};
 use crate::rig::stores::TestStore;
+use crate::rig::{eventually, http, within};
 
 const BEHIND: [(&str, &str); 1] = [("LISTEN__PROXIES", "127.0.0.0/8")];
 const STATION: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 9), 50_001);
@@ -89,4 +94,56 @@ async fn what_a_proxy_sends_wrong_is_counted_by_reason() {
         });
     }
     node.stop().await;
+}
+
+/// The file we ship, the program it is for, a station with TLS to the node: `haproxy -f deploy/haproxy/haproxy.cfg`.
+#[tokio::test]
+async fn a_station_connects_through_haproxy_and_keeps_its_address() {
+    let mut node = Node::start_with(TestStore::sqlite(), &BEHIND).await;
+    let name = "a_station_connects_through_haproxy_and_keeps_its_address";
+    let Some(balancer) = Balancer::start(name, &node.addresses).await else { return };
+    node.api().register("CS-1").await;
+    let through = Addresses { wss: balancer.wss, ..node.addresses.clone() };
+    let password = password_of("CS-1");
+    // Another address of this machine, which the balancer sees and the node does not.
+    let source = Ipv4Addr::new(127, 0, 0, 9);
+    let introduction =
+        Introduction { with_tls: true, source, ..Introduction::of("CS-1", "ocpp2.0.1", &password) };
+    let mut station = Station::introduce(&through, &introduction).await.unwrap();
+    assert_eq!(station.boot().await["status"], "Accepted");
+    let wrong = Introduction { password: Some("wrong-and-long-enough"), ..introduction.clone() };
+    assert_eq!(Station::introduce(&through, &wrong).await.err(), Some(401));
+    let peers = refused_peers(&node);
+    assert!(matches!(&peers[..], [peer] if peer.starts_with("127.0.0.9:")), "{peers:?}");
+    // It asks whether the node is ready, and not the nodes that are not there.
+    eventually!("haproxy to find the other nodes down", {
+        let page = http::request(balancer.metrics, "GET", "/metrics", &[], None).await.unwrap().body;
+        let is_up = |node: u8, expect: u8| {
+            let server = format!("proxy=\"nodes_wss\",server=\"node-{node}\",state=\"UP\"}} {expect}");
+            page.contains(&format!("haproxy_server_status{{{server}"))
+        };
+        (is_up(1, 1) && is_up(2, 0) && is_up(3, 0)).then_some(())
+    });
+    let answer = over_https(&balancer, "/api/v1/charging-stations/CS-1").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("set-cookie: ringmain-node=n1"), "{answer}");
+    station.is_well().await;
+    station.close().await;
+    node.stop().await;
+}
+
+/// A request of the operator API as it goes through the balancer.
+async fn over_https(balancer: &Balancer, path: &str) -> String {
+    let config = ServerTrust::read(&balancer.ca()).unwrap().client(ClientSettings::default()).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tcp = TcpStream::connect(balancer.https).await.unwrap();
+    let mut stream = within("TLS", TlsConnector::from(Arc::new(config)).connect(name, tcp)).await.unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A peer that hangs up without TLS's farewell is an error only after the answer.
+    drop(within("an answer", stream.read_to_end(&mut answer)).await);
+    String::from_utf8(answer).unwrap()
 }
