@@ -196,7 +196,9 @@ prove() {
 # === the order ===
 
 prepare() {
-  local built
+  local built variable
+  # Variables of a test run are unknown keys to the binary.
+  for variable in "${!RINGMAIN_@}"; do unset "$variable"; done
   FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/ringmain-deploy.XXXXXX")
   trap 'rm -rf "$FOLDER"' EXIT
   [ -x "$PYTHON" ] || scripts/python-env.sh
