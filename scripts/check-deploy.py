@@ -104,7 +104,16 @@ def check_compose(deploy):
     variables = set(re.findall(r"presetenv (RINGMAIN_\w+)", (deploy / "haproxy/haproxy.cfg").read_text()))
     for variable in services["haproxy"]["environment"]:
         expect(variable in variables, f"compose.yaml: haproxy.cfg knows no {variable}")
+    check_roles(folder, services["migrate"]["command"])
     check_image(folder)
+
+
+def check_roles(folder, migrate):
+    """Who signs in at the database was made there, and the schema's owner lets the nodes in."""
+    made = set(re.findall(r"^CREATE ROLE (\w+) ", (folder / "roles.sh").read_text(), re.MULTILINE))
+    urls = dict(re.findall(r"^(\w+)_url\(\) .*postgres://(\w+):", (folder / "prepare.sh").read_text(), re.MULTILINE))
+    expect(set(urls.values()) == made, f"compose: roles are {sorted(made)}, and those who sign in are {sorted(urls.values())}")
+    expect(migrate[-2:] == ["--grant-app", urls.get("app")], "compose.yaml: migrate lets another role than the nodes' in")
 
 
 def check_image(folder):

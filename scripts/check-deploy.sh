@@ -160,6 +160,7 @@ compose compose/compose.yaml s/RINGMAIN_LOG__FORMAT/RINGMAIN_LOGS__FORMAT/
 compose compose/Dockerfile s/^USER .*/USER root/
 compose compose/prometheus.yml s/static_configs/statical_configs/
 compose compose/prepare.sh s/once pepper/once paper/
+compose compose/roles.sh s/CREATE ROLE ringmain_app/CREATE ROLE ringmain_nodes/
 kubernetes kubernetes/nodes.yaml s/serviceName: ringmain-nodes/serviceNames: ringmain-nodes/
 kubernetes kubernetes/nodes.yaml s/terminationGracePeriodSeconds: 330/terminationGracePeriodSeconds: 60/
 kubernetes kubernetes/nodes.yaml s/port: ops }/port: oops }/

@@ -27,7 +27,8 @@ once() {
 random() { head -c 24 /dev/urandom | base64 | tr -d '\n=' | tr '+/' '-_'; }
 
 # Of a command that fails the last one alone would be seen inside `once`.
-store_url() { printf 'postgres://ringmain:%s@postgres/ringmain\n' "$(cat secrets/postgres-password)"; }
+owner_url() { printf 'postgres://ringmain_owner:%s@postgres/ringmain\n' "$(cat secrets/owner-password)"; }
+app_url() { printf 'postgres://ringmain_app:%s@postgres/ringmain\n' "$(cat secrets/app-password)"; }
 token() { printf 'rmk_%s%s\n' "$(random)" "$(random)"; }
 people() { cat secrets/pki/server.pem secrets/pki/server.key; }
 
@@ -36,8 +37,11 @@ main() {
   for name in "${@:-localhost}"; do names+=(--name "$name"); done
   mkdir -p secrets
   once postgres-password random
+  once owner-password random
+  once app-password random
   once grafana-password random
-  once store-url store_url
+  once store-owner-url owner_url
+  once store-url app_url
   once pepper head -c 32 /dev/urandom
   once bootstrap-token token
   [ -s secrets/node/node.key ] || ringmain pki node --ca secrets/cluster-ca --out secrets/node

@@ -1,5 +1,5 @@
 //! Stations behind a load balancer: what the door does with the address that a proxy tells, and HAProxy itself with the file we ship.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
