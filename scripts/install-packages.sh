@@ -9,14 +9,14 @@ set -euo pipefail
 # What for: building (gcc, libc6-dev, make, pkg-config); private services (postgresql-15,
 # redis-server) and the test that they end (procps: pgrep); unit tests of the alert rules
 # (prometheus: promtool); browser tests (chromium); independent OCPP peers (python3, python3-venv);
-# a broker that controllers of sites talk to, and such controllers (mosquitto, mosquitto-clients); a
-# balancer for the demonstration of a cluster (haproxy).
+# a broker that controllers of sites talk to, and such controllers (mosquitto, mosquitto-clients);
+# the load balancer before nodes (haproxy), and a certificate for it (openssl).
 readonly PACKAGES=(
   gcc libc6-dev make pkg-config
   postgresql-15 redis-server procps
   mosquitto mosquitto-clients
+  haproxy openssl
   prometheus
-  haproxy
   chromium
   python3 python3-venv
 )

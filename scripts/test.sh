@@ -109,13 +109,18 @@ grafana() {
     "$PYTHON" scripts/check-grafana.py
 }
 
+# How it is run elsewhere, and how much of everything that takes.
+deploy() {
+  scripts/check-deploy.sh && "$PYTHON" scripts/capacity.py --check
+}
+
 shell_scripts() {
   local script
-  for script in .ci/run scripts/*.sh; do
+  for script in .ci/run scripts/*.sh deploy/compose/*.sh; do
     bash -n "$script" || return 1
   done
   if command -v shellcheck >/dev/null; then
-    shellcheck .ci/run scripts/*.sh || return 1
+    shellcheck .ci/run scripts/*.sh deploy/compose/*.sh || return 1
   fi
   scripts/prove-tests.sh --check && scripts/with-services-test.sh
 }
@@ -140,6 +145,7 @@ check() {
   step "no ring skipped" no_ring_skipped
   step "documentation" documentation
   step "grafana" grafana
+  step "deploy" deploy
   step "shell scripts" shell_scripts
   summary
 }

@@ -11,6 +11,7 @@ use ringmain_domain::settlement::BillingPolicy;
 use ringmain_store::store::StoreSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::listen::proxies::Proxies;
 use crate::secret::Secret;
 
 use cluster::ClusterSection;
@@ -66,6 +67,8 @@ pub struct Listen {
     pub ops: Address,
     /// Node to node; a node that has it off is alone.
     pub cluster: Address,
+    /// Load balancers before `ws` and `wss`: their PROXY header is required, and tells where a station comes from.
+    pub proxies: Proxies,
 }
 
 /// An address to listen on, or none.
@@ -267,6 +270,7 @@ impl Default for Listen {
             wss: at("0.0.0.0:9443"),
             ops: at("127.0.0.1:9464"),
             cluster: Address(None),
+            proxies: Proxies::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The station listeners: accept, TLS, request head, the door's verdict, and the socket handed over.
+//! The station listeners: accept, a proxy's word on who it is, TLS, request head, the door's verdict, and the socket handed over.
 //!
 //! Place on the walk: *socket*, its first half. Stands on actix-server (workers, back-pressure, drain) and actix-http's
 //! upgrade service (the request head); TLS is accepted here, so that one service serves both kinds of stream.
@@ -11,6 +11,9 @@
 
 mod handshakes;
 pub mod network;
+mod proxied;
+pub mod proxies;
+mod proxy_header;
 pub mod stream;
 
 use crate::handshake::{self, Refusal, RefusalReason, UpgradeRequest};
@@ -23,6 +26,7 @@ use actix_server::Server;
 use actix_service::{Service, ServiceFactory, fn_factory, fn_service};
 use futures_util::future::LocalBoxFuture;
 use handshakes::Handshakes;
+use proxies::Proxies;
 use ringmain_certs::identity::PeerCertificate;
 use ringmain_domain::telemetry;
 use socket2::{Domain, Protocol, Type};
@@ -64,7 +68,9 @@ pub struct ListenSettings {
     pub tls_handshakes_max: usize,
     /// From accept to the end of the TLS handshake. Source: dependencies.md section 2: 3 s are too short for 2G modems.
     pub tls_handshake_limit: Duration,
-    /// For the whole request head (security.md I5). Late: 408.
+    /// Peers whose connections begin with a PROXY header, which tells where they come from. From anybody else none is read.
+    pub proxies: Proxies,
+    /// For the whole request head (security.md I5). Late: 408. For a PROXY header before it as long again. Late: closed.
     pub head_limit: Duration,
     /// For the door's verdict. Late: 503.
     pub door_limit: Duration,
@@ -119,6 +125,7 @@ impl ListenSettings {
             connections_max: workers * 25_600,
             tls_handshakes_max: workers * 256,
             tls_handshake_limit: Duration::from_secs(15),
+            proxies: Proxies::default(),
             head_limit: Duration::from_secs(10),
             door_limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
@@ -220,17 +227,17 @@ where
     })
 }
 
-/// TLS, then HTTP up to its end or to the upgrade's.
-async fn greet<D, H>(http: Rc<H>, porch: Rc<Porch<D>>, tcp: TcpStream, lease: oneshot::Sender<()>)
+/// A proxy's header, TLS, then HTTP up to its end or to the upgrade's.
+async fn greet<D, H>(http: Rc<H>, porch: Rc<Porch<D>>, mut tcp: TcpStream, lease: oneshot::Sender<()>)
 where
     D: Door,
     H: Service<(Stream, Option<SocketAddr>), Response = ()>,
 {
-    let Ok(peer) = tcp.peer_addr() else { return };
     // The kernel's delay costs a resumed TLS 1.3 connection 46 ms; a socket that refuses it is gone already.
     if tcp.set_nodelay(true).is_err() {
         return;
     }
+    let Some(peer) = proxied::peer_of(&mut tcp, &porch.settings).await else { return };
     let transport = match &porch.tls {
         None => Transport::Plain(tcp),
         Some(config) => {

@@ -103,7 +103,11 @@ fn open_stations(node: &Arc<Node>, running: &mut Running) -> anyhow::Result<()> 
     let open_files = open_files::raise();
     let connections_max = open_files::for_stations(config.stations.connections_max, open_files);
     tracing::info!(open_files, connections_max, "limits of this process");
-    let settings = |address| ListenSettings { connections_max, ..ListenSettings::new(address) };
+    let settings = |address| ListenSettings {
+        connections_max,
+        proxies: config.listen.proxies.clone(),
+        ..ListenSettings::new(address)
+    };
     if let Some(address) = resolve("listen.ws", &config.listen.ws)? {
         let (server, bound) = listen::bind(&settings(address), None, doorkeeper(node))
             .with_context(|| format!("listen.ws: listen on {address}"))?;

@@ -9,6 +9,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("listen.wss", "host:port or off", "stations with TLS"),
     ("listen.ops", "host:port or off", "metrics and health; never public"),
     ("listen.cluster", "host:port or off", "node to node, mutual TLS; a node that has it off is alone"),
+    (
+        "listen.proxies",
+        "addresses and networks with commas between",
+        "load balancers before `ws` and `wss`: connections from there must begin with a PROXY header, v1 or v2, and come from where it says",
+    ),
     ("cluster.node", "text", "this node's name, for people; where it is reached when absent"),
     (
         "cluster.host",

@@ -32,6 +32,7 @@ fn a_wrong_key_or_value_is_named() {
             "stations.heartbeat_interval_s is 5, but must be 10 to 86400 seconds",
         ),
         ("[tls]\nkey = \"k.pem\"", "tls.certificate is set alone"),
+        ("[listen]\nproxies = \"10.0.0.0/8, balancer\"", "\"balancer\" is no network"),
     ] {
         let error = read(toml).unwrap_err();
         assert!(error.contains(expect), "{toml}: {error}");

@@ -2,6 +2,7 @@
 
 mod actors;
 mod api;
+mod balancer;
 mod chaos;
 mod cluster;
 mod cluster_chaos;

@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod api;
+pub(crate) mod balancer;
 pub(crate) mod broker;
 pub(crate) mod http;
 pub(crate) mod log;

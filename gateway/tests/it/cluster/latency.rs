@@ -1,5 +1,4 @@
 //! What it costs that a command is given to another node than its station's. Figures are printed, not judged: `docs/performance.md`.
-#![expect(clippy::print_stdout, reason = "it exists to print figures")]
 
 use std::time::{Duration, Instant};
 

@@ -24,15 +24,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// A listener with a certificate of a CA of its own, and what its clients need.
-struct TlsRig {
-    rig: Rig,
+pub(super) struct TlsRig {
+    pub(super) rig: Rig,
     ca: DevCa,
     trust: ServerTrust,
     _folder: TempDir,
 }
 
 impl TlsRig {
-    fn new(change: impl FnOnce(&mut ListenSettings)) -> Self {
+    pub(super) fn new(change: impl FnOnce(&mut ListenSettings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| -> PathBuf {
             let path = folder.path().join(name);
@@ -52,15 +52,24 @@ impl TlsRig {
         Self { rig, ca, trust: ServerTrust::read(&ca_pem).unwrap(), _folder: folder }
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
+        offer: Offer,
+        identity: Option<&Issued>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        self.connect_over(self.rig.connect().await, offer, identity).await
+    }
+
+    pub(super) async fn connect_over(
+        &self,
+        tcp: TcpStream,
         offer: Offer,
         identity: Option<&Issued>,
     ) -> std::io::Result<TlsStream<TcpStream>> {
         let identity = identity.map(|issued| Arc::new(issued.identity().unwrap()));
         let config = self.trust.client(ClientSettings { identity, offer, sessions: 0 }).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        within(TlsConnector::from(Arc::new(config)).connect(name, self.rig.connect().await)).await
+        within(TlsConnector::from(Arc::new(config)).connect(name, tcp)).await
     }
 }
 

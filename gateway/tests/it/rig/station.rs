@@ -3,7 +3,7 @@
 //! Every frame of the node is held to its official schema here, so no test has to ask for it.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -13,7 +13,7 @@ use ringmain_certs::client::{ClientSettings, ServerTrust};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -46,6 +46,8 @@ pub(crate) struct Introduction<'a> {
     pub(crate) with_tls: bool,
     /// Where it comes from, among the addresses of this machine; the node looks at it when an identity comes twice.
     pub(crate) source: Ipv4Addr,
+    /// Where a proxy says it comes from; this is the proxy then.
+    pub(crate) behind_proxy: Option<SocketAddrV4>,
 }
 
 /// What comes from the node.
@@ -66,7 +68,14 @@ pub(crate) fn password_of(identity: &str) -> String {
 impl<'a> Introduction<'a> {
     /// With a password, without TLS, from where all tests come from.
     pub(crate) const fn of(identity: &'a str, protocol: &'static str, password: &'a str) -> Self {
-        Self { identity, protocol, password: Some(password), with_tls: false, source: Ipv4Addr::LOCALHOST }
+        Self {
+            identity,
+            protocol,
+            password: Some(password),
+            with_tls: false,
+            source: Ipv4Addr::LOCALHOST,
+            behind_proxy: None,
+        }
     }
 }
 
@@ -94,8 +103,12 @@ impl Station {
         let (address, scheme) = if as_who.with_tls { (addresses.wss, "wss") } else { (addresses.ws, "ws") };
         let tcp = TcpSocket::new_v4().unwrap();
         tcp.bind((as_who.source, 0).into()).unwrap();
-        let tcp = within("a TCP connection", tcp.connect(address)).await.unwrap();
+        let mut tcp = within("a TCP connection", tcp.connect(address)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
+        if let Some(source) = as_who.behind_proxy {
+            let (ip, port) = (source.ip(), source.port());
+            tcp.write_all(format!("PROXY TCP4 {ip} 192.0.2.1 {port} 443\r\n").as_bytes()).await.unwrap();
+        }
         let line: Box<dyn Line> = if as_who.with_tls {
             let trust = ServerTrust::read(&addresses.ca).unwrap();
             let config = trust.client(ClientSettings::default()).unwrap();
