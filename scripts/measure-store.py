@@ -117,7 +117,9 @@ def bytes_per_row(url):
     found = {}
     for table in TABLES:
         rows = int(sql(url, f"SELECT count(*) FROM {table}"))
-        size = int(sql(url, f"SELECT pg_total_relation_size('{table}')"))
+        # A table that is cut by month is the sum of its parts, and has no size of its own.
+        parts = f"SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('{table}')"
+        size = int(sql(url, f"SELECT coalesce(({parts}), pg_total_relation_size('{table}'))"))
         found[table] = round(size / rows) if rows else None
     return found
 

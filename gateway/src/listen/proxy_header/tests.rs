@@ -50,7 +50,7 @@ fn any_pair() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
     let ports = (any::<u16>(), any::<u16>());
     let pair = |from: IpAddr, to: IpAddr, ports: (u16, u16)| ((from, ports.0).into(), (to, ports.1).into());
     prop_oneof![
-        (any::<[u8; 4]>(), any::<[u8; 4]>(), ports.clone()).prop_map(move |(from, to, ports)| pair(
+        (any::<[u8; 4]>(), any::<[u8; 4]>(), ports).prop_map(move |(from, to, ports)| pair(
             from.into(),
             to.into(),
             ports
