@@ -14,7 +14,7 @@ use ringmain_store::cdrs::CdrFilter;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use serde_json::{Value, json};
 
-use crate::make::{at, connected, fact, location, stand, status, tariff, tenant};
+use crate::make::{at, connected, disconnected, fact, location, stand, status, tariff, tenant};
 use crate::rig::Rig;
 use crate::schema::schema;
 
@@ -77,7 +77,7 @@ async fn a_location_tells_all_but_the_stations_name() {
     // The identity opens nothing.
     assert_eq!(rig.get(&format!("{path}/RDAM-0815"), &token).await.status(), (404, 2003));
 
-    rig.store.reset_online().await.unwrap();
+    rig.store.append(&[disconnected("RDAM-0815", at(6))]).await.unwrap();
     assert_eq!(rig.get(&path, &token).await.data()["evses"][0]["status"], "UNKNOWN");
 }
 

@@ -1,7 +1,7 @@
 //! Values for tests, each as small as it can be.
 
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId};
+use ringmain_domain::id::{ConnectorId, Epoch, EvseId, LocationId, StationId, TariffId, TenantId};
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::money::Currency;
 use ringmain_domain::reply::Registration;
@@ -73,7 +73,15 @@ pub(crate) fn status(
 }
 
 pub(crate) fn connected(station: &str, at: Timestamp) -> Fact {
-    fact(station, at, DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into() })
+    fact(
+        station,
+        at,
+        DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into(), epoch: Epoch(0), node: None },
+    )
+}
+
+pub(crate) fn disconnected(station: &str, at: Timestamp) -> Fact {
+    fact(station, at, DomainEvent::StationDisconnected { exit: "closed".into(), epoch: Epoch(0) })
 }
 
 /// An accepted station at a location.
