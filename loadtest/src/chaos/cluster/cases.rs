@@ -121,7 +121,11 @@ pub(super) const TABLE: [Row; 21] = [
         "not here: `make load-simulation` does it in virtual time",
     ),
     row("C19", "24 h soak", "a day is longer than this run"),
-    row("C20", "10,000 simulation seeds", "`make cluster-simulation` and `make load-simulation`, runs of their own"),
+    row(
+        "C20",
+        "10,000 simulation seeds",
+        "`make cluster-simulation` and `make load-simulation`, runs of their own",
+    ),
     row(
         "C21",
         "offline queues: 500 stations x 200 events drained ≤ 60 s",
