@@ -178,6 +178,14 @@ pub enum Violation {
         /// How the last attempt ended.
         outcome: String,
     },
+    /// Of two sockets of one station the wrong one stayed, or the one that stayed was not reached.
+    #[error("second socket, {kind}: {what}")]
+    Takeover {
+        /// Which row of the table.
+        kind: String,
+        /// What was wrong.
+        what: String,
+    },
     /// A process under test panicked, or the run saw something else in its log that must not be there.
     #[error("log of {process}: {line}")]
     Panicked {

@@ -17,6 +17,7 @@ use super::report::Figure;
 use super::scene::{SECRET, Scene, percentile, seconds};
 use crate::dial::{Credentials, Dialer, Endpoint, Refused, Socket, TcpTransport};
 use crate::frame::{self, Fault, FaultCode, Frame};
+use crate::oracle::Violation;
 use crate::password::Passwords;
 use crate::station::{Family, Version};
 use crate::tls::{Identity, TlsFiles};
@@ -98,9 +99,9 @@ pub(super) async fn doubles(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         let wrong: Vec<_> = of_kind.iter().filter_map(|ending| ending.wrong.clone()).collect();
         let told = format!("{} of {}", of_kind.len() - wrong.len(), of_kind.len());
         scene.figures.push(Figure::held(kind.name(), "all", told, wrong.is_empty()));
-        if let Some(first) = wrong.first() {
-            scene.figures.push(Figure::told("the first that did not", first.clone()));
-        }
+        scene
+            .wrong
+            .extend(wrong.into_iter().map(|what| Violation::Takeover { kind: kind.name().to_owned(), what }));
         if kind == Kind::Dead {
             let mut took: Vec<_> = of_kind.iter().map(|ending| ending.took).collect();
             let p99 = percentile(&mut took, 99);

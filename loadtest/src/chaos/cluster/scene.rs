@@ -53,6 +53,8 @@ pub(super) struct Scene<'a> {
     pub(super) tally: Arc<Tally>,
     pub(super) desk: Desk,
     pub(super) figures: Vec<Figure>,
+    /// What a case itself saw that must not be.
+    pub(super) wrong: Vec<Violation>,
     stations: usize,
 }
 
@@ -65,7 +67,8 @@ pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<C
     let tally = Arc::new(Tally::new(None)?.witnessed(Arc::clone(&witness)));
     let desk = Desk::new(balance.clone(), Arc::clone(&witness));
     let stations = course.plan.stations();
-    let mut scene = Scene { course, grounds, witness, tally, desk, figures: Vec::new(), stations };
+    let mut scene =
+        Scene { course, grounds, witness, tally, desk, figures: Vec::new(), wrong: Vec::new(), stations };
     let played = scene.act(case, balance).await;
     let keep = !played.as_ref().is_ok_and(|(_, verdict)| verdict.is_clean());
     let connections_lost = scene.tally.of(Count::ConnectionLost);
@@ -134,7 +137,10 @@ impl Scene<'_> {
         if stuck > 0 {
             verdict.accuse(Violation::Stuck { stations: stuck });
         }
-        unreached.into_iter().for_each(|violation| verdict.accuse(violation));
+        unreached
+            .into_iter()
+            .chain(std::mem::take(&mut self.wrong))
+            .for_each(|violation| verdict.accuse(violation));
         self.accuse_panics(&mut verdict)?;
         self.sum_up(&verdict);
         Ok(verdict)
