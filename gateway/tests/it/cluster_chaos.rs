@@ -3,7 +3,7 @@
 //!
 //! The long run is `make cluster-chaos`.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

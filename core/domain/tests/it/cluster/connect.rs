@@ -183,7 +183,7 @@ impl World {
 
     pub(crate) fn probed(&mut self, node: usize, wire: usize, old: OldSocket) {
         let station = self.station_of(wire);
-        let Some(place) = self.nodes[node].opening.get(&wire).and_then(|opening| opening.old.clone()) else {
+        let Some(place) = self.nodes[node].opening.get(&wire).and_then(|opening| opening.old) else {
             return;
         };
         self.count(match old {

@@ -51,7 +51,7 @@ impl World {
     }
 
     pub(crate) fn route(&self, station: usize) -> Option<Place> {
-        self.redis.routes.get(&station).filter(|(_, until)| self.now < *until).map(|(place, _)| place.clone())
+        self.redis.routes.get(&station).filter(|(_, until)| self.now < *until).map(|(place, _)| *place)
     }
 
     pub(crate) fn ask_redis(&mut self, node: usize, ask: Ask) {
@@ -84,7 +84,7 @@ impl World {
                 let epoch = before.as_ref().map(|place| place.epoch);
                 let may = routes::may_set(epoch, place.epoch);
                 if may || self.planted == Planted::SetWithoutCompare {
-                    self.write_route(*station, Some(place.clone()), place.epoch);
+                    self.write_route(*station, Some(*place), place.epoch);
                     return Said::Written(true, before);
                 }
                 Said::Written(false, before)
@@ -96,7 +96,7 @@ impl World {
                     if epoch != Some(place.epoch) {
                         self.count("sweep brought a route back");
                     }
-                    self.write_route(*station, Some(place.clone()), place.epoch);
+                    self.write_route(*station, Some(*place), place.epoch);
                     return Said::Written(true, before);
                 }
                 Said::Written(false, before)
