@@ -111,3 +111,32 @@ async fn a_node_that_leaves_hands_its_sites_over() {
     assert!(second > first, "a later owner has a higher epoch");
     assert_eq!(cluster.seen_by(1).await[0]["sites"], 1);
 }
+
+/// An owner that takes a node for lost forgets its stations; when it was only asleep, they are heard of again without connecting anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_hears_again_of_stations_whose_node_slept() {
+    let (mut cluster, _redis) = with_cluster!(2, &[("LOAD__GUARD_S", "1")]);
+    for node in &mut cluster.nodes {
+        node.expect_complaint("load");
+    }
+    draw(&cluster).await;
+    let all: Vec<_> = (0..STATIONS).map(identity).collect();
+    let (first, second) = all.split_at(STATIONS / 2);
+    let fields = [
+        Field::start(cluster.nodes[0].addresses.ws, first),
+        Field::start(cluster.nodes[1].addresses.ws, second),
+    ];
+    eventually!("all stations to be managed", is_managed(&cluster, 0).await);
+    let nodes = cluster.seen_by(0).await;
+    let owner = nodes.iter().position(|node| node["sites"] == 1).unwrap();
+    let sleeper = 1 - owner;
+    cluster.nodes[sleeper].signal("STOP");
+    eventually!("the sleeping node to be buried", (cluster.seen_by(owner).await.len() == 1).then_some(()));
+    cluster.nodes[sleeper].signal("CONT");
+    eventually!("all stations to be managed again", is_managed(&cluster, owner).await);
+    fields[sleeper].nudge(0, Nudge::Arrive);
+    eventually!(
+        "a car there to be given current",
+        (fields[sleeper].draws(0..STATIONS / 2) > 0).then_some(())
+    );
+}
