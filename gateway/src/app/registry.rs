@@ -1,6 +1,6 @@
 //! Keeps this node's lease, learns who else lives, and buries the dead: their stations, sites and commands.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringmain_domain::cluster::dispatch::OVERDUE_MS;
 use ringmain_domain::cluster::lease::RENEW_EVERY_MS;
@@ -14,6 +14,10 @@ use crate::actors::site_directory::{LookAgain, OwnersGone};
 use crate::clock;
 use crate::cluster::lease::since_boot_ms;
 use crate::cluster::links::Strangers;
+
+/// How many stations of lost nodes are cleared at a time, and for how long in a round.
+const CLEAR_AT_ONCE: u32 = 2_000;
+const CLEAR_FOR: Duration = Duration::from_secs(1);
 
 /// Works for ever.
 pub(super) async fn run(node: std::sync::Arc<Node>) {
@@ -73,7 +77,7 @@ async fn round(node: &Node) -> Result<(), StoreError> {
         cluster.want_sweep();
         be_met(node).await;
     }
-    let lost = store.bury_lost_nodes(clock::now()).await?;
+    let lost = store.bury_lost_nodes(cluster.me(), clock::now()).await?;
     if !lost.is_empty() {
         metrics::counter!(telemetry::CLUSTER_NODES_LOST).increment(lost.len() as u64);
         tracing::warn!(nodes = ?lost, "nodes are lost: their stations, sites and commands are free");
@@ -87,5 +91,9 @@ async fn round(node: &Node) -> Result<(), StoreError> {
         node.directory.send(OwnersGone).await.ok();
     }
     let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
-    store.end_overdue_commands(OVERDUE_MS, &unknown, clock::now()).await.map(drop)
+    store.end_overdue_commands(OVERDUE_MS, &unknown, clock::now()).await?;
+    // In each round and not only after a burial: who buried may have died before it was done. A lease must not wait for it.
+    let until = Instant::now() + CLEAR_FOR;
+    while store.clear_lost_stations(CLEAR_AT_ONCE).await? && Instant::now() < until {}
+    Ok(())
 }
