@@ -141,6 +141,21 @@ async fn a_role_that_no_grant_can_bound_is_refused() {
         let refused = owner.grant_app(role).await.unwrap_err();
         assert!(matches!(refused, StoreError::Conflict { .. }), "{role}: {refused}");
     }
+    // Its membership in a role that may make tables: a name for each run, roles are the whole server's.
+    let maker = format!("ringmain_test_maker_{}", uuid::Uuid::new_v4().simple());
+    rig.execute(&format!(
+        "CREATE ROLE {maker}; GRANT {maker} TO {READ}; GRANT CREATE ON SCHEMA public TO {maker}"
+    ))
+    .await;
+    let refused = owner.grant_app(READ).await;
+    rig.execute(&format!(
+        "REVOKE {maker} FROM {READ}; REVOKE CREATE ON SCHEMA public FROM {maker}; DROP ROLE {maker}"
+    ))
+    .await;
+    assert!(
+        matches!(&refused, Err(StoreError::Conflict { reason }) if reason.contains("REVOKE CREATE")),
+        "{refused:?}"
+    );
     let refused = rig.store.grant_app(READ).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict { .. }), "who owns nothing can give nothing: {refused}");
 }
