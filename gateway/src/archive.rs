@@ -4,6 +4,8 @@
 
 use anyhow::Context as _;
 use ringmain_domain::time::Timestamp;
+use ringmain_store::retention::OVER_MS;
+use ringmain_store::retention::archive::ArchiveFolder;
 use ringmain_store::store::Store;
 
 use crate::cli::ArchiveArgs;
@@ -19,12 +21,13 @@ pub async fn run(
     mut tell: impl FnMut(String),
 ) -> anyhow::Result<()> {
     let before = beginning_of(&args.before)?;
-    // What comes now belongs to the month that goes on.
+    // What comes now belongs to the month that goes on, and for a while to the one before.
     anyhow::ensure!(
-        before <= now,
-        "--before {} is to come: a month is archived when it is over",
+        before.plus_millis(OVER_MS) <= now,
+        "--before {} is too early: a month is archived when it has been over for a day",
         args.before
     );
+    let folder = ArchiveFolder::open(&args.to)?;
     let partitions = store.partitions().await.context("list the months")?;
     let due = partitions
         .iter()
@@ -33,7 +36,10 @@ pub async fn run(
     let mut is_idle = true;
     for partition in due {
         is_idle = false;
-        let archived = store.archive_partition(partition, &args.to).await?;
+        // What is to be dropped is taken out first: nothing comes into it while it is read.
+        let partition =
+            &if args.keep { partition.clone() } else { store.detach_partition(partition, now).await? };
+        let archived = store.archive_partition(partition, &folder).await?;
         let (rows, file) = (archived.rows, archived.path.display());
         tell(format!(
             "{}: {rows} rows in {file}, sha256 of their values {}",

@@ -69,7 +69,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
-    let store = app::open_store(&read_config(&args.config)?).await?;
+    let config = read_config(&args.config)?;
+    // What keeps a change waiting is told there.
+    start_log(&config)?;
+    let store = app::open_store(&config).await?;
     println!("the store's schema is up to date");
     for role in &args.app_roles {
         store.grant_app(role).await.with_context(|| format!("let {role} run nodes"))?;

@@ -12,6 +12,8 @@ use crate::engine::row::Row;
 use crate::engine::{Engine, Statement, Texts, Tx};
 use crate::store::{Store, StoreError};
 
+mod lost;
+
 /// A node as it says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRecord {
@@ -94,6 +96,10 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn register_node(&self, node: &NodeRecord, now: Timestamp) -> Result<Vec<NodeId>, StoreError> {
+        if self.engine().rows("SELECT id FROM nodes LIMIT 1", Vec::new()).await?.is_empty() {
+            // Before this node is known: whoever ends here is followed by one that does it again.
+            self.clear_nameless_stations().await?;
+        }
         let node = node.clone();
         // Those that started earlier (`lease::is_earlier_run`): a registration that a killed run left behind may be carried out late.
         let earlier = "DELETE FROM nodes WHERE id <> $1 AND address IS NOT DISTINCT FROM $2 AND started_at < $3 RETURNING id";
@@ -166,22 +172,24 @@ impl Store {
         rows.iter().map(node_row).collect()
     }
 
-    /// Buries nodes whose leases are over: their stations are not connected, their sites are nobody's, what commands they had open may have
-    /// been seen. Gives back which; each is given back to one caller only.
+    /// Buries nodes whose leases are over, but not the one that asks: their sites are nobody's, what commands they had open may have been
+    /// seen, and their stations are for [`Store::clear_lost_stations`]. Gives back which; each is given back to one caller only.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn bury_lost_nodes(&self, now: Timestamp) -> Result<Vec<NodeId>, StoreError> {
+    pub async fn bury_lost_nodes(&self, me: NodeId, now: Timestamp) -> Result<Vec<NodeId>, StoreError> {
         // Most of the time nobody is lost: nothing is written then.
-        let over = self.by_clock("SELECT id FROM nodes WHERE lease_until + $1 <= NOW_MS");
-        if self.engine().rows(over, params![lease::CLAIM_MARGIN_MS]).await?.is_empty() {
+        let over = self.by_clock("SELECT id FROM nodes WHERE lease_until + $1 <= NOW_MS AND id <> $2");
+        if self.engine().rows(over, params![lease::CLAIM_MARGIN_MS, me]).await?.is_empty() {
             return Ok(Vec::new());
         }
-        let take = self.by_clock("DELETE FROM nodes WHERE lease_until + $1 <= NOW_MS RETURNING id");
+        let take =
+            self.by_clock("DELETE FROM nodes WHERE lease_until + $1 <= NOW_MS AND id <> $2 RETURNING id");
         self.engine()
             .write(move |tx| {
                 Box::pin(async move {
-                    let lost = ids(&tx.run(Statement::once(take, params![lease::CLAIM_MARGIN_MS])).await?)?;
+                    let of = params![lease::CLAIM_MARGIN_MS, me];
+                    let lost = ids(&tx.run(Statement::once(take, of)).await?)?;
                     bury(tx, &lost, now).await?;
                     Ok(lost)
                 })
@@ -192,7 +200,7 @@ impl Store {
     /// A node leaves: it has no lease, no site and no station any more.
     ///
     /// # Errors
-    /// As [`StoreError`] says.
+    /// As [`StoreError`] says; it has no lease any more when only its stations are still there, which others clear.
     pub async fn remove_node(&self, node: NodeId, now: Timestamp) -> Result<(), StoreError> {
         self.engine()
             .write(move |tx| {
@@ -201,7 +209,9 @@ impl Store {
                     bury(tx, &[node], now).await
                 })
             })
-            .await
+            .await?;
+        while self.clear_lost_stations(lost::AT_ONCE).await? {}
+        Ok(())
     }
 
     /// A node gives its sites away, before it closes its sockets.
@@ -305,15 +315,14 @@ pub(crate) const fn clock(engine: &Engine) -> &'static str {
     }
 }
 
-/// What lost nodes had belongs to nobody.
+/// What lost nodes had belongs to nobody: their sites and commands. Of stations there may be too many for one transaction:
+/// [`Store::clear_lost_stations`].
 async fn bury(tx: &mut Tx, lost: &[NodeId], now: Timestamp) -> Result<(), StoreError> {
     let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
     for node in lost {
-        let offline = "UPDATE stations SET online = FALSE, node = NULL WHERE node = $1";
         let orphan = "UPDATE site_ledgers SET owner_node = NULL WHERE owner_node = $1";
         let end = "UPDATE commands SET result = $2, ended_at = $3 WHERE node = $1 AND result IS NULL";
         tx.run_all(vec![
-            Statement::once(offline, params![*node]).across(),
             Statement::once(orphan, params![*node]).across(),
             Statement::once(end, vec![Param::from(*node), Param::json(&unknown)?, Param::from(now)]).across(),
         ])
@@ -325,14 +334,8 @@ async fn bury(tx: &mut Tx, lost: &[NodeId], now: Timestamp) -> Result<(), StoreE
 /// As [`bury`], for what has the name of no node.
 async fn bury_nameless(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
-    let offline = "UPDATE stations SET online = FALSE WHERE online AND node IS NULL";
     let end = "UPDATE commands SET result = $1, ended_at = $2 WHERE node IS NULL AND result IS NULL";
-    tx.run_all(vec![
-        Statement::once(offline, Vec::new()).across(),
-        Statement::once(end, vec![Param::json(&unknown)?, Param::from(now)]).across(),
-    ])
-    .await
-    .map(drop)
+    tx.run(Statement::once(end, vec![Param::json(&unknown)?, Param::from(now)]).across()).await.map(drop)
 }
 
 fn ids(rows: &[Row]) -> Result<Vec<NodeId>, StoreError> {

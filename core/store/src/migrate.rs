@@ -4,12 +4,15 @@
 //! may start on a newer schema.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use refinery::{Migration, Runner};
+use refinery::{Migration, Runner, Target};
+use tokio_postgres::error::SqlState;
 
 use crate::engine::failure::Moment;
 use crate::store::StoreError;
 
+mod in_use;
 mod months;
 
 /// Name and text of each change, in order. A name is its file's.
@@ -33,6 +36,8 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0017__reporting", include_str!("../migrations/sqlite/V0017__reporting.sql")),
     ("V0018__months", include_str!("../migrations/sqlite/V0018__months.sql")),
     ("V0019__walls", include_str!("../migrations/sqlite/V0019__walls.sql")),
+    ("V0020__token_parties", include_str!("../migrations/sqlite/V0020__token_parties.sql")),
+    ("V0021__indexes", include_str!("../migrations/sqlite/V0021__indexes.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -54,10 +59,20 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0017__reporting", include_str!("../migrations/postgres/V0017__reporting.sql")),
     ("V0018__months", include_str!("../migrations/postgres/V0018__months.sql")),
     ("V0019__walls", include_str!("../migrations/postgres/V0019__walls.sql")),
+    ("V0020__token_parties", include_str!("../migrations/postgres/V0020__token_parties.sql")),
+    ("V0021__indexes", include_str!("../migrations/postgres/V0021__indexes.sql")),
 ];
 
-/// Any number, the same for all nodes and releases.
-const LOCK: &str = "SET lock_timeout = 600000; SELECT pg_advisory_lock(8241922773)";
+/// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is
+/// made while nodes work waits for all snapshots.
+const LOCK: &str = "SELECT pg_try_advisory_lock(8241922773)";
+const LOCK_PAUSE: Duration = Duration::from_millis(250);
+const LOCK_ATTEMPTS: u32 = 2_400;
+
+/// Who waits for a table keeps all others waiting that come later: so not for long, and again after a pause in which they work.
+const SETTINGS: &str = "SET lock_timeout = '2s'; SET statement_timeout = 0";
+const PAUSE: Duration = Duration::from_secs(3);
+const ATTEMPTS: u32 = 40;
 
 pub(crate) fn sqlite(connection: &mut rusqlite::Connection) -> Result<(), StoreError> {
     runner(SQLITE)?.run(connection).map(drop).map_err(|error| failed(&error))
@@ -74,8 +89,8 @@ const STANDING: &str = "SELECT h.oid IS NOT NULL AS made, coalesce(has_table_pri
 pub(crate) async fn postgres(mut client: tokio_postgres::Client) -> Result<(), StoreError> {
     let standing = client.query_one(STANDING, &[]).await.map_err(|error| unread(&error))?;
     let is = |column| standing.try_get::<_, bool>(column).map_err(|error| unread(&error));
-    let missing = if is("made")? && is("seen")? { missing(&client).await? } else { POSTGRES.len() };
-    if missing == 0 {
+    let missing_now = if is("made")? && is("seen")? { missing(&client).await?.len() } else { POSTGRES.len() };
+    if missing_now == 0 {
         return Ok(());
     }
     if !is("ours")? {
@@ -85,38 +100,136 @@ pub(crate) async fn postgres(mut client: tokio_postgres::Client) -> Result<(), S
                     .to_owned()
             }
             _ => format!(
-                "the schema lacks {missing} changes of this release, and this role may not make them: run `ringmain migrate` \
-                 with the URL of the role that owns it"
+                "the schema lacks {missing_now} changes of this release, and this role may not make them: run `ringmain \
+                 migrate` with the URL of the role that owns it"
             ),
         }));
     }
-    client
-        .batch_execute(LOCK)
-        .await
-        .map_err(|error| StoreError::unavailable(format!("no lock on the schema: {error}")))?;
-    months::before(&client).await?;
-    let made = runner(POSTGRES)?.run_async(&mut client).await.map(drop).map_err(|error| failed(&error));
-    if made.is_err() {
-        months::forget(&client).await;
+    lock(&client).await?;
+    client.batch_execute(SETTINGS).await.map_err(|error| unread(&error))?;
+    let made = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+    let made = client.query_one(made, &[]).await.map_err(|error| unread(&error))?;
+    let changes = if made.try_get(0).map_err(|error| unread(&error))? {
+        missing(&client).await?
+    } else {
+        POSTGRES.iter().collect()
+    };
+    for change in changes {
+        make(&mut client, change).await?;
     }
-    made
+    Ok(())
 }
 
-/// How many changes of this release were not made yet. One that was made in other words is an error.
-async fn missing(client: &tokio_postgres::Client) -> Result<usize, StoreError> {
+async fn lock(client: &tokio_postgres::Client) -> Result<(), StoreError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        let is_ours = client.query_one(LOCK, &[]).await.and_then(|row| row.try_get(0));
+        if is_ours.map_err(|error| unread(&error))? {
+            return Ok(());
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Err(StoreError::unavailable("another node or `ringmain migrate` changes the schema, and does not end"))
+}
+
+/// Makes one change, with what goes before it, as often as it needs to get its locks.
+async fn make(
+    client: &mut tokio_postgres::Client,
+    change: &(&'static str, &'static str),
+) -> Result<(), StoreError> {
+    let name = change.0;
+    let mut attempt = 1;
+    let halt = loop {
+        match attempt_at(client, change).await {
+            Ok(()) => return Ok(()),
+            Err(Halt::Busy(reason)) if attempt < ATTEMPTS => {
+                tracing::warn!(change = name, attempt, %reason, "the schema is in use: the change is tried again");
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(halt) => break halt,
+        }
+    };
+    if name == months::CHANGE {
+        months::forget(client).await;
+    }
+    Err(match halt {
+        Halt::Failed(error) => error,
+        Halt::Busy(reason) => StoreError::unavailable(format!(
+            "migrate: {name} did not get its locks in {ATTEMPTS} attempts ({reason}): look in pg_stat_activity for transactions \
+             that do not end, and start again"
+        )),
+    })
+}
+
+async fn attempt_at(
+    client: &mut tokio_postgres::Client,
+    change: &(&'static str, &'static str),
+) -> Result<(), Halt> {
+    match change.0 {
+        months::CHANGE => months::before(client).await?,
+        in_use::CHANGE => in_use::before(client).await?,
+        _ => {}
+    }
+    let version = Migration::unapplied(change.0, change.1).map_err(|error| halted(&error))?.version();
+    let runner = runner(POSTGRES)?.set_target(Target::Version(version));
+    runner.run_async(client).await.map(drop).map_err(|error| halted(&error))
+}
+
+/// Why a change was not made.
+enum Halt {
+    /// Somebody else had what it needs.
+    Busy(String),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Halt {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.code() {
+            Some(code) if is_busy(code) => Self::Busy(error.to_string()),
+            _ => Self::Failed(unread(&error)),
+        }
+    }
+}
+
+fn is_busy(code: &SqlState) -> bool {
+    [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
+}
+
+fn halted(error: &refinery::Error) -> Halt {
+    let code = match error.kind() {
+        refinery::error::Kind::Connection(_, cause) => {
+            cause.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code)
+        }
+        _ => None,
+    };
+    if code.is_some_and(is_busy) { Halt::Busy(error.to_string()) } else { Halt::Failed(failed(error)) }
+}
+
+/// Which changes of this release were not made yet, in order. One that was made in other words is an error.
+async fn missing(
+    client: &tokio_postgres::Client,
+) -> Result<Vec<&'static (&'static str, &'static str)>, StoreError> {
     let sql = "SELECT version, checksum FROM refinery_schema_history";
     let mut made = HashMap::new();
     for row in client.query(sql, &[]).await.map_err(|error| unread(&error))? {
         let read = row.try_get::<_, i32>(0).and_then(|version| Ok((version, row.try_get::<_, String>(1)?)));
         made.extend([read.map_err(|error| unread(&error))?]);
     }
-    let mut missing = 0;
-    for (name, sql) in POSTGRES {
-        let change = Migration::unapplied(name, sql).map_err(|error| failed(&error))?;
+    let mut missing = Vec::new();
+    for named in POSTGRES {
+        let change = Migration::unapplied(named.0, named.1).map_err(|error| failed(&error))?;
         match made.get(&change.version()) {
             Some(checksum) if *checksum == change.checksum().to_string() => {}
-            Some(_) => return Err(StoreError::corrupt(format!("migrate: {name} was made in other words"))),
-            None => missing += 1,
+            Some(_) => {
+                return Err(StoreError::corrupt(format!("migrate: {} was made in other words", named.0)));
+            }
+            None => missing.push(named),
         }
     }
     Ok(missing)

@@ -33,6 +33,9 @@ pub struct Partition {
     is_ours: bool,
 }
 
+/// A month has to be over for so long before it leaves: what comes late comes soon.
+pub const OVER_MS: i64 = 24 * 3_600_000;
+
 /// Counted in steps, each of which is answered in time.
 const COUNT_AT_ONCE: u32 = 100_000;
 
@@ -63,24 +66,47 @@ impl Store {
         self.engine().rows(sql, params![]).await?.iter().map(partition).collect()
     }
 
-    /// Drops a partition that is in an archive, by its owner. What came into it since then keeps it: it is then no longer part of its
-    /// table, and can be archived once more.
+    /// Takes a partition out of its table, by its owner: from here on nobody writes to it, and what comes late lands elsewhere. Gives it
+    /// back as it is then; one that was taken out before is fine.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`]: it holds more than the archive. Else as [`StoreError`] says; the partition is still there then.
-    pub async fn drop_partition(&self, partition: &Partition, archived: &Archived) -> Result<(), StoreError> {
-        let shape = shape::of(&partition.fact)?;
-        if archived.name != partition.name {
-            return Err(StoreError::conflict(format!("the archive is not one of {}", partition.name)));
-        }
+    /// [`StoreError::Conflict`]: the role does not own it, or it has not been over for a day. Else as [`StoreError`] says.
+    pub async fn detach_partition(
+        &self,
+        partition: &Partition,
+        now: Timestamp,
+    ) -> Result<Partition, StoreError> {
+        shape::of(&partition.fact)?;
         let (fact, name) = (&partition.fact, &partition.name);
+        if !partition.is_ours {
+            return Err(StoreError::conflict("only the role that owns the schema archives: use its URL"));
+        }
+        if partition.to.plus_millis(OVER_MS) > now {
+            return Err(StoreError::conflict(format!("{name} has not been over for a day")));
+        }
         if partition.is_attached {
-            // From here on nobody writes to it, and it can be counted without keeping anybody waiting.
             let detach = format!("ALTER TABLE {fact} DETACH PARTITION months.{name}");
             self.engine().change(detach, params![]).await?;
         }
+        Ok(Partition { is_attached: false, ..partition.clone() })
+    }
+
+    /// Drops a detached partition that is in an archive, by its owner.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: it is still part of its table, or does not hold what the archive does. Else as [`StoreError`] says; the
+    /// partition is still there then.
+    pub async fn drop_partition(&self, partition: &Partition, archived: &Archived) -> Result<(), StoreError> {
+        let shape = shape::of(&partition.fact)?;
+        let name = &partition.name;
+        if archived.name != *name {
+            return Err(StoreError::conflict(format!("the archive is not one of {name}")));
+        }
+        if partition.is_attached {
+            return Err(StoreError::conflict(format!("{name} is still part of its table")));
+        }
         let rows = self.count(&format!("months.{name}"), shape.key, archived.rows).await?;
-        if rows > archived.rows {
+        if rows != archived.rows {
             return Err(StoreError::conflict(format!(
                 "{name} has {rows} rows and its archive {}: move the file away and archive it again",
                 archived.rows

@@ -21,6 +21,10 @@ impl Store {
         self.grant(role, |role, schema| {
             let frozen = FROZEN.join(", ");
             vec![
+                // What it was given before, by whomever: here is said what it has, all of it.
+                format!("REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}"),
+                format!("REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role}"),
+                format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"),
                 format!("GRANT USAGE ON SCHEMA {schema} TO {role}"),
                 format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
                 format!("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
@@ -43,6 +47,8 @@ impl Store {
     pub async fn grant_read(&self, role: &str) -> Result<(), StoreError> {
         self.grant(role, |role, _schema| {
             vec![
+                format!("REVOKE ALL ON ALL TABLES IN SCHEMA reporting FROM {role}"),
+                format!("REVOKE ALL ON SCHEMA reporting FROM {role}"),
                 format!("GRANT USAGE ON SCHEMA reporting TO {role}"),
                 format!("GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO {role}"),
                 format!("ALTER DEFAULT PRIVILEGES IN SCHEMA reporting GRANT SELECT ON TABLES TO {role}"),
@@ -66,14 +72,14 @@ impl Store {
 
 async fn grant(
     tx: &mut Tx,
-    role: String,
+    name: String,
     texts: impl FnOnce(&str, &str) -> Vec<String>,
 ) -> Result<(), StoreError> {
     let find = "SELECT quote_ident(rolname) AS role, quote_ident(current_schema()) AS schema, \
          CASE WHEN (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('refinery_schema_history')) \
          THEN 1 ELSE 0 END AS ours, CASE WHEN rolsuper OR rolbypassrls OR pg_has_role(rolname, current_user, 'MEMBER') THEN 1 ELSE 0 END AS unbound \
          FROM pg_roles WHERE CAST(rolname AS TEXT) = $1";
-    let found = tx.run(Statement::once(find, params![&*role])).await?;
+    let found = tx.run(Statement::once(find, params![&*name])).await?;
     let row = found.first().ok_or_else(|| StoreError::conflict("there is no such role: create it first"))?;
     if row.int("ours")? == 0 {
         // The server would do nothing, and call it a success.
@@ -90,6 +96,16 @@ async fn grant(
     all.extend(texts(role, schema));
     for text in all {
         tx.run(Statement::once(text, Vec::new())).await?;
+    }
+    // Whatever gave it that: PUBLIC, or a role it is a member of. What it makes could be run by the owner.
+    let may = "SELECT CASE WHEN has_schema_privilege(rolname, current_schema(), 'CREATE') THEN 1 ELSE 0 END AS makes \
+         FROM pg_roles WHERE CAST(rolname AS TEXT) = $1";
+    let may = tx.run(Statement::once(may, params![&*name])).await?;
+    if may.first().map_or(Ok(0), |row| row.int("makes"))? == 1 {
+        return Err(StoreError::conflict(format!(
+            "the role may make tables and functions in the schema {schema}: as whoever owns the schema, REVOKE CREATE ON SCHEMA {schema} \
+             FROM PUBLIC, and from the roles it is a member of"
+        )));
     }
     Ok(())
 }

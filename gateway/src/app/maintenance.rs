@@ -23,14 +23,18 @@ pub(super) async fn run(store: Store) {
     loop {
         every.tick().await;
         let now = clock::now();
+        // First, and by itself: what goes wrong with the rest must not leave facts without their month.
+        if prepared_at.is_none_or(|at| now.millis_since(at) >= PREPARE_MS) {
+            match store.prepare_partitions(now).await {
+                Ok(_) => prepared_at = Some(now),
+                Err(error) => {
+                    tracing::warn!(%error, "the coming months are not made ready: it is tried again")
+                }
+            }
+        }
         let worked = async {
             store.trim_idempotent(now.plus_millis(-IDEMPOTENT_MS)).await?;
-            drain_without_partners(&store).await?;
-            if prepared_at.is_none_or(|at| now.millis_since(at) >= PREPARE_MS) {
-                store.prepare_partitions(now).await?;
-                prepared_at = Some(now);
-            }
-            Ok::<_, StoreError>(())
+            drain_without_partners(&store).await
         };
         if let Err(error) = worked.await {
             tracing::warn!(%error, "maintenance is put off");

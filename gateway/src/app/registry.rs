@@ -1,6 +1,6 @@
 //! Keeps this node's lease, learns who else lives, and buries the dead: their stations, sites and commands.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringmain_domain::cluster::dispatch::OVERDUE_MS;
 use ringmain_domain::cluster::lease::RENEW_EVERY_MS;
@@ -14,6 +14,10 @@ use crate::actors::site_directory::{LookAgain, TellSites};
 use crate::clock;
 use crate::cluster::lease::since_boot_ms;
 use crate::cluster::links::{Met, Strangers};
+
+/// How many stations of lost nodes are cleared at a time, and for how long in a round.
+const CLEAR_AT_ONCE: u32 = 2_000;
+const CLEAR_FOR: Duration = Duration::from_secs(1);
 
 /// Works for ever.
 pub(super) async fn run(node: std::sync::Arc<Node>) {
@@ -55,7 +59,13 @@ async fn be_met(node: &Node) {
 
 /// Each step for itself: one that fails holds up none of the others.
 async fn round(node: &Node) {
-    let steps = [renew(node).await, bury(node).await, look_around(node).await, end_overdue(node).await];
+    let steps = [
+        renew(node).await,
+        bury(node).await,
+        look_around(node).await,
+        end_overdue(node).await,
+        clear_lost(node).await,
+    ];
     for error in steps.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "a step of the registry is put off");
     }
@@ -85,7 +95,7 @@ async fn renew(node: &Node) -> Result<(), StoreError> {
 }
 
 async fn bury(node: &Node) -> Result<(), StoreError> {
-    let lost = node.store.bury_lost_nodes(clock::now()).await?;
+    let lost = node.store.bury_lost_nodes(node.cluster.me(), clock::now()).await?;
     if !lost.is_empty() {
         metrics::counter!(telemetry::CLUSTER_NODES_LOST).increment(lost.len() as u64);
         tracing::warn!(nodes = ?lost, "nodes are lost: their stations, sites and commands are free");
@@ -111,6 +121,14 @@ async fn look_around(node: &Node) -> Result<(), StoreError> {
 async fn end_overdue(node: &Node) -> Result<(), StoreError> {
     let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
     node.store.end_overdue_commands(OVERDUE_MS, &unknown, clock::now()).await.map(drop)
+}
+
+/// Stations of lost nodes are connected nowhere. In each round and not only after a burial: who buried may have died before it was done. The
+/// lease must not wait for it.
+async fn clear_lost(node: &Node) -> Result<(), StoreError> {
+    let until = Instant::now() + CLEAR_FOR;
+    while node.store.clear_lost_stations(CLEAR_AT_ONCE).await? && Instant::now() < until {}
+    Ok(())
 }
 
 async fn tell_sites(node: &Node, change: NodesChanged) {

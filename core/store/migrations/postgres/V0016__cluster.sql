@@ -14,15 +14,12 @@ CREATE TABLE nodes (
 -- Where a station's newest connection is, or was.
 ALTER TABLE stations ADD COLUMN node UUID;
 ALTER TABLE stations ADD COLUMN conn_epoch BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX stations_by_node ON stations (node) WHERE node IS NOT NULL;
 
 -- Who looks after a site.
 ALTER TABLE site_ledgers ADD COLUMN owner_node UUID;
-CREATE INDEX site_ledgers_by_node ON site_ledgers (owner_node) WHERE owner_node IS NOT NULL;
 
 -- Which node was given a command: when it is lost, somebody else ends it.
 ALTER TABLE commands ADD COLUMN node UUID;
-CREATE INDEX commands_unended_by_node ON commands (node) WHERE result IS NULL AND node IS NOT NULL;
 
 -- Fencing numbers of connections: one at a time, because a later connection at another node must have the higher one.
 CREATE SEQUENCE connection_epochs;

@@ -65,6 +65,7 @@ CROSS JOIN LATERAL (SELECT regexp_match(CAST(c.relname AS TEXT), '^(.+?)_(before
 WHERE c.relkind = 'r' AND m.parts IS NOT NULL;
 
 -- Makes what is missing of this month and the next three, of each table; how many were made. For the app role, which cannot make tables.
+-- It runs as the owner: every function is named with its schema, so that none that somebody else made is a better match.
 CREATE FUNCTION prepare_partitions(now_ms BIGINT) RETURNS BIGINT LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET lock_timeout = '2s' AS $$
 DECLARE
@@ -76,24 +77,26 @@ DECLARE
     made BIGINT := 0;
 BEGIN
     -- One node is enough.
-    IF NOT pg_try_advisory_xact_lock(8241922774) THEN
+    IF NOT pg_catalog.pg_try_advisory_xact_lock(8241922774) THEN
         RETURN 0;
     END IF;
     FOR f IN SELECT * FROM monthly_facts LOOP
         FOR ahead IN 0..3 LOOP
-            starts := date_trunc('month', to_timestamp(now_ms / 1000.0) AT TIME ZONE 'UTC') + make_interval(months => ahead);
+            starts := pg_catalog.date_trunc(CAST('month' AS TEXT),
+                pg_catalog.to_timestamp(CAST(now_ms AS DOUBLE PRECISION) / CAST(1000 AS DOUBLE PRECISION)) AT TIME ZONE 'UTC')
+                + pg_catalog.make_interval(months => ahead);
             low := CAST(extract(epoch FROM starts) AS BIGINT) * 1000;
             high := CAST(extract(epoch FROM starts + INTERVAL '1 month') AS BIGINT) * 1000;
-            part := f.fact || to_char(starts, '_YYYY_MM');
+            part := f.fact || pg_catalog.to_char(starts, CAST('_YYYY_MM' AS TEXT));
             CONTINUE WHEN EXISTS (SELECT FROM fact_partitions p WHERE p.fact = f.fact
                 AND (p.name = part OR (p.from_ms IS NULL AND p.is_attached AND p.to_ms > low)));
-            EXECUTE format('CREATE TABLE months.%I (LIKE %I INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS)', part, f.fact);
-            EXECUTE format('ALTER TABLE months.%I ADD PRIMARY KEY (%s)', part, f.part_key);
+            EXECUTE pg_catalog.format('CREATE TABLE months.%I (LIKE %I INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS)', part, f.fact);
+            EXECUTE pg_catalog.format('ALTER TABLE months.%I ADD PRIMARY KEY (%s)', part, f.part_key);
             -- What came for it while it was not there.
-            EXECUTE format('LOCK TABLE months.%I IN ACCESS EXCLUSIVE MODE', f.fact || '_default');
-            EXECUTE format('WITH moved AS (DELETE FROM months.%1$I WHERE %2$I >= %3$s AND %2$I < %4$s RETURNING *)
+            EXECUTE pg_catalog.format('LOCK TABLE months.%I IN ACCESS EXCLUSIVE MODE', f.fact || '_default');
+            EXECUTE pg_catalog.format('WITH moved AS (DELETE FROM months.%1$I WHERE %2$I >= %3$s AND %2$I < %4$s RETURNING *)
                 INSERT INTO months.%5$I SELECT * FROM moved', f.fact || '_default', f.instant, low, high, part);
-            EXECUTE format('ALTER TABLE %I ATTACH PARTITION months.%I FOR VALUES FROM (%s) TO (%s)', f.fact, part, low, high);
+            EXECUTE pg_catalog.format('ALTER TABLE %I ATTACH PARTITION months.%I FOR VALUES FROM (%s) TO (%s)', f.fact, part, low, high);
             made := made + 1;
         END LOOP;
     END LOOP;

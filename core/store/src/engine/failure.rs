@@ -1,8 +1,11 @@
 //! What went wrong in an engine, as one of the four things a caller can act on.
 
-use tokio_postgres::error::SqlState;
-
 use crate::store::StoreError;
+
+const UNIQUE_VIOLATION: &str = "23505";
+const CHECK_VIOLATION: &str = "23514";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const UNDEFINED_TABLE: &str = "42P01";
 
 /// When it went wrong decides whether something may have been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +77,18 @@ impl StoreError {
             };
         };
         let reason = format!("{} (SQLSTATE {})", db.message(), db.code().code());
-        if *db.code() == SqlState::UNIQUE_VIOLATION {
-            return Self::conflict(reason);
-        }
-        match (db.code().code().get(..2).unwrap_or_default(), moment) {
+        Self::of_sqlstate(db.code().code(), reason, moment)
+    }
+
+    fn of_sqlstate(code: &str, reason: String, moment: Moment) -> Self {
+        match (code, code.get(..2).unwrap_or_default(), moment) {
+            (UNIQUE_VIOLATION, ..) => Self::conflict(reason),
+            // No value is wrong: a right was taken away, a table is not there, a migration left a constraint (the schema has no other).
+            // Whoever tries again later loses nothing.
+            (INSUFFICIENT_PRIVILEGE | UNDEFINED_TABLE | CHECK_VIOLATION, ..) => Self::unavailable(reason),
             // Ended from outside while it committed: the commit may be done.
-            ("57" | "58" | "08", Moment::Commit) => Self::unknown(reason),
-            ("08" | "25" | "28" | "3D" | "40" | "53" | "55" | "57" | "58", _) => Self::unavailable(reason),
+            (_, "57" | "58" | "08", Moment::Commit) => Self::unknown(reason),
+            (_, "08" | "25" | "28" | "3D" | "40" | "53" | "55" | "57" | "58", _) => Self::unavailable(reason),
             _ => Self::corrupt(reason),
         }
     }
@@ -96,5 +104,27 @@ fn with_cause(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_must_mend_is_no_fault_of_what_was_to_be_stored() {
+        for moment in [Moment::Before, Moment::Commit] {
+            let of = |code| StoreError::of_sqlstate(code, code.to_owned(), moment);
+            for code in ["42501", "42P01", "23514", "53100", "40P01", "55P03"] {
+                assert!(matches!(of(code), StoreError::Unavailable { .. }), "{code}");
+            }
+            for code in ["22P02", "23502", "42601", "XX000"] {
+                assert!(matches!(of(code), StoreError::Corrupt { .. }), "{code}");
+            }
+            assert!(matches!(of("23505"), StoreError::Conflict { .. }));
+        }
+        let ended = |moment| StoreError::of_sqlstate("57P01", String::new(), moment);
+        assert!(matches!(ended(Moment::Before), StoreError::Unavailable { .. }));
+        assert!(matches!(ended(Moment::Commit), StoreError::Unknown { .. }));
     }
 }

@@ -128,7 +128,13 @@ async fn a_transaction_that_fails_leaves_no_trace_and_its_connection_stays_good(
         assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
         for _ in 0..20 {
             let rows = engine.rows(format!("SELECT * FROM {name}"), Vec::new()).await;
-            assert!(matches!(rows, Err(StoreError::Corrupt { .. })), "there is no such table");
+            // On a server somebody may have moved it, and moves it back.
+            let is_told = match rows {
+                Err(StoreError::Unavailable { .. }) => engine.is_postgres(),
+                Err(StoreError::Corrupt { .. }) => !engine.is_postgres(),
+                _ => false,
+            };
+            assert!(is_told, "there is no such table");
         }
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn read(path: &Path, shape: &Shape) -> Result<Content, StoreError> {
     Ok(Content { rows, sha256: hex::encode(digest.finalize()) })
 }
 
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::unavailable(format!("archive {}: {error}", path.display()))
 }
 
@@ -80,7 +80,7 @@ fn unusable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
 
 impl FactFile {
     pub(super) fn create(path: &Path, shape: &'static Shape) -> Result<Self, StoreError> {
-        let file = File::create(path).map_err(|error| unusable(path, &error))?;
+        let file = File::create_new(path).map_err(|error| unusable(path, &error))?;
         // Read once a year if at all: small counts for more than fast.
         let properties =
             WriterProperties::builder().set_compression(Compression::GZIP(Default::default())).build();

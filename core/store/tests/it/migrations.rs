@@ -3,7 +3,8 @@
 use ringmain_store::store::{Store, StoreError, StoreSettings};
 
 use crate::make::{at, station, station_id};
-use crate::rig::Rig;
+use crate::months::release;
+use crate::rig::{Rig, connect};
 
 on_both_engines!(
     a_schema_is_made_once,
@@ -49,6 +50,42 @@ async fn nodes_that_start_together_make_one_schema(rig: &Rig) {
         assert_eq!(*claimed.start(), i64::try_from(number).unwrap() + 1);
     }
     assert_eq!(rig.count("refinery_schema_history").await, changes());
+}
+
+#[tokio::test]
+async fn changes_wait_for_a_table_in_use_and_fill_what_is_there() {
+    let Some(rig) = crate::rig::postgres("changes_wait_for_a_table_in_use_and_fill_what_is_there").await
+    else {
+        return;
+    };
+    release(&rig, 18).await;
+    let party = r#"{"party": {"country_code": "DE", "party_id": "ABC"}}"#;
+    let put = |uid: &str, document: &str| {
+        format!(
+            "INSERT INTO tokens (tenant, uid, updated_at, document) VALUES ('default', '{uid}', 0, '{document}')"
+        )
+    };
+    rig.execute(&put("A", party)).await;
+    rig.execute(&put("B", "{}")).await;
+    let busy = connect(&rig.owner_url).await;
+    busy.batch_execute("BEGIN; SELECT count(*) FROM tokens").await.unwrap();
+    let url = rig.owner_url.clone();
+    let migration = tokio::spawn(async move { Store::open(&url, StoreSettings::default()).await });
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    // Who came later was let through after the attempt.
+    rig.execute(&put("C", party)).await;
+    assert!(!migration.is_finished());
+    busy.batch_execute("COMMIT").await.unwrap();
+    migration.await.unwrap().unwrap();
+    rig.execute(&put("D", party)).await;
+    rig.execute("UPDATE tokens SET document = '{}' WHERE uid = 'C'").await;
+    let known =
+        "SELECT count(*) FROM tokens WHERE party_country = 'DE' AND party_id = 'ABC' AND uid IN ('A', 'D')";
+    assert_eq!(rig.number(known).await, 2);
+    assert_eq!(rig.number("SELECT count(*) FROM tokens WHERE party_country IS NULL").await, 2);
+    let made = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid IN ('stations_by_node'::regclass, \
+         'site_ledgers_by_node'::regclass, 'commands_unended_by_node'::regclass, 'tokens_of_party'::regclass)";
+    assert_eq!(rig.number(made).await, 4);
 }
 
 /// How many changes there are by now.

@@ -45,6 +45,29 @@ async fn the_app_role_cannot_change_the_schema_or_what_happened() {
 }
 
 #[tokio::test]
+async fn facts_wait_while_the_database_is_not_as_it_should_be() {
+    let Some(rig) = rig::postgres("facts_wait_while_the_database_is_not_as_it_should_be").await else {
+        return;
+    };
+    let facts = whole_transaction("CS-1", "tx");
+    for (wrong, mended) in [
+        (format!("REVOKE INSERT ON events FROM {APP}"), format!("GRANT INSERT ON events TO {APP}")),
+        (
+            "ALTER TABLE events ADD CONSTRAINT months_before CHECK (received_at < 0)".to_owned(),
+            "ALTER TABLE events DROP CONSTRAINT months_before".to_owned(),
+        ),
+        ("ALTER TABLE events RENAME TO moved".to_owned(), "ALTER TABLE moved RENAME TO events".to_owned()),
+    ] {
+        rig.execute(&wrong).await;
+        let refused = rig.store.append(&facts).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unavailable { .. }), "{wrong}: {refused}");
+        rig.execute(&mended).await;
+    }
+    rig.store.append(&facts).await.unwrap();
+    assert_eq!(rig.count("events").await, i64::try_from(facts.len()).unwrap());
+}
+
+#[tokio::test]
 async fn the_read_role_sees_the_reports_and_nothing_else() {
     let Some(rig) = rig::postgres("the_read_role_sees_the_reports_and_nothing_else").await else { return };
     let owner = open(&rig.owner_url).await.unwrap();
@@ -118,6 +141,21 @@ async fn a_role_that_no_grant_can_bound_is_refused() {
         let refused = owner.grant_app(role).await.unwrap_err();
         assert!(matches!(refused, StoreError::Conflict { .. }), "{role}: {refused}");
     }
+    // Its membership in a role that may make tables: a name for each run, roles are the whole server's.
+    let maker = format!("ringmain_test_maker_{}", uuid::Uuid::new_v4().simple());
+    rig.execute(&format!(
+        "CREATE ROLE {maker}; GRANT {maker} TO {READ}; GRANT CREATE ON SCHEMA public TO {maker}"
+    ))
+    .await;
+    let refused = owner.grant_app(READ).await;
+    rig.execute(&format!(
+        "REVOKE {maker} FROM {READ}; REVOKE CREATE ON SCHEMA public FROM {maker}; DROP ROLE {maker}"
+    ))
+    .await;
+    assert!(
+        matches!(&refused, Err(StoreError::Conflict { reason }) if reason.contains("REVOKE CREATE")),
+        "{refused:?}"
+    );
     let refused = rig.store.grant_app(READ).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict { .. }), "who owns nothing can give nothing: {refused}");
 }

@@ -14,6 +14,8 @@ on_both_engines!(
     a_node_that_starts_again_buries_its_earlier_run,
     a_node_whose_lease_is_over_is_buried_once,
     a_node_that_was_buried_learns_so_and_takes_part_again,
+    the_stations_of_lost_nodes_are_cleared_some_at_a_time,
+    the_first_node_clears_what_an_earlier_release_left,
     a_node_that_leaves_leaves_nothing,
     the_newest_connection_says_where_a_station_is,
     connections_are_asserted_unless_newer_ones_are_known,
@@ -40,6 +42,15 @@ fn disconnected(name: &str, millis: i64, epoch: i64) -> Fact {
 
 async fn is_online(rig: &Rig, name: &str) -> bool {
     rig.store.station_row(&tenant(), &station_id(name)).await.unwrap().unwrap().online
+}
+
+/// How many times there was something to clear.
+async fn clear(rig: &Rig, limit: u32) -> usize {
+    let mut steps = 0;
+    while rig.store.clear_lost_stations(limit).await.unwrap() {
+        steps += 1;
+    }
+    steps
 }
 
 async fn place(rig: &Rig, name: &str) -> (i64, Option<NodeId>) {
@@ -76,6 +87,7 @@ async fn a_node_that_starts_again_buries_its_earlier_run(rig: &Rig) {
         assert_eq!(late, [], "what a killed run left behind buries no later one");
         rig.store.remove_node(node(one), at(1)).await.unwrap();
         assert!(!is_online(rig, &name).await);
+        assert_eq!(clear(rig, 10).await, 0);
         assert_eq!(outcome(rig, &given).await, Some(CommandOutcome::TimeoutUnknown));
     }
 }
@@ -92,10 +104,11 @@ async fn a_node_whose_lease_is_over_is_buried_once(rig: &Rig) {
     assert_eq!((&first.node, first.connections, first.draining), (&record(1, "a:1"), 7, true));
     assert!((9_000..=10_000).contains(&first.lease_left_ms) && !second.draining);
     rig.execute("UPDATE nodes SET lease_until = lease_until - 11900 WHERE name = 'node-1'").await;
-    assert!(store.bury_lost_nodes(at(5)).await.unwrap().is_empty(), "the margin is not over yet");
+    assert!(store.bury_lost_nodes(node(9), at(5)).await.unwrap().is_empty(), "the margin is not over yet");
     rig.execute("UPDATE nodes SET lease_until = lease_until - 100 WHERE name = 'node-1'").await;
-    assert_eq!(store.bury_lost_nodes(at(5)).await.unwrap(), [node(1)]);
-    assert!(store.bury_lost_nodes(at(6)).await.unwrap().is_empty());
+    assert_eq!(store.bury_lost_nodes(node(9), at(5)).await.unwrap(), [node(1)]);
+    assert!(store.bury_lost_nodes(node(9), at(6)).await.unwrap().is_empty());
+    assert_eq!(clear(rig, 10).await, 1);
     assert_eq!((is_online(rig, &one).await, is_online(rig, &two).await), (false, true));
     assert_eq!(outcome(rig, &of_one).await, Some(CommandOutcome::TimeoutUnknown));
     assert_eq!(outcome(rig, &of_two).await, None);
@@ -112,14 +125,50 @@ async fn a_node_that_was_buried_learns_so_and_takes_part_again(rig: &Rig) {
         None,
         "others may have taken what it had"
     );
-    assert_eq!(store.bury_lost_nodes(at(5)).await.unwrap(), [node(1)]);
+    assert_eq!(store.bury_lost_nodes(node(9), at(5)).await.unwrap(), [node(1)]);
     assert_eq!(store.renew_lease(node(1), 0, false).await.unwrap(), None);
     assert!(store.register_node(&record(1, "a:1"), at(6)).await.unwrap().is_empty());
+    assert_eq!(clear(rig, 10).await, 0, "it lives: what it has is its own to say");
+    store.remove_node(node(1), at(6)).await.unwrap();
+    store.register_node(&record(1, "a:1"), at(6)).await.unwrap();
     let before = store.now().await.unwrap();
     assert!(store.renew_lease(node(1), 0, false).await.unwrap().unwrap() >= before);
     assert!(!is_online(rig, &name).await);
     store.assert_places(node(1), &[(station_id(&name), Epoch(1))]).await.unwrap();
     assert!(is_online(rig, &name).await);
+}
+
+async fn the_stations_of_lost_nodes_are_cleared_some_at_a_time(rig: &Rig) {
+    let store = &rig.store;
+    for (number, address) in [(1, "a:1"), (2, "b:1"), (3, "c:1")] {
+        store.register_node(&record(number, address), at(0)).await.unwrap();
+    }
+    for number in 0..12 {
+        let name = format!("CS-{number}");
+        store.insert_station(&station(&name)).await.unwrap();
+        store.append(&[connected(&name, 0, (1, 1 + number % 3))]).await.unwrap();
+    }
+    rig.execute("UPDATE nodes SET lease_until = 0 WHERE name <> 'node-3'").await;
+    assert_eq!(store.bury_lost_nodes(node(2), at(5)).await.unwrap(), [node(1)], "nobody buries itself");
+    assert_eq!(store.bury_lost_nodes(node(3), at(5)).await.unwrap(), [node(2)]);
+    assert_eq!(rig.number("SELECT count(*) FROM stations WHERE online").await, 12, "for later");
+    let (mine, others) = tokio::join!(clear(rig, 3), clear(rig, 3));
+    assert!(mine + others >= 4, "{mine} and {others}");
+    assert_eq!(rig.number("SELECT count(*) FROM stations WHERE online AND node IS NOT NULL").await, 4);
+    assert_eq!(rig.number("SELECT count(*) FROM stations WHERE node IS NULL").await, 8);
+    assert!(is_online(rig, "CS-2").await);
+}
+
+async fn the_first_node_clears_what_an_earlier_release_left(rig: &Rig) {
+    for name in ["CS-1", "CS-2"] {
+        rig.store.insert_station(&station(name)).await.unwrap();
+    }
+    rig.execute("UPDATE stations SET online = TRUE").await;
+    rig.store.register_node(&record(1, "a:1"), at(0)).await.unwrap();
+    assert_eq!(rig.number("SELECT count(*) FROM stations WHERE online").await, 0);
+    rig.execute("UPDATE stations SET online = TRUE").await;
+    rig.store.register_node(&record(2, "b:1"), at(0)).await.unwrap();
+    assert_eq!(rig.number("SELECT count(*) FROM stations WHERE online").await, 2, "it is not the first");
 }
 
 async fn a_node_that_leaves_leaves_nothing(rig: &Rig) {

@@ -1,0 +1,1 @@
+-- PostgreSQL's alone: the embedded store has its indexes since V0016 and V0020.
