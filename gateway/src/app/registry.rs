@@ -83,7 +83,10 @@ async fn renew(node: &Node) -> Result<(), StoreError> {
     if node.is_draining() {
         return Ok(());
     }
-    tracing::warn!("the other nodes took this one for lost: it takes part again");
+    match cluster.links() {
+        Some(_) => tracing::warn!("the other nodes took this one for lost: it takes part again"),
+        None => tracing::info!("the lease ran out while the store was away: this node takes part again"),
+    }
     cluster.lease().lost();
     let asked_at = since_boot_ms();
     store.register_node(cluster.record(), clock::now()).await?;
