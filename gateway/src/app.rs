@@ -243,6 +243,7 @@ fn policy_of(config: &Config, secret: &[u8]) -> StationPolicy {
 /// What keeps this node among the others.
 fn start_cluster_chores(node: &Arc<Node>, strangers: Option<Strangers>) {
     node.chores.start(registry::run(Arc::clone(node)));
+    node.chores.start(registry::look_after_others(Arc::clone(node)));
     if let Some(strangers) = strangers {
         node.chores.start(registry::look_for_owners(Arc::clone(node), strangers));
         node.chores.start(sweep::run(node.cluster.clone(), node.store.clone()));

@@ -51,6 +51,8 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
     for listener in &running.stations {
         listener.stop(false).await;
     }
+    // A site that was just being taken when this node resigned.
+    node.store.release_sites(node.cluster.me()).await.ok();
     for journal in node.journals() {
         if !matches!(tokio::time::timeout(FLUSH, journal.send(Flush)).await, Ok(Ok(()))) {
             tracing::warn!("facts nobody waits for were not flushed in time");

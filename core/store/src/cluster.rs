@@ -110,7 +110,9 @@ impl Store {
         self.engine()
             .write(move |tx| {
                 Box::pin(async move {
-                    let of = params![node.id, node.address.as_deref(), node.started_at];
+                    // Nobody else has an embedded store open: all others are earlier, whatever a clock that was set back says.
+                    let start = if tx.has_rivals() { node.started_at.as_millis() } else { i64::MAX };
+                    let of = params![node.id, node.address.as_deref(), start];
                     let lost = ids(&tx.run(Statement::once(earlier, of)).await?)?;
                     let is_first =
                         tx.run(Statement::once("SELECT id FROM nodes LIMIT 1", Vec::new())).await?.is_empty();

@@ -326,7 +326,8 @@ impl Announcement {
     fn stands(mut self, elsewhere: Option<NodeId>) {
         self.stands = true;
         let replaced = self.announced.replaced.map(|place| place.node);
-        if let (Some(old), Some(links)) = (elsewhere.or(replaced), self.node.cluster.links()) {
+        let Some(links) = self.node.cluster.links() else { return };
+        for old in elsewhere.into_iter().chain(replaced.filter(|replaced| Some(*replaced) != elsewhere)) {
             links.dismiss(old, &self.station, self.epoch);
         }
     }

@@ -252,6 +252,9 @@ impl Site {
 
     fn apply(&mut self, input: site::Input, ctx: &mut Context<Self>) {
         let now = clock::now();
+        if let site::Input::Joined { snapshot, .. } = &input {
+            self.remote.remove(snapshot.id());
+        }
         self.note_load(&input, ctx);
         let changes = self.state.apply(now, input);
         self.show();
@@ -312,6 +315,11 @@ impl Site {
         if let Some(route) = route {
             let snapshot = Box::new(snapshot.clone());
             self.apply(site::Input::Joined { snapshot, epoch: route.epoch }, ctx);
+        }
+        let is_gone = self.parts.cluster.routing().find(snapshot.id()).is_none();
+        if let Some(epoch) = known.filter(|_| is_gone && !self.remote.contains_key(snapshot.id())) {
+            // Its end was missed: a route is there before its station joins.
+            self.apply(site::Input::Left { station: snapshot.id().clone(), epoch }, ctx);
         }
         self.apply(site::Input::Changed(Box::new(snapshot)), ctx);
     }
@@ -417,7 +425,11 @@ impl Handler<NodesChanged> for Site {
                 self.forget_lost_nodes(ctx);
                 self.look_for_owner(ctx);
             }
-            NodesChanged::Came => self.missed.store(true, Ordering::Relaxed),
+            NodesChanged::Came => {
+                self.missed.store(true, Ordering::Relaxed);
+                // Perhaps it owns the site and was not known here when it was first told.
+                self.pass_on(&SiteNote::Missed);
+            }
             // Its owner has forgotten the stations that are here: they are told of again.
             NodesChanged::Again => self.start_load(ctx),
         }
@@ -426,9 +438,10 @@ impl Handler<NodesChanged> for Site {
 
 impl Handler<NotOwned> for Site {
     type Result = ();
-    fn handle(&mut self, _: NotOwned, ctx: &mut Self::Context) {
-        if matches!(self.load, Load::Elsewhere { .. }) {
-            self.start_load(ctx);
+    fn handle(&mut self, _: NotOwned, _: &mut Self::Context) {
+        // The next sweep looks who owns it by then: at once would be again and again.
+        if let Load::Elsewhere { owner, .. } = &mut self.load {
+            *owner = None;
         }
     }
 }

@@ -147,9 +147,12 @@ impl Handler<TellSites> for SiteDirectory {
     type Result = ();
     fn handle(&mut self, TellSites(change): TellSites, _: &mut Self::Context) {
         for site in self.sites.values() {
-            // One whose mailbox is full looks who is gone at its next sweep, and reads who came.
-            if site.addr().try_send(change).is_err() {
-                site.look_again();
+            // One whose mailbox is full hears it once there is room; one that ended needs not.
+            if let Err(SendError::Full(change)) = site.addr().try_send(change) {
+                let site = site.addr().clone();
+                actix::spawn(async move {
+                    site.send(change).await.ok();
+                });
             }
         }
     }

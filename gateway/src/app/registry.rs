@@ -27,7 +27,9 @@ pub(super) async fn run(node: std::sync::Arc<Node>) {
     be_met(&node).await;
     loop {
         every.tick().await;
-        round(&node).await;
+        if let Err(error) = renew(&node).await {
+            tracing::debug!(%error, "the lease of this node is not renewed");
+        }
         let is_held = node.cluster.lease().is_held();
         metrics::gauge!(telemetry::CLUSTER_LEASE_HELD).set(f64::from(u8::from(is_held)));
         match (std::mem::replace(&mut was_held, is_held), is_held) {
@@ -57,15 +59,19 @@ async fn be_met(node: &Node) {
     }
 }
 
-/// Each step for itself: one that fails holds up none of the others.
+/// Looks after the others, for ever: apart from this node's own lease, which must not wait for it. Each step for itself: one that fails holds up
+/// none of the others.
+pub(super) async fn look_after_others(node: std::sync::Arc<Node>) {
+    let mut every = tokio::time::interval(Duration::from_millis(RENEW_EVERY_MS.unsigned_abs()));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        round(&node).await;
+    }
+}
+
 async fn round(node: &Node) {
-    let steps = [
-        renew(node).await,
-        bury(node).await,
-        look_around(node).await,
-        end_overdue(node).await,
-        clear_lost(node).await,
-    ];
+    let steps = [bury(node).await, look_around(node).await, end_overdue(node).await, clear_lost(node).await];
     for error in steps.into_iter().filter_map(Result::err) {
         tracing::debug!(%error, "a step of the registry is put off");
     }
@@ -93,7 +99,9 @@ async fn renew(node: &Node) -> Result<(), StoreError> {
     cluster.lease().registered(asked_at);
     cluster.want_sweep();
     be_met(node).await;
-    tell_sites(node, NodesChanged::Again).await;
+    if cluster.links().is_some() {
+        tell_sites(node, NodesChanged::Again).await;
+    }
     Ok(())
 }
 

@@ -330,12 +330,12 @@ impl Links {
         at_most: Duration,
     ) -> Result<T, Fault> {
         let never = |why: &dyn std::fmt::Display| Fault::Unreachable(why.to_string());
-        // Orders have a bound of their own, so that many slow ones do not keep questions away.
+        // Questions that somebody waits for have a bound of their own: neither slow orders nor hints keep them away.
         let _permit = match path {
-            "orders" => None,
-            _ => Some(
-                self.shared.calls.try_acquire().map_err(|_full| never(&"too many calls are under way"))?,
-            ),
+            "find" | "probe" | "sites/ask" => {
+                Some(self.shared.calls.try_acquire().map_err(|_full| Fault::Busy)?)
+            }
+            _ => None,
         };
         let body = serde_json::to_vec(message).map_err(|error| never(&error))?;
         let url = format!("https://{}/cluster/v1/{path}", peer.address);

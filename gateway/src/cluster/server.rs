@@ -100,14 +100,12 @@ async fn changed(node: web::Data<Arc<Node>>, message: web::Json<Changed>) -> web
 
 async fn presence(node: web::Data<Arc<Node>>, message: web::Json<Presence>) -> web::Json<()> {
     let presence = message.into_inner();
-    let is_gone = !presence.is_here;
+    let change = if presence.is_here { NodesChanged::Came } else { NodesChanged::Gone };
     if let Some(links) = node.cluster.links() {
         links.meet(presence);
     }
-    if is_gone {
-        // A directory that is gone has no sites.
-        node.directory.send(TellSites(NodesChanged::Gone)).await.ok();
-    }
+    // A directory that is gone has no sites.
+    node.directory.send(TellSites(change)).await.ok();
     web::Json(())
 }
 

@@ -201,15 +201,15 @@ impl Site {
                         self.apply_of_peer(node, site::Input::Joined { snapshot, epoch: place.epoch }, ctx);
                     }
                 }
-                // Nobody said so: its connection is over.
-                None if known.is_some_and(|known| known <= place.epoch) => {
-                    let (node, epoch) = (self.remote.get(&place.station).copied(), place.epoch);
-                    if let Some(node) = node {
+                // Nobody said so: the connection that is known is over.
+                None => {
+                    let known = known.filter(|known| *known <= place.epoch);
+                    if let (Some(epoch), Some(node)) = (known, self.remote.get(&place.station).copied()) {
                         let station = place.station.clone();
                         self.apply_of_peer(node, site::Input::Left { station, epoch }, ctx);
                     }
                 }
-                Some(_) | None => {}
+                Some(_) => {}
             }
         }
     }

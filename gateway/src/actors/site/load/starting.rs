@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use ringmain_domain::id::{CircuitId, LocationId, NodeId, SiteId, StationId, TenantId, TransactionId};
@@ -27,6 +28,9 @@ use super::{AGAIN_AFTER, Load, Managed, dynamic, gauges, needs, setpoints};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::cluster::lease::since_boot_ms;
+
+/// When a node without a lease looks again what it may do for a site.
+const FENCED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What a site starts its load from.
 struct Start {
@@ -112,8 +116,13 @@ impl Site {
                     site.mark_owned(true);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, site.id = %site.state.id(), "the load of a site cannot be managed yet");
-                    ctx.run_later(AGAIN_AFTER, move |site, ctx| {
+                    // While the store is away for the whole node, its sites do not crowd out the lease.
+                    let is_held = site.parts.cluster.lease().is_held();
+                    if is_held {
+                        tracing::warn!(%error, site.id = %site.state.id(), "the load of a site cannot be managed yet");
+                    }
+                    let again_after = if is_held { AGAIN_AFTER } else { FENCED_AGAIN_AFTER };
+                    ctx.run_later(again_after, move |site, ctx| {
                         if site.load_generation == generation {
                             site.read_load(ctx);
                         }
