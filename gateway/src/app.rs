@@ -246,7 +246,7 @@ fn start_cluster_chores(node: &Arc<Node>, strangers: Option<Strangers>) {
     node.chores.start(registry::look_after_others(Arc::clone(node)));
     if let Some(strangers) = strangers {
         node.chores.start(registry::look_for_owners(Arc::clone(node), strangers));
-        node.chores.start(sweep::run(node.cluster.clone(), node.store.clone()));
+        node.chores.start(sweep::run(node.cluster.clone(), node.store.clone(), node.directory.clone()));
         node.chores.start(watching::run(node.cluster.clone(), node.live.clone()));
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use actix::Addr;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use ringmain_domain::cluster::routes;
@@ -15,6 +16,8 @@ use ringmain_store::store::{Store, StoreError};
 use super::Cluster;
 use super::memory::MemoryRouting;
 use crate::actors::exit::Exit;
+use crate::actors::site::NodesChanged;
+use crate::actors::site_directory::{SiteDirectory, TellSites};
 
 /// How often all is said again, at least.
 const EVERY: Duration = Duration::from_secs(30);
@@ -32,7 +35,7 @@ const AT_ONCE: usize = 64;
 type Versions = HashMap<StationId, Timestamp>;
 
 /// Works for ever.
-pub async fn run(cluster: Cluster, store: Store) {
+pub async fn run(cluster: Cluster, store: Store, sites: Addr<SiteDirectory>) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut swept_at = Instant::now();
@@ -45,7 +48,10 @@ pub async fn run(cluster: Cluster, store: Store) {
         };
         let redis_came_back = look_at_redis(&cluster, &mut redis_is_away).await;
         if wanted || redis_came_back || swept_at.elapsed() >= EVERY {
-            sweep(&cluster, &store, &mut versions).await;
+            if sweep(&cluster, &store, &mut versions).await {
+                // Owners of sites may have read that stations are nowhere: they read again. A directory that is gone has no sites.
+                sites.send(TellSites(NodesChanged::Came)).await.ok();
+            }
             swept_at = Instant::now();
             // However often Redis comes and goes: one sweep a look.
             look.reset();
@@ -74,7 +80,9 @@ async fn look_at_redis(cluster: &Cluster, is_away: &mut bool) -> bool {
     }
 }
 
-async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) {
+/// Was anything there that the store did not know?
+async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) -> bool {
+    let mut has_asserted = false;
     let mine = cluster.routing().epochs();
     let mut kept = Versions::with_capacity(mine.len());
     for (number, chunk) in mine.chunks(CHUNK).enumerate() {
@@ -84,7 +92,8 @@ async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) {
         }
         assert_routes(cluster, chunk).await;
         match compare(cluster, store, chunk).await {
-            Ok(places) => {
+            Ok((places, asserted)) => {
+                has_asserted |= asserted;
                 for (station, updated_at) in places {
                     if versions.get(&station).is_some_and(|known| *known != updated_at) {
                         cluster.routing().notify_changed(&station);
@@ -105,6 +114,7 @@ async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) {
     }
     metrics::counter!(telemetry::CLUSTER_SWEEPS).increment(1);
     *versions = kept;
+    has_asserted
 }
 
 /// Stations that the store has here and that are not: their end was not heard.
@@ -133,7 +143,7 @@ async fn compare(
     cluster: &Cluster,
     store: &Store,
     chunk: &[(StationId, Epoch)],
-) -> Result<Vec<(StationId, Timestamp)>, StoreError> {
+) -> Result<(Vec<(StationId, Timestamp)>, bool), StoreError> {
     let stations: Vec<_> = chunk.iter().map(|(station, _)| station.clone()).collect();
     let mine: HashMap<_, _> = chunk.iter().map(|(station, epoch)| (station, *epoch)).collect();
     let mut forgotten = Vec::new();
@@ -154,7 +164,7 @@ async fn compare(
     if !forgotten.is_empty() {
         store.assert_places(cluster.me(), &forgotten).await?;
     }
-    Ok(versions)
+    Ok((versions, !forgotten.is_empty()))
 }
 
 fn supersede(routing: &MemoryRouting, station: &StationId, mine: Epoch, newer: Epoch) {
