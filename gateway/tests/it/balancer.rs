@@ -103,6 +103,15 @@ async fn a_station_connects_through_haproxy_and_keeps_its_address() {
     let name = "a_station_connects_through_haproxy_and_keeps_its_address";
     let Some(balancer) = Balancer::start(name, &node.addresses).await else { return };
     node.api().register("CS-1").await;
+    // It asks whether the node is ready; those that are not there get no station any more.
+    eventually!("haproxy to find the other nodes down", {
+        let page = http::request(balancer.metrics, "GET", "/metrics", &[], None).await.unwrap().body;
+        let is_up = |node: u8, expect: u8| {
+            let server = format!("proxy=\"nodes_wss\",server=\"node-{node}\",state=\"UP\"}} {expect}");
+            page.contains(&format!("haproxy_server_status{{{server}"))
+        };
+        (is_up(1, 1) && is_up(2, 0) && is_up(3, 0)).then_some(())
+    });
     let through = Addresses { wss: balancer.wss, ..node.addresses.clone() };
     let password = password_of("CS-1");
     // Another address of this machine, which the balancer sees and the node does not.
@@ -115,15 +124,6 @@ async fn a_station_connects_through_haproxy_and_keeps_its_address() {
     assert_eq!(Station::introduce(&through, &wrong).await.err(), Some(401));
     let peers = refused_peers(&node);
     assert!(matches!(&peers[..], [peer] if peer.starts_with("127.0.0.9:")), "{peers:?}");
-    // It asks whether the node is ready, and not the nodes that are not there.
-    eventually!("haproxy to find the other nodes down", {
-        let page = http::request(balancer.metrics, "GET", "/metrics", &[], None).await.unwrap().body;
-        let is_up = |node: u8, expect: u8| {
-            let server = format!("proxy=\"nodes_wss\",server=\"node-{node}\",state=\"UP\"}} {expect}");
-            page.contains(&format!("haproxy_server_status{{{server}"))
-        };
-        (is_up(1, 1) && is_up(2, 0) && is_up(3, 0)).then_some(())
-    });
     let answer = over_https(&balancer, "/api/v1/charging-stations/CS-1").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.to_ascii_lowercase().contains("set-cookie: ringmain-node=n1"), "{answer}");
