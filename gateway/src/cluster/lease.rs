@@ -1,4 +1,4 @@
-//! This node's lease, as it knows of it: kept by [`crate::app::registry`], asked before anything is done that only an owner may do.
+//! This node's lease, as it knows of it: kept by `app/registry.rs`, asked before anything is done that only an owner may do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,7 @@
 //! connections ([`super::sweep`]): whatever Redis loses, nothing but time is lost.
 //!
 //! Redis may be one server (`redis://`, `rediss://`), a Sentinel's master (`redis-sentinel://host,host/name`) or a Cluster
-//! (`redis-cluster://host,host`). Each question waits [`PATIENCE`] at most; after a failure Redis counts as away for a moment, so that
+//! (`redis-cluster://host,host`). Each question waits half a second at most; after a failure Redis counts as away for a moment, so that
 //! nobody waits for it twice.
 
 use std::sync::Arc;
