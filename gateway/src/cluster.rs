@@ -70,6 +70,17 @@ pub struct Elsewhere {
     pub same: bool,
 }
 
+/// Why it is not known whether a station is at another node.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKnown {
+    /// The store had to be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The other node could not be asked: too much is under way here.
+    #[error("too many questions to other nodes are under way")]
+    Busy,
+}
+
 /// What Redis said when a connection was announced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Announced {
@@ -208,13 +219,13 @@ impl Cluster {
     /// know, the store does: a storm of reconnects must not become a storm of questions to all nodes.
     ///
     /// # Errors
-    /// The store's, where it had to be asked.
+    /// [`NotKnown`].
     pub async fn elsewhere(
         &self,
         store: &Store,
         station: &StationId,
         (source, certificate): (IpAddr, Option<&str>),
-    ) -> Result<Option<Elsewhere>, StoreError> {
+    ) -> Result<Option<Elsewhere>, NotKnown> {
         let Some(links) = self.links() else { return Ok(None) };
         let routed = match self.routes() {
             Some(routes) => routes.find(station).await.ok(),
@@ -229,9 +240,7 @@ impl Cluster {
         };
         let Some(place) = place.filter(|place| place.node != self.me()) else { return Ok(None) };
         let probed = links.probe(place, station, (source, certificate)).await;
-        let busy =
-            |_| StoreError::Unavailable { reason: "too many questions to other nodes are under way".into() };
-        let Probed { old, same } = probed.map_err(busy)?;
+        let Probed { old, same } = probed.map_err(|_busy| NotKnown::Busy)?;
         Ok(Some(Elsewhere { place, old, same }))
     }
 

@@ -114,6 +114,12 @@ impl SiteState {
         &self.id
     }
 
+    /// The connection of a station, while it has one.
+    #[must_use]
+    pub fn connection(&self, station: &StationId) -> Option<Epoch> {
+        self.stations.get(station)?.epoch
+    }
+
     /// How many connectors are in each operator state, in the order of [`OperatorState::ALL`].
     #[must_use]
     pub fn count(&self) -> [u32; 6] {

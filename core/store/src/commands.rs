@@ -131,7 +131,8 @@ impl Store {
         self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
     }
 
-    /// Ends the commands of all tenants whose deadline was over so long ago, by the database's clock in which deadlines are; how many there were.
+    /// Ends the commands of all tenants whose deadline was over so long ago, by the database's clock in which deadlines are; how many there were, at most
+    /// [`MAX_LIMIT`].
     /// Somebody must: whoever was given them may be gone.
     ///
     /// # Errors
@@ -142,29 +143,19 @@ impl Store {
         result: &CommandResult,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let overdue = format!("deadline + $1 < {}", clock(self.engine()));
+        let overdue = format!("result IS NULL AND deadline + $1 < {}", clock(self.engine()));
         // Most of the time there are none: nothing is written then.
-        let find = format!(
-            "SELECT id FROM commands WHERE result IS NULL AND {overdue} ORDER BY deadline, id LIMIT $2"
-        );
-        let found = self.engine().rows_across(find, params![over_ms, MAX_LIMIT]).await?;
-        let mut ended = 0;
-        for row in &found {
-            ended += usize::from(self.end_command(CommandId(row.uuid("id")?), result, now).await?);
+        let find = format!("SELECT id FROM commands WHERE {overdue} LIMIT 1");
+        if self.engine().rows_across(find, params![over_ms]).await?.is_empty() {
+            return Ok(0);
         }
-        Ok(ended)
-    }
-
-    /// Commands of all tenants that have not ended, the earliest deadline first; at most `limit`, at most [`MAX_LIMIT`].
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn unended_commands(&self, limit: u32) -> Result<Vec<CommandRecord>, StoreError> {
-        let select = Select::new(COLUMNS)
-            .filter("result IS NULL", Vec::new())
-            .tail("ORDER BY deadline, id LIMIT ?", params![limit.min(MAX_LIMIT)])
-            .across();
-        self.engine().read(vec![select]).await?.iter().flatten().map(record).collect()
+        let end = format!(
+            "UPDATE commands SET result = $2, ended_at = $3 WHERE result IS NULL \
+             AND id IN (SELECT id FROM commands WHERE {overdue} ORDER BY deadline, id LIMIT $4) RETURNING id"
+        );
+        let params =
+            vec![Param::from(over_ms), Param::json(result)?, Param::from(now), Param::from(MAX_LIMIT)];
+        Ok(self.engine().change_across(end, params).await?.len())
     }
 }
 

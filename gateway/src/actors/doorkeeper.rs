@@ -25,7 +25,7 @@ use crate::admission::Admission;
 use crate::app::Node;
 use crate::clock;
 use crate::cluster::memory::{MemoryRouting, Route};
-use crate::cluster::{Announced, Elsewhere};
+use crate::cluster::{Announced, Elsewhere, NotKnown};
 use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
 use crate::listen::network::Network;
 use crate::listen::{Door, Verdict};
@@ -73,6 +73,17 @@ enum Shut {
 impl From<StoreError> for Shut {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<NotKnown> for Shut {
+    fn from(error: NotKnown) -> Self {
+        match error {
+            NotKnown::Store(error) => Self::Store(error),
+            NotKnown::Busy => {
+                Self::Refused(Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S))
+            }
+        }
     }
 }
 

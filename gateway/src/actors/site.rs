@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::WeakAddr;
 use actix::prelude::*;
-use ringmain_domain::id::{Epoch, NodeId, SiteId, StationId, TenantId};
+use ringmain_domain::id::{NodeId, SiteId, StationId, TenantId};
 use ringmain_domain::load::allocation;
 use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::settings::SiteSettings;
@@ -270,7 +270,7 @@ impl Site {
         }
         match &input {
             site::Input::Joined { snapshot, epoch } => {
-                if self.epoch_of(snapshot.id()).is_some_and(|known| known > *epoch) {
+                if self.state.connection(snapshot.id()).is_some_and(|known| known > *epoch) {
                     return;
                 }
                 self.remote.insert(snapshot.id().clone(), from);
@@ -283,11 +283,6 @@ impl Site {
         self.note_load(&input, ctx);
         self.state.apply(clock::now(), input);
         self.show();
-    }
-
-    /// The connection that the site knows of a station.
-    fn epoch_of(&self, station: &StationId) -> Option<Epoch> {
-        self.state.connections().find(|(known, _)| *known == station).map(|(_, epoch)| epoch)
     }
 
     /// Moves the gauges by what this site changed.

@@ -247,7 +247,7 @@ impl Links {
         let unreachable = Probed { old: OldSocket::Unreachable, same: false };
         let Ok(peer) = self.peer(place.node) else { return Ok(unreachable) };
         let certificate = certificate.map(str::to_owned);
-        let probe = Probe { v: FORM, station: station.clone(), epoch: place.epoch, source, certificate };
+        let probe = Probe { v: FORM, station: station.clone(), source, certificate };
         match self.call(&peer, "probe", &probe, PROBE).await {
             Err(Fault::Busy) => Err(Fault::Busy),
             answer => Ok(answer.unwrap_or(unreachable)),

@@ -80,6 +80,15 @@ async fn look_at_redis(cluster: &Cluster, is_away: &mut bool) -> bool {
     }
 }
 
+/// A sweep may take longer than a sign of life lasts. Where Redis lost everything meanwhile, all is said once more.
+async fn stay_alive(cluster: &Cluster) {
+    let Some(routes) = cluster.routes() else { return };
+    let address = cluster.record().address.as_deref().unwrap_or_default();
+    if routes.sign_of_life(cluster.me(), address).await == Ok(false) {
+        cluster.want_sweep();
+    }
+}
+
 /// Was anything there that the store did not know?
 async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) -> bool {
     let mut has_asserted = false;
@@ -87,8 +96,7 @@ async fn sweep(cluster: &Cluster, store: &Store, versions: &mut Versions) -> boo
     let mut kept = Versions::with_capacity(mine.len());
     for (number, chunk) in mine.chunks(CHUNK).enumerate() {
         if number % CHUNKS_A_LOOK == CHUNKS_A_LOOK - 1 {
-            // A sweep may take longer than a sign of life lasts.
-            look_at_redis(cluster, &mut false).await;
+            stay_alive(cluster).await;
         }
         assert_routes(cluster, chunk).await;
         match compare(cluster, store, chunk).await {

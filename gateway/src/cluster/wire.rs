@@ -66,15 +66,13 @@ pub struct Found {
     pub places: Vec<(StationId, Epoch)>,
 }
 
-/// Does this connection give a sign of life? Another socket of its station is at the door.
+/// Does your connection of this station give a sign of life? Another socket of its station is at the door.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Probe {
     /// The form.
     pub v: u32,
     /// Whose.
     pub station: StationId,
-    /// Which.
-    pub epoch: Epoch,
     /// Where the other socket comes from.
     pub source: IpAddr,
     /// The fingerprint of the certificate that the other one showed.

@@ -38,7 +38,8 @@ async fn a_killed_node_is_buried_and_its_stations_come_to_others() {
 /// It wakes up after the others have taken what it had: it sees so before it acts, and closes what is superseded.
 #[tokio::test]
 async fn a_node_that_slept_takes_nothing_back() {
-    let (cluster, _redis) = with_cluster!(2, &[]);
+    let (mut cluster, _redis) = with_cluster!(2, &[]);
+    cluster.may_sleep();
     cluster.api(0).register("CS-1").await;
     cluster.api(0).register("CS-2").await;
     let mut old = booted(&cluster.nodes[1], "CS-1").await;
@@ -62,7 +63,8 @@ async fn a_node_that_slept_takes_nothing_back() {
 
 #[tokio::test]
 async fn a_command_whose_node_falls_silent_ends_and_says_what_is_known() {
-    let (cluster, _redis) = with_cluster!(2, &[]);
+    let (mut cluster, _redis) = with_cluster!(2, &[]);
+    cluster.may_sleep();
     cluster.api(0).register("CS-1").await;
     let _station = booted(&cluster.nodes[1], "CS-1").await;
     cluster.nodes[1].signal("STOP");

@@ -121,6 +121,7 @@ async fn an_owner_hears_again_of_stations_whose_node_slept() {
     for node in &mut cluster.nodes {
         node.expect_complaint("load");
     }
+    cluster.may_sleep();
     draw(&cluster).await;
     let all: Vec<_> = (0..STATIONS).map(identity).collect();
     let (first, second) = all.split_at(STATIONS / 2);

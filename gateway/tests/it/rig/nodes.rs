@@ -10,6 +10,7 @@ use super::api::Api;
 use super::eventually;
 use super::node::Node;
 use super::stores::TestStore;
+use crate::faults::COMPLAINTS_OF_AN_OUTAGE;
 
 /// A cluster under test.
 pub(crate) struct Nodes {
@@ -95,6 +96,15 @@ impl Nodes {
     /// All nodes as one of them sees them, by name.
     pub(crate) async fn seen_by(&self, node: usize) -> Vec<Value> {
         self.api(node).list("/nodes").await
+    }
+
+    /// Some will be put to sleep: what they were waiting for then comes too late for them.
+    pub(crate) fn may_sleep(&mut self) {
+        for node in &mut self.nodes {
+            for complaint in COMPLAINTS_OF_AN_OUTAGE {
+                node.expect_complaint(complaint);
+            }
+        }
     }
 
     /// Where the certificates are.

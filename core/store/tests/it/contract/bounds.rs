@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use ringmain_domain::access::AccessRole;
+use ringmain_domain::command::{CommandOutcome, CommandResult};
 use ringmain_domain::id::SiteId;
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::report::TransactionPhase;
@@ -102,8 +103,9 @@ async fn lists_without_pages_end(rig: &Rig) {
     let limit = MAX_LIMIT as usize;
     let keys = rig.store.api_keys(&tenant()).await.unwrap();
     assert_eq!((keys.len(), keys.last().unwrap().created_at), (limit, at(count - 2)));
-    let unended = rig.store.unended_commands(u32::MAX).await.unwrap();
-    assert_eq!((unended.len(), unended.last().unwrap().created_at), (limit, at(count - 2)));
+    let unknown = CommandResult::bare(CommandOutcome::TimeoutUnknown);
+    let overdue = async || rig.store.end_overdue_commands(0, &unknown, at(0)).await.unwrap();
+    assert_eq!((overdue().await, overdue().await), (limit, 1), "the earliest deadlines, then the rest");
     assert_eq!(rig.store.overview(&tenant(), at(1), at(0)).await.unwrap().locations.len(), limit);
     let facts: Vec<_> =
         (0..count).map(|n| message("CS-1", &format!("t{n}"), 0, n).evse(None).fact()).collect();

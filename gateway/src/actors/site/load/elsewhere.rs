@@ -118,7 +118,7 @@ impl Site {
     fn forget_remote(&mut self) {
         for station in std::mem::take(&mut self.remote).into_keys() {
             let is_here = self.parts.cluster.routing().find(&station).is_some();
-            if let Some(epoch) = self.epoch_of(&station).filter(|_| !is_here) {
+            if let Some(epoch) = self.state.connection(&station).filter(|_| !is_here) {
                 self.state.apply(clock::now(), site::Input::Left { station, epoch });
             }
         }
@@ -192,7 +192,7 @@ impl Site {
     ) {
         let me = self.parts.cluster.me();
         for place in places {
-            let known = self.epoch_of(&place.station);
+            let known = self.state.connection(&place.station);
             match place.node.filter(|node| *node != me) {
                 Some(node) if Some(place.epoch) > known => {
                     if let Some(snapshot) = snapshots.iter().find(|snapshot| *snapshot.id() == place.station)
@@ -221,7 +221,7 @@ impl Site {
         let lost: Vec<_> = lost.map(|(station, node)| (station.clone(), *node)).collect();
         for (station, node) in lost {
             let is_here = self.parts.cluster.routing().find(&station).is_some();
-            match self.epoch_of(&station).filter(|_| !is_here) {
+            match self.state.connection(&station).filter(|_| !is_here) {
                 Some(epoch) => self.apply_of_peer(node, site::Input::Left { station, epoch }, ctx),
                 None => drop(self.remote.remove(&station)),
             }
