@@ -170,9 +170,8 @@ mod tests {
         let group = "[[group]]\ncount = 3\nversion = \"1.6\"\nid_prefix = \"A-\"\nsite = \"s\"\nkind = \"ac\"\n\
                      connectors = 1\npower_w = 11000\nbehaviour = \"idle\"\n";
         let mut plan = Plan::parse(&format!("name = \"x\"\n{group}")).unwrap();
-        let offs = |plan: &Plan| {
-            interleaved(plan).unwrap().into_iter().map(|(.., off_s)| off_s).collect::<Vec<_>>()
-        };
+        let offs =
+            |plan: &Plan| interleaved(plan).unwrap().into_iter().map(|(.., off_s)| off_s).collect::<Vec<_>>();
         assert_eq!(offs(&plan), [0, 0, 0]);
         plan.set_clocks(&[600, -600]);
         assert_eq!(offs(&plan), [600, -600, 600]);

@@ -81,11 +81,7 @@ pub(super) const TABLE: [Row; 21] = [
         NOT_ASKED,
     ),
     row("C5", "PostgreSQL away 10 min: 503 on upgrade; backlog drained ≤ 5 min, 0 lost", NOT_ASKED),
-    row(
-        "C6",
-        "failover to the synchronous standby in mid-commit: 0 lost, epochs monotone",
-        NOT_ASKED,
-    ),
+    row("C6", "failover to the synchronous standby in mid-commit: 0 lost, epochs monotone", NOT_ASKED),
     row("C7", "partitions from PostgreSQL, Redis, peers: right outcome for each command", NOT_ASKED),
     row("C8", "all stations at once: back ≤ 60 s, handshake p99 ≤ 10 s, RSS ≤ 1.5x", NOT_ASKED),
     row(

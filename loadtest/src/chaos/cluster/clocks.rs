@@ -9,12 +9,12 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::TOKEN;
 use super::bystanders::Bystanders;
 use super::cases::Case;
 use super::members::Member;
 use super::report::Figure;
 use super::scene::Scene;
-use super::TOKEN;
 use crate::oracle::http;
 use crate::plan::Plan;
 use crate::tally::Count;
@@ -96,7 +96,9 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         let reached = tries.iter().filter(|one| one.has_reached()).count();
         let dropped = scene.tally.of(Count::ConnectionLost) - dropped;
         let told = format!("{reached} of {}, {dropped}", tries.len());
-        scene.figures.push(Figure::told(format!("commands that reach and sockets lost, clock {words}"), told));
+        scene
+            .figures
+            .push(Figure::told(format!("commands that reach and sockets lost, clock {words}"), told));
     }
     let dropped = scene.tally.of(Count::ConnectionLost) - lost;
     let (after, burials) = (nodes(scene).await?, burials(scene)?);

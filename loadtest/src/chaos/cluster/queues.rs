@@ -103,10 +103,7 @@ fn tell(scene: &mut Scene<'_>, delivered: &[Delivered], (crowd, since): (usize, 
             format!("{stored} of {}", looked_up.len()),
             stored == looked_up.len() && !looked_up.is_empty(),
         ),
-        Figure::told(
-            "events a second, and their answers, p99",
-            format!("{per_s}/s, {} ms", p99.as_millis()),
-        ),
+        Figure::told("events a second, and their answers, p99", format!("{per_s}/s, {} ms", p99.as_millis())),
         Figure::told("sockets it took", format!("{sockets} for {} stations", delivered.len())),
         Figure::told("commands to the crowd meanwhile, p99", format!("{} ms", order.as_millis())),
         Figure::told(
@@ -261,7 +258,10 @@ mod tests {
         let queue = Queue::new(7, now);
         assert_eq!(queue.events.len(), 200);
         let field = |place: usize, name: &str| queue.events[place][name].clone();
-        assert_eq!((field(0, "eventType"), field(0, "timestamp")), (json!("Started"), json!("2026-03-01T06:20:00.000Z")));
+        assert_eq!(
+            (field(0, "eventType"), field(0, "timestamp")),
+            (json!("Started"), json!("2026-03-01T06:20:00.000Z"))
+        );
         assert_eq!((field(199, "eventType"), field(199, "seqNo")), (json!("Ended"), json!(199)));
         assert_eq!(field(100, "eventType"), json!("Updated"));
         assert!(field(0, "idToken").is_object() && field(1, "idToken").is_null());

@@ -13,8 +13,8 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, Sleep, sleep, timeout_at};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::bystanders::Bystanders;
 use super::faults::memory;
@@ -64,11 +64,12 @@ pub(super) async fn consumers(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let (since, before) = (Instant::now(), memory(scene));
     let mut peak = before;
     let mut ends = JoinSet::new();
-    let mut readers = Vec::new();
+    let mut readers = JoinSet::new();
     let payload: Arc<str> =
         json!({"vendorId": "com.example.slow", "data": "x".repeat(DATA_BYTES)}).to_string().into();
     for (number, one) in slow.into_iter().enumerate() {
-        readers.push(stop_reading(&mut ends, scene, (&doors, number), (one, &payload))?);
+        let socket = stop_reading(&mut ends, scene, (&doors, number), (one, &payload))?;
+        readers.spawn(read_on(socket));
         sleep(STOP_EVERY).await;
     }
     let mut outcomes = Vec::new();
@@ -76,13 +77,14 @@ pub(super) async fn consumers(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         peak = peak.max(memory(scene));
         outcomes.push(ended.context("an operator died")?);
     }
-    let open = lingering(readers).await;
+    let open = lingering(&doors).await?;
+    readers.shutdown().await;
     ensure!(!outcomes.is_empty(), "no station stopped reading");
     tell(scene, &outcomes);
     let grown = format!("{} MiB", peak.saturating_sub(before) / 1_024);
     scene.figures.extend([
         Figure::told("memory of all nodes meanwhile", format!("+ {grown}")),
-        Figure::held("sockets that linger in the kernel when all is over", "0", open.to_string(), open == 0),
+        Figure::held("sockets the kernel keeps for them afterwards", "0", open.to_string(), open == 0),
     ]);
     others.tell(scene, since);
     Ok(format!("{count} stations read 1 B/s, {COMMANDS} commands of {} KB to each", DATA_BYTES / 1_000))
@@ -109,8 +111,8 @@ fn stop_reading(
     scene: &Scene<'_>,
     (doors, number): (&Doors, usize),
     (slow, payload): (Slow, &Arc<str>),
-) -> anyhow::Result<JoinHandle<()>> {
-    let Slow { identity, mut socket, is_thin } = slow;
+) -> anyhow::Result<Box<Socket>> {
+    let Slow { identity, socket, is_thin } = slow;
     is_thin.store(true, Ordering::Relaxed);
     let since = Instant::now();
     // Through another node than its own, for every second one.
@@ -123,20 +125,39 @@ fn stop_reading(
         });
         futures_util::future::join_all(orders).await
     });
-    Ok(tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} }))
+    Ok(socket)
 }
 
-/// How many sockets the stations' side still has a while after the node has let go of them: the kernel keeps sending for those.
-async fn lingering(readers: Vec<JoinHandle<()>>) -> usize {
+async fn read_on(mut socket: Box<Socket>) {
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+/// How many sockets the kernel still keeps for nodes that have let go of them, because there is something in them that is not read.
+async fn lingering(doors: &Doors) -> anyhow::Result<usize> {
+    let ports: Vec<u16> = (0..doors.count()).filter_map(|place| doors.port(place)).collect();
     let until = Instant::now() + LINGER;
-    let mut open = 0;
-    for mut reader in readers {
-        if timeout_at(until, &mut reader).await.is_err() {
-            open += 1;
-            reader.abort();
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").context("read the sockets of this machine")?;
+        let open = left_behind(&table, &ports);
+        if open == 0 || Instant::now() >= until {
+            return Ok(open);
         }
+        sleep(STOP_EVERY).await;
     }
-    open
+}
+
+/// Sockets at these ports that were closed here and have not sent everything: FIN_WAIT1 (4) with a queue, in `proc_net_tcp(5)`.
+fn left_behind(table: &str, ports: &[u16]) -> usize {
+    let is_left = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let port = fields.next()?.rsplit_once(':')?.1;
+        let state = fields.nth(1)?;
+        let unsent = fields.next()?.split_once(':')?.0;
+        let unsent = u32::from_str_radix(unsent, 16).ok()?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        (ports.contains(&port) && state == "04" && unsent > 0).then_some(())
+    };
+    table.lines().filter_map(is_left).count()
 }
 
 fn tell(scene: &mut Scene<'_>, outcomes: &[Vec<(String, Duration)>]) {
@@ -211,6 +232,18 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn what_the_kernel_keeps_is_read_from_its_table() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+               0: 0100007F:2328 0100007F:C350 04 00004E20:00000000 04:0000 00000000     0        0 0 2\n\
+               1: 0100007F:2328 0100007F:C351 01 00004E20:00000000 04:0000 00000000     0        0 7 2\n\
+               2: 0100007F:2328 0100007F:C352 04 00000000:00000000 04:0000 00000000     0        0 0 2\n\
+               3: 0100007F:2329 0100007F:C353 04 00004E20:00000000 04:0000 00000000     0        0 0 2\n";
+        assert_eq!(left_behind(table, &[9_000]), 1);
+        assert_eq!(left_behind(table, &[9_000, 9_001]), 2);
+        assert_eq!(left_behind("", &[9_000]), 0);
+    }
 
     #[tokio::test]
     async fn a_thin_stream_gives_a_byte_a_second() {

@@ -68,6 +68,11 @@ impl Doors {
         self.targets.get(place % self.count())
     }
 
+    /// Where a node listens for stations, while it runs.
+    pub(super) fn port(&self, place: usize) -> Option<u16> {
+        Some(self.target(place)?.stations(self.is_tls())?.port())
+    }
+
     /// A connection to the station listener of a node, with a receive buffer of so many bytes where one is given: no TLS yet.
     pub(super) async fn tcp(
         &self,
@@ -88,10 +93,7 @@ impl Doors {
     }
 
     /// TLS over a stream, where stations speak it.
-    pub(super) async fn secure(
-        &self,
-        stream: impl ByteStream + 'static,
-    ) -> io::Result<Box<dyn ByteStream>> {
+    pub(super) async fn secure(&self, stream: impl ByteStream + 'static) -> io::Result<Box<dyn ByteStream>> {
         Ok(match &self.tls {
             None => Box::new(stream),
             Some((connector, name)) => {
