@@ -17,6 +17,7 @@ use crate::unit::Moment;
 
 pub mod cases;
 pub mod report;
+pub mod simulations;
 
 mod balance;
 mod bystanders;
@@ -24,15 +25,19 @@ mod clocks;
 mod disk;
 mod duels;
 mod faults;
+mod floods;
+mod guesses;
 mod members;
 mod orders;
 mod queues;
 mod scene;
 mod slow;
+mod standby;
 mod strangers;
 
 use cases::Case;
 use report::{CaseReport, ClusterReport, Skipped};
+use simulations::Simulation;
 
 /// API key of the administrator; the nodes live as long as the run and listen on loopback alone.
 const TOKEN: &str = "rmk_of-the-cluster-run-and-of-nobody-else-0123456789";
@@ -62,6 +67,10 @@ pub struct ClusterCourse {
     pub orders_per_s: u32,
     /// Second sockets.
     pub duels: usize,
+    /// Sockets of a flood.
+    pub flood: usize,
+    /// What the simulations said, where they ran.
+    pub simulations: Vec<Simulation>,
     /// How long stations may take to deliver what they have once a case is over.
     pub drain: Duration,
     /// Drivers and meters are drawn from it.
@@ -112,6 +121,7 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
         machine: Machine::look(),
         cases,
         skipped,
+        simulations: course.simulations.clone(),
     })
 }
 

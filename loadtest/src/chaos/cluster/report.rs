@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::cases::{Case, TABLE};
+use super::simulations::{self, Simulation};
 use crate::machine::Machine;
 use crate::oracle::Verdict;
 
@@ -15,6 +16,8 @@ const CAVEAT: &str = "Sizes are smaller than those the targets were set for (5,0
     without PostgreSQL, 1,000 second and 500 silent sockets): a verdict holds for the size in the section of its case. Limits of sites, and what a stale owner would do to them, are not judged \
     here, because no site of this crowd is managed. The oracle's part of a verdict is the same for all cases and stands in their sections.";
 
+/// The row that the simulations fill.
+const SIMULATIONS: &str = "C20";
 /// Violations of one case that are shown to people.
 const SHOWN_MAX: usize = 10;
 
@@ -72,6 +75,8 @@ pub struct ClusterReport {
     pub cases: Vec<CaseReport>,
     /// What was asked for and could not be run here.
     pub skipped: Vec<Skipped>,
+    /// What the simulations said, where they ran.
+    pub simulations: Vec<Simulation>,
 }
 
 // === impl Figure ===
@@ -206,6 +211,9 @@ impl ClusterReport {
             let (measured, verdict) = match (ran, skipped) {
                 (Some(case), _) => (case.headline(), case.word()),
                 (None, Some(skipped)) => (format!("SKIPPED: {}", skipped.why), "–".to_owned()),
+                (None, None) if row.id == SIMULATIONS && !self.simulations.is_empty() => {
+                    simulations::told(&self.simulations)
+                }
                 (None, None) => (format!("not run: {}", row.not_run), "–".to_owned()),
             };
             page.push_str(&format!("| {} | {} | {measured} | {verdict} |\n", row.id, row.target));
@@ -283,6 +291,7 @@ mod tests {
             machine: Machine::look(),
             cases: vec![case],
             skipped: vec![Skipped { case: Case::C15, why: "no file system can be mounted".to_owned() }],
+            simulations: Vec::new(),
         }
     }
 
@@ -297,6 +306,14 @@ mod tests {
         assert!(page.contains("| C19 | ") && page.contains("not run: "));
         assert!(page.contains("SKIPPED: no file system can be mounted | – |"), "{page}");
         assert!(report().text().contains("SKIPPED C15: no file system"));
+    }
+
+    #[test]
+    fn the_simulations_fill_their_row() {
+        let one = |name: &str| Simulation { name: name.to_owned(), seeds: 10_000, broken: 0, labels: None };
+        let report = ClusterReport { simulations: vec![one("cluster"), one("load")], ..report() };
+        let page = report.page();
+        assert!(page.contains("load: 10000 seeds, 0 with a broken promise | met |"), "{page}");
     }
 
     #[test]
