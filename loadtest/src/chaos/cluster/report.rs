@@ -13,7 +13,7 @@ use crate::oracle::Verdict;
 pub(super) const FIRST_OF_ALL: &str = "connections that nodes count after all have left";
 /// What a verdict does not say.
 const CAVEAT: &str = "Sizes are smaller than those the targets were set for (5,000 stations, kills for 10 minutes, 60 s of silence, 10 minutes \
-    without PostgreSQL, 1,000 second and 500 silent sockets): a verdict holds for the size in the section of its case. Limits of sites, and what a stale owner would do to them, are not judged \
+    without PostgreSQL, 1,000 second and 500 silent sockets, 200 slow consumers, a flood of 2,000, 500 queues): a verdict holds for the size in the section of its case. Limits of sites, and what a stale owner would do to them, are not judged \
     here, because no site of this crowd is managed. The oracle's part of a verdict is the same for all cases and stands in their sections.";
 
 /// The row that the simulations fill.
@@ -169,10 +169,12 @@ impl CaseReport {
 // === impl ClusterReport ===
 
 impl ClusterReport {
-    /// Violations of all cases.
+    /// Violations of all cases, and of the simulations.
     #[must_use]
     pub fn violations_count(&self) -> usize {
-        self.cases.iter().map(|case| case.verdict.violations_count).sum()
+        let simulated: u64 = self.simulations.iter().map(|one| one.broken).sum();
+        let of_cases: usize = self.cases.iter().map(|case| case.verdict.violations_count).sum();
+        of_cases.saturating_add(usize::try_from(simulated).unwrap_or(usize::MAX))
     }
 
     /// For people.
@@ -314,6 +316,9 @@ mod tests {
         let report = ClusterReport { simulations: vec![one("cluster"), one("load")], ..report() };
         let page = report.page();
         assert!(page.contains("load: 10000 seeds, 0 with a broken promise | met |"), "{page}");
+        assert_eq!(report.violations_count(), 0);
+        let broken = Simulation { broken: 2, ..one("load") };
+        assert_eq!(ClusterReport { simulations: vec![broken], ..report }.violations_count(), 2);
     }
 
     #[test]
