@@ -33,7 +33,7 @@ const DATA_BYTES: usize = 200_000;
 const COMMANDS: usize = 3;
 /// Stations that dial at a time, and between two that stop reading.
 const AT_ONCE: usize = 12;
-const STOP_EVERY: Duration = Duration::from_millis(50);
+const STOP_EVERY: Duration = Duration::from_millis(200);
 /// How long a socket that was let go may stay in the kernel.
 const LINGER: Duration = Duration::from_secs(5);
 /// Between two bytes.

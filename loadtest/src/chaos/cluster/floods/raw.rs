@@ -84,10 +84,8 @@ impl Heard {
         let mut bytes = Vec::new();
         loop {
             let mut piece = [0; 4_096];
-            let length = match stream.read(&mut piece).await {
-                Ok(length) => length,
-                Err(_reset) => 0,
-            };
+            // A reset is an end like any other.
+            let length = stream.read(&mut piece).await.unwrap_or_default();
             bytes.extend(piece.get(..length).unwrap_or_default());
             let heard = Self { ended: length == 0, ..read_frames(&bytes) };
             if heard.ended || bytes.len() > HEARD_MAX || is_enough(&heard) {
