@@ -16,8 +16,9 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A store that has not committed for longer is away.
 pub const READY_WITHIN_MS: u64 = 3_000;
-/// So long after facts were refused last they are tried again: nobody is let in meanwhile who would bring some.
-const REFUSED_FOR_MS: u64 = 5_000;
+/// So long after facts were refused last they are tried again: nobody is let in meanwhile who would bring some. Longer than one attempt takes, or
+/// the store would look well in the middle of it.
+const REFUSED_FOR_MS: u64 = 10_000;
 /// No facts are refused.
 const NEVER: u64 = u64::MAX;
 
@@ -156,10 +157,10 @@ mod tests {
         sing(4_001);
         canary.facts_tried(at(4_001), false);
         assert!(!canary.is_ready(at(4_001)));
-        sing(9_001);
-        assert!(!canary.is_ready(at(9_001)));
-        sing(9_002);
-        assert!(canary.is_ready(at(9_002)), "stations may try again");
+        sing(14_001);
+        assert!(!canary.is_ready(at(14_001)));
+        sing(14_002);
+        assert!(canary.is_ready(at(14_002)), "stations may try again");
         canary.facts_tried(at(15_000), false);
         sing(15_000);
         assert!(canary.is_ready(at(15_000)), "and have as long again");

@@ -33,6 +33,12 @@ impl Bystanders {
         let tries = scene.desk.tries(since);
         scene.figures.extend(figures(self.p99, &tries));
     }
+
+    /// The same where the run's own half of the work weighs as much as the nodes': told, and held to nothing.
+    pub(super) fn mention(&self, scene: &mut Scene<'_>, since: Instant) {
+        let told = figures(self.p99, &scene.desk.tries(since));
+        scene.figures.extend(told.map(|figure| Figure { target: String::new(), met: None, ..figure }));
+    }
 }
 
 fn figures(before: Duration, tries: &[Try]) -> [Figure; 2] {

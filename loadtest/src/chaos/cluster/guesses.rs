@@ -68,7 +68,7 @@ pub(super) async fn at_passwords(scene: &mut Scene<'_>) -> anyhow::Result<String
     let length = since.elapsed();
     let busy = cpu.permille(scene);
     tell(scene, &guesses, logins?, (calm, busy, length), &seconds_used);
-    others.tell(scene, since);
+    others.mention(scene, since);
     Ok(format!(
         "{GUESSES_PER_S} wrong passwords/s wanted for {} s at all identities of the crowd and {own} that come and go",
         span.as_secs()
