@@ -34,6 +34,7 @@ use crate::record::Recorder;
 use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
+mod back_off;
 pub mod certificates;
 pub mod joining;
 mod leavers;
@@ -74,6 +75,8 @@ pub struct Node {
     pub live: LiveFeed,
     /// The tenant of stations nobody has registered.
     pub tenant: TenantId,
+    /// Stations that came or booted, for being told how to wait before they come again; none where nobody is.
+    came: Option<mpsc::Sender<StationId>>,
     journals: Vec<Addr<Journal>>,
     /// What the other nodes call, until it is opened.
     listener: Mutex<Option<ClusterListener>>,
@@ -122,6 +125,14 @@ impl Node {
         self.leaving.load(Ordering::Relaxed)
     }
 
+    /// A station that can be told how to wait is here.
+    pub fn came(&self, station: &StationId) {
+        if let Some(came) = &self.came {
+            // Where too many come at once, the others are told when they come again.
+            came.try_send(station.clone()).ok();
+        }
+    }
+
     /// From now on nobody should be sent here.
     pub fn start_leaving(&self) {
         self.leaving.store(true, Ordering::Relaxed);
@@ -163,6 +174,8 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
     let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
     let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
+    let (came_told, came) = mpsc::channel(back_off::WAITING_MAX);
+    let came_told = config.stations.back_off_enabled.then_some(came_told);
     let (setpoints, to_broker) = mpsc::channel(mqtt::SETPOINTS_MAX);
     let parts = SiteParts {
         live: live.clone(),
@@ -187,6 +200,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         credentials: credentials.clone(),
         live: live.clone(),
         tenant: tenant.clone(),
+        came: came_told,
         journals,
         listener: Mutex::new(listener),
         leaving: AtomicBool::new(false),
@@ -196,6 +210,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let desk: Arc<dyn CommandDesk> = Arc::new(Desk::new(cluster.clone()));
     let tariff_turns = Turns::default();
     start_chores(&node, &desk, &tariff_turns);
+    node.chores.start(back_off::run(Arc::clone(&node), Arc::clone(&desk), came));
     let house = Arc::new(House {
         store,
         desk,

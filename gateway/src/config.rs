@@ -106,6 +106,14 @@ pub struct Stations {
     pub admissions_per_s: u32,
     /// How long a station may take to answer a command, in seconds, 1 to 600.
     pub answer_timeout_s: u32,
+    /// Tell 2.x stations how to wait before they connect again.
+    pub back_off_enabled: bool,
+    /// How long they wait at least, in seconds, 1 to 3,600.
+    pub back_off_wait_s: u32,
+    /// Over what time they spread, in seconds, at most 86,400; 0: by the size of the fleet.
+    pub back_off_random_s: u32,
+    /// How often both double, 0 to 20.
+    pub back_off_repeats: u32,
     /// Refuse what the standard forbids instead of tolerating it; for certification.
     pub strict_enabled: bool,
     /// What passwords of stations are hashed with: 32 random bytes, the same on all nodes of a cluster; `pepper` in the data folder when
@@ -286,6 +294,10 @@ impl Default for Stations {
             without_password_enabled: false,
             connections_max: 100_000,
             admissions_per_s: 500,
+            back_off_enabled: true,
+            back_off_wait_s: 10,
+            back_off_random_s: 0,
+            back_off_repeats: 5,
             answer_timeout_s: 30,
             strict_enabled: false,
             pepper_file: None,
@@ -461,6 +473,9 @@ impl Config {
             1_000_000,
             "10 to 1000000 frames",
         )?;
+        range("stations.back_off_wait_s", stations.back_off_wait_s, 1, 3_600, "1 to 3600 seconds")?;
+        range("stations.back_off_random_s", stations.back_off_random_s, 0, 86_400, "0 to 86400 seconds")?;
+        range("stations.back_off_repeats", stations.back_off_repeats, 0, 20, "0 to 20")?;
         range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
         range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;

@@ -175,6 +175,8 @@ fn spawn(
         .env("RINGMAIN_STORE__URL", store.url(folder))
         .env("RINGMAIN_BOOTSTRAP_TOKEN", TOKEN)
         .env("RINGMAIN_LOG__FORMAT", "json")
+        // Most tests say what a station is told, and this comes by itself.
+        .env("RINGMAIN_STATIONS__BACK_OFF_ENABLED", "false")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -16,7 +16,7 @@ use crate::faults::COMPLAINTS_OF_AN_OUTAGE;
 pub(crate) struct Nodes {
     pub(crate) nodes: Vec<Node>,
     settings: Vec<(&'static str, String)>,
-    _store: TestStore,
+    pub(crate) store: TestStore,
     folder: TempDir,
 }
 
@@ -53,7 +53,7 @@ impl Nodes {
         ];
         settings.extend(redis.map(|url| ("CLUSTER__REDIS", url.to_owned())));
         settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
-        let mut cluster = Self { nodes: Vec::new(), settings, _store: store, folder };
+        let mut cluster = Self { nodes: Vec::new(), settings, store, folder };
         for _ in 0..count {
             cluster.add().await;
         }
