@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::ensure;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::unit::Watts;
 use crate::vehicle::PHASE_VOLTS;
 
@@ -116,6 +117,20 @@ impl Draws {
         drop(state);
         changes.sort_by_key(|change| change.at);
         Ok(changes)
+    }
+
+    /// All changes as a table, for people: when, who, and what is drawn and allowed on each line from then on, in mA.
+    ///
+    /// # Errors
+    /// As [`Draws::changes`].
+    pub fn table(&self, clock: Clock) -> anyhow::Result<String> {
+        let milli = |lines: Lines| lines.map(|line| (line / 1_000).to_string()).join(",");
+        let mut table = "at,station,evse,drawn_l1,drawn_l2,drawn_l3,allowed_l1,allowed_l2,allowed_l3\n".to_owned();
+        for Change { at, station, evse, draw } in self.changes()? {
+            let (at, drawn, allowed) = (clock.stamp(clock.moment(at)), milli(draw.drawn), milli(draw.allowed));
+            table.push_str(&format!("{at},{station},{evse},{drawn},{allowed}\n"));
+        }
+        Ok(table)
     }
 
     /// A panic of one station must not end the memory of all.

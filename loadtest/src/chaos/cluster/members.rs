@@ -147,6 +147,12 @@ impl Grounds {
         Ok(())
     }
 
+    /// Lays a text beside the logs, for whoever looks at them.
+    pub(super) fn note(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+
     /// Ends all processes; keeps the folder with the logs where something was wrong.
     pub(super) async fn end(self, keep: bool) -> anyhow::Result<Option<PathBuf>> {
         for member in self.members {

@@ -60,6 +60,7 @@ pub(super) struct Scene<'a> {
     /// What a case itself saw that must not be.
     pub(super) wrong: Vec<Violation>,
     stations: usize,
+    clock: Clock,
 }
 
 /// Plays one case from its first process to its verdict.
@@ -73,7 +74,7 @@ pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<C
     let stations = course.plan.stations();
     let sites = Sites::of(&course.plan);
     let (figures, wrong, remote) = (Vec::new(), Vec::new(), None);
-    let mut scene = Scene { course, grounds, witness, tally, desk, sites, remote, figures, wrong, stations };
+    let mut scene = Scene { course, grounds, witness, tally, desk, sites, remote, figures, wrong, stations, clock: Clock::start() };
     let played = scene.act(case, balance).await;
     let keep = !played.as_ref().is_ok_and(|(_, verdict)| verdict.is_clean());
     let connections_lost = scene.tally.of(Count::ConnectionLost);
@@ -143,7 +144,7 @@ impl Scene<'_> {
             Ok(Arc::clone(far.map_or(&near, |(_, far)| far)))
         });
         let passwords = Passwords::Derived(SECRET.to_owned());
-        Crowd::start(&plan, &passwords, &dialer_of, Clock::start(), &self.tally, self.course.drain)
+        Crowd::start(&plan, &passwords, &dialer_of, self.clock, &self.tally, self.course.drain)
     }
 
     /// The operators leave, routes are compared with sockets, the crowd leaves, and the oracle looks.
@@ -174,6 +175,9 @@ impl Scene<'_> {
             .for_each(|violation| verdict.accuse(violation));
         self.accuse_panics(&mut verdict)?;
         let of_limits = self.sites.sum_up(limits, drain, &mut verdict);
+        if !verdict.is_clean() {
+            self.grounds.note("draws.csv", &self.witness.draws().table(self.clock)?)?;
+        }
         self.sum_up(&verdict);
         self.figures.extend(of_limits);
         Ok(verdict)

@@ -257,7 +257,7 @@ impl Site {
         let evses = self.placed.iter().enumerate().flat_map(|(place, placed)| {
             (1..=placed.evses).map(move |evse| {
                 json!({"charging_station_id": &*placed.identity, "evse_id": evse, "circuit_id": format!("panel-{}", place % PANELS),
-                    "voltage_v": PHASE_VOLTS, "lines": ["L1", "L2", "L3"], "min_ma": 6_000, "max_ma": EVSE_MAX_MA, "step_ma": STEP_MA,
+                    "voltage_v": PHASE_VOLTS, "lines": ["L1", "L2", "L3"], "min_ma": 6_000, "max_ma": rated_ma(placed), "step_ma": STEP_MA,
                     "rated_ma": rated_ma(placed), "fallback_ma": 0})
             })
         });
