@@ -125,9 +125,11 @@ impl Draws {
     /// As [`Draws::changes`].
     pub fn table(&self, clock: Clock) -> anyhow::Result<String> {
         let milli = |lines: Lines| lines.map(|line| (line / 1_000).to_string()).join(",");
-        let mut table = "at,station,evse,drawn_l1,drawn_l2,drawn_l3,allowed_l1,allowed_l2,allowed_l3\n".to_owned();
+        let mut table =
+            "at,station,evse,drawn_l1,drawn_l2,drawn_l3,allowed_l1,allowed_l2,allowed_l3\n".to_owned();
         for Change { at, station, evse, draw } in self.changes()? {
-            let (at, drawn, allowed) = (clock.stamp(clock.moment(at)), milli(draw.drawn), milli(draw.allowed));
+            let (at, drawn, allowed) =
+                (clock.stamp(clock.moment(at)), milli(draw.drawn), milli(draw.allowed));
             table.push_str(&format!("{at},{station},{evse},{drawn},{allowed}\n"));
         }
         Ok(table)

@@ -74,7 +74,19 @@ pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<C
     let stations = course.plan.stations();
     let sites = Sites::of(&course.plan);
     let (figures, wrong, remote) = (Vec::new(), Vec::new(), None);
-    let mut scene = Scene { course, grounds, witness, tally, desk, sites, remote, figures, wrong, stations, clock: Clock::start() };
+    let mut scene = Scene {
+        course,
+        grounds,
+        witness,
+        tally,
+        desk,
+        sites,
+        remote,
+        figures,
+        wrong,
+        stations,
+        clock: Clock::start(),
+    };
     let played = scene.act(case, balance).await;
     let keep = !played.as_ref().is_ok_and(|(_, verdict)| verdict.is_clean());
     let connections_lost = scene.tally.of(Count::ConnectionLost);
