@@ -18,11 +18,14 @@ pub mod cases;
 pub mod report;
 
 mod balance;
+mod cuts;
 mod duels;
 mod faults;
 mod members;
 mod orders;
+mod owners;
 mod scene;
+mod sites;
 
 use cases::Case;
 use report::{CaseReport, ClusterReport};

@@ -16,7 +16,7 @@ use super::super::postgres::{Postgres, free_port};
 use super::super::process::{Supervised, command};
 use super::super::proxy::{Proxy, Target};
 use super::super::redis::Redis;
-use super::{ClusterCourse, TOKEN};
+use super::{ClusterCourse, TOKEN, sites};
 use crate::machine::Usage;
 use crate::oracle::http;
 
@@ -147,6 +147,12 @@ impl Grounds {
         Ok(())
     }
 
+    /// Lays a text beside the logs, for whoever looks at them.
+    pub(super) fn note(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+
     /// Ends all processes; keeps the folder with the logs where something was wrong.
     pub(super) async fn end(self, keep: bool) -> anyhow::Result<Option<PathBuf>> {
         for member in self.members {
@@ -235,6 +241,8 @@ impl Papers<'_> {
             ("CLUSTER__KEY", file("nodes/node.key")),
             ("CLUSTER__DRAIN_NOTICE_S", "2".to_owned()),
             ("CLUSTER__DRAIN_S", "10".to_owned()),
+            ("LOAD__GUARD_S", sites::GUARD.as_secs().to_string()),
+            ("LOAD__GRANT_S", sites::TTL.as_secs().to_string()),
         ];
         if self.tls {
             settings.extend([
