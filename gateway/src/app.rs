@@ -104,7 +104,7 @@ impl Node {
             .get(slot)
             .or(self.journals.first())
             .cloned()
-            .unwrap_or_else(|| Journal::new(self.store.clone()).start())
+            .unwrap_or_else(|| Journal::new(self.store.clone(), self.canary.clone()).start())
     }
 
     /// All journals, for leaving.
@@ -172,7 +172,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
     let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
-    let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
+    let journals = (0..journals).map(|_| start_journal(store.clone(), canary.clone())).collect();
     let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
     let (came_told, came) = mpsc::channel(back_off::WAITING_MAX);
     let came_told = config.stations.back_off_enabled.then_some(came_told);
@@ -292,9 +292,9 @@ fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
 }
 
 /// A journal has a thread of its own: a batch that is long to prepare holds up no station.
-fn start_journal(store: Store) -> Addr<Journal> {
+fn start_journal(store: Store, canary: Canary) -> Addr<Journal> {
     let arbiter = Arbiter::new();
-    Journal::start_in_arbiter(&arbiter.handle(), move |_| Journal::new(store))
+    Journal::start_in_arbiter(&arbiter.handle(), move |_| Journal::new(store, canary))
 }
 
 /// The door of this node.

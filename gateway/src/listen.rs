@@ -233,8 +233,8 @@ where
     D: Door,
     H: Service<(Stream, Option<SocketAddr>), Response = ()>,
 {
-    // The kernel's delay costs a resumed TLS 1.3 connection 46 ms; a socket that refuses it is gone already.
-    if tcp.set_nodelay(true).is_err() {
+    // A socket that refuses is gone already.
+    if stream::prepare(&tcp).is_err() {
         return;
     }
     let Some(peer) = proxied::peer_of(&mut tcp, &porch.settings).await else { return };

@@ -36,6 +36,7 @@ pub mod report;
 
 mod moments;
 mod node;
+mod small_disk;
 
 use moments::{Moments, Victim};
 use node::{Addresses, Ground, ToNode};
@@ -136,6 +137,7 @@ pub async fn run(course: &Course) -> anyhow::Result<ChaosReport> {
         token: TOKEN.to_owned(),
         name: "node".to_owned(),
         settings: Vec::new(),
+        environment: Vec::new(),
     };
     let node = Supervised::start(ground.recipe());
     let (witness, judged) = (Arc::new(Witness::default()), BTreeSet::new());

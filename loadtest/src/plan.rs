@@ -124,6 +124,9 @@ pub struct Group {
     ping_interval_s: Option<u32>,
     /// How long a reset takes, s.
     reboot_s: Option<u32>,
+    /// What the clocks of its stations are off by, s, dealt in turn; right when absent.
+    #[serde(default)]
+    clocks_off_s: Vec<i64>,
 }
 
 /// Who comes to the stations of a group.
@@ -209,6 +212,13 @@ impl Plan {
         self.check()
     }
 
+    /// Lets the clocks of all groups be off by so many seconds, dealt to their stations in turn.
+    pub fn set_clocks(&mut self, off_s: &[i64]) {
+        for group in &mut self.groups {
+            group.clocks_off_s = off_s.to_vec();
+        }
+    }
+
     /// Lets every group speak one version.
     ///
     /// # Errors
@@ -259,6 +269,13 @@ impl Group {
     pub fn identity(&self, number: usize) -> String {
         let width = self.count.to_string().len().max(2);
         format!("{}{number:0width$}", self.id_prefix)
+    }
+
+    /// What the clock of its station `number`, from 1, is off by, s.
+    #[must_use]
+    pub fn clock_off_s(&self, number: usize) -> i64 {
+        let turn = number.saturating_sub(1).checked_rem(self.clocks_off_s.len());
+        turn.and_then(|turn| self.clocks_off_s.get(turn)).copied().unwrap_or_default()
     }
 
     /// What its stations are.

@@ -12,6 +12,7 @@ mod costs;
 mod crash;
 mod failover;
 mod faults;
+mod full_log;
 mod generated;
 mod listen;
 mod load;

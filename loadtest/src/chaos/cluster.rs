@@ -1,7 +1,8 @@
 //! Chaos over a cluster: several nodes, a crowd that charges, operators who give commands, one fault after the other, one oracle.
 //!
 //! Each case has a cluster of its own. `members` starts it, `balance` stands before it, `orders` gives commands, `scene` is the frame of
-//! every case, `faults` and `duels` are what happens in it, `cases` the table of targets, `report` what came of it.
+//! every case, `cases` the table of targets, `report` what came of it. What happens in a case is in `faults` and `duels`, `slow`, `floods`,
+//! `guesses`, `disk`, `clocks`, `queues` and `standby`; `strangers` dials for all of them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,17 +19,23 @@ pub mod cases;
 pub mod report;
 
 mod balance;
+mod bystanders;
+mod clocks;
 mod cuts;
+mod disk;
 mod duels;
 mod faults;
 mod members;
 mod orders;
 mod owners;
+mod queues;
 mod scene;
 mod sites;
+mod slow;
+mod strangers;
 
 use cases::Case;
-use report::{CaseReport, ClusterReport};
+use report::{CaseReport, ClusterReport, Skipped};
 
 /// API key of the administrator; the nodes live as long as the run and listen on loopback alone.
 const TOKEN: &str = "rmk_of-the-cluster-run-and-of-nobody-else-0123456789";
@@ -75,7 +82,13 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
     ensure!(!course.cases.is_empty(), "no case proves nothing");
     let clock = Clock::start();
     let mut cases: Vec<CaseReport> = Vec::new();
+    let mut skipped = Vec::new();
     for case in &course.cases {
+        if let Some(why) = hindrance(*case).await {
+            say(&format!("SKIPPED {}: {why}", case.id()));
+            skipped.push(Skipped { case: *case, why });
+            continue;
+        }
         say(&format!("{}: begins", case.id()));
         // Boxed: what a case keeps is large, and there are many of them.
         let played = Box::pin(scene::play(course, *case)).await;
@@ -101,5 +114,15 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
         started_at: clock.stamp(Moment::default()),
         machine: Machine::look(),
         cases,
+        skipped,
     })
+}
+
+/// What this machine lacks for a case, if it lacks something.
+async fn hindrance(case: Case) -> Option<String> {
+    match case {
+        Case::C15 => disk::hindrance().await,
+        Case::C16 => clocks::hindrance(),
+        _ => None,
+    }
 }

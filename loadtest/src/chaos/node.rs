@@ -42,6 +42,8 @@ pub(super) struct Ground {
     pub(super) name: String,
     /// More settings, by their names after `RINGMAIN_`.
     pub(super) settings: Vec<(&'static str, String)>,
+    /// More of its environment, by their whole names.
+    pub(super) environment: Vec<(&'static str, String)>,
 }
 
 /// Opens byte streams to wherever the node listens now; refused while it is down.
@@ -84,6 +86,7 @@ impl Ground {
                 for (key, value) in &self.settings {
                     node.env(format!("RINGMAIN_{key}"), value);
                 }
+                node.envs(self.environment.iter().map(|(key, value)| (key, value)));
                 Ok(node)
             }),
             ready: Box::new(move || std::future::ready(read(&asked)).boxed()),

@@ -97,7 +97,7 @@ impl Balanced {
     }
 }
 
-fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
+pub(super) fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
     let config = TlsFiles::read(ca, Identity::None, false)?.config("")?;
     let name = ServerName::try_from("127.0.0.1").context("read the name of the server")?;
     Ok((TlsConnector::from(config), name))

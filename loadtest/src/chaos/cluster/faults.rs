@@ -272,7 +272,7 @@ fn proxies<'a>(scene: &'a Scene<'_>) -> anyhow::Result<Vec<&'a Proxies>> {
 }
 
 /// Memory of all nodes, KiB.
-fn memory(scene: &Scene<'_>) -> u64 {
+pub(super) fn memory(scene: &Scene<'_>) -> u64 {
     scene.grounds.members.iter().filter_map(Member::rss_kib).sum()
 }
 

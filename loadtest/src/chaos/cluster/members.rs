@@ -16,7 +16,9 @@ use super::super::postgres::{Postgres, free_port};
 use super::super::process::{Supervised, command};
 use super::super::proxy::{Proxy, Target};
 use super::super::redis::Redis;
-use super::{ClusterCourse, TOKEN, sites};
+use super::super::small_disk::SmallDisk;
+use super::cases::Case;
+use super::{ClusterCourse, TOKEN, clocks, disk, sites};
 use crate::machine::Usage;
 use crate::oracle::http;
 
@@ -33,6 +35,8 @@ pub(super) struct Grounds {
     pub(super) redis: Redis,
     /// What stations trust, where they use TLS.
     pub(super) ca: Option<PathBuf>,
+    /// What the files and the log of the first node are on, where that is to be full.
+    pub(super) node_disk: Option<SmallDisk>,
     folder: TempDir,
 }
 
@@ -65,31 +69,48 @@ struct Papers<'a> {
 // === impl Grounds ===
 
 impl Grounds {
-    /// Starts everything; with proxies in all links where `disturbed`.
-    pub(super) async fn start(course: &ClusterCourse, disturbed: bool) -> anyhow::Result<Self> {
+    /// Starts everything as the case needs it.
+    pub(super) async fn start(course: &ClusterCourse, case: Case) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ringmain-cluster.").tempdir()?;
-        let (postgres, redis) = tokio::join!(Postgres::start(), Redis::start());
+        let (postgres, redis) = tokio::join!(Postgres::start_on(disk::postgres_mib(case)), Redis::start());
         let (postgres, redis) = (postgres.context("PostgreSQL")?, redis.context("Redis")?);
         let program =
             course.node.canonicalize().with_context(|| format!("find {}", course.node.display()))?;
         let papers = Papers { folder: folder.path(), tls: course.tls };
         papers.write(&program).await?;
         let ca = course.tls.then(|| folder.path().join("pki/pki/ca.pem"));
-        let mut grounds = Self { members: Vec::new(), postgres, redis, ca, folder };
+        let mut grounds = Self { members: Vec::new(), postgres, redis, ca, node_disk: None, folder };
+        grounds.node_disk = disk::of_a_node(case, &grounds.first_home()).await?;
         for number in 1..=course.nodes {
             // The first one makes the tables and the pepper, so it comes alone.
-            let member = grounds.member(number, &program, course.tls, disturbed).await?;
+            let member = grounds.member(number, &program, course, case).await?;
             member.process.ready(READY).await.with_context(|| member.name.clone())?;
             grounds.members.push(member);
         }
         Ok(grounds)
     }
 
-    async fn member(&self, number: u8, program: &Path, tls: bool, disturbed: bool) -> anyhow::Result<Member> {
+    /// Where the first node keeps its files and its log.
+    fn first_home(&self) -> PathBuf {
+        self.folder.path().join("first")
+    }
+
+    async fn member(
+        &self,
+        number: u8,
+        program: &Path,
+        course: &ClusterCourse,
+        case: Case,
+    ) -> anyhow::Result<Member> {
+        let (tls, disturbed) = (course.tls, case.needs_proxies());
         let name = format!("node-{number}");
-        let home = self.folder.path().join(&name);
+        let place = match &self.node_disk {
+            Some(_) if number == 1 => self.first_home(),
+            Some(_) | None => self.folder.path().to_owned(),
+        };
+        let home = place.join(&name);
         std::fs::create_dir(&home).with_context(|| format!("make {}", home.display()))?;
-        let log = self.folder.path().join(format!("{name}.log"));
+        let log = place.join(format!("{name}.log"));
         let cluster = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (redis, postgres) = (local(self.redis.port), local(self.postgres.port));
@@ -129,6 +150,7 @@ impl Grounds {
             token: TOKEN.to_owned(),
             name: name.clone(),
             settings,
+            environment: clocks::environment(case, number == course.nodes, self.folder.path())?,
         };
         let process = Supervised::start(ground.recipe());
         let (told, well) = watch::channel(false);
@@ -151,6 +173,11 @@ impl Grounds {
     pub(super) fn note(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let file = self.folder.path().join(name);
         std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+
+    /// The file that says what the clock of the last node is off by, where a case wants it wrong.
+    pub(super) fn clock_file(&self) -> PathBuf {
+        clocks::file(self.folder.path())
     }
 
     /// Ends all processes; keeps the folder with the logs where something was wrong.

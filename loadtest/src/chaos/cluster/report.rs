@@ -47,6 +47,15 @@ pub struct CaseReport {
     pub verdict: Verdict,
 }
 
+/// A case that this machine cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Which.
+    pub case: Case,
+    /// What is missing.
+    pub why: String,
+}
+
 /// Everything about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClusterReport {
@@ -60,6 +69,8 @@ pub struct ClusterReport {
     pub machine: Machine,
     /// The cases, in the order they ran.
     pub cases: Vec<CaseReport>,
+    /// What was asked for and could not be run here.
+    pub skipped: Vec<Skipped>,
 }
 
 // === impl Figure ===
@@ -165,6 +176,9 @@ impl ClusterReport {
         for case in &self.cases {
             text.push_str(&case.text());
         }
+        for Skipped { case, why } in &self.skipped {
+            text.push_str(&format!("SKIPPED {}: {why}\n", case.id()));
+        }
         text
     }
 
@@ -187,9 +201,11 @@ impl ClusterReport {
         page.push_str("| id | fault and target | measured | verdict |\n|---|---|---|---|\n");
         for row in TABLE {
             let ran = self.cases.iter().find(|case| case.case.id() == row.id);
-            let (measured, verdict) = match ran {
-                Some(case) => (case.headline(), case.word()),
-                None => (format!("not run: {}", row.not_run), "–".to_owned()),
+            let skipped = self.skipped.iter().find(|skipped| skipped.case.id() == row.id);
+            let (measured, verdict) = match (ran, skipped) {
+                (Some(case), _) => (case.headline(), case.word()),
+                (None, Some(skipped)) => (format!("SKIPPED: {}", skipped.why), "–".to_owned()),
+                (None, None) => (format!("not run: {}", row.not_run), "–".to_owned()),
             };
             page.push_str(&format!("| {} | {} | {measured} | {verdict} |\n", row.id, row.target));
         }
@@ -265,6 +281,7 @@ mod tests {
             started_at: "2026-01-01T00:00:00Z".to_owned(),
             machine: Machine::look(),
             cases: vec![case],
+            skipped: vec![Skipped { case: Case::C15, why: "no file system can be mounted".to_owned() }],
         }
     }
 
@@ -277,6 +294,8 @@ mod tests {
         assert!(page.contains("events lost: 0; back: 98 % | 1 missed |"), "{page}");
         assert!(page.contains(CAVEAT));
         assert!(page.contains("| C19 | ") && page.contains("not run: "));
+        assert!(page.contains("SKIPPED: no file system can be mounted | – |"), "{page}");
+        assert!(report().text().contains("SKIPPED C15: no file system"));
     }
 
     #[test]
