@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use ringmain_domain::authorize::{TokenPolicy, UnknownTokens};
 use ringmain_domain::id::TariffId;
-use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::location::UnknownStations;
 use ringmain_domain::settlement::BillingPolicy;
 use ringmain_store::store::StoreSettings;
@@ -15,10 +14,12 @@ use crate::listen::proxies::Proxies;
 use crate::secret::Secret;
 
 use cluster::ClusterSection;
+use load::Load;
 use mqtt::Mqtt;
 
 pub mod cluster;
 pub mod keys;
+pub mod load;
 pub mod mqtt;
 
 /// All of it.
@@ -119,16 +120,6 @@ pub struct Stations {
     /// What passwords of stations are hashed with: 32 random bytes, the same on all nodes of a cluster; `pepper` in the data folder when
     /// absent. Made if there is no such file.
     pub pepper_file: Option<PathBuf>,
-}
-
-/// How load is managed where a location has a tree of circuits.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Load {
-    /// How long after Accepted a station may still work under an older limit, in seconds, 1 to 600.
-    pub guard_s: u32,
-    /// How long a limit above the fallback lasts at a station that is not heard again, in seconds, 60 to 86,400.
-    pub grant_s: u32,
 }
 
 /// Tokens.
@@ -316,24 +307,6 @@ impl Default for Billing {
             signed_values_required_in: String::new(),
             unnamed_readings_enabled: false,
             station_tariffs_enabled: false,
-        }
-    }
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self { guard_s: 40, grant_s: 900 }
-    }
-}
-
-impl Load {
-    /// What is assumed of every station's habits.
-    #[must_use]
-    pub fn conduct(&self) -> Conduct {
-        Conduct {
-            guard_ms: i64::from(self.guard_s) * 1_000,
-            ttl_ms: i64::from(self.grant_s) * 1_000,
-            ..Conduct::default()
         }
     }
 }

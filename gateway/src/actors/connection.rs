@@ -19,7 +19,6 @@ use ringmain_domain::telemetry;
 use ringmain_domain::time::Timestamp;
 use ringmain_ocpp::rpc::RpcState;
 use ringmain_ocpp::translate::Dialect;
-use ringmain_ocpp::version::Version;
 use tokio::sync::oneshot;
 
 use super::exit::Exit;
@@ -193,9 +192,9 @@ impl Connection {
         }
     }
 
-    /// It can be told how to wait before it comes again; 1.6 has no settings for that.
+    /// Perhaps it is to be told how to wait before it comes again.
     fn came(&self) {
-        if self.dialect.version() != Version::V16 && self.state.is_accepted() {
+        if self.dialect.has_back_off_settings() && self.state.is_accepted() {
             self.node.came(self.state.id());
         }
     }
