@@ -175,7 +175,7 @@ async fn a_limit_of_which_nobody_told_the_owner_holds_all_the_same() {
         limit: Limit { line_ma: Some([Milliamps(LINE_MA / 2); 3]), ..Limit::default() },
     };
     let (tenant, depot) = (TenantId::default_tenant(), LocationId::new("depot").unwrap());
-    let store = cluster.nodes[0].open_store().await;
+    let store = cluster.open_store().await;
     assert!(store.put_site_signals(&tenant, &depot, &CircuitId::new("grid").unwrap(), &[cut]).await.unwrap());
     eventually!("all to be under the cut", (field.draws(0..STATIONS) <= LINE_W / 2).then_some(()));
     for node in &mut cluster.nodes {

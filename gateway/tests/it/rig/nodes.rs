@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use ringmain_store::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -105,6 +106,11 @@ impl Nodes {
                 node.expect_complaint(complaint);
             }
         }
+    }
+
+    /// The store of all of them a second time.
+    pub(crate) async fn open_store(&self) -> Store {
+        self.store.open(self.folder.path()).await
     }
 
     /// Where the certificates are.

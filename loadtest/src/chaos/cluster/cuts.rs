@@ -18,9 +18,9 @@ use crate::draws::Draws;
 const CUT_PERCENT: u64 = 30;
 /// The reachable stations are under it within so long.
 const REACHABLE: Duration = Duration::from_secs(10);
-/// How long it may take at most until nodes list the others: three missed pings, and a look.
+/// How long the link stays silent at most: by then nodes must have listed the others.
 const LISTED: Duration = Duration::from_secs(120);
-/// How long the link stays silent beyond all that is measured at most.
+/// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// When what was seen, after the cut was taken in.
@@ -29,7 +29,8 @@ struct Seen {
     reachable: Option<Duration>,
     all: Option<Duration>,
     listed: Option<Duration>,
-    alarmed: Option<Duration>,
+    /// How many of them an alarm names too.
+    named: usize,
 }
 
 /// C18.
@@ -50,7 +51,7 @@ pub(super) async fn cut(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     while silent.elapsed() < LISTED && !seen.iter().all(Seen::is_whole) {
         for ((site, seen), taken) in scene.sites.all.iter().zip(&mut seen).zip(&taken) {
             seen.look(site, scene.witness.draws(), &far, *taken);
-            if !seen.is_told() {
+            if seen.listed.is_none() {
                 seen.listen(&site.load(&target).await.unwrap_or_default(), site, &far, *taken);
             }
         }
@@ -75,12 +76,8 @@ pub(super) async fn cut(scene: &mut Scene<'_>) -> anyhow::Result<String> {
 // === impl Seen ===
 
 impl Seen {
-    fn is_told(&self) -> bool {
-        self.listed.is_some() && self.alarmed.is_some()
-    }
-
     fn is_whole(&self) -> bool {
-        self.is_told() && self.reachable.is_some() && self.all.is_some()
+        self.reachable.is_some() && self.all.is_some() && self.listed.is_some()
     }
 
     /// What stations draw and may draw.
@@ -101,34 +98,25 @@ impl Seen {
 
     /// What a node tells: who is not connected, and whom an alarm names.
     fn listen(&mut self, load: &Value, site: &Site, far: &BTreeSet<Arc<str>>, taken: Instant) {
-        let (away, holding) = unreachable(load);
         let wanted: BTreeSet<_> =
             site.stations().intersection(far).map(|station| station.to_string()).collect();
-        if self.listed.is_none() && wanted.is_subset(&away) {
+        if wanted.is_subset(&unreachable(load)) {
             self.listed = Some(taken.elapsed());
-        }
-        // Only who holds something is worth an alarm, and only when it is known to be away.
-        let holders: Vec<_> = holding.iter().filter(|station| wanted.contains(*station)).collect();
-        if self.alarmed.is_none()
-            && self.listed.is_some()
-            && holders.iter().all(|station| is_named(load, station))
-        {
-            self.alarmed = Some(taken.elapsed());
+            self.named = wanted.iter().filter(|station| is_named(load, station)).count();
         }
     }
 }
 
-/// Stations without a connection, and of these the ones that may have something in force.
-fn unreachable(load: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
+/// Stations without a connection, as a node tells.
+fn unreachable(load: &Value) -> BTreeSet<String> {
     let evses = load.get("evses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let away = evses.iter().filter(|evse| evse.get("connected") == Some(&Value::Bool(false)));
-    let name = |evse: &Value| evse.get("charging_station_id").and_then(Value::as_str).map(str::to_owned);
-    let holds =
-        |evse: &&Value| evse.get("ceiling_ma").and_then(Value::as_u64).is_some_and(|ceiling| ceiling > 0);
-    (away.clone().filter_map(name).collect(), away.filter(holds).filter_map(name).collect())
+    away.filter_map(|evse| evse.get("charging_station_id").and_then(Value::as_str))
+        .map(str::to_owned)
+        .collect()
 }
 
-/// An alarm says that it cannot be told.
+/// An alarm says that it cannot be told. There is one where the promises of a site are over its limit when it is known to be away.
 fn is_named(load: &Value, station: &str) -> bool {
     let alarms = load.get("alarms").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     alarms.iter().any(|alarm| {
@@ -146,6 +134,7 @@ fn tell(scene: &mut Scene<'_>, seen: &[Seen]) {
         Figure::held(what, target, told, took.is_some_and(|took| took <= most))
     };
     let decayed = TTL + MARGIN;
+    let named: usize = seen.iter().map(|seen| seen.named).sum();
     scene.figures.extend([
         figure(
             "reachable stations at the new share",
@@ -165,12 +154,7 @@ fn tell(scene: &mut Scene<'_>, seen: &[Seen]) {
             longest(|seen| seen.listed),
             LISTED,
         ),
-        figure(
-            "an alarm names each that holds a share",
-            "all".to_owned(),
-            longest(|seen| seen.alarmed),
-            LISTED,
-        ),
+        Figure::told("of these named by an alarm, because promises were over the limit", named.to_string()),
     ]);
 }
 
@@ -181,16 +165,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_away_and_holds_something_is_wanted_in_the_alarms() {
-        let evse = |station: &str, connected: bool, ceiling: u64| json!({"charging_station_id": station, "connected": connected, "ceiling_ma": ceiling});
+    fn who_is_away_is_listed_and_who_cannot_be_told_is_named() {
+        let evse =
+            |station: &str, connected: bool| json!({"charging_station_id": station, "connected": connected});
         let alarm = |kind: &str, detail: &str| json!({"alarm": kind, "detail": detail});
         let load = json!({
-            "evses": [evse("A", false, 16_000), evse("B", false, 0), evse("C", true, 16_000)],
+            "evses": [evse("A", false), evse("B", false), evse("C", true)],
             "alarms": [alarm("unreachable", "A EVSE 1 cannot be told"), alarm("refusing", "C EVSE 1 refuses limits")],
         });
-        let (away, holding) = unreachable(&load);
-        assert_eq!((away, holding), (["A".to_owned(), "B".to_owned()].into(), ["A".to_owned()].into()));
+        assert_eq!(unreachable(&load), ["A".to_owned(), "B".to_owned()].into());
         assert!(is_named(&load, "A") && !is_named(&load, "C") && !is_named(&load, "EVS"));
-        assert_eq!(unreachable(&Value::Null), Default::default());
+        assert!(unreachable(&Value::Null).is_empty());
     }
 }
