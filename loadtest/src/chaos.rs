@@ -37,6 +37,7 @@ pub mod report;
 mod moments;
 mod node;
 mod small_disk;
+mod standby;
 
 use moments::{Moments, Victim};
 use node::{Addresses, Ground, ToNode};

@@ -37,6 +37,8 @@ async fn a_case(case: Case) -> Option<CaseReport> {
         span: Duration::from_secs(3),
         orders_per_s: 10,
         duels: 30,
+        flood: 70,
+        simulations: Vec::new(),
         drain: Duration::from_secs(60),
         seed: u64::from(std::process::id()),
         command: Vec::new(),

@@ -17,6 +17,7 @@ use crate::unit::Moment;
 
 pub mod cases;
 pub mod report;
+pub mod simulations;
 
 mod balance;
 mod bystanders;
@@ -25,6 +26,8 @@ mod cuts;
 mod disk;
 mod duels;
 mod faults;
+mod floods;
+mod guesses;
 mod members;
 mod orders;
 mod owners;
@@ -32,10 +35,12 @@ mod queues;
 mod scene;
 mod sites;
 mod slow;
+mod standby;
 mod strangers;
 
 use cases::Case;
 use report::{CaseReport, ClusterReport, Skipped};
+use simulations::Simulation;
 
 /// API key of the administrator; the nodes live as long as the run and listen on loopback alone.
 const TOKEN: &str = "rmk_of-the-cluster-run-and-of-nobody-else-0123456789";
@@ -65,6 +70,10 @@ pub struct ClusterCourse {
     pub orders_per_s: u32,
     /// Second sockets.
     pub duels: usize,
+    /// Sockets of a flood.
+    pub flood: usize,
+    /// What the simulations said, where they ran.
+    pub simulations: Vec<Simulation>,
     /// How long stations may take to deliver what they have once a case is over.
     pub drain: Duration,
     /// Drivers and meters are drawn from it.
@@ -115,6 +124,7 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
         machine: Machine::look(),
         cases,
         skipped,
+        simulations: course.simulations.clone(),
     })
 }
 

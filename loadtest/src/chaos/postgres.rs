@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use super::process::{Recipe, Supervised, command};
 use super::small_disk::SmallDisk;
+use super::standby;
 
 /// Debian's server.
 pub const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -103,6 +104,16 @@ impl Postgres {
         Ok(Self { process, url, port, log, disk, folder })
     }
 
+    /// One statement of the server's owner; its first value.
+    pub(super) async fn ask(&self, sql: &str) -> anyhow::Result<String> {
+        standby::ask(self.folder.path(), self.port, "postgres", sql).await
+    }
+
+    /// The same in the node's database.
+    pub(super) async fn ask_node(&self, sql: &str) -> anyhow::Result<String> {
+        standby::ask(self.folder.path(), self.port, "ringmain", sql).await
+    }
+
     /// Ends the server and takes its folder away.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         self.process.end().await?;
@@ -115,7 +126,13 @@ impl Postgres {
     }
 }
 
-fn recipe(folder: &Path, cluster: &Path, log: &Path, ids: Option<(u32, u32)>, port: u16) -> Recipe<()> {
+pub(super) fn recipe(
+    folder: &Path,
+    cluster: &Path,
+    log: &Path,
+    ids: Option<(u32, u32)>,
+    port: u16,
+) -> Recipe<()> {
     let (home, cluster, log) = (folder.to_owned(), cluster.to_owned(), log.to_owned());
     let asked = folder.to_owned();
     Recipe {
@@ -138,7 +155,7 @@ fn recipe(folder: &Path, cluster: &Path, log: &Path, ids: Option<(u32, u32)>, po
 }
 
 /// A client of the server, by its unix socket: a stranger on the port cannot answer.
-fn client(program: &str, folder: &Path, port: u16) -> Command {
+pub(super) fn client(program: &str, folder: &Path, port: u16) -> Command {
     let mut client = Command::new(Path::new(BIN).join(program));
     client.arg("--host").arg(folder).args(["--port", &port.to_string(), "--username", "postgres"]);
     client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);

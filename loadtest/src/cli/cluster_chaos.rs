@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::chaos::cluster::cases::Case;
 use crate::chaos::cluster::report::ClusterReport;
-use crate::chaos::cluster::{ClusterCourse, run as run_course};
+use crate::chaos::cluster::{ClusterCourse, run as run_course, simulations};
 use crate::cli::{print, runtime};
 use crate::plan::Plan;
 use crate::progress::say;
@@ -48,6 +48,12 @@ pub(super) struct ClusterChaosArgs {
     /// Stations with a second socket, and sockets that fall silent.
     #[arg(long, default_value_t = 60)]
     duels: usize,
+    /// Sockets of a flood (C13).
+    #[arg(long, default_value_t = 200)]
+    flood: usize,
+    /// What `make cluster-simulation` and `make load-simulation` printed (C20).
+    #[arg(long, value_name = "FILE")]
+    simulations: Option<PathBuf>,
     /// Time for stations to deliver what they have after a case, s.
     #[arg(long, default_value_t = 120)]
     drain_s: u64,
@@ -107,6 +113,8 @@ impl ClusterChaosArgs {
             span: Duration::from_secs(self.span_s),
             orders_per_s: self.orders_per_s,
             duels: self.duels,
+            flood: self.flood,
+            simulations: self.simulations.as_deref().map(simulations::read).transpose()?.unwrap_or_default(),
             drain: Duration::from_secs(self.drain_s),
             seed,
         })
@@ -149,6 +157,7 @@ impl ClusterChaosArgs {
             format!("--span-s {}", self.span_s),
             format!("--orders-per-s {}", self.orders_per_s),
             format!("--duels {}", self.duels),
+            format!("--flood {}", self.flood),
             format!("--seed {seed}"),
         ];
         told.extend(self.tls.then(|| "--tls".to_owned()));

@@ -137,8 +137,8 @@ pub(super) const TABLE: [Row; 21] = [
     row("C19", "24 h soak", "a day is longer than this run"),
     row(
         "C20",
-        "10,000 simulation seeds",
-        "`make cluster-simulation` and `make load-simulation`, runs of their own",
+        "10,000 simulation seeds: 0 violations, ≥ 95 % of labels happened",
+        "`--simulations` names no file of theirs; `make cluster-chaos` runs them first",
     ),
     row(
         "C21",

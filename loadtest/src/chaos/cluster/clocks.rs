@@ -15,6 +15,7 @@ use super::cases::Case;
 use super::members::Member;
 use super::report::Figure;
 use super::scene::Scene;
+use crate::clock::Clock;
 use crate::oracle::http;
 use crate::plan::Plan;
 use crate::tally::Count;
@@ -30,6 +31,9 @@ const JUMPS: [(&str, &str); 3] = [("-1h", "an hour behind"), ("+1d", "a day ahea
 const RIGHT: &str = "+0";
 /// What the clocks of stations are off by, s, dealt in turn: two of five are right.
 const TEN_MINUTES_S: i64 = 600;
+/// A day, and how many characters of a stamp name one.
+const DAY_S: i64 = 86_400;
+const DATE_LEN: usize = 10;
 /// What a node writes when it takes another one for dead, or itself.
 const BURIALS: [&str; 3] = ["nodes are lost", "took this one for lost", "the lease of this node is over"];
 
@@ -102,7 +106,14 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     }
     let dropped = scene.tally.of(Count::ConnectionLost) - lost;
     let (after, burials) = (nodes(scene).await?, burials(scene)?);
+    let is_tomorrow = log_tells_tomorrow(scene)?;
     scene.figures.extend([
+        Figure::held(
+            "the node's log has lines of tomorrow",
+            "yes",
+            if is_tomorrow { "yes" } else { "no" },
+            is_tomorrow,
+        ),
         Figure::held("sockets dropped", "0", dropped.to_string(), dropped == 0),
         Figure::held("nodes taken for dead, leases lost", "0", burials.to_string(), burials == 0),
         Figure::held(
@@ -128,6 +139,16 @@ async fn nodes(scene: &Scene<'_>) -> anyhow::Result<BTreeSet<String>> {
     let list: Value = serde_json::from_str(&answer.body).context("read the nodes")?;
     let nodes = list.get("items").and_then(Value::as_array).context("the nodes have no items")?;
     Ok(nodes.iter().filter_map(|node| node.get("id")?.as_str().map(str::to_owned)).collect())
+}
+
+/// The log is stamped by the wall clock itself: it tells whether that was really wrong.
+fn log_tells_tomorrow(scene: &Scene<'_>) -> anyhow::Result<bool> {
+    let tomorrow = Clock::start().off_by(DAY_S);
+    let stamp = tomorrow.stamp(tomorrow.now());
+    let mark = format!("\"timestamp\":\"{}", stamp.get(..DATE_LEN).unwrap_or_default());
+    let member = scene.grounds.members.last().context("there are no nodes")?;
+    let text = std::fs::read_to_string(&member.log).context("read the log of a node")?;
+    Ok(text.contains(&mark))
 }
 
 /// Lines in which a node took another one for dead, or itself.

@@ -65,14 +65,23 @@ pub(super) async fn full(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     others.tell(scene, since);
     scene.grounds.all_well().await?;
     under_postgres(scene, span).await?;
-    Ok(format!("no space for {files} for {0} s, then under PostgreSQL for {0} s", span.as_secs()))
+    Ok(format!(
+        "no space for {files} for {} s, then under PostgreSQL for {} s",
+        span.as_secs(),
+        under_postgres_for(span).as_secs()
+    ))
+}
+
+/// Long enough for every node to say that it is not ready.
+fn under_postgres_for(span: Duration) -> Duration {
+    span.max(NOT_READY)
 }
 
 async fn under_postgres(scene: &mut Scene<'_>, span: Duration) -> anyhow::Result<()> {
     let crowd = scene.witness.links().connected().len();
     let disk = scene.grounds.postgres.disk.as_ref().context("PostgreSQL has no disk of its own")?;
     let full_since = Instant::now();
-    let (filled, refused) = tokio::join!(keep_full(disk, span.max(NOT_READY)), all_unwell(scene));
+    let (filled, refused) = tokio::join!(keep_full(disk, under_postgres_for(span)), all_unwell(scene));
     filled?;
     let left = scene.witness.links().connected().len();
     disk.free()?;

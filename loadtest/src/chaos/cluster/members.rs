@@ -17,8 +17,9 @@ use super::super::process::{Supervised, command};
 use super::super::proxy::{Proxy, Target};
 use super::super::redis::Redis;
 use super::super::small_disk::SmallDisk;
+use super::super::standby::Standby;
 use super::cases::Case;
-use super::{ClusterCourse, TOKEN, clocks, disk, sites};
+use super::{ClusterCourse, TOKEN, clocks, disk, sites, standby};
 use crate::machine::Usage;
 use crate::oracle::http;
 
@@ -37,6 +38,8 @@ pub(super) struct Grounds {
     pub(super) ca: Option<PathBuf>,
     /// What the files and the log of the first node are on, where that is to be full.
     pub(super) node_disk: Option<SmallDisk>,
+    /// Who follows PostgreSQL, where somebody is to take its place.
+    pub(super) standby: Option<Standby>,
     folder: TempDir,
 }
 
@@ -79,7 +82,9 @@ impl Grounds {
         let papers = Papers { folder: folder.path(), tls: course.tls };
         papers.write(&program).await?;
         let ca = course.tls.then(|| folder.path().join("pki/pki/ca.pem"));
-        let mut grounds = Self { members: Vec::new(), postgres, redis, ca, node_disk: None, folder };
+        let mut grounds =
+            Self { members: Vec::new(), postgres, redis, ca, node_disk: None, standby: None, folder };
+        grounds.standby = standby::of(case, &grounds.postgres).await?;
         grounds.node_disk = disk::of_a_node(case, &grounds.first_home()).await?;
         for number in 1..=course.nodes {
             // The first one makes the tables and the pepper, so it comes alone.
@@ -146,7 +151,10 @@ impl Grounds {
             program: program.to_owned(),
             folder: home,
             log: log.clone(),
-            store_url: Some(format!("postgres://ringmain@{postgres}/ringmain")),
+            store_url: Some(match &self.standby {
+                Some(standby) => standby::url(postgres, standby),
+                None => format!("postgres://ringmain@{postgres}/ringmain"),
+            }),
             token: TOKEN.to_owned(),
             name: name.clone(),
             settings,
@@ -185,6 +193,9 @@ impl Grounds {
         for member in self.members {
             member.asking.abort();
             member.process.end().await?;
+        }
+        if let Some(standby) = self.standby {
+            standby.end().await?;
         }
         self.redis.end().await?;
         self.postgres.end().await?;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::cases::{Case, TABLE};
+use super::simulations::{self, Simulation};
 use crate::machine::Machine;
 use crate::oracle::Verdict;
 
@@ -12,8 +13,10 @@ use crate::oracle::Verdict;
 pub(super) const FIRST_OF_ALL: &str = "connections that nodes count after all have left";
 /// What a verdict does not say.
 const CAVEAT: &str = "Sizes are smaller than those the targets were set for (5,000 stations, kills for 10 minutes, 60 s of silence, 10 minutes \
-    without PostgreSQL, 1,000 second and 500 silent sockets): a verdict holds for the size in the section of its case. The oracle's part of a verdict is the same for all cases and stands in their sections.";
+    without PostgreSQL, 1,000 second and 500 silent sockets, 200 slow consumers, a flood of 2,000, 500 queues): a verdict holds for the size in the section of its case. The oracle's part of a verdict is the same for all cases and stands in their sections.";
 
+/// The row that the simulations fill.
+const SIMULATIONS: &str = "C20";
 /// Violations of one case that are shown to people.
 const SHOWN_MAX: usize = 10;
 
@@ -71,6 +74,8 @@ pub struct ClusterReport {
     pub cases: Vec<CaseReport>,
     /// What was asked for and could not be run here.
     pub skipped: Vec<Skipped>,
+    /// What the simulations said, where they ran.
+    pub simulations: Vec<Simulation>,
 }
 
 // === impl Figure ===
@@ -163,10 +168,12 @@ impl CaseReport {
 // === impl ClusterReport ===
 
 impl ClusterReport {
-    /// Violations of all cases.
+    /// Violations of all cases, and of the simulations.
     #[must_use]
     pub fn violations_count(&self) -> usize {
-        self.cases.iter().map(|case| case.verdict.violations_count).sum()
+        let simulated: u64 = self.simulations.iter().map(|one| one.broken).sum();
+        let of_cases: usize = self.cases.iter().map(|case| case.verdict.violations_count).sum();
+        of_cases.saturating_add(usize::try_from(simulated).unwrap_or(usize::MAX))
     }
 
     /// For people.
@@ -205,6 +212,9 @@ impl ClusterReport {
             let (measured, verdict) = match (ran, skipped) {
                 (Some(case), _) => (case.headline(), case.word()),
                 (None, Some(skipped)) => (format!("SKIPPED: {}", skipped.why), "–".to_owned()),
+                (None, None) if row.id == SIMULATIONS && !self.simulations.is_empty() => {
+                    simulations::told(&self.simulations)
+                }
                 (None, None) => (format!("not run: {}", row.not_run), "–".to_owned()),
             };
             page.push_str(&format!("| {} | {} | {measured} | {verdict} |\n", row.id, row.target));
@@ -282,6 +292,7 @@ mod tests {
             machine: Machine::look(),
             cases: vec![case],
             skipped: vec![Skipped { case: Case::C15, why: "no file system can be mounted".to_owned() }],
+            simulations: Vec::new(),
         }
     }
 
@@ -296,6 +307,17 @@ mod tests {
         assert!(page.contains("| C19 | ") && page.contains("not run: "));
         assert!(page.contains("SKIPPED: no file system can be mounted | – |"), "{page}");
         assert!(report().text().contains("SKIPPED C15: no file system"));
+    }
+
+    #[test]
+    fn the_simulations_fill_their_row() {
+        let one = |name: &str| Simulation { name: name.to_owned(), seeds: 10_000, broken: 0, labels: None };
+        let report = ClusterReport { simulations: vec![one("cluster"), one("load")], ..report() };
+        let page = report.page();
+        assert!(page.contains("load: 10000 seeds, 0 with a broken promise | met |"), "{page}");
+        assert_eq!(report.violations_count(), 0);
+        let broken = Simulation { broken: 2, ..one("load") };
+        assert_eq!(ClusterReport { simulations: vec![broken], ..report }.violations_count(), 2);
     }
 
     #[test]

@@ -15,7 +15,9 @@ use super::members::{Grounds, Member};
 use super::orders::{Desk, Orders, has_reached};
 use super::report::{CaseReport, FIRST_OF_ALL, Figure};
 use super::sites::{Remote, Sites};
-use super::{ClusterCourse, TOKEN, clocks, cuts, disk, duels, faults, owners, queues, slow};
+use super::{
+    ClusterCourse, TOKEN, clocks, cuts, disk, duels, faults, floods, guesses, owners, queues, slow, standby,
+};
 use crate::chaos::PANIC_MARKS;
 use crate::clock::Clock;
 use crate::crowd::{Crowd, DialerOf};
@@ -128,7 +130,9 @@ impl Scene<'_> {
             Case::C17 => owners::two(self).await,
             Case::C18 => cuts::cut(self).await,
             Case::C12 => slow::consumers(self).await,
-            Case::C6 | Case::C13 | Case::C14 => bail!("later"),
+            Case::C6 => standby::take_over(self).await,
+            Case::C13 => floods::all_kinds(self).await,
+            Case::C14 => guesses::at_passwords(self).await,
             Case::C15 => disk::full(self).await,
             Case::C16 => clocks::jump(self).await,
             Case::C21 => queues::flush(self).await,

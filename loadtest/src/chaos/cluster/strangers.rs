@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use base64::Engine as _;
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::balance::{Target, Tls, connector};
 use super::scene::{SECRET, Scene};
-use crate::dial::{ByteStream, Credentials, Dialer, Endpoint, Refused, Socket, Transport};
+use crate::dial::{ByteStream, Credentials, Dialer, Endpoint, Refused, Socket, Transport, percent_encoded};
 use crate::frame::{self, Frame};
 use crate::password::Passwords;
 use crate::station::Version;
@@ -112,6 +113,18 @@ impl Doors {
     /// The password of a station of the run.
     pub(super) fn password(&self, identity: &str) -> Option<String> {
         self.passwords.of(identity)
+    }
+
+    /// The head of an upgrade as a station would send it that offers compression, too.
+    pub(super) fn upgrade_head(&self, identity: &str, password: Option<String>) -> String {
+        let pair = format!("{identity}:{}", password.unwrap_or_default());
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        format!(
+            "GET /ocpp/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp2.0.1\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate\r\nAuthorization: Basic {encoded}\r\n\r\n",
+            percent_encoded(identity)
+        )
     }
 
     /// Makes a stream the socket of a 2.0.1 station.
