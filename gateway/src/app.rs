@@ -34,6 +34,7 @@ use crate::record::Recorder;
 use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
+mod back_off;
 pub mod certificates;
 pub mod joining;
 mod leavers;
@@ -74,6 +75,8 @@ pub struct Node {
     pub live: LiveFeed,
     /// The tenant of stations nobody has registered.
     pub tenant: TenantId,
+    /// Stations that came or booted, for being told how to wait before they come again; none where nobody is.
+    came: Option<mpsc::Sender<StationId>>,
     journals: Vec<Addr<Journal>>,
     /// What the other nodes call, until it is opened.
     listener: Mutex<Option<ClusterListener>>,
@@ -122,6 +125,14 @@ impl Node {
         self.leaving.load(Ordering::Relaxed)
     }
 
+    /// A station that can be told how to wait is here.
+    pub fn came(&self, station: &StationId) {
+        if let Some(came) = &self.came {
+            // Where too many come at once, the others are told when they come again.
+            came.try_send(station.clone()).ok();
+        }
+    }
+
     /// From now on nobody should be sent here.
     pub fn start_leaving(&self) {
         self.leaving.store(true, Ordering::Relaxed);
@@ -145,7 +156,6 @@ impl Node {
 /// What the operator must mend, in words.
 pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     let config = Arc::new(config);
-    let url = config.store_url();
     let store = open_store(&config).await?;
     let now = clock::now();
     let routing = MemoryRouting::default();
@@ -160,18 +170,17 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     chores.start(maintenance::run(store.clone()));
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
-    let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
-    let journals = (0..journals).map(|_| start_journal(store.clone(), canary.clone())).collect();
-    let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
+    let journals = start_journals(&config, &store, &canary);
+    let (came_told, came) = mpsc::channel(back_off::WAITING_MAX);
+    let came_told = config.stations.back_off_enabled.then_some(came_told);
     let (setpoints, to_broker) = mpsc::channel(mqtt::SETPOINTS_MAX);
-    let parts = SiteParts {
+    let sites = start_sites(SiteParts {
         live: live.clone(),
         store: store.clone(),
         cluster: cluster.clone(),
         conduct: config.load.conduct(),
         setpoints,
-    };
-    let sites = SiteDirectory::new(parts, arbiters).start();
+    });
     let tenant = TenantId::default_tenant();
     let node = Arc::new(Node {
         store: store.clone(),
@@ -187,6 +196,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         credentials: credentials.clone(),
         live: live.clone(),
         tenant: tenant.clone(),
+        came: came_told,
         journals,
         listener: Mutex::new(listener),
         leaving: AtomicBool::new(false),
@@ -196,6 +206,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let desk: Arc<dyn CommandDesk> = Arc::new(Desk::new(cluster.clone()));
     let tariff_turns = Turns::default();
     start_chores(&node, &desk, &tariff_turns);
+    node.chores.start(back_off::run(Arc::clone(&node), Arc::clone(&desk), came));
     let house = Arc::new(House {
         store,
         desk,
@@ -276,10 +287,20 @@ fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
     node.chores.start(leavers::run(Arc::clone(node)));
 }
 
+/// The sites share as many threads as there are cores.
+fn start_sites(parts: SiteParts) -> Addr<SiteDirectory> {
+    let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
+    SiteDirectory::new(parts, arbiters).start()
+}
+
 /// A journal has a thread of its own: a batch that is long to prepare holds up no station.
-fn start_journal(store: Store, canary: Canary) -> Addr<Journal> {
-    let arbiter = Arbiter::new();
-    Journal::start_in_arbiter(&arbiter.handle(), move |_| Journal::new(store, canary))
+fn start_journals(config: &Config, store: &Store, canary: &Canary) -> Vec<Addr<Journal>> {
+    let count = if config.store_url().reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
+    let start = |_| {
+        let (store, canary) = (store.clone(), canary.clone());
+        Journal::start_in_arbiter(&Arbiter::new().handle(), move |_| Journal::new(store, canary))
+    };
+    (0..count).map(start).collect()
 }
 
 /// The door of this node.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use ringmain_domain::authorize::{TokenPolicy, UnknownTokens};
 use ringmain_domain::id::TariffId;
-use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::location::UnknownStations;
 use ringmain_domain::settlement::BillingPolicy;
 use ringmain_store::store::StoreSettings;
@@ -15,10 +14,12 @@ use crate::listen::proxies::Proxies;
 use crate::secret::Secret;
 
 use cluster::ClusterSection;
+use load::Load;
 use mqtt::Mqtt;
 
 pub mod cluster;
 pub mod keys;
+pub mod load;
 pub mod mqtt;
 
 /// All of it.
@@ -106,21 +107,19 @@ pub struct Stations {
     pub admissions_per_s: u32,
     /// How long a station may take to answer a command, in seconds, 1 to 600.
     pub answer_timeout_s: u32,
+    /// Tell 2.x stations how to wait before they connect again.
+    pub back_off_enabled: bool,
+    /// How long they wait at least, in seconds, 1 to 3,600.
+    pub back_off_wait_s: u32,
+    /// Over what time they spread, in seconds, at most 86,400; 0: by the size of the fleet.
+    pub back_off_random_s: u32,
+    /// How often both double, 0 to 20.
+    pub back_off_repeats: u32,
     /// Refuse what the standard forbids instead of tolerating it; for certification.
     pub strict_enabled: bool,
     /// What passwords of stations are hashed with: 32 random bytes, the same on all nodes of a cluster; `pepper` in the data folder when
     /// absent. Made if there is no such file.
     pub pepper_file: Option<PathBuf>,
-}
-
-/// How load is managed where a location has a tree of circuits.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Load {
-    /// How long after Accepted a station may still work under an older limit, in seconds, 1 to 600.
-    pub guard_s: u32,
-    /// How long a limit above the fallback lasts at a station that is not heard again, in seconds, 60 to 86,400.
-    pub grant_s: u32,
 }
 
 /// Tokens.
@@ -286,6 +285,10 @@ impl Default for Stations {
             without_password_enabled: false,
             connections_max: 100_000,
             admissions_per_s: 500,
+            back_off_enabled: true,
+            back_off_wait_s: 10,
+            back_off_random_s: 0,
+            back_off_repeats: 5,
             answer_timeout_s: 30,
             strict_enabled: false,
             pepper_file: None,
@@ -304,24 +307,6 @@ impl Default for Billing {
             signed_values_required_in: String::new(),
             unnamed_readings_enabled: false,
             station_tariffs_enabled: false,
-        }
-    }
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self { guard_s: 40, grant_s: 900 }
-    }
-}
-
-impl Load {
-    /// What is assumed of every station's habits.
-    #[must_use]
-    pub fn conduct(&self) -> Conduct {
-        Conduct {
-            guard_ms: i64::from(self.guard_s) * 1_000,
-            ttl_ms: i64::from(self.grant_s) * 1_000,
-            ..Conduct::default()
         }
     }
 }
@@ -461,6 +446,9 @@ impl Config {
             1_000_000,
             "10 to 1000000 frames",
         )?;
+        range("stations.back_off_wait_s", stations.back_off_wait_s, 1, 3_600, "1 to 3600 seconds")?;
+        range("stations.back_off_random_s", stations.back_off_random_s, 0, 86_400, "0 to 86400 seconds")?;
+        range("stations.back_off_repeats", stations.back_off_repeats, 0, 20, "0 to 20")?;
         range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
         range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;

@@ -42,6 +42,12 @@ impl Clock {
         Moment::default().plus(self.origin.elapsed())
     }
 
+    /// The moment of an instant of the runtime; the first one where it lies before.
+    #[must_use]
+    pub fn moment(&self, at: Instant) -> Moment {
+        Moment::default().plus(at.saturating_duration_since(self.origin))
+    }
+
     /// The runtime's instant of a moment, for timers.
     #[must_use]
     pub fn instant(&self, at: Moment) -> Instant {

@@ -18,8 +18,7 @@ use crate::station::{Make, Version};
 use crate::unit::Watts;
 use crate::vehicle::Current;
 
-#[cfg(test)]
-mod tests;
+pub mod managed;
 
 /// Stations in one plan.
 pub const STATIONS_MAX: usize = 100_000;
@@ -47,6 +46,9 @@ pub struct Plan {
     /// The groups.
     #[serde(default, rename = "group")]
     pub groups: Vec<Group>,
+    /// Sites with a limit, for runs that draw their trees of circuits.
+    #[serde(default)]
+    pub managed: Vec<managed::Managed>,
 }
 
 /// Stations that are alike.
@@ -59,7 +61,7 @@ pub struct Group {
     version: String,
     /// Identities are this and a number from 1.
     pub id_prefix: String,
-    /// Site they stand at; for reports only.
+    /// Site they stand at: for reports, and for limits ([`Plan::managed`]).
     pub site: String,
     /// `ac` or `dc`.
     pub kind: Current,
@@ -246,7 +248,7 @@ impl Plan {
             }
             prefixes.insert(group.id_prefix.as_str());
         }
-        Ok(())
+        self.check_managed()
     }
 }
 
@@ -419,3 +421,6 @@ fn make_the_same(one: &str, other: &str) -> bool {
 fn range([min, max]: [u64; 2]) -> Range {
     Range { min, max }
 }
+
+#[cfg(test)]
+mod tests;

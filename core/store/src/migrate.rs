@@ -38,6 +38,8 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0019__walls", include_str!("../migrations/sqlite/V0019__walls.sql")),
     ("V0020__token_parties", include_str!("../migrations/sqlite/V0020__token_parties.sql")),
     ("V0021__indexes", include_str!("../migrations/sqlite/V0021__indexes.sql")),
+    ("V0022__duplicates", include_str!("../migrations/sqlite/V0022__duplicates.sql")),
+    ("V0023__back_offs", include_str!("../migrations/sqlite/V0023__back_offs.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -61,6 +63,8 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0019__walls", include_str!("../migrations/postgres/V0019__walls.sql")),
     ("V0020__token_parties", include_str!("../migrations/postgres/V0020__token_parties.sql")),
     ("V0021__indexes", include_str!("../migrations/postgres/V0021__indexes.sql")),
+    ("V0022__duplicates", include_str!("../migrations/postgres/V0022__duplicates.sql")),
+    ("V0023__back_offs", include_str!("../migrations/postgres/V0023__back_offs.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is

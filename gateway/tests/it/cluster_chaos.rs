@@ -48,6 +48,8 @@ async fn a_case(case: Case) -> Option<CaseReport> {
     println!("{}", case.text());
     assert_eq!(case.verdict.violations_count, 0, "seed {}\n{}", course.seed, case.text());
     assert_eq!(case.proves_nothing(), None, "{}", case.text());
+    let limits = case.figures.iter().find(|figure| figure.what == "site over its limit");
+    assert_eq!(limits.and_then(|figure| figure.met), Some(true), "limits were not judged: {}", case.text());
     Some(case)
 }
 

@@ -2,6 +2,7 @@
 
 mod actors;
 mod api;
+mod back_off;
 mod balancer;
 mod chaos;
 mod cluster;

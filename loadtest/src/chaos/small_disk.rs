@@ -99,7 +99,9 @@ mod tests {
     #[tokio::test]
     async fn a_small_disk_is_full_and_has_room_again() {
         if let Some(why) = SmallDisk::hindrance().await {
-            println!("SKIPPED a_small_disk_is_full_and_has_room_again: {why}");
+            {
+                println!("SKIPPED a_small_disk_is_full_and_has_room_again: {why}");
+            }
             return;
         }
         let folder = tempfile::tempdir().unwrap();

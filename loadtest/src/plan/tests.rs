@@ -1,4 +1,4 @@
-//! Plans that are read and plans that are refused.
+//! What plans must be.
 
 use super::*;
 

@@ -193,6 +193,8 @@ fn command(folder: &Path, store: &TestStore, settings: &[(&'static str, String)]
         .env("RINGMAIN_STORE__URL", store.url(folder))
         .env("RINGMAIN_BOOTSTRAP_TOKEN", TOKEN)
         .env("RINGMAIN_LOG__FORMAT", "json")
+        // Most tests say what a station is told, and this comes by itself.
+        .env("RINGMAIN_STATIONS__BACK_OFF_ENABLED", "false")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

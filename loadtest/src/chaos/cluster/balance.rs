@@ -35,6 +35,8 @@ pub(super) type Tls = Option<(TlsConnector, ServerName<'static>)>;
 pub(super) struct Balanced {
     pub(super) targets: Arc<[Target]>,
     tls: Tls,
+    /// All go through here, and are sent on by [`Balanced::door`].
+    way: Option<SocketAddr>,
 }
 
 // === impl Target ===
@@ -75,7 +77,17 @@ impl Target {
 impl Balanced {
     pub(super) fn new(members: &[Member], ca: Option<&Path>) -> anyhow::Result<Self> {
         let tls = ca.map(connector).transpose()?;
-        Ok(Self { targets: members.iter().map(Target::of).collect(), tls })
+        Ok(Self { targets: members.iter().map(Target::of).collect(), tls, way: None })
+    }
+
+    /// The same for stations that are reached by a way of their own.
+    pub(super) fn by_way_of(&self, way: SocketAddr) -> Self {
+        Self { way: Some(way), ..self.clone() }
+    }
+
+    /// Where a new connection goes.
+    pub(super) fn door(&self) -> Option<SocketAddr> {
+        self.pick().and_then(|(_, target)| target.door(self.tls.is_some()))
     }
 
     /// One that is ready, at random.
@@ -93,7 +105,7 @@ pub(super) fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'
 
 impl Transport for Balanced {
     fn open(&self) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> {
-        let door = self.pick().and_then(|(_, target)| target.door(self.tls.is_some()));
+        let door = self.way.or_else(|| self.door());
         let tls = self.tls.clone();
         Box::pin(async move {
             let none = || io::Error::new(io::ErrorKind::ConnectionRefused, "no node is ready");

@@ -19,7 +19,7 @@ use super::super::redis::Redis;
 use super::super::small_disk::SmallDisk;
 use super::super::standby::Standby;
 use super::cases::Case;
-use super::{ClusterCourse, TOKEN, clocks, disk, standby};
+use super::{ClusterCourse, TOKEN, clocks, disk, sites, standby};
 use crate::machine::Usage;
 use crate::oracle::http;
 
@@ -177,6 +177,12 @@ impl Grounds {
         Ok(())
     }
 
+    /// Lays a text beside the logs, for whoever looks at them.
+    pub(super) fn note(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+
     /// The file that says what the clock of the last node is off by, where a case wants it wrong.
     pub(super) fn clock_file(&self) -> PathBuf {
         clocks::file(self.folder.path())
@@ -273,6 +279,8 @@ impl Papers<'_> {
             ("CLUSTER__KEY", file("nodes/node.key")),
             ("CLUSTER__DRAIN_NOTICE_S", "2".to_owned()),
             ("CLUSTER__DRAIN_S", "10".to_owned()),
+            ("LOAD__GUARD_S", sites::GUARD.as_secs().to_string()),
+            ("LOAD__GRANT_S", sites::TTL.as_secs().to_string()),
         ];
         if self.tls {
             settings.extend([

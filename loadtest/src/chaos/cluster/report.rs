@@ -13,8 +13,7 @@ use crate::oracle::Verdict;
 pub(super) const FIRST_OF_ALL: &str = "connections that nodes count after all have left";
 /// What a verdict does not say.
 const CAVEAT: &str = "Sizes are smaller than those the targets were set for (5,000 stations, kills for 10 minutes, 60 s of silence, 10 minutes \
-    without PostgreSQL, 1,000 second and 500 silent sockets, 200 slow consumers, a flood of 2,000, 500 queues): a verdict holds for the size in the section of its case. Limits of sites, and what a stale owner would do to them, are not judged \
-    here, because no site of this crowd is managed. The oracle's part of a verdict is the same for all cases and stands in their sections.";
+    without PostgreSQL, 1,000 second and 500 silent sockets, 200 slow consumers, a flood of 2,000, 500 queues): a verdict holds for the size in the section of its case. The oracle's part of a verdict is the same for all cases and stands in their sections.";
 
 /// The row that the simulations fill.
 const SIMULATIONS: &str = "C20";

@@ -14,7 +14,10 @@ use super::cases::Case;
 use super::members::{Grounds, Member};
 use super::orders::{Desk, Orders, has_reached};
 use super::report::{CaseReport, FIRST_OF_ALL, Figure};
-use super::{ClusterCourse, TOKEN, clocks, disk, duels, faults, floods, guesses, queues, slow, standby};
+use super::sites::{Remote, Sites};
+use super::{
+    ClusterCourse, TOKEN, clocks, cuts, disk, duels, faults, floods, guesses, owners, queues, slow, standby,
+};
 use crate::chaos::PANIC_MARKS;
 use crate::clock::Clock;
 use crate::crowd::{Crowd, DialerOf};
@@ -54,10 +57,14 @@ pub(super) struct Scene<'a> {
     pub(super) witness: Arc<Witness>,
     pub(super) tally: Arc<Tally>,
     pub(super) desk: Desk,
+    pub(super) sites: Sites,
+    /// Stations behind a link of their own, where the case wants it.
+    pub(super) remote: Option<Remote>,
     pub(super) figures: Vec<Figure>,
     /// What a case itself saw that must not be.
     pub(super) wrong: Vec<Violation>,
     stations: usize,
+    clock: Clock,
 }
 
 /// Plays one case from its first process to its verdict.
@@ -69,8 +76,21 @@ pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<C
     let tally = Arc::new(Tally::new(None)?.witnessed(Arc::clone(&witness)));
     let desk = Desk::new(balance.clone(), Arc::clone(&witness));
     let stations = course.plan.stations();
-    let mut scene =
-        Scene { course, grounds, witness, tally, desk, figures: Vec::new(), wrong: Vec::new(), stations };
+    let sites = Sites::of(&course.plan);
+    let (figures, wrong, remote) = (Vec::new(), Vec::new(), None);
+    let mut scene = Scene {
+        course,
+        grounds,
+        witness,
+        tally,
+        desk,
+        sites,
+        remote,
+        figures,
+        wrong,
+        stations,
+        clock: Clock::start(),
+    };
     let played = scene.act(case, balance).await;
     let keep = !played.as_ref().is_ok_and(|(_, verdict)| verdict.is_clean());
     let connections_lost = scene.tally.of(Count::ConnectionLost);
@@ -89,8 +109,11 @@ impl Scene<'_> {
     async fn act(&mut self, case: Case, balance: Balanced) -> anyhow::Result<(String, Verdict)> {
         self.grounds.all_well().await?;
         self.operator()?.put_price(PRICE).await?;
+        self.draw_sites(case, &balance).await?;
         let crowd = self.crowd(balance, case)?;
         self.all_connected("the crowd comes", self.course.plan.ramp() + ARRIVAL).await?;
+        let first = self.desk.targets().first().context("no nodes")?;
+        self.sites.come_into_use(first, self.witness.draws()).await?;
         let orders = self.desk.open(self.course.orders_per_s);
         let memory = self.memory();
         let setting = match case {
@@ -104,6 +127,8 @@ impl Scene<'_> {
             Case::C2 => duels::sleepers(self).await,
             Case::C10 => duels::doubles(self).await,
             Case::C11 => duels::half_open(self).await,
+            Case::C17 => owners::two(self).await,
+            Case::C18 => cuts::cut(self).await,
             Case::C12 => slow::consumers(self).await,
             Case::C6 => standby::take_over(self).await,
             Case::C13 => floods::all_kinds(self).await,
@@ -117,13 +142,33 @@ impl Scene<'_> {
         Ok((format!("{} nodes, {} stations{tls}; {setting}", self.course.nodes, self.stations), verdict))
     }
 
+    /// Trees of circuits, before the crowd comes.
+    async fn draw_sites(&mut self, case: Case, balance: &Balanced) -> anyhow::Result<()> {
+        let first = self.desk.targets().first().context("no nodes")?;
+        self.sites.draw(first, &Passwords::Derived(SECRET.to_owned())).await?;
+        self.witness.draws().watch(self.sites.stations());
+        if case == Case::C18 {
+            self.remote = Some(self.sites.remote(balance).await?);
+        }
+        Ok(())
+    }
+
     fn crowd(&self, balance: Balanced, case: Case) -> anyhow::Result<Crowd> {
         let mut plan = Plan { seed: self.course.seed, ..self.course.plan.clone() };
         clocks::misread(case, &mut plan);
-        let dialer = Arc::new(Dialer::new(Box::new(balance), Endpoint::read("ws://127.0.0.1:9000/ocpp")?));
-        let dialer_of: DialerOf = Box::new(move |_| Ok(Arc::clone(&dialer)));
+        let dialer = |by: Balanced| {
+            anyhow::Ok(Arc::new(Dialer::new(Box::new(by), Endpoint::read("ws://127.0.0.1:9000/ocpp")?)))
+        };
+        let remote = self.remote.as_ref().map(|remote| {
+            anyhow::Ok((remote.stations.clone(), dialer(balance.by_way_of(remote.link.address()))?))
+        });
+        let (remote, near) = (remote.transpose()?, dialer(balance)?);
+        let dialer_of: DialerOf = Box::new(move |identity| {
+            let far = remote.as_ref().filter(|(stations, _)| stations.contains(identity));
+            Ok(Arc::clone(far.map_or(&near, |(_, far)| far)))
+        });
         let passwords = Passwords::Derived(SECRET.to_owned());
-        Crowd::start(&plan, &passwords, &dialer_of, Clock::start(), &self.tally, self.course.drain)
+        Crowd::start(&plan, &passwords, &dialer_of, self.clock, &self.tally, self.course.drain)
     }
 
     /// The operators leave, routes are compared with sockets, the crowd leaves, and the oracle looks.
@@ -139,6 +184,7 @@ impl Scene<'_> {
         let unreached = self.unreached().await;
         self.remember_growth(&memory);
         let drain = Instant::now();
+        let limits = self.sites.judge(self.witness.draws(), drain)?;
         crowd.tell(Stop::WindDown);
         let stuck = crowd.gone().await;
         self.figures.push(Figure::told("all queues drained after", seconds(drain.elapsed())));
@@ -152,7 +198,12 @@ impl Scene<'_> {
             .chain(std::mem::take(&mut self.wrong))
             .for_each(|violation| verdict.accuse(violation));
         self.accuse_panics(&mut verdict)?;
+        let of_limits = self.sites.sum_up(limits, drain, &mut verdict);
+        if !verdict.is_clean() {
+            self.grounds.note("draws.csv", &self.witness.draws().table(self.clock)?)?;
+        }
         self.sum_up(&verdict);
+        self.figures.extend(of_limits);
         Ok(verdict)
     }
 

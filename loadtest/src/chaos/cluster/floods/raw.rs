@@ -84,7 +84,7 @@ impl Heard {
         let mut bytes = Vec::new();
         loop {
             let mut piece = [0; 4_096];
-            // A reset is an end like any other.
+            // A reset is an end, too.
             let length = stream.read(&mut piece).await.unwrap_or_default();
             bytes.extend(piece.get(..length).unwrap_or_default());
             let heard = Self { ended: length == 0, ..read_frames(&bytes) };
