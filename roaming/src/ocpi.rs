@@ -3,8 +3,10 @@
 pub mod billing;
 pub mod caller;
 pub mod envelope;
+pub mod grammar;
 pub mod headers;
 pub mod paging;
+pub mod reading;
 pub mod status;
 pub mod v221;
 pub mod values;

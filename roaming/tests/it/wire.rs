@@ -15,7 +15,7 @@ use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::local::Zone;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
-use ringmain_roaming::ocpi::v221::types::Credentials;
+use ringmain_roaming::ocpi::v221::types::credentials::Credentials;
 use ringmain_roaming::ocpi::v221::{from_wire, to_wire};
 use ringmain_roaming::service::locations::evse_uid;
 use ringmain_store::partners::PartnerRole;
@@ -88,7 +88,7 @@ fn written_session(session: Session) -> Value {
         owner: owner(),
         updated_at: at(5_401),
     };
-    let written = serde_json::to_value(to_wire::session(&ours(), &from)).unwrap();
+    let written = serde_json::to_value(to_wire::session(&ours(), &from, &[])).unwrap();
     schema!("session").check(&written);
     assert!(!written.to_string().contains("0815"), "{written:#}");
     written
@@ -202,7 +202,7 @@ fn written(priced: bool, credit: bool) -> Value {
     };
     let cdr = if credit { cdr.credit(at(5_500)) } else { cdr };
     let from = PartnerCdr { cdr, session, location: location("L1", at(0)), owner: owner() };
-    let written = serde_json::to_value(to_wire::cdr(&ours(), &from)).unwrap();
+    let written = serde_json::to_value(to_wire::cdr::cdr(&ours(), &from, &[])).unwrap();
     schema!("cdr").check(&written);
     assert!(!written.to_string().contains("0815"), "{written:#}");
     written

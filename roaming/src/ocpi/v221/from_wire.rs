@@ -2,16 +2,16 @@
 
 use ringmain_store::partners::PartnerRole;
 
-use crate::ocpi::v221::types::{Credentials, CredentialsRole};
+use crate::ocpi::v221::types::credentials::{Credentials, CredentialsRole};
 use crate::partner::Offer;
 
 /// What a partner says of itself. Codes are CiStrings: they are taken in upper case.
 #[must_use]
 pub fn offer(credentials: Credentials) -> Offer {
     let role = |role: CredentialsRole| PartnerRole {
-        country_code: role.country_code.to_ascii_uppercase().into(),
-        party_id: role.party_id.to_ascii_uppercase().into(),
-        role: role.role.to_ascii_uppercase().into(),
+        country_code: role.country_code.as_str().to_ascii_uppercase().into(),
+        party_id: role.party_id.as_str().to_ascii_uppercase().into(),
+        role: role.role.as_str().to_ascii_uppercase().into(),
         name: role.business_details.name.into(),
     };
     Offer {

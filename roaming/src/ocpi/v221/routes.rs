@@ -10,7 +10,8 @@ use crate::ocpi::caller::{Caller, Registered};
 use crate::ocpi::envelope::{self, now};
 use crate::ocpi::paging::ListRequest;
 use crate::ocpi::status::Refusal;
-use crate::ocpi::v221::types::{Credentials, Endpoint, VersionDetails};
+use crate::ocpi::v221::types::credentials::Credentials;
+use crate::ocpi::v221::types::version::{Endpoint, InterfaceRole, ModuleId, VersionDetails};
 use crate::ocpi::v221::{from_wire, to_wire};
 use crate::ocpi::versions::OcpiVersion;
 use crate::partner::{Step, base_url, hash, is_time_for, judge, new_token};
@@ -46,10 +47,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
 async fn details(caller: Caller) -> Answer {
     let base = base_url(&caller.partner);
     let version = OcpiVersion::V221.as_str();
-    let endpoint = |identifier, url| Endpoint { identifier, role: "SENDER", url };
+    let endpoint =
+        |module, url| Endpoint { identifier: ModuleId::from(module), role: InterfaceRole::Sender, url };
     let mut endpoints = vec![endpoint("credentials", format!("{base}/{version}/credentials"))];
     endpoints.extend(LISTS.map(|module| endpoint(module, list_url(&caller.partner, module))));
-    Ok(envelope::success(VersionDetails { version, endpoints }))
+    Ok(envelope::success(VersionDetails { version: version.to_owned(), endpoints }))
 }
 
 fn list_url(partner: &Partner, module: &str) -> String {
@@ -134,7 +136,7 @@ async fn sessions(caller: Registered, hub: web::Data<Hub>, request: HttpRequest)
     let list = ListRequest::read_from_date(request.query_string())?;
     let page = hub.store.partner_sessions(&partner.tenant, partner.id, &list.window(), &list.page()).await;
     let url = list_url(&partner, "sessions");
-    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session)))
+    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session, &[])))
 }
 
 async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
@@ -142,7 +144,7 @@ async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> 
     let list = ListRequest::read(request.query_string())?;
     let page = hub.store.partner_cdrs(&partner.tenant, partner.id, &list.window(), &list.page()).await;
     let url = list_url(&partner, "cdrs");
-    Ok(list.respond(&url, page.map_err(of_list)?, |cdr| to_wire::cdr(&partner.ours, &cdr)))
+    Ok(list.respond(&url, page.map_err(of_list)?, |cdr| to_wire::cdr::cdr(&partner.ours, &cdr, &[])))
 }
 
 /// A cursor is all a caller can have wrong here.
