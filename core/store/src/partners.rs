@@ -3,7 +3,7 @@
 //! A token that a partner shows us is kept as its SHA-256. The one we show it (token B) is kept as it is, in a column of its own, because
 //! nothing else can be sent; it is never part of a debug text.
 
-use ringmain_domain::id::TenantId;
+use ringmain_domain::id::{EvseId, StationId, TenantId};
 use ringmain_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -194,6 +194,40 @@ impl Store {
         let select = Select::new(COLUMNS).filter("tenant = ?", params![tenant]).filter("id = ?", params![id]);
         let rows = self.engine().read(vec![select.tail("LIMIT 1", Vec::new())]).await?;
         rows.iter().flatten().next().map(partner).transpose()
+    }
+
+    /// Who acts for a party in a role.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_of_party(
+        &self,
+        tenant: &TenantId,
+        (country_code, party_id, role): (&str, &str, &str),
+    ) -> Result<Option<Partner>, StoreError> {
+        let sql = "SELECT partner FROM partner_parties WHERE tenant = $1 AND country_code = $2 AND party_id = $3 AND role = $4";
+        let rows = self.engine().rows(sql, params![tenant, country_code, party_id, role]).await?;
+        match rows.first() {
+            Some(row) => self.partner(tenant, row.uuid("partner")?).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Does a driver of this partner charge at an EVSE, or has one done so since an instant? By `sessions_by_station`.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_charges_at(
+        &self,
+        (tenant, partner): (&TenantId, Uuid),
+        (station, evse): (&StationId, EvseId),
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT x.id FROM sessions x CROSS JOIN partner_parties p WHERE x.tenant = $1 AND x.station = $2 AND x.evse = $3 \
+             AND (x.status = 'active' OR x.ended_at >= $4) AND p.tenant = x.tenant AND p.country_code = x.party_country \
+             AND p.party_id = x.party_id AND p.role = 'EMSP' AND p.partner = $5 LIMIT 1";
+        let rows = self.engine().rows(sql, params![tenant, station, evse, since, partner]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// A tenant's partners by id, those that left too.

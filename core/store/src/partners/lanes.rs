@@ -121,6 +121,36 @@ impl Store {
             .collect()
     }
 
+    /// When something was last done for a partner, by the name of what it is; `None`: never.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_mark(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+        name: &str,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT position FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane = $3";
+        let rows = self.engine().rows(sql, params![tenant, partner, name]).await?;
+        rows.first().map(|row| row.at("position")).transpose()
+    }
+
+    /// Notes that something was done for a partner.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_partner_mark(
+        &self,
+        (tenant, partner, name): (&TenantId, Uuid, &str),
+        done: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (tenant, partner, lane) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at";
+        self.engine().change(sql, params![tenant, partner, name, done, now]).await.map(drop)
+    }
+
     /// Which of these bill records have reached a partner.
     ///
     /// # Errors
