@@ -136,7 +136,7 @@ async fn sessions(caller: Registered, hub: web::Data<Hub>, request: HttpRequest)
     let list = ListRequest::read_from_date(request.query_string())?;
     let page = hub.store.partner_sessions(&partner.tenant, partner.id, &list.window(), &list.page()).await;
     let url = list_url(&partner, "sessions");
-    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session, &[])))
+    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session)))
 }
 
 async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
