@@ -10,6 +10,7 @@
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId};
 use ringmain_domain::money;
 use ringmain_domain::party::Party;
+use ringmain_domain::roaming::{self, Contract};
 use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::session::SessionStatus;
 use ringmain_domain::token::{IdToken, TokenKind};
@@ -198,9 +199,9 @@ pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
         start_date_time: DateTime(session.started_at),
         end_date_time: session.ended_at.map(DateTime),
         kwh: kwh(session.energy),
-        cdr_token: cdr_token(owner, session.token.as_ref()),
+        cdr_token: cdr_token(owner, session.contract.as_deref(), session.token.as_ref()),
         auth_method: auth_method(session),
-        authorization_reference: None,
+        authorization_reference: reference(session.contract.as_deref()),
         location_id: location_id.as_str().into(),
         evse_uid: uid(&session.tenant, &session.station, session.evse),
         connector_id: connector_id(session.connector),
@@ -213,9 +214,18 @@ pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
     }
 }
 
-/// A session began by a command, or with a token we know.
-const fn auth_method(session: &ringmain_domain::session::Session) -> AuthMethod {
-    if session.remote_start_id.is_some() { AuthMethod::Command } else { AuthMethod::Whitelist }
+/// As it was found when the session began; of before that was kept: by a command, or with a token we know.
+fn auth_method(session: &ringmain_domain::session::Session) -> AuthMethod {
+    match (session.contract.as_ref().map(|contract| contract.method), session.remote_start_id) {
+        (Some(roaming::AuthMethod::Asked), _) => AuthMethod::AuthRequest,
+        (Some(roaming::AuthMethod::Ordered), _) | (None, Some(_)) => AuthMethod::Command,
+        (Some(roaming::AuthMethod::Whitelist), _) | (None, None) => AuthMethod::Whitelist,
+    }
+}
+
+/// What the driver's company calls what it allowed.
+fn reference(contract: Option<&Contract>) -> Option<CiString> {
+    contract?.reference.as_deref().map(Into::into)
 }
 
 /// A session that a person must look at is over for the driver; its cost comes with the bill record.
@@ -258,7 +268,16 @@ fn period(stretch: &Segment) -> ChargingPeriod {
     ChargingPeriod { start_date_time: DateTime(stretch.from), dimensions, tariff_id: None }
 }
 
-fn cdr_token(owner: &Party, token: Option<&IdToken>) -> CdrToken {
+fn cdr_token(owner: &Party, contract: Option<&Contract>, token: Option<&IdToken>) -> CdrToken {
+    if let Some(contract) = contract {
+        return CdrToken {
+            country_code: (&*contract.party.country_code).into(),
+            party_id: (&*contract.party.party_id).into(),
+            uid: (&*contract.uid).into(),
+            kind: TokenType::from(&*contract.kind),
+            contract_id: (&*contract.contract_id).into(),
+        };
+    }
     let uid = token.map(|token| token.uid.as_str()).filter(|uid| is_id(uid)).unwrap_or(NOT_APPLICABLE);
     CdrToken {
         country_code: (&*owner.country_code).into(),

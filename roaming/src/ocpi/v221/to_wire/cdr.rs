@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 
 use super::{
     CITY_MAX, HARDWARE, Hardware, NAME_MAX, NO_CURRENCY, NOT_APPLICABLE, POSTAL_CODE_MAX, auth_method,
-    cdr_token, clip, connector_id, coordinates, hours, kwh, period, price, tariff, uid,
+    cdr_token, clip, connector_id, coordinates, hours, kwh, period, price, reference, tariff, uid,
 };
 use crate::ocpi::v221::types::cdr::{
     Cdr, CdrDimension, CdrDimensionType, CdrLocation, ChargingPeriod, SignedData, SignedValue as WireValue,
@@ -50,9 +50,9 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr, tariffs: &[ringmain_domain::ta
         start_date_time: DateTime(cdr.started_at),
         end_date_time: DateTime(cdr.ended_at),
         session_id: Some((&*cdr.session_id.to_string()).into()),
-        cdr_token: cdr_token(owner, cdr.token.as_ref()),
+        cdr_token: cdr_token(owner, cdr.contract.as_deref(), cdr.token.as_ref()),
         auth_method: auth_method(session),
-        authorization_reference: None,
+        authorization_reference: reference(cdr.contract.as_deref()),
         cdr_location: cdr_location(cdr, location),
         meter_id: None,
         currency: breakdown
