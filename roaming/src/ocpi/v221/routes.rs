@@ -5,6 +5,7 @@ use ringmain_domain::id::LocationId;
 use ringmain_store::partners::{Exchange, Partner};
 use ringmain_store::store::StoreError;
 
+use crate::guard::Guard;
 use crate::hub::{Hub, resource};
 use crate::ocpi::caller::{Caller, Registered};
 use crate::ocpi::envelope::{self, now};
@@ -77,7 +78,8 @@ async fn exchange(
     let body = body.map_err(|_unreadable| Refusal::malformed("the body cannot be read or is too large"))?;
     let theirs: Credentials = serde_json::from_slice(&body)
         .map_err(|error| Refusal::malformed(format!("the body is no credentials object: {error}")))?;
-    let peer = judge(&caller.partner, from_wire::offer(theirs)).map_err(Refusal::invalid)?;
+    let peer =
+        judge(&Guard::default(), &caller.partner, from_wire::offer(theirs)).map_err(Refusal::invalid)?;
     let token_c = new_token().ok_or_else(Refusal::ours)?;
     let exchange = Exchange { shown: hash(&caller.token), given: hash(&token_c), peer, at: now() };
     let partner = &caller.partner;
@@ -136,7 +138,7 @@ async fn sessions(caller: Registered, hub: web::Data<Hub>, request: HttpRequest)
     let list = ListRequest::read_from_date(request.query_string())?;
     let page = hub.store.partner_sessions(&partner.tenant, partner.id, &list.window(), &list.page()).await;
     let url = list_url(&partner, "sessions");
-    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session, &[])))
+    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session)))
 }
 
 async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {

@@ -187,9 +187,10 @@ fn degrees(text: &str) -> String {
     degrees.to_string()
 }
 
-/// A session of the partner's driver. `stretches` are its course so far, as far as it is known: partners see them as charging periods.
+/// A session of the partner's driver. Its charging periods are its course as it is known while it goes on; of one that is over only the
+/// sums are kept here, so it is told as charging first, then parking. What it is billed by stands in the bill record.
 #[must_use]
-pub fn session(ours: &PartnerRole, from: &PartnerSession, stretches: &[Segment]) -> Session {
+pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
     let PartnerSession { session, location_id, owner, updated_at } = from;
     Session {
         country_code: (&*ours.country_code).into(),
@@ -206,7 +207,7 @@ pub fn session(ours: &PartnerRole, from: &PartnerSession, stretches: &[Segment])
         connector_id: connector_id(session.connector),
         meter_id: None,
         currency: session.currency.map_or_else(|| NO_CURRENCY.to_owned(), |currency| currency.to_string()),
-        charging_periods: periods(&joined(stretches)),
+        charging_periods: joined(&session.stretches()).iter().map(period).collect(),
         total_cost: session.cost.map(price),
         status: session_status(session.status),
         last_updated: DateTime(*updated_at),
@@ -248,11 +249,7 @@ fn joined(stretches: &[Segment]) -> Vec<Segment> {
     joined
 }
 
-/// Stretches as charging periods.
-fn periods(stretches: &[Segment]) -> Vec<ChargingPeriod> {
-    stretches.iter().map(period).collect()
-}
-
+/// A stretch as a charging period.
 fn period(stretch: &Segment) -> ChargingPeriod {
     let of = |kind, volume| CdrDimension { kind, volume };
     let time = match stretch.activity {
