@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ringmain_domain::time::Timestamp;
 use ringmain_store::outbox::KIND_CDR;
 use ringmain_store::page::PageRequest;
-use ringmain_store::partners::lanes::{Lane, PartnerStanding};
+use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::{Partner, PartnerState};
 use ringmain_store::store::StoreError;
 use tokio::task::AbortHandle;
@@ -24,7 +24,7 @@ use crate::{commands, pull};
 pub mod breaker;
 pub mod news;
 pub mod ring;
-mod send;
+pub(crate) mod send;
 pub mod worker;
 
 use breaker::Breaker;
@@ -174,7 +174,3 @@ impl Leading {
     }
 }
 
-/// How it goes with a partner, from one call.
-pub(crate) fn reached(at: Timestamp) -> PartnerStanding {
-    PartnerStanding { reached_at: Some(at), ..PartnerStanding::default() }
-}

@@ -51,25 +51,23 @@ impl Breaker {
 
     /// Waits until a call may be made.
     pub async fn wait(&self) {
-        loop {
-            let until = {
-                let mut state = self.lock();
-                let now = Instant::now();
-                if state.open_at > now {
-                    state.open_at
-                } else {
-                    let turn = state.turn.max(now);
-                    state.turn = turn + self.between;
-                    if turn <= now {
-                        return;
-                    }
-                    drop(state);
-                    tokio::time::sleep_until(turn).await;
-                    return;
-                }
-            };
+        while let Err(until) = self.turn() {
             tokio::time::sleep_until(until).await;
         }
+    }
+
+    /// Takes a turn, or tells when to ask again.
+    fn turn(&self) -> Result<(), Instant> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        if state.open_at > now {
+            return Err(state.open_at);
+        }
+        if state.turn > now {
+            return Err(state.turn);
+        }
+        state.turn = now + self.between;
+        Ok(())
     }
 
     /// Has it failed last, so that one call at a time tries whether it is back?

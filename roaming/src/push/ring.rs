@@ -41,15 +41,13 @@ impl Ring {
     /// # Errors
     /// The store's: what was not read is read the next time.
     pub async fn fill(&self, hub: &Hub) -> Result<(), StoreError> {
-        let mut behind = match self.lock().since {
-            Some(_) => *self.newest.borrow(),
-            None => {
-                let newest = hub.store.feed_ends(&hub.tenant).await?.newest;
-                self.lock().since = Some(newest);
-                self.newest.send_replace(newest);
-                newest
-            }
-        };
+        let is_filled = self.lock().since.is_some();
+        if !is_filled {
+            let newest = hub.store.feed_ends(&hub.tenant).await?.newest;
+            self.lock().since = Some(newest);
+            self.newest.send_replace(newest);
+        }
+        let mut behind = *self.newest.borrow();
         loop {
             let rows = hub.store.feed_after(&hub.tenant, behind, MAX_LIMIT).await?;
             let Some(last) = rows.last().map(|row| row.position) else { return Ok(()) };

@@ -97,7 +97,7 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Option
             }
         }
         What::Session(session) => {
-            let session = to_wire::session(&to.ours, session, &session.session.stretches());
+            let session = to_wire::session(&to.ours, session);
             put(hub, to, to.own(&[session.id.as_str()]), &session).await
         }
         What::Cdr(cdr) => {
