@@ -1,12 +1,13 @@
 //! Builds a node from its configuration: store, actors, listeners; and says where it listens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix::prelude::*;
 use anyhow::Context as _;
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
+use ringmain_domain::roaming::TokenOwners;
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_domain::transaction::NumberingSecret;
@@ -74,6 +75,8 @@ pub struct Node {
     pub live: LiveFeed,
     /// The tenant of stations nobody has registered.
     pub tenant: TenantId,
+    /// Who asks other companies about their drivers; set once roaming has started.
+    pub owners: OnceLock<Arc<dyn TokenOwners>>,
     journals: Vec<Addr<Journal>>,
     /// What the other nodes call, until it is opened.
     listener: Mutex<Option<ClusterListener>>,
@@ -187,6 +190,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         credentials: credentials.clone(),
         live: live.clone(),
         tenant: tenant.clone(),
+        owners: OnceLock::new(),
         journals,
         listener: Mutex::new(listener),
         leaving: AtomicBool::new(false),

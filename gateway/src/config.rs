@@ -16,10 +16,12 @@ use crate::secret::Secret;
 
 use cluster::ClusterSection;
 use mqtt::Mqtt;
+use roaming::Roaming;
 
 pub mod cluster;
 pub mod keys;
 pub mod mqtt;
+pub mod roaming;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -45,6 +47,8 @@ pub struct Config {
     pub load: Load,
     /// The broker of sites' meters.
     pub mqtt: Mqtt,
+    /// Roaming partners.
+    pub roaming: Roaming,
     /// Certificates of the station listener.
     pub tls: Tls,
     /// Logs.
@@ -251,6 +255,7 @@ impl Default for Config {
             cluster: ClusterSection::default(),
             stations: Stations::default(),
             tokens: Tokens::default(),
+            roaming: Roaming::default(),
             billing: Billing::default(),
             load: Load::default(),
             mqtt: Mqtt::default(),
@@ -437,6 +442,12 @@ impl Config {
             let (key, value) = ("mqtt.client_id", self.mqtt.client_id.to_string());
             return Err(ConfigError::Range { key, value, range: "another name for each node of a cluster" });
         }
+        let roaming = &self.roaming;
+        let (budget_ms, call_s, command_s) =
+            (roaming.authorize_budget_ms, roaming.call_timeout_s, roaming.command_timeout_s);
+        range("roaming.authorize_budget_ms", budget_ms, 100, 10_000, "100 to 10000 ms")?;
+        range("roaming.call_timeout_s", call_s, 1, 60, "1 to 60 seconds")?;
+        range("roaming.command_timeout_s", command_s, 5, 120, "5 to 120 seconds")?;
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         if let Some((key, value)) = self.mqtt.odd() {

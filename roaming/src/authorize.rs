@@ -83,7 +83,9 @@ async fn call(hub: &Hub, partner: &Partner, question: &Question) -> Result<Clear
         answered.answer.one().map_err(|fault| CallError::Unreadable { http, detail: fault.to_string() })?;
     let reference = info.authorization_reference.as_ref().map(|reference| reference.as_str().into());
     let authorization = match info.allowed {
-        AllowedType::Allowed if !includes(info.location.as_ref(), question) => Authorization::NotAtThisLocation,
+        AllowedType::Allowed if !includes(info.location.as_ref(), question) => {
+            Authorization::NotAtThisLocation
+        }
         AllowedType::Allowed => Authorization::Accepted,
         AllowedType::Blocked | AllowedType::NoCredit => Authorization::Blocked,
         AllowedType::Expired => Authorization::Expired,
@@ -96,7 +98,8 @@ async fn call(hub: &Hub, partner: &Partner, question: &Question) -> Result<Clear
 fn includes(allowed: Option<&LocationReferences>, question: &Question) -> bool {
     let (Some(allowed), Some(evse)) = (allowed, question.evse) else { return true };
     let uid = evse_uid(&question.tenant, &question.station, evse).to_string();
-    allowed.evse_uids.is_empty() || allowed.evse_uids.iter().any(|one| one.as_str().eq_ignore_ascii_case(&uid))
+    allowed.evse_uids.is_empty()
+        || allowed.evse_uids.iter().any(|one| one.as_str().eq_ignore_ascii_case(&uid))
 }
 
 /// Where the driver wants to charge; `None`: at no place that partners know.

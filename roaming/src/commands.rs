@@ -60,7 +60,8 @@ pub(crate) fn start(
     token: &ringmain_domain::roaming::RoamingToken,
     reference: Option<Box<str>>,
 ) -> Result<Order, String> {
-    let uid = ringmain_domain::id::TokenUid::new(&token.uid).map_err(|error| format!("/token/uid: {error}"))?;
+    let uid =
+        ringmain_domain::id::TokenUid::new(&token.uid).map_err(|error| format!("/token/uid: {error}"))?;
     let kind = if *token.kind == *"RFID" { TokenKind::Rfid } else { TokenKind::Central };
     let remote_start_id = i32::try_from(Uuid::new_v4().as_u128() & 0x7fff_ffff).unwrap_or(1).max(1);
     let command =
@@ -162,10 +163,10 @@ async fn tell(hub: &Hub, partner: &Partner, kept: &PartnerCommand) -> bool {
         return true;
     };
     // From and to are those of the command, the other way round.
-    let route = address.from.clone().map(|to| Route {
-        from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()),
-        to,
-    });
+    let route = address
+        .from
+        .clone()
+        .map(|to| Route { from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()), to });
     let callee = Callee { route: route.or(callee.route), ..callee };
     let body = WireResult { result, message: Vec::new() };
     let Ok(mut call) = Call::with(Method::POST, address.url.to_string(), &body, hub.settings.patience) else {

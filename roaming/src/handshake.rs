@@ -65,13 +65,8 @@ pub async fn learn(
     versions_url: &str,
     token: &PeerToken,
 ) -> Result<PartnerEndpoints, LearnError> {
-    let mut callee = Callee {
-        tenant: tenant.clone(),
-        partner,
-        token: token.clone(),
-        is_token_plain: false,
-        route: None,
-    };
+    let mut callee =
+        Callee { tenant: tenant.clone(), partner, token: token.clone(), is_token_plain: false, route: None };
     let versions = || Call::get(versions_url.to_owned(), PATIENCE);
     let answered = match client.call(&callee, versions()).await {
         Err(error) if error.is_unauthorized() => {

@@ -65,7 +65,8 @@ impl Hub {
         let runtime = Runtime::start()?;
         let (log, writing) = CallLog::new(store.clone());
         runtime.spawn(writing);
-        let client = Client::new(settings.guard.clone(), settings.extra_ca_pem.as_deref(), runtime.clone(), log);
+        let client =
+            Client::new(settings.guard.clone(), settings.extra_ca_pem.as_deref(), runtime.clone(), log);
         let hub = Self {
             store,
             tenant,

@@ -96,7 +96,10 @@ async fn fetch(hub: &Hub, partner: &Partner, since: Option<Timestamp>) -> Result
             tracing::info!(partner.id = %partner.id, unread = page.unread, first = ?page.faults.first(), "tokens of a partner cannot be read");
         }
         let tokens: Vec<_> = page.items.iter().filter_map(|token| told(partner, token).ok()).collect();
-        hub.store.put_partner_tokens(&hub.tenant, &unique(tokens)).await.map_err(|error| error.to_string())?;
+        hub.store
+            .put_partner_tokens(&hub.tenant, &unique(tokens))
+            .await
+            .map_err(|error| error.to_string())?;
         let Some(next) = next else { return Ok(()) };
         url = home.join(&next).map_err(|error| error.to_string())?;
         if url.origin() != home.origin() {

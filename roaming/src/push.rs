@@ -173,4 +173,3 @@ impl Leading {
         commands::tell_overdue(&self.hub, now).await
     }
 }
-

@@ -37,7 +37,10 @@ fn the_next_page_is_found_in_a_link() {
     for (link, expect) in [
         (r#"<https://e.example/x?offset=1>; rel="next""#, Some("https://e.example/x?offset=1")),
         (r"<https://e.example/x>; rel=next", Some("https://e.example/x")),
-        (r#"<https://e.example/a>; rel="prev", <https://e.example/b>; rel="next""#, Some("https://e.example/b")),
+        (
+            r#"<https://e.example/a>; rel="prev", <https://e.example/b>; rel="next""#,
+            Some("https://e.example/b"),
+        ),
         (r#"<https://e.example/a>; rel="prev""#, None),
         ("nonsense", None),
     ] {

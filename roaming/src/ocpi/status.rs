@@ -107,13 +107,18 @@ impl Refusal {
     /// HTTP 404: an object of somebody the caller does not act for.
     #[must_use]
     pub fn foreign() -> Self {
-        Self::new(StatusCode::NOT_FOUND, Status::InvalidParameter, "you do not act for this party in this role")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Status::InvalidParameter,
+            "you do not act for this party in this role",
+        )
     }
 
     /// HTTP 429: too many calls.
     #[must_use]
     pub fn busy(retry_after_s: u32) -> Self {
-        let busy = Self::new(StatusCode::TOO_MANY_REQUESTS, Status::ClientError, "too many calls, come back later");
+        let busy =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, Status::ClientError, "too many calls, come back later");
         Self { retry_after_s: Some(retry_after_s), ..busy }
     }
 

@@ -39,13 +39,8 @@ impl Breaker {
             calls => Duration::from_secs(1) / calls,
         };
         let now = Instant::now();
-        let state = State {
-            open_at: now,
-            faults: 0,
-            turn: now,
-            standing: PartnerStanding::default(),
-            is_new: false,
-        };
+        let state =
+            State { open_at: now, faults: 0, turn: now, standing: PartnerStanding::default(), is_new: false };
         Self { pauses, between, state: Mutex::new(state) }
     }
 
@@ -121,7 +116,8 @@ impl Breaker {
 /// Twice as long after each fault, up to the longest; half of it is left to chance, so that partners behind one front do not come back
 /// together.
 fn pause((first, longest): (Duration, Duration), faults: u32) -> Duration {
-    let doubled = first.saturating_mul(1_u32.checked_shl(faults.saturating_sub(1).min(20)).unwrap_or(u32::MAX));
+    let doubled =
+        first.saturating_mul(1_u32.checked_shl(faults.saturating_sub(1).min(20)).unwrap_or(u32::MAX));
     doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 

@@ -124,8 +124,7 @@ async fn status(
     evse: &Evse,
 ) -> Result<Answered, CallError> {
     let (location_id, uid) = (published.location.id.as_str(), evse.uid.to_string());
-    let patch =
-        StatusPatch { status: to_wire::status(evse.status), last_updated: DateTime(evse.changed_at) };
+    let patch = StatusPatch { status: to_wire::status(evse.status), last_updated: DateTime(evse.changed_at) };
     let patch = call(Method::PATCH, to.own(&[location_id, &uid]), &patch, hub.settings.patience)?;
     match hub.client.call(&to.callee, patch).await {
         Err(error) if error.is_absent() => whole_evse(hub, to, published, evse).await,

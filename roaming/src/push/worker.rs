@@ -126,8 +126,8 @@ impl Worker {
             _ => self.partner.settings.calls_at_once.clamp(1, PartnerSettings::CALLS_AT_ONCE_MAX),
         };
         let at_once = usize::try_from(at_once).unwrap_or(1);
-        let mut sending = stream::iter(todo.into_iter().map(|news| self.tell(&receiver, news)))
-            .buffer_unordered(at_once);
+        let mut sending =
+            stream::iter(todo.into_iter().map(|news| self.tell(&receiver, news))).buffer_unordered(at_once);
         let mut all_passed = true;
         while let Some((news, told)) = sending.next().await {
             if self.judge(progress, &news, told).await? {
@@ -142,8 +142,10 @@ impl Worker {
             return self.pass(progress, last).await;
         }
         // Up to the first that is not done all is passed.
-        let first_left = batch.iter().find(|news| self.concerns(news) && !progress.done.contains(&news.position));
-        if let Some(left) = first_left.map(|news| news.position - 1).filter(|left| *left > progress.position) {
+        let first_left =
+            batch.iter().find(|news| self.concerns(news) && !progress.done.contains(&news.position));
+        if let Some(left) = first_left.map(|news| news.position - 1).filter(|left| *left > progress.position)
+        {
             progress.position = left;
         }
         Ok(())
@@ -153,7 +155,8 @@ impl Worker {
         if let Some(news) = self.ring.after(position, BATCH) {
             return Ok(news);
         }
-        let rows = self.hub.store.feed_after(&self.hub.tenant, position, u32::try_from(BATCH).unwrap_or(1)).await?;
+        let rows =
+            self.hub.store.feed_after(&self.hub.tenant, position, u32::try_from(BATCH).unwrap_or(1)).await?;
         Ok(news::read(&self.hub, rows).await?.into_iter().map(Arc::new).collect())
     }
 
@@ -242,7 +245,8 @@ impl Worker {
             }
             Verdict::Stumbles => {
                 self.breaker.refused(at, &reason);
-                let stumbles = progress.stumbles.entry((news.kind.clone(), news.subject.clone())).or_default();
+                let stumbles =
+                    progress.stumbles.entry((news.kind.clone(), news.subject.clone())).or_default();
                 *stumbles += 1;
                 if *stumbles < STUMBLES_MAX {
                     self.breaker.failed(at, &reason, None);
@@ -291,7 +295,9 @@ impl Worker {
                 match send(&self.hub, &receiver, &what).await {
                     Ok(_) => self.breaker.succeeded(now()),
                     Err(error) => match error.verdict() {
-                        Verdict::Away(retry_after) => self.breaker.failed(now(), &error.to_string(), retry_after),
+                        Verdict::Away(retry_after) => {
+                            self.breaker.failed(now(), &error.to_string(), retry_after)
+                        }
                         Verdict::Stumbles | Verdict::Never => self.breaker.refused(now(), &error.to_string()),
                     },
                 }

@@ -15,8 +15,8 @@ use crate::ocpi::caller::Registered;
 use crate::ocpi::envelope::now;
 use crate::ocpi::status::Refusal;
 use crate::ocpi::v221::types::command::{
-    CancelReservation, CommandResponse, CommandResponseType, CommandType, ReserveNow, StartSession, StopSession,
-    UnlockConnector,
+    CancelReservation, CommandResponse, CommandResponseType, CommandType, ReserveNow, StartSession,
+    StopSession, UnlockConnector,
 };
 use crate::ocpi::values::CiString;
 use crate::ocpi::{envelope, reading};
@@ -77,7 +77,8 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 fn respond(hub: &Hub, result: CommandResponseType) -> actix_web::HttpResponse {
     // The result follows a moment after the deadline, at the latest.
-    let timeout = u32::try_from(hub.settings.command_deadline.as_secs()).unwrap_or(u32::MAX).saturating_add(5);
+    let timeout =
+        u32::try_from(hub.settings.command_deadline.as_secs()).unwrap_or(u32::MAX).saturating_add(5);
     envelope::success(CommandResponse { result, timeout, message: Vec::new() })
 }
 

@@ -106,4 +106,3 @@ async fn keep(hub: &Hub, partner: &Partner, subject: &Subject, token: &Token) ->
     }
     Ok(hub.store.put_partner_tokens(&hub.tenant, &[told]).await?)
 }
-
