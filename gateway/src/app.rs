@@ -1,12 +1,13 @@
 //! Builds a node from its configuration: store, actors, listeners; and says where it listens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix::prelude::*;
 use anyhow::Context as _;
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
+use ringmain_domain::roaming::TokenOwners;
 use ringmain_domain::station::StationPolicy;
 use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_domain::transaction::NumberingSecret;
@@ -77,6 +78,8 @@ pub struct Node {
     pub tenant: TenantId,
     /// Stations that came or booted, for being told how to wait before they come again; none where nobody is.
     came: Option<mpsc::Sender<StationId>>,
+    /// Who asks other companies about their drivers; set once roaming has started.
+    pub owners: OnceLock<Arc<dyn TokenOwners>>,
     journals: Vec<Addr<Journal>>,
     /// What the other nodes call, until it is opened.
     listener: Mutex<Option<ClusterListener>>,
@@ -157,13 +160,12 @@ impl Node {
 pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     let config = Arc::new(config);
     let store = open_store(&config).await?;
-    let now = clock::now();
     let routing = MemoryRouting::default();
     let joining::Joined { cluster, listener, strangers } = joining::join(&config, &routing)?;
     joining::register(&store, &cluster).await?;
     let policy = Arc::new(policy_of(&config, &numbering_secret(&store).await?));
     let credentials = Credentials::of(&config)?;
-    let live = LiveFeed::new(now);
+    let live = LiveFeed::new(clock::now());
     let canary = Canary::new(std::time::Instant::now());
     let chores = Chores::default();
     chores.start(canary.clone().watch(store.clone()));
@@ -197,6 +199,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         live: live.clone(),
         tenant: tenant.clone(),
         came: came_told,
+        owners: OnceLock::new(),
         journals,
         listener: Mutex::new(listener),
         leaving: AtomicBool::new(false),

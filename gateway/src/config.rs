@@ -16,11 +16,13 @@ use crate::secret::Secret;
 use cluster::ClusterSection;
 use load::Load;
 use mqtt::Mqtt;
+use roaming::Roaming;
 
 pub mod cluster;
 pub mod keys;
 pub mod load;
 pub mod mqtt;
+pub mod roaming;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub load: Load,
     /// The broker of sites' meters.
     pub mqtt: Mqtt,
+    /// Roaming partners.
+    pub roaming: Roaming,
     /// Certificates of the station listener.
     pub tls: Tls,
     /// Logs.
@@ -250,6 +254,7 @@ impl Default for Config {
             cluster: ClusterSection::default(),
             stations: Stations::default(),
             tokens: Tokens::default(),
+            roaming: Roaming::default(),
             billing: Billing::default(),
             load: Load::default(),
             mqtt: Mqtt::default(),
@@ -391,12 +396,6 @@ impl Config {
     /// # Errors
     /// The first value out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let range = |key, value: u32, low: u32, high: u32, range| {
-            if (low..=high).contains(&value) {
-                return Ok(());
-            }
-            Err(ConfigError::Range { key, value: value.to_string(), range })
-        };
         let billing = &self.billing;
         range("billing.gap_grace_s", billing.gap_grace_s, 0, 604_800, "0 to 604800 seconds")?;
         range("billing.start_grace_s", billing.start_grace_s, 0, 2_592_000, "0 to 2592000 seconds")?;
@@ -422,12 +421,31 @@ impl Config {
             let (key, value) = ("mqtt.client_id", self.mqtt.client_id.to_string());
             return Err(ConfigError::Range { key, value, range: "another name for each node of a cluster" });
         }
+        let roaming = &self.roaming;
+        let (budget_ms, call_s, command_s) =
+            (roaming.authorize_budget_ms, roaming.call_timeout_s, roaming.command_timeout_s);
+        range("roaming.authorize_budget_ms", budget_ms, 100, 10_000, "100 to 10000 ms")?;
+        range("roaming.call_timeout_s", call_s, 1, 60, "1 to 60 seconds")?;
+        range("roaming.command_timeout_s", command_s, 5, 120, "5 to 120 seconds")?;
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         if let Some((key, value)) = self.mqtt.odd() {
             let range = "a topic without wildcards; for the client 1 to 23 letters, digits, - and _";
             return Err(ConfigError::Range { key, value: value.to_owned(), range });
         }
+        self.check_stations()?;
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            let value = "set alone".to_owned();
+            return Err(ConfigError::Range {
+                key: "tls.certificate",
+                value,
+                range: "set together with tls.key",
+            });
+        }
+        Ok(())
+    }
+
+    fn check_stations(&self) -> Result<(), ConfigError> {
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",
@@ -451,16 +469,7 @@ impl Config {
         range("stations.back_off_repeats", stations.back_off_repeats, 0, 20, "0 to 20")?;
         range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
-        range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;
-        if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            let value = "set alone".to_owned();
-            return Err(ConfigError::Range {
-                key: "tls.certificate",
-                value,
-                range: "set together with tls.key",
-            });
-        }
-        Ok(())
+        range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")
     }
 
     /// The store's URL: the configured one, or a file in the data folder.
@@ -469,6 +478,13 @@ impl Config {
         let default = || Secret::new(&format!("sqlite:{}", self.data_dir.join("ringmain.sqlite").display()));
         self.store.url.clone().unwrap_or_else(default)
     }
+}
+
+fn range(key: &'static str, value: u32, low: u32, high: u32, range: &'static str) -> Result<(), ConfigError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Range { key, value: value.to_string(), range })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -21,9 +21,13 @@ use ringmain_gateway::cli::{
     Cli, Command, ConfigArgs, MigrateArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
 };
 use ringmain_gateway::config::{Config, LogFormat};
+use ringmain_gateway::house::House;
 use ringmain_gateway::secret::Secret;
 use ringmain_gateway::services::keys;
 use ringmain_gateway::{allocator, archive, clock, demo, drain, metrics};
+use ringmain_roaming::config::Settings;
+use ringmain_roaming::guard::Guard;
+use ringmain_roaming::hub::{self, Hub, Parts};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
 use ringmain_store::access::ApiKey;
 use tokio::signal::unix::{SignalKind, signal};
@@ -109,8 +113,9 @@ async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()>
     }
     // Spawn.
     actix_web::rt::spawn(metrics::upkeep(recorder.clone()));
-    let roaming = ringmain_roaming::hub::routes(house.store.clone(), house.tenant.clone());
-    let running = listeners::open(&node, &house, recorder, Arc::new(roaming))?;
+    let hub = start_roaming(&house).context("start roaming")?;
+    node.owners.set(Arc::new(hub.clone())).ok();
+    let running = listeners::open(&node, &house, recorder, Arc::new(hub::routes(hub)))?;
     // After the listeners: a start that fails must not use up the one time the token is shown.
     let configured = house.config.bootstrap_token.as_ref();
     let first_token =
@@ -127,6 +132,33 @@ async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()>
     }
     drain::leave(&node, running).await;
     Ok(())
+}
+
+/// Roaming with what the house has for it.
+fn start_roaming(house: &Arc<House>) -> anyhow::Result<Hub> {
+    let config = &house.config.roaming;
+    let guard =
+        Guard::allowing(&config.allowed()).map_err(|wrong| anyhow::anyhow!("roaming.allow: {wrong}"))?;
+    let read = |path: &PathBuf| {
+        std::fs::read(path).with_context(|| format!("roaming.extra_ca: read {}", path.display()))
+    };
+    let settings = Settings {
+        guard,
+        extra_ca_pem: config.extra_ca.as_ref().map(read).transpose()?,
+        authorize_budget: Duration::from_millis(config.authorize_budget_ms.into()),
+        patience: Duration::from_secs(config.call_timeout_s.into()),
+        command_deadline: Duration::from_secs(config.command_timeout_s.into()),
+        ..Settings::default()
+    };
+    let cluster = house.cluster.clone();
+    let parts = Parts {
+        store: house.store.clone(),
+        tenant: house.tenant.clone(),
+        settings,
+        desk: Arc::clone(&house.desk),
+        leads: Arc::new(move || cluster.leads()),
+    };
+    Ok(Hub::start(parts)?)
 }
 
 fn read_config(args: &ConfigArgs) -> anyhow::Result<Config> {

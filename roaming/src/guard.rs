@@ -1,11 +1,13 @@
 //! The SSRF guard: every address a partner gives us passes here before it is kept, and once more before it is called (security.md O4).
 //!
 //! It judges the address as a value: https, no user information, an allowed port, a host on the public internet. Names are judged as far
-//! as their text goes. Never: a look-up of a name; whoever calls resolves once, asks [`is_public`] for each answer and connects to that
-//! very address.
+//! as their text goes; whoever calls resolves once, asks [`Guard::admits`] for each answer and connects to that very address. An operator
+//! may let single hosts and networks through. Never: a look-up of a name.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
+use ipnet::IpNet;
 use url::{Host, Url};
 
 /// The longest address, in characters (OCPI 2.2.1 types, URL).
@@ -14,6 +16,28 @@ pub const URL_MAX_CHARS: usize = 255;
 const PORTS: [u16; 2] = [443, 8443];
 /// Names that never lead to the public internet (RFC 6761, 6762, 8375; `internal` is reserved by ICANN).
 const PRIVATE_NAMES: [&str; 6] = ["localhost", "local", "internal", "home.arpa", "test", "invalid"];
+
+/// Judges addresses. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    allowed: Arc<[Allowed]>,
+}
+
+/// What an operator lets through: partners in networks of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Allowed {
+    plain: bool,
+    place: Place,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A name, wherever it leads; in lower case.
+    Name(Box<str>),
+    /// Addresses that are written as such. A name that leads there is another matter: whoever gave it might change it.
+    Network(IpNet),
+}
 
 /// Why an address is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,21 +70,102 @@ impl GuardError {
     }
 }
 
-/// Judges an address as a partner wrote it.
-///
-/// # Errors
-/// [`GuardError`] with the first thing that is wrong.
-pub fn check(text: &str) -> Result<Url, GuardError> {
+// === impl Guard ===
+
+impl Guard {
+    /// A guard that lets through what an operator names: `[http://]HOST[:PORT]`, where the host is a name, an address, or a network such as
+    /// `10.1.0.0/16`. Without a port any is good; only with `http://` it need not be https.
+    ///
+    /// # Errors
+    /// The entry that is none, in words.
+    pub fn allowing(entries: &[impl AsRef<str>]) -> Result<Self, String> {
+        let allowed: Result<Vec<_>, _> = entries.iter().map(|entry| Allowed::read(entry.as_ref())).collect();
+        Ok(Self { allowed: allowed?.into() })
+    }
+
+    /// Judges an address as a partner wrote it.
+    ///
+    /// # Errors
+    /// [`GuardError`] with the first thing that is wrong.
+    pub fn check(&self, text: &str) -> Result<Url, GuardError> {
+        let url = read(text)?;
+        if self.allowed.iter().any(|allowed| allowed.lets(&url)) { Ok(url) } else { judge(url) }
+    }
+
+    /// May this address be connected to, which a name led to?
+    #[must_use]
+    pub fn admits(&self, name: &str, address: IpAddr) -> bool {
+        let named =
+            |allowed: &Allowed| matches!(&allowed.place, Place::Name(own) if own.eq_ignore_ascii_case(name));
+        is_public(address) || self.allowed.iter().any(named)
+    }
+}
+
+// === impl Allowed ===
+
+impl Allowed {
+    fn read(entry: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{entry:?} is none of HOST, HOST:PORT, NETWORK/BITS, each with or without http:// before it"
+            )
+        };
+        let (plain, rest) = match entry.split_once("://") {
+            Some(("http", rest)) => (true, rest),
+            Some(("https", rest)) => (false, rest),
+            Some(_) => return Err(wrong()),
+            None => (false, entry),
+        };
+        if let Ok(network) = rest.parse::<IpNet>() {
+            return Ok(Self { plain, place: Place::Network(network), port: None });
+        }
+        let url = Url::parse(&format!("https://{rest}/")).map_err(|_no_host| wrong())?;
+        if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
+            return Err(wrong());
+        }
+        // The port that https has by itself is not told apart from none, so it is looked for.
+        let port = rest.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let place = match url.host() {
+            Some(Host::Domain(name)) => Place::Name(name.into()),
+            Some(Host::Ipv4(address)) => Place::Network(IpAddr::V4(address).into()),
+            Some(Host::Ipv6(address)) => Place::Network(IpAddr::V6(address).into()),
+            None => return Err(wrong()),
+        };
+        Ok(Self { plain, place, port })
+    }
+
+    fn lets(&self, url: &Url) -> bool {
+        let scheme = url.scheme() == "https" || (self.plain && url.scheme() == "http");
+        let place = match (&self.place, url.host()) {
+            (Place::Name(own), Some(Host::Domain(name))) => **own == *name,
+            (Place::Network(network), Some(Host::Ipv4(address))) => network.contains(&IpAddr::V4(address)),
+            (Place::Network(network), Some(Host::Ipv6(address))) => network.contains(&IpAddr::V6(address)),
+            _ => false,
+        };
+        scheme && place && self.port.is_none_or(|port| url.port_or_known_default() == Some(port))
+    }
+}
+
+/// An address with nothing in it that no partner's has.
+fn read(text: &str) -> Result<Url, GuardError> {
     if text.chars().count() > URL_MAX_CHARS {
         return Err(GuardError::Shape);
     }
     // The parser also unmasks addresses written as one number, in octal or in hexadecimal.
     let url = Url::parse(text).map_err(|_no_url| GuardError::Shape)?;
-    if url.scheme() != "https" {
+    if !matches!(url.scheme(), "https" | "http") {
         return Err(GuardError::Scheme);
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(GuardError::Extras);
+    }
+    Ok(url)
+}
+
+/// Judges an address that no operator lets through.
+fn judge(url: Url) -> Result<Url, GuardError> {
+    if url.scheme() != "https" {
+        return Err(GuardError::Scheme);
     }
     if !url.port_or_known_default().is_some_and(|port| PORTS.contains(&port)) {
         return Err(GuardError::Port);
@@ -154,7 +259,44 @@ mod tests {
             ("https://[64:ff9b::a00:1]/", Err(GuardError::Host)),
             ("https://[2002:a00:1::1]/", Err(GuardError::Host)),
         ] {
-            assert_eq!(check(text).map(drop), expect, "{text}");
+            assert_eq!(Guard::default().check(text).map(drop), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_operator_lets_single_places_through() {
+        let guard =
+            Guard::allowing(&["hub.internal", "emsp.test:9443", "http://10.1.0.0/16", "[fd00::7]:443"])
+                .unwrap();
+        for (text, expect) in [
+            ("https://hub.internal/ocpi", true),
+            ("https://hub.internal:7777/ocpi", true),
+            ("http://hub.internal/ocpi", false),
+            ("https://other.internal/", false),
+            ("https://emsp.test:9443/", true),
+            ("https://emsp.test/", false),
+            ("http://10.1.2.3:81/", true),
+            ("https://10.1.2.3/", true),
+            ("http://10.2.0.1/", false),
+            ("https://[fd00::7]/", true),
+            ("https://[fd00::8]/", false),
+            ("https://user@hub.internal/", false),
+            ("ftp://10.1.2.3/", false),
+        ] {
+            assert_eq!(guard.check(text).is_ok(), expect, "{text}");
+        }
+        for wrong in ["", "ftp://x", "a b", "10.0.0.0/99", "host/path", "u@h"] {
+            assert!(Guard::allowing(&[wrong]).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_to_public_addresses_or_is_let_through_itself() {
+        let guard = Guard::allowing(&["hub.internal", "10.1.0.0/16"]).unwrap();
+        let admits = |name: &str, address: &str| guard.admits(name, address.parse().unwrap());
+        assert!(admits("emsp.example.com", "93.184.216.34") && admits("Hub.Internal", "10.9.9.9"));
+        for address in ["127.0.0.1", "10.1.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "0.0.0.0"] {
+            assert!(!admits("emsp.example.com", address), "{address}: a name must not lead into a network");
         }
     }
 }

@@ -1,30 +1,105 @@
-//! The door for partners: mounts everything under `/ocpi` on whatever actix-web application is given.
+//! The door for partners: mounts everything under `/ocpi` on whatever actix-web application is given, and starts what goes on by itself.
 //!
-//! It knows whose house it is (one tenant) and the store, nothing else. Requests from outside are bounded here.
+//! It knows whose house it is (one tenant), the store, the desk for stations and how to call partners. Requests from outside are bounded
+//! here.
+
+use std::sync::Arc;
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, web};
+use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::TenantId;
 use ringmain_store::store::Store;
+use tokio::sync::Notify;
 
+use crate::client::Client;
+use crate::client::log::CallLog;
+use crate::config::Settings;
+use crate::limits::Limits;
 use crate::ocpi::caller::Caller;
 use crate::ocpi::status::Refusal;
 use crate::ocpi::{envelope, headers, v221, versions};
 use crate::partner::base_url;
+use crate::push;
+use crate::runtime::Runtime;
 
 /// The largest body that is read, in bytes: a credentials object with all its roles.
 const BODY_MAX_BYTES: usize = 64 * 1024;
 
-/// What the routes work with.
-#[derive(Debug, Clone)]
+/// What the hub is made from.
+pub struct Parts {
+    /// Persistence.
+    pub store: Store,
+    /// Whose house.
+    pub tenant: TenantId,
+    /// What holds for all partners.
+    pub settings: Settings,
+    /// Takes orders for stations.
+    pub desk: Arc<dyn CommandDesk>,
+    /// Does this node do what one of them is enough for?
+    pub leads: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What the routes, the pushes and the questions to partners work with. Cheap to clone.
+#[derive(Clone)]
 pub struct Hub {
     pub(crate) store: Store,
     pub(crate) tenant: TenantId,
+    pub(crate) settings: Settings,
+    pub(crate) desk: Arc<dyn CommandDesk>,
+    pub(crate) client: Client,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) leads: Arc<dyn Fn() -> bool + Send + Sync>,
+    partners_changed: Arc<Notify>,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Starts it. What goes on by itself ends with the last clone's runtime.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(parts: Parts) -> std::io::Result<Self> {
+        let Parts { store, tenant, settings, desk, leads } = parts;
+        let runtime = Runtime::start()?;
+        let (log, writing) = CallLog::new(store.clone());
+        runtime.spawn(writing);
+        let client =
+            Client::new(settings.guard.clone(), settings.extra_ca_pem.as_deref(), runtime.clone(), log);
+        let hub = Self {
+            store,
+            tenant,
+            settings,
+            desk,
+            client,
+            limits: Arc::default(),
+            leads,
+            partners_changed: Arc::default(),
+        };
+        runtime.spawn(push::run(hub.clone()));
+        Ok(hub)
+    }
+
+    /// A partner came, left or was changed: what goes on by itself looks at them again.
+    pub fn tell_partners_changed(&self) {
+        self.partners_changed.notify_one();
+    }
+
+    pub(crate) async fn partners_changed(&self) {
+        self.partners_changed.notified().await;
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
 }
 
 /// The routes of OCPI for one tenant, to be mounted at the root of an application.
-pub fn routes(store: Store, tenant: TenantId) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
-    let hub = web::Data::new(Hub { store, tenant });
+pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+    let hub = web::Data::new(hub);
     move |config| {
         let scope = web::scope("/ocpi")
             .app_data(hub.clone())

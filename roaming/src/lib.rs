@@ -1,17 +1,26 @@
 //! OCPI: the operator towards its roaming partners. Version-free services in the nouns of the domain; a version's folder only converts.
 //!
 //! **Code map.** The door: [`hub`], which mounts everything under `/ocpi`. Who may come in: [`partner`], the credentials handshake as pure
-//! decisions. Where we would go: [`guard`], which every address of a partner passes. What partners see: [`service`]. How it is said:
+//! decisions. How we call them: [`client`], behind [`guard`], which every address of a partner passes; [`handshake`], [`authorize`], [`push`],
+//! [`commands`] say what for. What partners see: [`service`]. How it is said:
 //! [`ocpi`]; partners' tariffs and bill records are read for pricing in [`ocpi::billing`].
 //!
 //! **Absent on purpose:** stations' sockets and their protocol, actor addresses, SQL. A station's OCPP identity never leaves this crate
 //! (security.md O8).
 //!
-//! **Not yet:** calls to partners (their endpoints are not fetched in the handshake), push, commands, charging profiles, tokens, the hub's
-//! routing, versions other than 2.2.1, rate limits.
+//! **Not yet:** charging profiles, reservations, the hub's routing, routes of versions other than 2.2.1.
 
+pub mod authorize;
+pub mod client;
+pub mod commands;
+pub mod config;
 pub mod guard;
+pub mod handshake;
 pub mod hub;
+pub mod limits;
 pub mod ocpi;
 pub mod partner;
+mod pull;
+pub mod push;
+pub mod runtime;
 pub mod service;

@@ -3,9 +3,14 @@
 pub mod billing;
 pub mod caller;
 pub mod envelope;
+pub mod grammar;
 pub mod headers;
 pub mod paging;
+pub mod patch;
+pub mod reading;
 pub mod status;
+pub mod v211;
 pub mod v221;
+pub mod v230;
 pub mod values;
 pub mod versions;

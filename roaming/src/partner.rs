@@ -3,9 +3,6 @@
 //!
 //! Token A comes with an invitation and dies when it is used; token C is what the partner shows from then on; token B is what we show
 //! the partner. The store keeps A and C as SHA-256 only. B is kept as it is, because we have to send it.
-//!
-//! **Not yet:** the partner's versions and endpoints are not fetched with token B inside the exchange. Its address is judged by
-//! [`guard`] and kept; the call comes with the push part.
 
 use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
@@ -13,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::partners::{Partner, PartnerRole, PartnerState, Peer, PeerToken};
 
-use crate::guard;
+use crate::guard::{Guard, GuardError};
 
 /// The most parties one partner may act for; a hub of 2.2.1 has one.
 pub const ROLES_MAX: usize = 100;
@@ -80,14 +77,14 @@ pub const fn is_time_for(standing: Standing, step: Step) -> bool {
 ///
 /// # Errors
 /// What is wrong, in words for the partner.
-pub fn judge(partner: &Partner, offer: Offer) -> Result<Peer, &'static str> {
+pub fn judge(guard: &Guard, partner: &Partner, offer: Offer) -> Result<Peer, &'static str> {
     if offer.token.is_empty() || offer.token.len() > TOKEN_MAX_CHARS {
         return Err("token must have 1 to 64 characters");
     }
     if !offer.token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("token must be of printable ASCII characters without spaces");
     }
-    let url = guard::check(&offer.url).map_err(guard::GuardError::as_str)?;
+    let url = guard.check(&offer.url).map_err(GuardError::as_str)?;
     if offer.roles.is_empty() || offer.roles.len() > ROLES_MAX {
         return Err("roles must be 1 to 100");
     }
@@ -101,7 +98,8 @@ pub fn judge(partner: &Partner, offer: Offer) -> Result<Peer, &'static str> {
     {
         return Err("roles must stay as they were registered; unregister first");
     }
-    Ok(Peer { url: url.as_str().into(), token: PeerToken::new(&offer.token), roles: offer.roles })
+    let token = PeerToken::new(&offer.token);
+    Ok(Peer { url: url.as_str().into(), token, roles: offer.roles, endpoints: None })
 }
 
 fn judge_role(role: &PartnerRole) -> Result<(), &'static str> {
@@ -180,6 +178,7 @@ mod tests {
             ours: role("NL", "RMN", "CPO"),
             versions_url: "https://cpo.example.com/ocpi/versions".into(),
             state,
+            settings: ringmain_store::partners::settings::PartnerSettings::default(),
             created_at: NOW,
             updated_at: NOW,
         }
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn a_token_opens_what_its_time_allows() {
         let registered = partner(PartnerState::Registered(
-            judge(&invited(), offer(vec![role("DE", "ABC", "EMSP")])).unwrap(),
+            judge(&Guard::default(), &invited(), offer(vec![role("DE", "ABC", "EMSP")])).unwrap(),
         ));
         for (partner, expect) in [
             (invited(), Some(Standing::Invited)),
@@ -222,7 +221,7 @@ mod tests {
     fn an_offer_is_judged_by_its_shape() {
         let emsp = || role("DE", "ABC", "EMSP");
         let check = |offer: Offer, expect: &str| {
-            let refused = judge(&invited(), offer).expect_err(expect);
+            let refused = judge(&Guard::default(), &invited(), offer).expect_err(expect);
             assert!(refused.starts_with(expect), "{refused}");
         };
         let with = |change: fn(&mut Offer)| {
@@ -243,20 +242,28 @@ mod tests {
         check(offer(vec![role("DE", "ABC", "")]), "role must be");
         check(offer(vec![PartnerRole { name: "".into(), ..emsp() }]), "business_details.name");
         let many: Vec<_> = (0..ROLES_MAX).map(|n| role("DE", &format!("{n:03}"), "EMSP")).collect();
-        assert_eq!(judge(&invited(), offer(many)).map(|peer| peer.roles.len()), Ok(ROLES_MAX));
-        assert!(judge(&invited(), with(|o| o.token = "x".repeat(64))).is_ok());
+        assert_eq!(
+            judge(&Guard::default(), &invited(), offer(many)).map(|peer| peer.roles.len()),
+            Ok(ROLES_MAX)
+        );
+        assert!(judge(&Guard::default(), &invited(), with(|o| o.token = "x".repeat(64))).is_ok());
     }
 
     #[test]
     fn parties_are_pinned_once_registered() {
         let both = || vec![role("DE", "ABC", "EMSP"), role("DE", "ABC", "CPO")];
-        let peer = judge(&invited(), offer(both())).unwrap();
+        let peer = judge(&Guard::default(), &invited(), offer(both())).unwrap();
         let registered = partner(PartnerState::Registered(peer));
         let reversed = both().into_iter().rev().collect();
-        assert!(judge(&registered, offer(reversed)).is_ok());
-        assert!(judge(&registered, offer(vec![role("DE", "ABC", "EMSP")])).is_err());
+        assert!(judge(&Guard::default(), &registered, offer(reversed)).is_ok());
+        assert!(judge(&Guard::default(), &registered, offer(vec![role("DE", "ABC", "EMSP")])).is_err());
         assert!(
-            judge(&registered, offer(vec![role("DE", "XYZ", "EMSP"), role("DE", "ABC", "CPO")])).is_err()
+            judge(
+                &Guard::default(),
+                &registered,
+                offer(vec![role("DE", "XYZ", "EMSP"), role("DE", "ABC", "CPO")])
+            )
+            .is_err()
         );
     }
 

@@ -33,6 +33,7 @@ fn message(number: u32) -> TransactionFact {
         connector: Some(ConnectorId(1)),
         token: None,
         authorization: None,
+        contract: None,
         observed_at: at,
         received_at: at,
         trigger: "MeterValuePeriodic".into(),

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EvseId, StationId, TokenUid, TransactionId};
+use crate::roaming::{Contract, Roamer};
 use crate::time::Timestamp;
 use crate::time::local::Zone;
 use crate::token::{IdToken, Token, TokenGroup};
@@ -100,6 +101,8 @@ pub struct TokenStanding {
     pub rules: Vec<AccessRule>,
     /// The location's time zone, an IANA name; UTC when absent or unknown.
     pub time_zone: Option<Box<str>>,
+    /// What is known of it as another company's token; looked at only when it is none of ours.
+    pub roamer: Option<Box<Roamer>>,
 }
 
 /// A transaction of a token that goes on.
@@ -191,9 +194,29 @@ impl From<Token> for TokenStanding {
 }
 
 impl TokenStanding {
+    /// Another company's driver, where the token is none of ours.
+    #[must_use]
+    pub fn roamer(&self) -> Option<&Roamer> {
+        self.roamer.as_deref().filter(|_| self.token.is_none())
+    }
+
+    /// Under what another company's driver would charge here now.
+    #[must_use]
+    pub fn contract(&self, now: Timestamp) -> Option<Contract> {
+        self.roamer()?.contract(now)
+    }
+
     /// Is the token itself in order? `None`: yes.
-    fn flaw(&self, policy: &TokenPolicy, now: Timestamp) -> Option<Authorization> {
+    fn flaw(&self, policy: &TokenPolicy, occasion: &Occasion<'_>, now: Timestamp) -> Option<Authorization> {
         let over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+        if let Some(flaw) = self.roamer().and_then(|roamer| roamer.flaw(now)) {
+            // What its company said of the start holds for as long as it charges, and whoever stops need not be asked.
+            let let_in = |charge: &Charge| {
+                charge.is_of(occasion) && charge.authorization == Some(Authorization::Accepted)
+            };
+            let stays = occasion.purpose == Purpose::Stop || self.charges.iter().any(let_in);
+            return flaw.filter(|_| !stays);
+        }
         let Some(token) = &self.token else {
             return (policy.unknown == UnknownTokens::Reject).then_some(Authorization::Unknown);
         };
@@ -276,7 +299,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Verdict {
     let authorization = standing
-        .flaw(policy, now)
+        .flaw(policy, occasion, now)
         .unwrap_or_else(|| at_this_place(presented, standing, policy, occasion, now));
     let token = standing.token.as_ref();
     let ends = [
@@ -285,7 +308,9 @@ pub fn decide(
     ];
     Verdict {
         authorization,
-        group: token.and_then(|token| token.group.clone()),
+        group: token
+            .and_then(|token| token.group.clone())
+            .or_else(|| standing.roamer()?.token.as_ref()?.group.clone()),
         expires_at: ends.into_iter().flatten().min(),
     }
 }

@@ -6,6 +6,7 @@ use crate::id::{CdrId, ConnectorId, EvseId, SessionId, StationId, TenantId, Tran
 use crate::invariant::check_invariant;
 use crate::meter::{SignatureVerdict, SignedValue};
 use crate::ocmf::transaction::MeteredTransaction;
+use crate::roaming::Contract;
 use crate::segment::{Segment, at_most};
 use crate::session::{Session, SessionFlag};
 use crate::tariff::pricing::breakdown::CostBreakdown;
@@ -35,6 +36,9 @@ pub struct Cdr {
     pub transaction: TransactionId,
     /// Who charged.
     pub token: Option<IdToken>,
+    /// Under what another company's driver charged, as it was at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Box<Contract>>,
     /// From.
     pub started_at: Timestamp,
     /// To.
@@ -130,6 +134,7 @@ impl Cdr {
             connector: session.connector,
             transaction: session.transaction.clone(),
             token: session.token.clone(),
+            contract: session.contract.clone(),
             started_at: session.started_at,
             ended_at,
             energy: session.energy,

@@ -4,7 +4,7 @@
 //! What meters sign: [`ocmf`].
 //! What a station says and hears: [`report`], [`reply`], [`command`]. What is kept: [`event`], [`transaction`], [`session`] with its
 //! [`segment`]s and [`ruling`]s, [`cdr`], [`snapshot`]. What it costs: [`tariff`], [`settlement`]. Who decides: [`authorize`] with [`local_list`], [`station`] (one connection), [`site`] (one site), each an
-//! `apply(now, input)` that returns an [`outcome::Outcome`]. How a site's current is shared: [`load`]. What several nodes agree on: [`cluster`]. What must never break: [`invariant`]. Names for operators: [`telemetry`].
+//! `apply(now, input)` that returns an [`outcome::Outcome`]. How a site's current is shared: [`load`]. What several nodes agree on: [`cluster`]. Drivers of other companies: [`roaming`]. What must never break: [`invariant`]. Names for operators: [`telemetry`].
 //!
 //! **Absent on purpose:** clocks, randomness, environment, I/O, async, SQL, every word of a wire protocol, and floats for anything that
 //! is counted or paid. Time and ids come in as values; whoever calls performs the effects.
@@ -33,6 +33,7 @@ pub mod outcome;
 pub mod party;
 pub mod reply;
 pub mod report;
+pub mod roaming;
 pub mod ruling;
 pub mod segment;
 pub mod session;

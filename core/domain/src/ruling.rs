@@ -155,6 +155,7 @@ impl Ruling {
             connector: None,
             token: None,
             authorization: None,
+            contract: None,
             observed_at: at,
             received_at: at,
             trigger,

@@ -11,6 +11,7 @@ use crate::meter::{SampleContext, SignatureVerdict};
 use crate::money::{Currency, Price};
 use crate::ocmf::transaction::MeteredTransaction;
 use crate::report::TransactionPhase;
+use crate::roaming::Contract;
 use crate::ruling::{Rulings, Verdict};
 use crate::segment::{Activity, Segment};
 use crate::time::Timestamp;
@@ -153,6 +154,9 @@ pub struct Session {
     pub token: Option<IdToken>,
     /// What we said to the token, the last time it was presented.
     pub authorization: Option<Authorization>,
+    /// Under what another company's driver charges, as it was when its token was first presented; `None`: it is nobody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Box<Contract>>,
     /// Where it stands.
     pub status: SessionStatus,
     /// When it started, by the station's clock unless that is impossible.
@@ -386,6 +390,7 @@ fn blank(tenant: &TenantId, station: &StationId, first: &TransactionFact) -> Ses
         transaction: first.transaction.clone(),
         token: None,
         authorization: None,
+        contract: None,
         status: SessionStatus::Active,
         started_at: first.observed_at,
         ended_at: None,

@@ -96,6 +96,18 @@ metrics! {
     SITE_ACTORS = "ringmain_site_actors", Gauge, "site actors alive";
     /// Outbox length.
     PUSH_OUTBOX_ITEMS = "ringmain_push_outbox_items", Gauge, "rows waiting to be pushed";
+    /// Push lag.
+    PUSH_LAG = "ringmain_push_lag_seconds", Histogram, "from a change to the partner's word that it has it, by partner and lane";
+    /// Pushes that failed.
+    PUSH_FAILURES = "ringmain_push_failures_total", Counter, "pushes that came to nothing, by partner, lane and reason";
+    /// What a partner has not read.
+    PUSH_BEHIND = "ringmain_push_behind_items", Gauge, "places of the feed a partner has not passed, by partner and lane";
+    /// Refused for good.
+    PUSH_DEAD_LETTERS = "ringmain_push_dead_letters_total", Counter, "objects a partner refused for good, by partner and lane";
+    /// Partners asked about drivers.
+    ROAMING_AUTHORIZE = "ringmain_roaming_authorize_seconds", Histogram, "from our question about a driver to the partner's answer, by partner and outcome";
+    /// Calls not kept.
+    ROAMING_CALLS_UNLOGGED = "ringmain_roaming_calls_unlogged_total", Counter, "calls of partners that were not kept because the store was slow";
     /// Commands ended.
     COMMAND_OUTCOMES = "ringmain_command_outcomes_total", Counter, "commands ended, by outcome";
     /// Age of the last real commit.

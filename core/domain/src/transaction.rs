@@ -9,6 +9,7 @@ use crate::authorize::Authorization;
 use crate::id::{ConnectorId, EvseId, StationId, TokenUid, TransactionId};
 use crate::meter::{Sample, SignedValue};
 use crate::report::{ChargingState, MessageKey, TransactionPhase, TransactionReport};
+use crate::roaming::Contract;
 use crate::ruling::Ruling;
 use crate::time::Timestamp;
 use crate::token::IdToken;
@@ -42,6 +43,9 @@ pub struct TransactionFact {
     /// What we decided about the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
+    /// Under what another company's driver charges, as it was when this came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Box<Contract>>,
     /// The station's time.
     pub observed_at: Timestamp,
     /// Our time.

@@ -3,7 +3,9 @@
 use ringmain_domain::authorize::rule::AccessRule;
 use ringmain_domain::authorize::{Authorization, Charge, MAX_CHARGES, TokenStanding};
 use ringmain_domain::id::{EvseId, LocationId, StationId, TenantId, TokenUid, TransactionId};
+use ringmain_domain::roaming::{Roamer, RoamingToken};
 use ringmain_domain::time::Timestamp;
+use ringmain_domain::token::IdToken;
 
 use crate::engine::Statement;
 use crate::engine::param::{Param, params};
@@ -39,6 +41,9 @@ const PLACE: &str = "SELECT a.document AS rules, l.document ->> 'time_zone' AS t
      LEFT JOIN location_access a ON a.tenant = s.tenant AND a.location_id = s.location_id \
      LEFT JOIN locations l ON l.tenant = s.tenant AND l.id = s.location_id WHERE s.tenant = $1 AND s.id = $2";
 
+/// Tokens of other companies by uid: few companies use the same. With the last word about such a driver there.
+const ROAMING: &str = "SELECT document FROM partner_tokens WHERE tenant = $1 AND uid = $2 LIMIT 8";
+const CLEARANCE: &str = "SELECT document FROM clearances WHERE tenant = $1 AND uid = $2 AND station = $3";
 const RULES: &str = "SELECT document FROM location_access WHERE tenant = $1 AND location_id = $2";
 
 const ASKED: &str = "SELECT s.location_id, e.body ->> 'authorization' AS verdict, count(*) AS n FROM events e \
@@ -60,14 +65,17 @@ impl Store {
     pub async fn token_standing(
         &self,
         tenant: &TenantId,
-        uid: &TokenUid,
+        presented: &IdToken,
         station: &StationId,
     ) -> Result<TokenStanding, StoreError> {
+        let (uid, kind) = (&presented.uid, &presented.kind);
         let most = i64::try_from(MAX_CHARGES).unwrap_or(i64::MAX);
         let statements = vec![
             Statement::once(TOKEN, params![tenant, upper(uid)]),
             Statement::once(CHARGES, params![tenant, upper(uid), most]),
             Statement::once(PLACE, params![tenant, station]),
+            Statement::once(ROAMING, params![tenant, upper(uid)]),
+            Statement::once(CLEARANCE, params![tenant, upper(uid), station]),
         ];
         let mut answers = self.engine().read(statements).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
@@ -80,6 +88,13 @@ impl Store {
         if let Some(row) = next().first() {
             standing.rules = row.json_or_null("rules")?.unwrap_or_default();
             standing.time_zone = row.words("time_zone")?;
+        }
+        let tokens: Vec<RoamingToken> =
+            next().iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
+        let token = tokens.into_iter().min_by_key(|token| token.distance(kind));
+        let clearance = next().first().map(|row| row.json("document")).transpose()?;
+        if token.is_some() || clearance.is_some() {
+            standing.roamer = Some(Box::new(Roamer { token, clearance }));
         }
         Ok(standing)
     }

@@ -3,7 +3,7 @@
 //! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`],
 //! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
-//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`],
+//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`], [`feed`], [`partners`],
 //! [`overview`], [`meter_keys`], [`strays`], the nodes of a [`cluster`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas; [`roles`] says who may do what with them on PostgreSQL, [`retention`]
 //! how facts are cut by month there and leave.
@@ -24,6 +24,7 @@ pub mod cluster;
 pub mod commands;
 pub mod duplicates;
 mod engine;
+pub mod feed;
 pub mod idempotency;
 pub mod leavers;
 pub mod ledgers;

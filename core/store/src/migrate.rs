@@ -38,8 +38,12 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0019__walls", include_str!("../migrations/sqlite/V0019__walls.sql")),
     ("V0020__token_parties", include_str!("../migrations/sqlite/V0020__token_parties.sql")),
     ("V0021__indexes", include_str!("../migrations/sqlite/V0021__indexes.sql")),
-    ("V0022__duplicates", include_str!("../migrations/sqlite/V0022__duplicates.sql")),
-    ("V0023__back_offs", include_str!("../migrations/sqlite/V0023__back_offs.sql")),
+    ("V0022__feed", include_str!("../migrations/sqlite/V0022__feed.sql")),
+    ("V0023__partner_work", include_str!("../migrations/sqlite/V0023__partner_work.sql")),
+    ("V0024__roaming_drivers", include_str!("../migrations/sqlite/V0024__roaming_drivers.sql")),
+    ("V0025__party_indexes", include_str!("../migrations/sqlite/V0025__party_indexes.sql")),
+    ("V0026__duplicates", include_str!("../migrations/sqlite/V0026__duplicates.sql")),
+    ("V0027__back_offs", include_str!("../migrations/sqlite/V0027__back_offs.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -63,8 +67,12 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0019__walls", include_str!("../migrations/postgres/V0019__walls.sql")),
     ("V0020__token_parties", include_str!("../migrations/postgres/V0020__token_parties.sql")),
     ("V0021__indexes", include_str!("../migrations/postgres/V0021__indexes.sql")),
-    ("V0022__duplicates", include_str!("../migrations/postgres/V0022__duplicates.sql")),
-    ("V0023__back_offs", include_str!("../migrations/postgres/V0023__back_offs.sql")),
+    ("V0022__feed", include_str!("../migrations/postgres/V0022__feed.sql")),
+    ("V0023__partner_work", include_str!("../migrations/postgres/V0023__partner_work.sql")),
+    ("V0024__roaming_drivers", include_str!("../migrations/postgres/V0024__roaming_drivers.sql")),
+    ("V0025__party_indexes", include_str!("../migrations/postgres/V0025__party_indexes.sql")),
+    ("V0026__duplicates", include_str!("../migrations/postgres/V0026__duplicates.sql")),
+    ("V0027__back_offs", include_str!("../migrations/postgres/V0027__back_offs.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is
@@ -172,6 +180,7 @@ async fn attempt_at(
     match change.0 {
         months::CHANGE => months::before(client).await?,
         in_use::CHANGE => in_use::before(client).await?,
+        in_use::PARTIES => in_use::index_parties(client).await?,
         _ => {}
     }
     let version = Migration::unapplied(change.0, change.1).map_err(|error| halted(&error))?.version();

@@ -3,7 +3,7 @@
 //! A token that a partner shows us is kept as its SHA-256. The one we show it (token B) is kept as it is, in a column of its own, because
 //! nothing else can be sent; it is never part of a debug text.
 
-use ringmain_domain::id::TenantId;
+use ringmain_domain::id::{EvseId, StationId, TenantId};
 use ringmain_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,10 +13,17 @@ use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::engine::{Statement, Tx};
 use crate::page::{Page, PageRequest};
+use crate::partners::lanes::Lane;
+use crate::partners::settings::{PartnerEndpoints, PartnerSettings};
 use crate::store::{Store, StoreError};
 
+pub mod calls;
+pub mod commands;
+pub mod lanes;
 pub mod lists;
+pub mod settings;
 mod tariffs;
+pub mod tokens;
 
 /// A platform and where it stands with us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +40,8 @@ pub struct Partner {
     pub versions_url: Box<str>,
     /// Where it stands.
     pub state: PartnerState,
+    /// What was settled with it.
+    pub settings: PartnerSettings,
     /// When it was invited.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -62,6 +71,8 @@ pub struct Peer {
     pub token: PeerToken,
     /// The parties it acts for, at least one.
     pub roles: Vec<PartnerRole>,
+    /// Where its modules are, of the version that both speak; `None`: it was never asked, or cannot be used.
+    pub endpoints: Option<PartnerEndpoints>,
 }
 
 /// A secret to be shown to a partner. Its debug text hides it.
@@ -116,7 +127,7 @@ pub struct Exchange {
 }
 
 const COLUMNS: &str = "SELECT id, tenant, name, ours, versions_url, token_hash IS NOT NULL AS token_held, invited_until, \
-     url, roles, token_b, created_at, updated_at FROM partners";
+     url, roles, token_b, settings, endpoints, created_at, updated_at FROM partners";
 
 // === impl PeerToken ===
 
@@ -168,8 +179,10 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn partner_by_token(&self, hash: &[u8]) -> Result<Option<Partner>, StoreError> {
-        let select =
-            Select::new(COLUMNS).filter("token_hash = ?", params![hash]).tail("LIMIT 1", Vec::new()).across();
+        let select = Select::new(COLUMNS)
+            .filter("(token_hash = ? OR token_hash_next = ?)", params![hash, hash])
+            .tail("LIMIT 1", Vec::new())
+            .across();
         self.engine().read(vec![select]).await?.iter().flatten().next().map(partner).transpose()
     }
 
@@ -181,6 +194,40 @@ impl Store {
         let select = Select::new(COLUMNS).filter("tenant = ?", params![tenant]).filter("id = ?", params![id]);
         let rows = self.engine().read(vec![select.tail("LIMIT 1", Vec::new())]).await?;
         rows.iter().flatten().next().map(partner).transpose()
+    }
+
+    /// Who acts for a party in a role.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_of_party(
+        &self,
+        tenant: &TenantId,
+        (country_code, party_id, role): (&str, &str, &str),
+    ) -> Result<Option<Partner>, StoreError> {
+        let sql = "SELECT partner FROM partner_parties WHERE tenant = $1 AND country_code = $2 AND party_id = $3 AND role = $4";
+        let rows = self.engine().rows(sql, params![tenant, country_code, party_id, role]).await?;
+        match rows.first() {
+            Some(row) => self.partner(tenant, row.uuid("partner")?).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Does a driver of this partner charge at an EVSE, or has one done so since an instant? By `sessions_by_station`.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_charges_at(
+        &self,
+        (tenant, partner): (&TenantId, Uuid),
+        (station, evse): (&StationId, EvseId),
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT x.id FROM sessions x CROSS JOIN partner_parties p WHERE x.tenant = $1 AND x.station = $2 AND x.evse = $3 \
+             AND (x.status = 'active' OR x.ended_at >= $4) AND p.tenant = x.tenant AND p.country_code = x.party_country \
+             AND p.party_id = x.party_id AND p.role = 'EMSP' AND p.partner = $5 LIMIT 1";
+        let rows = self.engine().rows(sql, params![tenant, station, evse, since, partner]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// A tenant's partners by id, those that left too.
@@ -217,6 +264,7 @@ impl Store {
             Param::json(&peer.roles)?,
             Param::from(peer.token.reveal()),
             Param::from(exchange.at),
+            Param::json_or_null(peer.endpoints.as_ref())?,
         ];
         let parties: Vec<_> = peer
             .roles
@@ -225,7 +273,40 @@ impl Store {
             .map(|params| Statement::once(CLAIM, params))
             .collect();
         let release = Statement::once(RELEASE, params![tenant, id]);
-        self.engine().write(move |tx| Box::pin(register(tx, keep, release, parties))).await
+        let start = |lane: Lane| Statement::once(START, params![tenant, id, lane.as_str(), exchange.at]);
+        let then = Lane::ALL.map(start).into();
+        self.engine().write(move |tx| Box::pin(register(tx, keep, release, parties, then))).await
+    }
+
+    /// Makes ready that a partner may show another token beside the one it has; `false`: it is not registered.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn offer_partner_token(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        hash: &[u8],
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE partners SET token_hash_next = $3 WHERE tenant = $1 AND id = $2 AND token_b IS NOT NULL RETURNING id";
+        Ok(!self.engine().change(sql, params![tenant, id, hash]).await?.is_empty())
+    }
+
+    /// Keeps what was settled with a partner; `false`: there is no such partner.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_partner_settings(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        settings: &PartnerSettings,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "UPDATE partners SET settings = $3, updated_at = $4 WHERE tenant = $1 AND id = $2 RETURNING id";
+        let params = vec![Param::from(tenant), Param::from(id), Param::json(settings)?, Param::from(now)];
+        Ok(!self.engine().change(sql, params).await?.is_empty())
     }
 
     /// Ends what we have with a partner, or takes an invitation back: its tokens are dead and its parties are free. `false`: there was
@@ -239,26 +320,33 @@ impl Store {
         id: Uuid,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE partners SET token_hash = NULL, url = NULL, roles = NULL, token_b = NULL, updated_at = $3 \
+        let sql = "UPDATE partners SET token_hash = NULL, token_hash_next = NULL, url = NULL, roles = NULL, token_b = NULL, \
+             endpoints = NULL, updated_at = $3 \
              WHERE tenant = $1 AND id = $2 AND token_hash IS NOT NULL RETURNING id";
         let end = Statement::once(sql, params![tenant, id, now]);
-        let release = Statement::once(RELEASE, params![tenant, id]);
-        self.engine().write(move |tx| Box::pin(unregister(tx, end, release))).await
+        let left = [RELEASE, FORGET_CURSORS].map(|sql| Statement::once(sql, params![tenant, id]));
+        self.engine().write(move |tx| Box::pin(unregister(tx, end, left.into()))).await
     }
 }
 
 const RELEASE: &str = "DELETE FROM partner_parties WHERE tenant = $1 AND partner = $2";
 const CLAIM: &str = "INSERT INTO partner_parties (tenant, country_code, party_id, role, partner) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING partner";
+const FORGET_CURSORS: &str = "DELETE FROM partner_cursors WHERE tenant = $1 AND partner = $2";
+/// A partner that registers reads everything there is by itself; from then on it hears of changes.
+const START: &str = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at) SELECT $1, $2, $3, \
+     coalesce((SELECT position FROM feed_positions WHERE tenant = $1), 0), $4 ON CONFLICT DO NOTHING";
 /// `$4` counts too, so that an exchange whose commit was in doubt can be kept again.
-const KEEP: &str = "UPDATE partners SET token_hash = $4, url = $5, roles = $6, token_b = $7, updated_at = $8 \
-     WHERE tenant = $1 AND id = $2 AND (token_hash = $3 OR token_hash = $4) RETURNING id";
+const KEEP: &str = "UPDATE partners SET token_hash = $4, token_hash_next = NULL, url = $5, roles = $6, token_b = $7, \
+     updated_at = $8, endpoints = $9 WHERE tenant = $1 AND id = $2 \
+     AND (token_hash = $3 OR token_hash = $4 OR token_hash_next = $3) RETURNING id";
 
 async fn register(
     tx: &mut Tx,
     keep: Vec<Param>,
     release: Statement,
     parties: Vec<Statement>,
+    then: Vec<Statement>,
 ) -> Result<bool, StoreError> {
     if tx.run(Statement::once(KEEP, keep)).await?.is_empty() {
         return Ok(false);
@@ -267,18 +355,22 @@ async fn register(
     if tx.run_all(parties).await?.iter().any(Vec::is_empty) {
         return Err(StoreError::conflict("another partner acts for this party"));
     }
+    tx.run_all(then).await?;
     Ok(true)
 }
 
-async fn unregister(tx: &mut Tx, end: Statement, release: Statement) -> Result<bool, StoreError> {
+async fn unregister(tx: &mut Tx, end: Statement, left: Vec<Statement>) -> Result<bool, StoreError> {
     let ended = !tx.run(end).await?.is_empty();
-    tx.run(release).await?;
+    tx.run_all(left).await?;
     Ok(ended)
 }
 
 fn partner(row: &Row) -> Result<Partner, StoreError> {
     let peer = match (row.words("url")?, row.json_or_null("roles")?, row.text_or_null("token_b")?) {
-        (Some(url), Some(roles), Some(token)) => Some(Peer { url, token: PeerToken::new(token), roles }),
+        (Some(url), Some(roles), Some(token)) => {
+            let endpoints = row.json_or_null("endpoints")?;
+            Some(Peer { url, token: PeerToken::new(token), roles, endpoints })
+        }
         _ => None,
     };
     let state = match (row.boolean("token_held")?, peer) {
@@ -293,6 +385,7 @@ fn partner(row: &Row) -> Result<Partner, StoreError> {
         ours: row.json("ours")?,
         versions_url: row.text("versions_url")?.into(),
         state,
+        settings: row.json_or_null("settings")?.unwrap_or_default(),
         created_at: row.at("created_at")?,
         updated_at: row.at("updated_at")?,
     })

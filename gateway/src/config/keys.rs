@@ -91,6 +91,23 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "how many a known token may have at once, unless it or its group says otherwise",
     ),
     (
+        "roaming.allow",
+        "hosts and networks with commas between them, such as hub.internal, emsp.test:9443, 10.1.0.0/16; http:// before one lets it go without TLS",
+        "partners outside the public internet that may be called all the same",
+    ),
+    ("roaming.extra_ca", "path", "CAs of partners that no public one vouches for"),
+    (
+        "roaming.authorize_budget_ms",
+        "ms, 100 to 10000",
+        "how long a partner may take to say whether its driver may charge; then the token's whitelist rule counts",
+    ),
+    ("roaming.call_timeout_s", "seconds, 1 to 60", "how long a partner may take for any other answer"),
+    (
+        "roaming.command_timeout_s",
+        "seconds, 5 to 120",
+        "how long a station may take over a partner's command",
+    ),
+    (
         "billing.gap_grace_s",
         "seconds, 0 to 604800",
         "how long the bill of an ended transaction waits for messages that are missing in between",

@@ -25,7 +25,7 @@ pub(super) async fn check(
     command: &StationCommand,
 ) -> Result<(), Refusal> {
     let StationCommand::StartTransaction { token, evse_id, .. } = command else { return Ok(()) };
-    let standing = house.store.token_standing(&caller.tenant, &token.lookup_uid(), station).await?;
+    let standing = house.store.token_standing(&caller.tenant, token, station).await?;
     let now = clock::now();
     let purpose = Purpose::Charge { transactions: Vec::new(), evse: *evse_id, starts: true };
     let occasion = Occasion { station, at: now, purpose };

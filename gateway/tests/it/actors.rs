@@ -46,6 +46,7 @@ fn start(station: &str, key: &str, number: i32) -> Fact {
         connector: Some(ConnectorId(1)),
         token: None,
         authorization: None,
+        contract: None,
         observed_at: NOW,
         received_at: NOW,
         trigger: "StartTransaction".into(),

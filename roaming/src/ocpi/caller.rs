@@ -1,16 +1,22 @@
 //! Who calls: the partner behind a token, as an extractor. A handler that takes [`Registered`] cannot be reached with token A.
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use ringmain_store::partners::Partner;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Instant;
+use uuid::Uuid;
 
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 use crate::ocpi::headers;
 use crate::ocpi::status::Refusal;
 use crate::partner::{Standing, hash, standing};
+
+/// Left at a request for whoever writes it down: which partner it came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Known(pub Uuid);
 
 /// Somebody with a valid token.
 #[derive(Debug)]
@@ -32,9 +38,11 @@ async fn find(request: HttpRequest) -> Result<Caller, Refusal> {
     for token in headers::tokens(request.headers()) {
         let found = hub.store.partner_by_token(&hash(&token)).await?;
         let Some(partner) = found.filter(|partner| partner.tenant == hub.tenant) else { continue };
-        if let Some(standing) = standing(&partner, now()) {
-            return Ok(Caller { partner, standing, token });
-        }
+        let Some(standing) = standing(&partner, now()) else { continue };
+        request.extensions_mut().insert(Known(partner.id));
+        let rate = partner.settings.inbound_calls_per_s;
+        hub.limits.take(partner.id, rate, Instant::now()).map_err(Refusal::busy)?;
+        return Ok(Caller { partner, standing, token });
     }
     Err(Refusal::unauthorized())
 }

@@ -34,6 +34,12 @@ pub fn done() -> HttpResponse {
     respond::<()>(StatusCode::OK, Status::Success, "Success", None)
 }
 
+/// HTTP 201 without data: something new was kept.
+#[must_use]
+pub fn created() -> HttpResponse {
+    respond::<()>(StatusCode::CREATED, Status::Success, "Success", None)
+}
+
 /// Anything but success.
 #[must_use]
 pub fn refusal(http: StatusCode, status: Status, message: &str) -> HttpResponse {

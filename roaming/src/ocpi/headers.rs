@@ -5,8 +5,18 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ringmain_domain::time::Timestamp;
+use ringmain_store::partners::calls::{PartnerCall, Said};
+use std::time::Instant;
+use uuid::Uuid;
+
+use crate::client::log::cut;
+use crate::hub::Hub;
+use crate::ocpi::caller::Known;
+use crate::ocpi::envelope::now;
 
 /// Longer values are not looked at, and not sent back.
 const VALUE_MAX_BYTES: usize = 256;
@@ -50,11 +60,31 @@ pub async fn answer(
         Some((HeaderName::from_static(answered), value.clone()))
     };
     let headers: Vec<_> = ANSWERED.into_iter().filter_map(take).collect();
+    let (at, began) = (now(), Instant::now());
     let mut response = next.call(request).await?;
+    note(&response, at, began);
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
     }
     Ok(response)
+}
+
+/// Writes a partner's call down; of strangers there is nobody to write it to.
+fn note(response: &ServiceResponse<impl MessageBody>, at: Timestamp, began: Instant) {
+    let request = response.request();
+    let Some(hub) = request.app_data::<web::Data<Hub>>() else { return };
+    let Some(Known(partner)) = request.extensions().get::<Known>().copied() else { return };
+    let request_id = request.headers().get("x-request-id").and_then(|value| value.to_str().ok());
+    let said = Said {
+        method: request.method().as_str().into(),
+        url: cut(&request.uri().to_string()).into(),
+        request_id: request_id.map(|id| id.chars().take(64).collect::<String>().into()),
+        http: Some(response.status().as_u16()),
+        took_ms: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
+        ..Said::default()
+    };
+    let (tenant, id) = (hub.tenant.clone(), Uuid::now_v7());
+    hub.client.log().note(PartnerCall { tenant, partner, id, at, inbound: true, said });
 }
 
 #[cfg(test)]

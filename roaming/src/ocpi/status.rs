@@ -2,10 +2,11 @@
 //!
 //! HTTP tells how the transport went; what OCPI thinks of a request stands in the body, mostly under HTTP 200.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use ringmain_store::store::StoreError;
 
+use crate::handshake::LearnError;
 use crate::ocpi::envelope;
 
 /// What OCPI thinks of a request.
@@ -19,8 +20,16 @@ pub enum Status {
     InvalidParameter,
     /// There is no such location, EVSE or connector.
     UnknownLocation,
+    /// There is no such token.
+    UnknownToken,
     /// Our fault.
     ServerError,
+    /// The caller's own API cannot be used.
+    ClientApi,
+    /// There is no version that both speak.
+    NoVersion,
+    /// There are no endpoints that fit.
+    NoEndpoints,
 }
 
 /// A request that was not done, as the caller hears of it.
@@ -29,6 +38,7 @@ pub struct Refusal {
     http: StatusCode,
     status: Status,
     message: Box<str>,
+    retry_after_s: Option<u32>,
 }
 
 // === impl Status ===
@@ -42,7 +52,11 @@ impl Status {
             Self::ClientError => 2000,
             Self::InvalidParameter => 2001,
             Self::UnknownLocation => 2003,
+            Self::UnknownToken => 2004,
             Self::ServerError => 3000,
+            Self::ClientApi => 3001,
+            Self::NoVersion => 3002,
+            Self::NoEndpoints => 3003,
         }
     }
 }
@@ -51,7 +65,7 @@ impl Status {
 
 impl Refusal {
     fn new(http: StatusCode, status: Status, message: impl Into<Box<str>>) -> Self {
-        Self { http, status, message: message.into() }
+        Self { http, status, message: message.into(), retry_after_s: None }
     }
 
     /// HTTP 401: no token, an unknown or dead one, or token A where token C is needed.
@@ -82,6 +96,41 @@ impl Refusal {
     #[must_use]
     pub fn unknown_location() -> Self {
         Self::new(StatusCode::NOT_FOUND, Status::UnknownLocation, "no such location, EVSE or connector")
+    }
+
+    /// HTTP 404 with 2004: no such token.
+    #[must_use]
+    pub fn unknown_token() -> Self {
+        Self::new(StatusCode::NOT_FOUND, Status::UnknownToken, "no such token")
+    }
+
+    /// HTTP 404: an object of somebody the caller does not act for.
+    #[must_use]
+    pub fn foreign() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Status::InvalidParameter,
+            "you do not act for this party in this role",
+        )
+    }
+
+    /// HTTP 429: too many calls.
+    #[must_use]
+    pub fn busy(retry_after_s: u32) -> Self {
+        let busy =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, Status::ClientError, "too many calls, come back later");
+        Self { retry_after_s: Some(retry_after_s), ..busy }
+    }
+
+    /// HTTP 200: the caller's own API does not do what the handshake needs.
+    #[must_use]
+    pub fn handshake(error: &LearnError) -> Self {
+        let status = match error {
+            LearnError::Call(_) | LearnError::Unreadable(_) => Status::ClientApi,
+            LearnError::NoVersion => Status::NoVersion,
+            LearnError::NoModules(_) => Status::NoEndpoints,
+        };
+        Self::new(StatusCode::OK, status, error.to_string())
     }
 
     /// HTTP 404: no such path.
@@ -122,6 +171,10 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        envelope::refusal(self.http, self.status, &self.message)
+        let mut response = envelope::refusal(self.http, self.status, &self.message);
+        if let Some(after) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(after));
+        }
+        response
     }
 }

@@ -8,7 +8,7 @@ use ringmain_store::partners::PartnerState;
 use serde_json::json;
 
 use crate::make::tenant;
-use crate::rig::{BASE, Rig, credentials};
+use crate::rig::{BASE, Rig};
 use crate::schema::schema;
 
 const CREDENTIALS: &str = "/ocpi/2.2.1/credentials";
@@ -41,13 +41,13 @@ async fn a_partner_registers_once_with_token_a() {
         details.data()["endpoints"].as_array().unwrap().iter().map(|e| e["url"].as_str().unwrap()).collect();
     urls.sort_unstable();
     let url = |path: &str| format!("{BASE}/{path}");
-    let lists =
-        ["cdrs", "locations", "sessions", "tariffs"].map(|module| url(&format!("cpo/2.2.1/{module}")));
+    let lists = ["cdrs", "commands", "locations", "sessions", "tariffs", "tokens"]
+        .map(|module| url(&format!("cpo/2.2.1/{module}")));
     assert_eq!(urls, [vec![url("2.2.1/credentials")], lists.to_vec()].concat());
     let ours = rig.get(CREDENTIALS, "token-a").await;
     assert_eq!(ours.data()["token"], "token-a");
 
-    let answer = rig.send("POST", CREDENTIALS, "token-a", Some(&credentials())).await;
+    let answer = rig.send("POST", CREDENTIALS, "token-a", Some(&rig.credentials())).await;
     assert_eq!(answer.status(), (200, 1000), "{answer:?}");
     schema!("credentials").check(answer.data());
     assert_eq!(answer.data()["url"], format!("{BASE}/versions"));
@@ -58,7 +58,13 @@ async fn a_partner_registers_once_with_token_a() {
     // Kept: token C as a hash, token B as it is, codes in upper case.
     let partner = rig.store.partner(&tenant(), id).await.unwrap().unwrap();
     let PartnerState::Registered(peer) = &partner.state else { panic!("{partner:?}") };
-    assert_eq!((peer.token.reveal(), &*peer.url), ("token-b", "https://emsp.example.com/ocpi/versions"));
+    assert_eq!((peer.token.reveal(), &*peer.url), ("token-b", &*rig.emsp.url("/ocpi/versions")));
+    // Its endpoints were asked for with token B before it was answered.
+    let endpoints = peer.endpoints.as_ref().unwrap();
+    assert_eq!((&*endpoints.version, endpoints.modules.len(), endpoints.is_token_plain), ("2.2.1", 7, false));
+    let asked: Vec<_> = rig.emsp.heard().into_iter().map(|heard| (heard.path, heard.token)).collect();
+    let shown = format!("Token {}", STANDARD.encode("token-b"));
+    assert_eq!(asked[..2], ["/ocpi/versions", "/ocpi/2.2.1"].map(|path| (path.to_owned(), shown.clone())));
     assert_eq!((&*peer.roles[0].country_code, &*peer.roles[0].party_id), ("DE", "ABC"));
     assert_eq!(rig.store.partner_by_token(&hash(token_c)).await.unwrap(), Some(partner));
 
@@ -66,8 +72,11 @@ async fn a_partner_registers_once_with_token_a() {
     for path in PATHS {
         assert_eq!(rig.get(path, "token-a").await.status(), (401, 2000), "{path}");
     }
-    assert_eq!(rig.send("POST", CREDENTIALS, "token-a", Some(&credentials())).await.status(), (401, 2000));
-    assert_eq!(rig.send("POST", CREDENTIALS, token_c, Some(&credentials())).await.status(), (405, 2000));
+    assert_eq!(
+        rig.send("POST", CREDENTIALS, "token-a", Some(&rig.credentials())).await.status(),
+        (401, 2000)
+    );
+    assert_eq!(rig.send("POST", CREDENTIALS, token_c, Some(&rig.credentials())).await.status(), (405, 2000));
     assert_eq!(rig.get(CREDENTIALS, token_c).await.data()["token"], token_c);
     assert_eq!(rig.get("/ocpi/cpo/2.2.1/locations", token_c).await.status(), (200, 1000));
 }
@@ -76,7 +85,7 @@ async fn a_partner_registers_once_with_token_a() {
 async fn tokens_are_rotated_by_put_and_end_with_delete() {
     let rig = Rig::start().await;
     let first = rig.register().await;
-    let mut renewed = credentials();
+    let mut renewed = rig.credentials();
     renewed["token"] = json!("token-b2");
     let answer = rig.send("PUT", CREDENTIALS, &first, Some(&renewed)).await;
     assert_eq!(answer.status(), (200, 1000), "{answer:?}");
@@ -106,11 +115,14 @@ async fn an_invitation_opens_nothing_but_the_handshake() {
     for path in PATHS.into_iter().filter(|path| path.contains("/cpo/")) {
         assert_eq!(rig.get(path, "token-a").await.status(), (401, 2000), "{path}");
     }
-    assert_eq!(rig.send("PUT", CREDENTIALS, "token-a", Some(&credentials())).await.status(), (405, 2000));
+    assert_eq!(rig.send("PUT", CREDENTIALS, "token-a", Some(&rig.credentials())).await.status(), (405, 2000));
     assert_eq!(rig.send("DELETE", CREDENTIALS, "token-a", None).await.status(), (405, 2000));
     rig.invite("expired", now().plus_secs(-60)).await;
     assert_eq!(rig.get("/ocpi/versions", "expired").await.status(), (401, 2000));
-    assert_eq!(rig.send("POST", CREDENTIALS, "expired", Some(&credentials())).await.status(), (401, 2000));
+    assert_eq!(
+        rig.send("POST", CREDENTIALS, "expired", Some(&rig.credentials())).await.status(),
+        (401, 2000)
+    );
 }
 
 #[actix_web::test]
@@ -167,20 +179,21 @@ async fn credentials_that_are_wrong_leave_the_invitation_as_it_is() {
     for (pointer, value, message) in [
         ("/token", json!(""), "token must have"),
         ("/url", json!("http://emsp.example.com/"), "url must start"),
+        ("/url", json!("https://10.0.0.1/"), "url must name"),
         ("/url", json!("https://169.254.169.254/latest"), "url must name"),
         ("/roles", json!([]), "roles must be"),
         ("/roles/0/country_code", json!("DEU"), "country_code"),
     ] {
-        let mut body = credentials();
+        let mut body = rig.credentials();
         *body.pointer_mut(pointer).unwrap() = value;
         let answer = post(body.to_string().as_bytes()).await;
         assert_eq!(answer.status(), (200, 2001), "{pointer}");
         assert!(answer.message().starts_with(message), "{answer:?}");
     }
-    assert_eq!(post(credentials().to_string().as_bytes()).await.status(), (200, 1000));
+    assert_eq!(post(rig.credentials().to_string().as_bytes()).await.status(), (200, 1000));
     // The party is taken now.
     rig.invite("token-a2", now()).await;
-    let taken = rig.send("POST", CREDENTIALS, "token-a2", Some(&credentials())).await;
+    let taken = rig.send("POST", CREDENTIALS, "token-a2", Some(&rig.credentials())).await;
     assert_eq!(taken.status(), (200, 2001));
     assert!(taken.message().contains("another partner"), "{taken:?}");
 }

@@ -185,6 +185,7 @@ async fn charge(rig: &Rig, uid: &str) {
         connector: Some(ConnectorId(1)),
         token: Some(IdToken { uid: TokenUid::new(uid).unwrap(), kind: TokenKind::Rfid }),
         authorization: Some(Authorization::Accepted),
+        contract: None,
         observed_at: at(secs),
         received_at: at(secs),
         trigger: "Test".into(),

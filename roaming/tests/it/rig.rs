@@ -1,21 +1,28 @@
 //! A node's OCPI on a port of its own, and a partner's HTTP client that hides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::{App, HttpServer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ringmain_domain::command::{CommandDesk, CommandOrder, CommandOutcome, CommandResult, DeskFuture};
 use ringmain_domain::time::Timestamp;
+use ringmain_roaming::config::Settings;
+use ringmain_roaming::guard::Guard;
+use ringmain_roaming::hub::{Hub, Parts};
 use ringmain_roaming::ocpi::envelope::now;
 use ringmain_roaming::partner::hash;
 use ringmain_store::partners::{Invitation, PartnerRole};
 use ringmain_store::store::{Store, StoreSettings};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
+use crate::emsp::Partner;
 use crate::make::tenant;
 
 /// Where the partner was told that we are. Nothing listens there: what the answers name, the tests follow on the real port.
@@ -24,6 +31,9 @@ pub(crate) const BASE: &str = "https://cpo.example.com/ocpi";
 /// A server with a store of its own; both end with the test's runtime.
 pub(crate) struct Rig {
     pub(crate) store: Store,
+    pub(crate) emsp: Partner,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) hub: Hub,
     address: std::net::SocketAddr,
     _folder: TempDir,
 }
@@ -41,15 +51,33 @@ impl Rig {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite:{}", folder.path().join("store.db").display());
         let store = Store::open(&url, StoreSettings::default()).await.unwrap();
-        let routes = std::sync::Arc::new(ringmain_roaming::hub::routes(store.clone(), tenant()));
+        ringmain_certs::provider::install();
+        let emsp = Partner::start().await;
+        let desk = Arc::new(Desk::default());
+        let settings = Settings {
+            guard: Guard::allowing(&["http://127.0.0.1"]).unwrap(),
+            patience: Duration::from_secs(2),
+            look_every: Duration::from_millis(20),
+            pauses: (Duration::from_millis(100), Duration::from_secs(1)),
+            ..Settings::default()
+        };
+        let parts = Parts {
+            store: store.clone(),
+            tenant: tenant(),
+            settings,
+            desk: desk.clone(),
+            leads: Arc::new(|| true),
+        };
+        let hub = Hub::start(parts).unwrap();
+        let routes = Arc::new(ringmain_roaming::hub::routes(hub.clone()));
         let app = move || {
-            let routes = std::sync::Arc::clone(&routes);
+            let routes = Arc::clone(&routes);
             App::new().configure(move |config| routes(config))
         };
         let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
         let address = server.addrs()[0];
         actix_web::rt::spawn(server.run());
-        Self { store, address, _folder: folder }
+        Self { store, emsp, desk, hub, address, _folder: folder }
     }
 
     /// Invites a partner with this token A, for a minute from `from`.
@@ -76,9 +104,14 @@ impl Rig {
     /// Registers a partner; its token C.
     pub(crate) async fn register(&self) -> String {
         self.invite("token-a", now()).await;
-        let answer = self.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(&credentials())).await;
+        let answer = self.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(&self.credentials())).await;
         assert_eq!(answer.status(), (200, 1000), "{answer:?}");
         answer.data()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The partner's credentials with token B.
+    pub(crate) fn credentials(&self) -> Value {
+        self.emsp.credentials("token-b")
     }
 
     /// GET with a token, encoded as 2.2.1 wants it.
@@ -123,6 +156,19 @@ impl Rig {
     }
 }
 
+/// A desk that notes orders, which all end well.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) orders: Mutex<Vec<CommandOrder>>,
+}
+
+impl CommandDesk for Desk {
+    fn submit(&self, order: CommandOrder) -> DeskFuture {
+        self.orders.lock().unwrap().push(order);
+        Box::pin(async { CommandResult::bare(CommandOutcome::Accepted) })
+    }
+}
+
 impl Answer {
     fn read(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -163,18 +209,4 @@ impl Answer {
     pub(crate) fn ids(&self) -> Vec<&str> {
         self.data().as_array().unwrap().iter().map(|object| object["id"].as_str().unwrap()).collect()
     }
-}
-
-/// An eMSP's credentials with token B.
-pub(crate) fn credentials() -> Value {
-    json!({
-        "token": "token-b",
-        "url": "https://emsp.example.com/ocpi/versions",
-        "roles": [{
-            "role": "EMSP",
-            "party_id": "abc",
-            "country_code": "de",
-            "business_details": {"name": "Example Provider", "website": "https://emsp.example.com"},
-        }],
-    })
 }

@@ -15,7 +15,7 @@ use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::local::Zone;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
-use ringmain_roaming::ocpi::v221::types::Credentials;
+use ringmain_roaming::ocpi::v221::types::credentials::Credentials;
 use ringmain_roaming::ocpi::v221::{from_wire, to_wire};
 use ringmain_roaming::service::locations::evse_uid;
 use ringmain_store::partners::PartnerRole;
@@ -50,6 +50,7 @@ fn session() -> Session {
         transaction,
         token: Some(IdToken { uid: TokenUid::new("012345678").unwrap(), kind: TokenKind::Rfid }),
         authorization: None,
+        contract: None,
         status: SessionStatus::Completed,
         started_at: at(0),
         ended_at: Some(at(5_400)),
@@ -180,6 +181,7 @@ fn written(priced: bool, credit: bool) -> Value {
         connector: session.connector,
         transaction: session.transaction.clone(),
         token: session.token.clone(),
+        contract: session.contract.clone(),
         started_at: session.started_at,
         ended_at: at(5_400),
         energy: session.energy,
@@ -200,7 +202,7 @@ fn written(priced: bool, credit: bool) -> Value {
     };
     let cdr = if credit { cdr.credit(at(5_500)) } else { cdr };
     let from = PartnerCdr { cdr, session, location: location("L1", at(0)), owner: owner() };
-    let written = serde_json::to_value(to_wire::cdr(&ours(), &from)).unwrap();
+    let written = serde_json::to_value(to_wire::cdr::cdr(&ours(), &from, &[])).unwrap();
     schema!("cdr").check(&written);
     assert!(!written.to_string().contains("0815"), "{written:#}");
     written
@@ -246,10 +248,13 @@ fn a_bill_record_adds_up_on_the_wire() {
 #[test]
 fn the_official_credentials_are_read() {
     for (text, expect) in [
-        (include_str!("../fixtures/2.2.1/credentials_example.json"), &["CPO EXA"][..]),
-        (include_str!("../fixtures/2.2.1/credentials_example2.json"), &["CPO EXA", "EMSP EXA"]),
-        (include_str!("../fixtures/2.2.1/credentials_example3.json"), &["CPO EXA"]),
-        (include_str!("../fixtures/2.2.1/credentials_example4.json"), &["CPO EXO", "CPO PFC", "CPO CGP"]),
+        (include_str!("../examples/2.2.1-bugfixes/credentials_example.json"), &["CPO EXA"][..]),
+        (include_str!("../examples/2.2.1-bugfixes/credentials_example2.json"), &["CPO EXA", "EMSP EXA"]),
+        (include_str!("../examples/2.2.1-bugfixes/credentials_example3.json"), &["CPO EXA"]),
+        (
+            include_str!("../examples/2.2.1-bugfixes/credentials_example4.json"),
+            &["CPO EXO", "CPO PFC", "CPO CGP"],
+        ),
     ] {
         let credentials: Credentials = serde_json::from_str(text).unwrap();
         assert!(!format!("{credentials:?}").contains(&credentials.token));

@@ -20,6 +20,9 @@ impl Session {
         let stops = fact.phase == TransactionPhase::Ended || *fact.trigger == *STOP_AUTHORIZED;
         if !stops && self.is_held_by(fact.token.as_ref()) {
             self.authorization = fact.authorization.or(self.authorization);
+            if self.contract.is_none() {
+                self.contract.clone_from(&fact.contract);
+            }
         }
         self.number_heard |= fact.names_its_number();
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);

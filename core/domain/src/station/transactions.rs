@@ -55,8 +55,10 @@ impl StationState {
         let reply = TransactionReply { number, verdict: verdict.clone(), ..TransactionReply::default() };
         let outcome = Outcome::reply(StationReply::Transaction(reply));
         let orphan = transaction.is_none();
-        let (fact, repaired) =
+        let (mut fact, repaired) =
             fact_of(now, report, transaction.unwrap_or_else(TransactionId::missing), numbering, verdict);
+        fact.contract =
+            known.filter(|_| fact.token.is_some()).and_then(|known| known.contract(now)).map(Box::new);
         let outcome = if repaired { outcome.effect(Effect::Count(Oddity::ImplausibleTime)) } else { outcome };
         if orphan {
             return outcome
@@ -185,6 +187,7 @@ pub(super) fn fact_of(
         connector: report.connector,
         token: report.token,
         authorization: verdict.map(|v| v.authorization),
+        contract: None,
         observed_at,
         received_at: now,
         trigger: report.trigger,

@@ -91,6 +91,7 @@ pub(crate) fn fact(report: &TransactionReport) -> TransactionFact {
         connector: report.connector,
         token: report.token.clone(),
         authorization: None,
+        contract: None,
         observed_at: report.observed_at,
         received_at: report.observed_at,
         trigger: report.trigger.clone(),

@@ -9,6 +9,7 @@ use ringmain_domain::cdr::Cdr;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CdrId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
+use ringmain_domain::roaming::Contract;
 use ringmain_domain::ruling::{of_contradiction, of_rivals};
 use ringmain_domain::session::plausible::Demands;
 use ringmain_domain::session::{Folded, Session, SessionStatus, fold};
@@ -83,28 +84,31 @@ static OVERLAPPING: Texts = Texts {
 
 static WRITE: Texts = Texts {
     one: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document) \
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (tenant, id) DO UPDATE SET \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (tenant, id) DO UPDATE SET \
           location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
-          updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document",
+          updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \
+          party_country = excluded.party_country, party_id = excluded.party_id",
     all: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document) SELECT * FROM unnest($1::text[], $2::uuid[], \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id) SELECT * FROM unnest($1::text[], $2::uuid[], \
           $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], \
-          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[]) ON CONFLICT (tenant, id) DO UPDATE SET \
+          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[], $16::text[], $17::text[]) ON CONFLICT (tenant, id) DO UPDATE SET \
           location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
-          updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document",
+          updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \
+          party_country = excluded.party_country, party_id = excluded.party_id",
 };
 
 static FREEZE: Texts = Texts {
     one: "INSERT INTO cdrs (tenant, id, session_id, revision, station, location_id, token_uid, started_at, ended_at, \
-          energy_wh, created_at, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+          energy_wh, created_at, document, party_country, party_id) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     all: "INSERT INTO cdrs (tenant, id, session_id, revision, station, location_id, token_uid, started_at, ended_at, \
-          energy_wh, created_at, document) SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[], \
-          $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::jsonb[])",
+          energy_wh, created_at, document, party_country, party_id) SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[], \
+          $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::jsonb[], $13::text[], $14::text[])",
 };
 
 /// A connector nobody has reported, at an EVSE where somebody charges.
@@ -389,6 +393,7 @@ fn session_row(session: &Session, location: Option<Param>, at: Timestamp) -> Res
         session.settles_at,
     ];
     row.push(Param::json(session)?);
+    row.extend(party_of(session.contract.as_deref()));
     Ok(row)
 }
 
@@ -407,7 +412,14 @@ fn cdr_row(cdr: &Cdr, location: Option<Param>) -> Result<Vec<Param>, StoreError>
         cdr.created_at,
     ];
     row.push(Param::json(cdr)?);
+    row.extend(party_of(cdr.contract.as_deref()));
     Ok(row)
+}
+
+/// Whose driver, in the two columns for it.
+fn party_of(contract: Option<&Contract>) -> Vec<Param> {
+    let party = contract.map(|contract| &contract.party);
+    params![party.map(|party| &*party.country_code), party.map(|party| &*party.party_id)]
 }
 
 /// Makes known the connectors at which sessions stand that were folded anew.

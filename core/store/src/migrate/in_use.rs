@@ -1,5 +1,5 @@
-//! Before the last indexes: values are filled in and indexes made while nodes work, in steps that lock nobody out, so that the change
-//! itself (`V0021__indexes`) finds them there.
+//! Before indexes: values are filled in and indexes made while nodes work, in steps that lock nobody out, so that the change
+//! itself (`V0021__indexes`, `V0025__party_indexes`) finds them there.
 
 use tokio_postgres::Client;
 
@@ -14,6 +14,21 @@ const INDEXES: [(&str, &str); 4] = [
     ("site_ledgers_by_node", "site_ledgers (owner_node) WHERE owner_node IS NOT NULL"),
     ("commands_unended_by_node", "commands (node) WHERE result IS NULL AND node IS NOT NULL"),
     ("tokens_of_party", "tokens (tenant, party_country, party_id) WHERE party_country IS NOT NULL"),
+];
+
+/// The change that has those of sessions and bill records by their driver's company.
+pub(super) const PARTIES: &str = "V0025__party_indexes";
+
+/// Name of each, and what of.
+const OF_PARTIES: [(&str, &str); 2] = [
+    (
+        "sessions_of_party",
+        "sessions (tenant, party_country, party_id, updated_at, id) WHERE party_country IS NOT NULL",
+    ),
+    (
+        "cdrs_of_party",
+        "cdrs (tenant, party_country, party_id, created_at, id) WHERE party_country IS NOT NULL",
+    ),
 ];
 
 /// Fills the next tokens behind one of them; the last one that was looked at.
@@ -35,8 +50,20 @@ pub(super) async fn before(client: &Client) -> Result<(), Halt> {
     while let Some(last) = client.query_opt(FILL, &[&tenant, &uid]).await? {
         (tenant, uid) = (last.try_get(0)?, last.try_get(1)?);
     }
+    index_all(client, &INDEXES).await
+}
+
+/// Makes those of sessions and bill records.
+///
+/// # Errors
+/// When something cannot be had or made.
+pub(super) async fn index_parties(client: &Client) -> Result<(), Halt> {
+    index_all(client, &OF_PARTIES).await
+}
+
+async fn index_all(client: &Client, indexes: &[(&str, &str)]) -> Result<(), Halt> {
     client.batch_execute(PATIENCE).await?;
-    for (name, of) in INDEXES {
+    for (name, of) in indexes {
         let made = index(client, name, of).await;
         if made.is_err() {
             client.batch_execute(SETTINGS).await?;

@@ -1,10 +1,10 @@
 //! What partners may see: locations and tariffs (`super::tariffs`) are for all of them, sessions and bill records only for the one that acts for the token's
 //! party.
 //!
-//! A token without a party is our own drivers': nobody else sees what was charged with it. Whoever reads these lists may come back with
+//! A session without a contract is our own drivers': nobody else sees what was charged with it. Whoever reads these lists may come back with
 //! any window and any cursor, so everything here is a keyset page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId};
@@ -134,23 +134,53 @@ static CONNECTORS: Texts = Texts {
     ),
 };
 
-/// From a partner's parties by its tokens to `x`: by `partner_parties_by_partner`, `tokens_of_party`, the index of `x` by token, and the
-/// locations' primary key.
+/// From a partner's parties to `x`: by `partner_parties_by_partner`, the index of `x` by party, and the locations' primary key.
 macro_rules! of_partner {
     ($columns:literal, $table:literal) => {
         concat!(
             "SELECT x.id, x.document, p.country_code, p.party_id, ",
             $columns,
-            " FROM partner_parties p CROSS JOIN tokens t CROSS JOIN ",
+            " FROM partner_parties p CROSS JOIN ",
             $table,
             " x CROSS JOIN locations l"
         )
     };
 }
 
-const OF_PARTNER: &str = "p.tenant = ? AND p.partner = ? AND p.role = 'EMSP' AND t.tenant = p.tenant \
-     AND t.party_country = p.country_code AND t.party_id = p.party_id \
-     AND x.tenant = t.tenant AND x.token_uid = t.uid AND l.tenant = x.tenant AND l.id = x.location_id";
+const OF_PARTNER: &str = "p.tenant = ? AND p.partner = ? AND p.role = 'EMSP' AND x.tenant = p.tenant \
+     AND x.party_country = p.country_code AND x.party_id = p.party_id AND l.tenant = x.tenant AND l.id = x.location_id";
+
+static SESSIONS: Texts = Texts {
+    one: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
+          FROM sessions x WHERE x.tenant = $1 AND x.id = $2 AND x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
+    all: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
+          FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) JOIN sessions x ON x.tenant = k.tenant AND x.id = k.id \
+          WHERE x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
+};
+
+static CDRS: Texts = Texts {
+    one: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, l.document AS location, \
+          s.document AS session FROM cdrs x CROSS JOIN sessions s CROSS JOIN locations l WHERE x.tenant = $1 AND x.id = $2 \
+          AND x.party_country IS NOT NULL AND s.tenant = x.tenant AND s.id = x.session_id \
+          AND l.tenant = x.tenant AND l.id = x.location_id",
+    all: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, l.document AS location, \
+          s.document AS session FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) \
+          JOIN cdrs x ON x.tenant = k.tenant AND x.id = k.id JOIN sessions s ON s.tenant = x.tenant AND s.id = x.session_id \
+          JOIN locations l ON l.tenant = x.tenant AND l.id = x.location_id WHERE x.party_country IS NOT NULL",
+};
+
+static STANDS_AT: Texts = Texts {
+    one: "SELECT l.document FROM stations s CROSS JOIN locations l WHERE s.tenant = $1 AND s.id = $2 \
+          AND l.tenant = s.tenant AND l.id = s.location_id",
+    all: "SELECT DISTINCT ON (l.tenant, l.id) l.document FROM unnest($1::text[], $2::text[]) AS k(tenant, id) \
+          JOIN stations s ON s.tenant = k.tenant AND s.id = k.id JOIN locations l ON l.tenant = s.tenant AND l.id = s.location_id",
+};
+
+static NAMED: Texts = Texts {
+    one: "SELECT document FROM locations WHERE tenant = $1 AND id = $2",
+    all: "SELECT l.document FROM unnest($1::text[], $2::text[]) AS k(tenant, id) \
+          JOIN locations l ON l.tenant = k.tenant AND l.id = k.id",
+};
 
 impl Store {
     /// A tenant's locations as partners see them, by id: the order does not change when one is changed, so nobody who pages through them
@@ -198,7 +228,7 @@ impl Store {
         Ok(self.published(tenant, now, found.into_iter().collect()).await?.pop())
     }
 
-    /// The sessions of tokens whose party a partner acts for as eMSP, the one that was changed first comes first: one that changes while
+    /// The sessions of drivers whose company a partner acts for as eMSP, the one that was changed first comes first: one that changes while
     /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it.
     ///
     /// # Errors
@@ -213,18 +243,10 @@ impl Store {
         let select = Select::new(of_partner!("x.updated_at AS at, x.location_id", "sessions"));
         let select = of_partner(select, "x.updated_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        let session = |row: &Row| {
-            Ok(PartnerSession {
-                session: row.json("document")?,
-                location_id: row.named("location_id")?,
-                owner: owner(row)?,
-                updated_at: row.at("at")?,
-            })
-        };
         page.page(&rows, session, |row| Ok((row.int("at")?, row.uuid("id")?)))
     }
 
-    /// The bill records of tokens whose party a partner acts for as eMSP, the oldest first. One of a location that is gone is left out.
+    /// The bill records of drivers whose company a partner acts for as eMSP, the oldest first. One of a location that is gone is left out.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -242,15 +264,57 @@ impl Store {
         ));
         let select = of_partner(select, "x.created_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        let cdr = |row: &Row| {
-            Ok(PartnerCdr {
-                cdr: row.json("document")?,
-                session: row.json("session")?,
-                location: row.json("location")?,
-                owner: owner(row)?,
-            })
-        };
         page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
+    }
+
+    /// Sessions of partners' drivers, in no order; absent those whose location is not known, and those of our own drivers.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn sessions_for_partners(
+        &self,
+        tenant: &TenantId,
+        ids: &[Uuid],
+    ) -> Result<Vec<PartnerSession>, StoreError> {
+        let keys = ids.iter().map(|id| params![tenant, *id]).collect();
+        let rows = self.engine().read(vec![Statement::each(&SESSIONS, keys)]).await?;
+        rows.iter().flatten().map(session).collect()
+    }
+
+    /// Bill records of partners' drivers, in no order; absent those whose location is gone, and those of our own drivers.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn cdrs_for_partners(
+        &self,
+        tenant: &TenantId,
+        ids: &[Uuid],
+    ) -> Result<Vec<PartnerCdr>, StoreError> {
+        let keys = ids.iter().map(|id| params![tenant, *id]).collect();
+        let rows = self.engine().read(vec![Statement::each(&CDRS, keys)]).await?;
+        rows.iter().flatten().map(cdr).collect()
+    }
+
+    /// The locations at which these stations stand, as partners see them, each once.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn published_around(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        stations: &[StationId],
+        locations: &[LocationId],
+    ) -> Result<Vec<PublishedLocation>, StoreError> {
+        let of_stations = stations.iter().map(|id| params![tenant, id]).collect();
+        let named = locations.iter().map(|id| params![tenant, id]).collect();
+        let statements = vec![Statement::each(&STANDS_AT, of_stations), Statement::each(&NAMED, named)];
+        let mut found: BTreeMap<LocationId, Location> = BTreeMap::new();
+        for row in self.engine().read(statements).await?.iter().flatten() {
+            let location: Location = row.json("document")?;
+            found.insert(location.id.clone(), location);
+        }
+        self.published(tenant, now, found.into_values().collect()).await
     }
 
     /// Adds the connectors to locations of a tenant.
@@ -300,6 +364,24 @@ fn of_partner(
     }
     let tail = format!("ORDER BY {at}, x.id LIMIT ? OFFSET ?");
     Ok(select.tail(&tail, params![page.probe(), window.skip]))
+}
+
+fn session(row: &Row) -> Result<PartnerSession, StoreError> {
+    Ok(PartnerSession {
+        session: row.json("document")?,
+        location_id: row.named("location_id")?,
+        owner: owner(row)?,
+        updated_at: row.at("at")?,
+    })
+}
+
+fn cdr(row: &Row) -> Result<PartnerCdr, StoreError> {
+    Ok(PartnerCdr {
+        cdr: row.json("document")?,
+        session: row.json("session")?,
+        location: row.json("location")?,
+        owner: owner(row)?,
+    })
 }
 
 fn owner(row: &Row) -> Result<Party, StoreError> {

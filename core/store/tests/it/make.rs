@@ -9,8 +9,10 @@ use ringmain_domain::id::{
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
 use ringmain_domain::money::Currency;
+use ringmain_domain::party::{Party, Role};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::{ChargingState, MessageKey, TransactionPhase};
+use ringmain_domain::roaming::{AuthMethod, Contract};
 use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
 use ringmain_domain::time::Timestamp;
@@ -147,6 +149,7 @@ pub(crate) fn message(station: &'static str, transaction: &str, sequence: u32, m
             connector: Some(ConnectorId(1)),
             token: None,
             authorization: None,
+            contract: None,
             observed_at: at(millis),
             received_at: at(millis),
             trigger: "Test".into(),
@@ -219,6 +222,26 @@ impl Message {
             event: DomainEvent::Transaction(self.fact),
         }
     }
+}
+
+/// The same facts with a driver of another company.
+pub(crate) fn driven_by(mut facts: Vec<Fact>, party_id: &str) -> Vec<Fact> {
+    let contract = Contract {
+        party: Party { country_code: "DE".into(), party_id: party_id.into(), role: Role::Emsp },
+        uid: "Card1".into(),
+        kind: "RFID".into(),
+        contract_id: "DE8ABC1".into(),
+        reference: Some("ref-1".into()),
+        method: AuthMethod::Asked,
+    };
+    for fact in &mut facts {
+        if let DomainEvent::Transaction(told) = &mut fact.event
+            && told.token.is_some()
+        {
+            told.contract = Some(Box::new(contract.clone()));
+        }
+    }
+    facts
 }
 
 /// An hour at a station: half of it charging 10 kWh, half of it parked.

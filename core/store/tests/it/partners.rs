@@ -13,8 +13,8 @@ use ringmain_store::store::{StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::make::{
-    MINUTE, T0, all_pages, at, fact, location, location_id, message, other_tenant, station, status, tariff,
-    tariff_id, tenant, token, whole_transaction, whole_transaction_apart,
+    MINUTE, T0, all_pages, at, driven_by, fact, location, location_id, message, other_tenant, station,
+    status, tariff, tariff_id, tenant, whole_transaction, whole_transaction_apart,
 };
 use crate::rig::Rig;
 
@@ -37,7 +37,7 @@ on_both_engines!(
 /// When partners look.
 const NOW: Timestamp = Timestamp::from_millis(T0 + 60 * MINUTE);
 
-fn role(party_id: &str, role: &str) -> PartnerRole {
+pub(crate) fn role(party_id: &str, role: &str) -> PartnerRole {
     PartnerRole {
         country_code: "DE".into(),
         party_id: party_id.into(),
@@ -64,12 +64,13 @@ fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exchange {
         url: "https://emsp.example.com/ocpi/versions".into(),
         token: PeerToken::new("token-b"),
         roles: roles.to_vec(),
+        endpoints: None,
     };
     Exchange { shown: shown.to_vec(), given: given.to_vec(), peer, at: at(1) }
 }
 
 /// A partner that acts for these parties; it shows the token whose hash is its id.
-async fn registered(rig: &Rig, id: u128, roles: &[PartnerRole]) -> Uuid {
+pub(crate) async fn registered(rig: &Rig, id: u128, roles: &[PartnerRole]) -> Uuid {
     let given = id.to_be_bytes();
     let invitation = invitation(id, &[given.as_slice(), b"a"].concat());
     assert!(rig.store.insert_invitation(&invitation).await.unwrap());
@@ -327,22 +328,6 @@ async fn tariffs_are_cut_by_their_last_change(rig: &Rig) {
     assert!(theirs.items.is_empty());
 }
 
-/// Gives a token's row a party, as the domain does not yet.
-async fn give(rig: &Rig, uid: &str, party_id: &str) {
-    rig.store.put_token(&token(uid)).await.unwrap();
-    let party = format!(r#"{{"country_code":"DE","party_id":"{party_id}","role":"emsp"}}"#);
-    let sql = if rig.is_postgres() {
-        format!(
-            "UPDATE tokens SET document = jsonb_set(document, '{{party}}', '{party}') WHERE uid = '{uid}'"
-        )
-    } else {
-        format!(
-            "UPDATE tokens SET document = json_set(document, '$.party', json('{party}')) WHERE uid = '{uid}'"
-        )
-    };
-    rig.execute(&sql).await;
-}
-
 async fn sessions_and_bills_go_only_to_the_tokens_party(rig: &Rig) {
     place(rig, "L1", "CS-1", &[(1, 1)]).await;
     rig.store.insert_station(&station("CS-2")).await.unwrap();
@@ -354,13 +339,11 @@ async fn sessions_and_bills_go_only_to_the_tokens_party(rig: &Rig) {
         let cdrs = rig.store.partner_cdrs(&tenant(), partner, &window, &page).await.unwrap().items;
         (sessions, cdrs)
     };
-    // Nobody's token, then our own driver's: no partner sees it.
-    rig.store.append(&whole_transaction("CS-1", "tx")).await.unwrap();
-    assert_eq!(seen(theirs).await, (Vec::new(), Vec::new()));
-    rig.store.put_token(&token("CARD1")).await.unwrap();
+    // Our own driver's: no partner sees it.
+    rig.store.append(&whole_transaction_apart("CS-1", "ours")).await.unwrap();
     assert_eq!(seen(theirs).await, (Vec::new(), Vec::new()));
     // The partner's driver: its eMSP sees it, nobody else.
-    give(rig, "CARD1", "ABC").await;
+    rig.store.append(&driven_by(whole_transaction("CS-1", "tx"), "ABC")).await.unwrap();
     let (sessions, cdrs) = seen(theirs).await;
     assert_eq!((sessions.len(), cdrs.len()), (1, 1));
     assert_eq!((sessions[0].location_id.as_str(), &*sessions[0].owner.party_id), ("L1", "ABC"));
@@ -371,7 +354,7 @@ async fn sessions_and_bills_go_only_to_the_tokens_party(rig: &Rig) {
     );
     assert_eq!(seen(others).await, (Vec::new(), Vec::new()));
     // Where there is no location, OCPI has no words.
-    rig.store.append(&whole_transaction("CS-2", "tx")).await.unwrap();
+    rig.store.append(&driven_by(whole_transaction("CS-2", "tx"), "ABC")).await.unwrap();
     assert_eq!(seen(theirs).await.0.len(), 1);
     // Whoever left sees nothing.
     rig.store.unregister_partner(&tenant(), theirs, at(9)).await.unwrap();
@@ -381,9 +364,8 @@ async fn sessions_and_bills_go_only_to_the_tokens_party(rig: &Rig) {
 async fn sessions_and_bills_come_in_pages_the_oldest_change_first(rig: &Rig) {
     place(rig, "L1", "CS-1", &[(1, 1)]).await;
     let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
-    give(rig, "CARD1", "ABC").await;
     for transaction in ["t1", "t2", "t3", "t4", "t5"] {
-        rig.store.append(&whole_transaction_apart("CS-1", transaction)).await.unwrap();
+        rig.store.append(&driven_by(whole_transaction_apart("CS-1", transaction), "ABC")).await.unwrap();
     }
     let whole = Window::default();
     let sessions =

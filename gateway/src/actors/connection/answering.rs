@@ -1,15 +1,17 @@
 //! A station's call on its way: frame, call, report, decision, commit, ack.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
 use ringmain_domain::authorize::TokenStanding;
 use ringmain_domain::event::{DomainEvent, Durability};
-use ringmain_domain::id::TransactionId;
+use ringmain_domain::id::{EvseId, StationId, TenantId, TransactionId};
 use ringmain_domain::load::tree::EvseKey;
 use ringmain_domain::outcome::{Effect, Oddity};
 use ringmain_domain::reply::{Registration, StationReply};
 use ringmain_domain::report::{StationReport, TransactionPhase};
+use ringmain_domain::roaming::Question;
 use ringmain_domain::station::Input;
 use ringmain_domain::telemetry;
 use ringmain_ocpp::action::Action;
@@ -18,10 +20,12 @@ use ringmain_ocpp::frame;
 use ringmain_ocpp::message_id::MessageId;
 use ringmain_ocpp::rpc::{InboundCall, Received};
 use ringmain_store::batch::Appended;
+use ringmain_store::store::StoreError;
 
 use super::Connection;
 use crate::actors::exit::Exit;
 use crate::actors::journal::Append;
+use crate::app::Node;
 use crate::services::meter_keys;
 use crate::{clock, record};
 
@@ -158,13 +162,21 @@ impl Connection {
     }
 
     fn look_up_token(&mut self, open: OpenCall, report: StationReport, ctx: &mut Context<Self>) {
-        let Some(uid) = report.token().map(ringmain_domain::token::IdToken::lookup_uid) else {
+        let Some(presented) = report.token().cloned() else {
             self.decide(open, report, None, ctx);
             return;
         };
-        let (store, tenant) = (self.node.store.clone(), self.state.tenant().clone());
-        let station = self.state.id().clone();
-        let find = async move { store.token_standing(&tenant, &uid, &station).await }.into_actor(self);
+        let evse = asks_of(&report);
+        let (node, tenant, station) =
+            (Arc::clone(&self.node), self.state.tenant().clone(), self.state.id().clone());
+        let find = async move {
+            let mut standing = node.store.token_standing(&tenant, &presented, &station).await?;
+            if let Some(evse) = evse {
+                ask_owner(&node, (tenant, station, evse), &mut standing).await;
+            }
+            Ok::<_, StoreError>(standing)
+        };
+        let find = find.into_actor(self);
         ctx.spawn(find.map(|found, connection, ctx| match found {
             Ok(standing) => connection.decide(open, report, Some(standing), ctx),
             Err(error) => {
@@ -383,6 +395,35 @@ impl Connection {
 }
 
 /// Counts a decision about a token by its reason.
+/// At which EVSE, where known, for a message that lets a driver begin; `None`: it is about something that goes on, or was long ago.
+fn asks_of(report: &StationReport) -> Option<Option<EvseId>> {
+    match report {
+        StationReport::Authorize(_) => Some(None),
+        StationReport::Transaction(report)
+            if report.phase == TransactionPhase::Started && !report.offline =>
+        {
+            Some(report.evse)
+        }
+        _ => None,
+    }
+}
+
+/// Asks another company about its driver, where its token wants that; the station waits, within a bound that is the answerer's.
+async fn ask_owner(
+    node: &Node,
+    (tenant, station, evse): (TenantId, StationId, Option<EvseId>),
+    standing: &mut TokenStanding,
+) {
+    let Some(owners) = node.owners.get() else { return };
+    let Some(token) = standing.roamer().and_then(|roamer| roamer.to_ask(clock::now())).cloned() else {
+        return;
+    };
+    let answer = owners.ask(Question { tenant, token, station, evse }).await;
+    if let (Some(clearance), Some(roamer)) = (answer, &mut standing.roamer) {
+        roamer.clearance = Some(clearance);
+    }
+}
+
 fn count_authorization(event: &DomainEvent) {
     let (authorization, occasion) = match event {
         DomainEvent::TokenPresented { authorization, .. } => (Some(*authorization), "asked"),

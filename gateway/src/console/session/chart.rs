@@ -192,6 +192,7 @@ mod tests {
             connector: None,
             token: None,
             authorization: None,
+            contract: None,
             observed_at: at,
             received_at: at,
             trigger: "x".into(),

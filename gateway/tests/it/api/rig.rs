@@ -426,6 +426,7 @@ fn fact(
         connector: Some(ConnectorId(1)),
         token: Some(IdToken { uid: TokenUid::new("04A2B3").unwrap(), kind: TokenKind::Rfid }),
         authorization: Some(Authorization::Accepted),
+        contract: None,
         observed_at: at,
         received_at: at,
         trigger: "Authorized".into(),

@@ -5,19 +5,31 @@ use ringmain_domain::id::LocationId;
 use ringmain_store::partners::{Exchange, Partner};
 use ringmain_store::store::StoreError;
 
+use crate::handshake::learn;
 use crate::hub::{Hub, resource};
 use crate::ocpi::caller::{Caller, Registered};
 use crate::ocpi::envelope::{self, now};
 use crate::ocpi::paging::ListRequest;
 use crate::ocpi::status::Refusal;
-use crate::ocpi::v221::types::{Credentials, Endpoint, VersionDetails};
+use crate::ocpi::v221::types::credentials::Credentials;
+use crate::ocpi::v221::types::version::{Endpoint, InterfaceRole, ModuleId, VersionDetails};
 use crate::ocpi::v221::{from_wire, to_wire};
 use crate::ocpi::versions::OcpiVersion;
 use crate::partner::{Step, base_url, hash, is_time_for, judge, new_token};
 use crate::service::locations::{Connector, Evse, evses};
 
-/// Modules with a path of their own under `cpo/2.2.1`.
-const LISTS: [&str; 4] = ["locations", "sessions", "cdrs", "tariffs"];
+mod commands;
+mod tokens;
+
+/// Modules with a path of their own under `cpo/2.2.1`, and which side of them we are.
+const MODULES: [(&str, InterfaceRole); 6] = [
+    ("locations", InterfaceRole::Sender),
+    ("sessions", InterfaceRole::Sender),
+    ("cdrs", InterfaceRole::Sender),
+    ("tariffs", InterfaceRole::Sender),
+    ("tokens", InterfaceRole::Receiver),
+    ("commands", InterfaceRole::Receiver),
+];
 
 type Answer = Result<HttpResponse, Refusal>;
 
@@ -40,16 +52,24 @@ pub fn configure(config: &mut web::ServiceConfig) {
         )
         .service(resource("/cpo/2.2.1/sessions").route(web::get().to(sessions)))
         .service(resource("/cpo/2.2.1/cdrs").route(web::get().to(cdrs)))
-        .service(resource("/cpo/2.2.1/tariffs").route(web::get().to(tariffs)));
+        .service(resource("/cpo/2.2.1/tariffs").route(web::get().to(tariffs)))
+        .service(
+            resource("/cpo/2.2.1/tokens/{country_code}/{party_id}/{uid}")
+                .route(web::get().to(tokens::show))
+                .route(web::put().to(tokens::put))
+                .route(web::patch().to(tokens::patch)),
+        )
+        .service(resource("/cpo/2.2.1/commands/{command}").route(web::post().to(commands::take)));
 }
 
 async fn details(caller: Caller) -> Answer {
     let base = base_url(&caller.partner);
     let version = OcpiVersion::V221.as_str();
-    let endpoint = |identifier, url| Endpoint { identifier, role: "SENDER", url };
-    let mut endpoints = vec![endpoint("credentials", format!("{base}/{version}/credentials"))];
-    endpoints.extend(LISTS.map(|module| endpoint(module, list_url(&caller.partner, module))));
-    Ok(envelope::success(VersionDetails { version, endpoints }))
+    let endpoint = |module, role, url| Endpoint { identifier: ModuleId::from(module), role, url };
+    let credentials = format!("{base}/{version}/credentials");
+    let mut endpoints = vec![endpoint("credentials", InterfaceRole::Sender, credentials)];
+    endpoints.extend(MODULES.map(|(module, role)| endpoint(module, role, list_url(&caller.partner, module))));
+    Ok(envelope::success(VersionDetails { version: version.to_owned(), endpoints }))
 }
 
 fn list_url(partner: &Partner, module: &str) -> String {
@@ -72,10 +92,15 @@ async fn exchange(
 ) -> Answer {
     let step = if request.method() == actix_web::http::Method::POST { Step::Register } else { Step::Renew };
     check_time(&caller, step)?;
-    let body = body.map_err(|_unreadable| Refusal::malformed("the body cannot be read or is too large"))?;
+    let body = whole(body)?;
     let theirs: Credentials = serde_json::from_slice(&body)
         .map_err(|error| Refusal::malformed(format!("the body is no credentials object: {error}")))?;
-    let peer = judge(&caller.partner, from_wire::offer(theirs)).map_err(Refusal::invalid)?;
+    let guard = hub.client.guard();
+    let mut peer = judge(guard, &caller.partner, from_wire::offer(theirs)).map_err(Refusal::invalid)?;
+    // Before it is answered: a partner that cannot be called is told so now, not found out later.
+    let whose = (&caller.partner.tenant, caller.partner.id);
+    let learned = learn(&hub.client, whose, &peer.url, &peer.token).await;
+    peer.endpoints = Some(learned.map_err(|error| Refusal::handshake(&error))?);
     let token_c = new_token().ok_or_else(Refusal::ours)?;
     let exchange = Exchange { shown: hash(&caller.token), given: hash(&token_c), peer, at: now() };
     let partner = &caller.partner;
@@ -85,7 +110,10 @@ async fn exchange(
         kept = hub.store.register_partner(&partner.tenant, partner.id, &exchange).await;
     }
     match kept {
-        Ok(true) => Ok(envelope::success(to_wire::credentials(partner, token_c))),
+        Ok(true) => {
+            hub.tell_partners_changed();
+            Ok(envelope::success(to_wire::credentials(partner, token_c)))
+        }
         // Somebody used the token in between.
         Ok(false) => Err(Refusal::unauthorized()),
         Err(StoreError::Conflict { .. }) => {
@@ -95,9 +123,15 @@ async fn exchange(
     }
 }
 
+/// A body that came whole and is not too large.
+fn whole(body: Result<web::Bytes, Error>) -> Result<web::Bytes, Refusal> {
+    body.map_err(|_unreadable| Refusal::malformed("the body cannot be read or is too large"))
+}
+
 async fn unregister(caller: Caller, hub: web::Data<Hub>) -> Answer {
     check_time(&caller, Step::Unregister)?;
     hub.store.unregister_partner(&caller.partner.tenant, caller.partner.id, now()).await?;
+    hub.tell_partners_changed();
     Ok(envelope::done())
 }
 
@@ -142,7 +176,7 @@ async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> 
     let list = ListRequest::read(request.query_string())?;
     let page = hub.store.partner_cdrs(&partner.tenant, partner.id, &list.window(), &list.page()).await;
     let url = list_url(&partner, "cdrs");
-    Ok(list.respond(&url, page.map_err(of_list)?, |cdr| to_wire::cdr(&partner.ours, &cdr)))
+    Ok(list.respond(&url, page.map_err(of_list)?, |cdr| to_wire::cdr::cdr(&partner.ours, &cdr, &[])))
 }
 
 /// A cursor is all a caller can have wrong here.

@@ -44,6 +44,10 @@ fn group(id: &str) -> TokenGroup {
     }
 }
 
+fn presented(uid: &str) -> IdToken {
+    IdToken { uid: token_uid(uid), kind: TokenKind::Rfid }
+}
+
 fn member(uid: &str, of: &str) -> Token {
     Token { group: Some(token_uid(of)), ..token(uid) }
 }
@@ -102,7 +106,7 @@ async fn a_group_of_another_tenant_is_not_there(rig: &Rig) {
     assert!(!store.delete_token_group(&theirs, &token_uid("FLEET")).await.unwrap());
     let page = ringmain_store::page::PageRequest::first(10);
     assert_eq!(store.token_groups(&theirs, &page).await.unwrap().items, []);
-    let standing = store.token_standing(&theirs, &token_uid("A1"), &station_id("CS-1")).await.unwrap();
+    let standing = store.token_standing(&theirs, &presented("A1"), &station_id("CS-1")).await.unwrap();
     assert_eq!((standing.token, standing.group), (None, None));
 }
 
@@ -124,7 +128,7 @@ async fn rules_of_a_location_are_kept_and_go_with_it(rig: &Rig) {
 
 async fn what_is_known_of_a_token_comes_in_one_reading(rig: &Rig) {
     let (store, tenant, here) = (&rig.store, tenant(), station_id("CS-1"));
-    let known = async |uid: &str| store.token_standing(&tenant, &token_uid(uid), &here).await.unwrap();
+    let known = async |uid: &str| store.token_standing(&tenant, &presented(uid), &here).await.unwrap();
     assert_eq!(known("A1").await, Default::default());
     store.put_token(&member("A1", "Fleet")).await.unwrap();
     assert_eq!(known("a1").await.token, Some(member("A1", "Fleet")));
@@ -143,7 +147,7 @@ async fn what_is_known_of_a_token_comes_in_one_reading(rig: &Rig) {
 async fn a_token_charges_only_where_a_session_is_open(rig: &Rig) {
     let (store, tenant, here) = (&rig.store, tenant(), station_id("CS-1"));
     let charges = async || {
-        let known = store.token_standing(&tenant, &token_uid("card1"), &here).await.unwrap();
+        let known = store.token_standing(&tenant, &presented("card1"), &here).await.unwrap();
         let told = |charge: &ringmain_domain::authorize::Charge| {
             format!("{} {} {:?}", charge.station, charge.transaction, charge.evse)
         };
@@ -153,7 +157,7 @@ async fn a_token_charges_only_where_a_session_is_open(rig: &Rig) {
     let second = message("CS-2", "T-2", 0, MINUTE).token("Card1").evse(None).fact();
     store.append(&[second]).await.unwrap();
     assert_eq!(charges().await, ["CS-2 T-2 None", "CS-1 T-1 Some(EvseId(1))"]);
-    let known = store.token_standing(&tenant, &token_uid("CARD1"), &here).await.unwrap();
+    let known = store.token_standing(&tenant, &presented("CARD1"), &here).await.unwrap();
     let first = &known.charges[1];
     assert_eq!((first.started_at, first.heard_at), (at(0), at(15 * MINUTE)));
     assert_eq!(first.authorization, Some(Authorization::Accepted));

@@ -1,52 +1,58 @@
-//! Rows for others: written with the change, out to one taker at a time, never dropped with news in them.
+//! What others must hear of: written with the change, taken into the feed in order, read behind cursors, forgotten when all have read it.
 
-use ringmain_domain::cdr::Cdr;
 use ringmain_domain::event::Fact;
+use ringmain_domain::id::TenantId;
 use ringmain_domain::location::ConnectorStatus;
-use ringmain_domain::session::{Session, SessionStatus};
+use ringmain_store::feed::{FeedEnds, FeedRow, KIND_LOCATION, KIND_STATION, KIND_TARIFF};
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
 use ringmain_store::partners::Invitation;
+use ringmain_store::partners::lanes::Lane;
 use ringmain_store::store::StoreSettings;
 
-use crate::make::{MINUTE, at, message, other_tenant, status, tenant, whole_transaction};
-use crate::partners::invitation;
+use crate::make::{
+    MINUTE, at, driven_by, fact, location, message, other_tenant, station, status, tariff, tenant,
+    whole_transaction,
+};
+use crate::partners::{invitation, registered, role};
 use crate::rig::Rig;
 
 on_both_engines!(
     a_change_comes_with_its_row,
     rows_of_tenants_without_a_partner_are_dropped,
-    a_row_is_out_to_one_taker,
-    f41_a_row_whose_answer_was_lost_comes_again_as_it_was,
-    news_while_a_row_is_out_come_again,
-    many_changes_wait_as_one_row,
-    a_status_waits_with_its_newest_word,
-    f42_takers_never_share_a_row,
+    many_changes_are_one_object_at_its_newest_place,
+    what_changes_outside_the_facts_is_told_too,
+    only_roaming_drivers_sessions_and_bills_are_told,
+    f42_places_are_given_once_and_seen_in_their_order,
+    what_all_have_read_is_forgotten_but_no_bill,
+    a_cursor_never_goes_back,
 );
 
+async fn feed(rig: &Rig, tenant: &TenantId, behind: i64) -> Vec<FeedRow> {
+    while rig.store.feed_take_in(1_000).await.unwrap() > 0 {}
+    rig.store.feed_after(tenant, behind, 1_000).await.unwrap()
+}
+
+fn names(rows: &[FeedRow]) -> Vec<(&str, &str)> {
+    rows.iter().map(|row| (&*row.kind, &*row.subject)).collect()
+}
+
 async fn a_change_comes_with_its_row(rig: &Rig) {
-    assert_eq!(rig.store.outbox_len().await.unwrap(), 0);
-    assert!(rig.store.outbox_take(10).await.unwrap().is_empty());
-    let results = rig.store.append(&whole_transaction("CS-1", "tx")).await.unwrap();
-    let session = results[3].session.clone().unwrap();
+    assert_eq!((rig.store.outbox_len().await.unwrap(), rig.store.feed_take_in(10).await.unwrap()), (0, 0));
+    let facts = driven_by(whole_transaction("CS-1", "tx"), "ABC");
+    let results = rig.store.append(&facts).await.unwrap();
+    let session = results[3].session.clone().unwrap().id.to_string();
     assert_eq!(rig.store.outbox_len().await.unwrap(), 2);
-    let rows = rig.store.outbox_take(10).await.unwrap();
-    let found: Vec<_> = rows.iter().map(|row| (&*row.kind, row.subject.to_string())).collect();
-    let cdr = results[3].cdr.unwrap();
-    assert_eq!(found.len(), 2);
-    assert!(found.contains(&(KIND_SESSION, session.id.to_string())));
-    assert!(found.contains(&(KIND_CDR, cdr.to_string())));
+    let cdr = results[3].cdr.unwrap().to_string();
+    let rows = feed(rig, &tenant(), 0).await;
+    let mut found = names(&rows);
+    found.sort_unstable();
+    assert_eq!(found, [(KIND_CDR, &*cdr), (KIND_SESSION, &*session)]);
     for row in &rows {
-        assert_eq!((&row.tenant, row.created_at), (&tenant(), at(60 * MINUTE)));
-        if *row.kind == *KIND_SESSION {
-            assert_eq!(serde_json::from_str::<Session>(&row.body).unwrap(), session);
-        } else {
-            assert_eq!(serde_json::from_str::<Cdr>(&row.body).unwrap().id, cdr);
-        }
+        assert_eq!(row.changed_at, at(60 * MINUTE));
+        assert_eq!(row.party.as_ref().map(|party| &*party.party_id), Some("ABC"));
     }
-    assert_eq!(rig.store.outbox_len().await.unwrap(), 2, "out, but not done");
-    rig.store.outbox_done(&rows.iter().map(|row| row.id).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(rig.store.outbox_len().await.unwrap(), 0);
-    rig.store.append(&whole_transaction("CS-1", "tx")).await.unwrap();
+    rig.store.append(&facts).await.unwrap();
     assert_eq!(rig.store.outbox_len().await.unwrap(), 0, "a repeat is no news");
 }
 
@@ -54,105 +60,145 @@ async fn rows_of_tenants_without_a_partner_are_dropped(rig: &Rig) {
     let theirs = |fact: Fact| Fact { tenant: other_tenant(), ..fact };
     let ours = ["a", "b", "c"].map(|name| message("CS-1", name, 0, 0).fact());
     rig.store.append(&ours).await.unwrap();
-    rig.store.append(&[theirs(message("CS-2", "d", 0, 0).fact())]).await.unwrap();
+    rig.store.append(&[theirs(status("CS-2", 0, 1, 1, ConnectorStatus::Available))]).await.unwrap();
     let partner = Invitation { tenant: other_tenant(), ..invitation(1, b"1") };
     rig.store.insert_invitation(&partner).await.unwrap();
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 2);
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 1);
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 0);
-    let kept = rig.store.outbox_take(10).await.unwrap();
-    assert_eq!(kept.iter().map(|row| &row.tenant).collect::<Vec<_>>(), [&other_tenant()]);
+    assert_eq!(names(&feed(rig, &other_tenant(), 0).await), [(KIND_EVSE_STATUS, "CS-2/1")]);
+    rig.store.append(&[theirs(status("CS-2", 1, 1, 1, ConnectorStatus::Faulted))]).await.unwrap();
     // A partner that has left is none any more.
     assert!(rig.store.unregister_partner(&other_tenant(), partner.id, at(1)).await.unwrap());
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 1);
 }
 
-async fn a_row_is_out_to_one_taker(rig: &Rig) {
-    for name in ["a", "b", "c"] {
-        rig.store.append(&[message("CS-1", name, 0, 0).fact()]).await.unwrap();
-    }
-    let first = rig.store.outbox_take(2).await.unwrap();
-    let second = rig.store.outbox_take(2).await.unwrap();
-    let sizes = (first.len(), second.len(), rig.store.outbox_take(2).await.unwrap().len());
-    assert_eq!(sizes, (2, 1, 0));
-    assert!(first[0].id < first[1].id && first[1].id < second[0].id, "the oldest first");
-    rig.store.outbox_done(&[]).await.unwrap();
-    rig.store.outbox_done(&[first[0].id, first[0].id, 987_654]).await.unwrap();
-    assert_eq!(rig.store.outbox_len().await.unwrap(), 2);
-}
-
-async fn f41_a_row_whose_answer_was_lost_comes_again_as_it_was(rig: &Rig) {
-    rig.store.append(&[message("CS-1", "a", 0, 0).fact()]).await.unwrap();
-    let taken = rig.store.outbox_take(1).await.unwrap();
-    assert!(rig.store.outbox_take(1).await.unwrap().is_empty());
-    // A taker that died a minute ago.
-    rig.execute("UPDATE outbox SET leased_until = leased_until - 61000").await;
-    assert_eq!(rig.store.outbox_take(1).await.unwrap(), taken);
-    assert!(rig.store.outbox_take(1).await.unwrap().is_empty());
-}
-
-async fn news_while_a_row_is_out_come_again(rig: &Rig) {
-    let all = whole_transaction("CS-1", "tx");
-    rig.store.append(&all[..1]).await.unwrap();
-    let out = rig.store.outbox_take(1).await.unwrap();
-    rig.store.append(&all[1..2]).await.unwrap();
-    rig.store.outbox_done(&[out[0].id]).await.unwrap();
-    let news = rig.store.outbox_take(1).await.unwrap();
-    assert_eq!(news.len(), 1, "done with the old state, not with the new one");
-    assert_eq!(serde_json::from_str::<Session>(&news[0].body).unwrap().facts, 2);
-    assert!(news[0].id > out[0].id);
-}
-
-async fn many_changes_wait_as_one_row(rig: &Rig) {
-    for fact in whole_transaction("CS-1", "tx") {
-        rig.store.append(&[fact]).await.unwrap();
-    }
-    let rows = rig.store.outbox_take(10).await.unwrap();
-    assert_eq!(rows.len(), 2);
-    let session = rows.iter().find(|row| *row.kind == *KIND_SESSION).unwrap();
-    assert_eq!(session.created_at, at(0), "as long as the first change waits");
-    let body: Session = serde_json::from_str(&session.body).unwrap();
-    assert_eq!((body.status, body.facts), (SessionStatus::Completed, 4), "with the newest state");
-}
-
-async fn a_status_waits_with_its_newest_word(rig: &Rig) {
+async fn many_changes_are_one_object_at_its_newest_place(rig: &Rig) {
     use ConnectorStatus::{Available, Occupied};
     rig.store.append(&[status("CS-1", 1, 1, 1, Occupied), status("CS-1", 2, 2, 1, Occupied)]).await.unwrap();
     rig.store.append(&[status("CS-1", 3, 1, 1, Available)]).await.unwrap();
-    let rows = rig.store.outbox_take(10).await.unwrap();
-    let mut found: Vec<_> = rows.iter().map(|row| (&*row.kind, &*row.subject, row.body.as_str())).collect();
+    let first = feed(rig, &tenant(), 0).await;
+    let mut found = names(&first);
     found.sort_unstable();
-    let body = |evse: u32, status: &str, millis: i64| {
-        let since = at(millis).as_millis();
-        format!(r#"{{"station":"CS-1","evse":{evse},"connector":1,"status":"{status}","since":{since}}}"#)
-    };
-    let (one, two) = (body(1, "available", 3), body(2, "occupied", 2));
-    let expect = [(KIND_EVSE_STATUS, "CS-1/1", one.as_str()), (KIND_EVSE_STATUS, "CS-1/2", two.as_str())];
-    assert_eq!(found, expect);
+    assert_eq!(found, [(KIND_EVSE_STATUS, "CS-1/1"), (KIND_EVSE_STATUS, "CS-1/2")]);
+    let newest = first.last().unwrap().position;
+    assert_eq!(rig.store.feed_ends(&tenant()).await.unwrap(), FeedEnds { newest, forgotten: 0 });
+    // Whoever has read all hears of the one that changed again; whoever was away, of each once.
+    rig.store.append(&[status("CS-1", 4, 1, 1, Occupied)]).await.unwrap();
+    assert_eq!(names(&feed(rig, &tenant(), newest).await), [(KIND_EVSE_STATUS, "CS-1/1")]);
+    let all = feed(rig, &tenant(), 0).await;
+    assert_eq!(names(&all), [(KIND_EVSE_STATUS, "CS-1/2"), (KIND_EVSE_STATUS, "CS-1/1")]);
+    assert!(all.is_sorted_by_key(|row| row.position));
+    assert_eq!(rig.store.feed_after(&tenant(), 0, 1).await.unwrap(), all[..1], "in pages");
+    assert!(feed(rig, &other_tenant(), 0).await.is_empty());
 }
 
-async fn f42_takers_never_share_a_row(rig: &Rig) {
-    let facts: Vec<_> = (0..60).map(|n| message("CS-1", &format!("t{n}"), 0, n).fact()).collect();
+async fn what_changes_outside_the_facts_is_told_too(rig: &Rig) {
+    rig.store.put_location(&location("L1")).await.unwrap();
+    rig.store.put_location(&location("L2")).await.unwrap();
+    rig.store.put_tariff(&tariff("T1", &[])).await.unwrap();
+    let mut one = station("CS-1");
+    one.location_id = Some(location("L1").id);
+    rig.store.insert_station(&one).await.unwrap();
+    let mut told =
+        names(&feed(rig, &tenant(), 0).await).iter().map(|(k, s)| format!("{k} {s}")).collect::<Vec<_>>();
+    told.sort_unstable();
+    assert_eq!(told, ["location L1", "location L2", "tariff T1"]);
+    let mut behind = rig.store.feed_ends(&tenant()).await.unwrap().newest;
+    let mut news = async || {
+        let rows = feed(rig, &tenant(), behind).await;
+        behind = rows.last().map_or(behind, |row| row.position);
+        let mut told: Vec<_> = rows.into_iter().map(|row| (row.kind, row.subject)).collect();
+        told.sort_unstable();
+        told
+    };
+    let of =
+        |rows: &[(&str, &str)]| rows.iter().map(|(k, s)| (Box::from(*k), Box::from(*s))).collect::<Vec<_>>();
+    let connected = || {
+        use ringmain_domain::event::DomainEvent;
+        use ringmain_domain::id::Epoch;
+        fact(
+            "CS-1",
+            1,
+            DomainEvent::StationConnected { ocpp_version: "ocpp2.0.1".into(), epoch: Epoch(1), node: None },
+        )
+    };
+    rig.store.append(&[connected()]).await.unwrap();
+    assert_eq!(news().await, of(&[(KIND_STATION, "CS-1")]));
+    rig.store.append(&[connected()]).await.unwrap();
+    assert_eq!(news().await, of(&[]), "it is as it was");
+    rig.execute("UPDATE stations SET location_id = 'L2' WHERE id = 'CS-1'").await;
+    assert_eq!(news().await, of(&[(KIND_LOCATION, "L1"), (KIND_STATION, "CS-1")]));
+    assert!(rig.store.delete_location(&tenant(), &location("L1").id).await.unwrap());
+    rig.store.put_location(&location("L2")).await.unwrap();
+    rig.store.put_tariff(&tariff("T1", &[])).await.unwrap();
+    assert_eq!(news().await, of(&[(KIND_LOCATION, "L1"), (KIND_LOCATION, "L2"), (KIND_TARIFF, "T1")]));
+    assert!(rig.store.delete_tariff(&tenant(), &tariff("T1", &[]).id).await.unwrap());
+    assert_eq!(news().await, of(&[(KIND_TARIFF, "T1")]));
+}
+
+async fn only_roaming_drivers_sessions_and_bills_are_told(rig: &Rig) {
+    rig.store.append(&whole_transaction("CS-1", "ours")).await.unwrap();
+    assert_eq!(rig.store.outbox_len().await.unwrap(), 2);
+    assert!(feed(rig, &tenant(), 0).await.is_empty());
+    assert_eq!(rig.store.outbox_len().await.unwrap(), 0);
+}
+
+async fn f42_places_are_given_once_and_seen_in_their_order(rig: &Rig) {
+    let facts: Vec<_> = (1..=60).map(|n| status("CS-1", 0, n, 1, ConnectorStatus::Available)).collect();
     rig.store.append(&facts).await.unwrap();
     let other = rig.open_again(StoreSettings::default()).await;
     let mut tasks = Vec::new();
     for number in 0..20 {
         let store = if number % 2 == 0 { rig.store.clone() } else { other.clone() };
-        tasks.push(tokio::spawn(async move { store.outbox_take(4).await.unwrap() }));
+        tasks.push(tokio::spawn(async move {
+            store.feed_take_in(4).await.unwrap();
+            // Whoever reads sees places without a gap: what comes later stands behind.
+            let seen = store.feed_after(&tenant(), 0, 1_000).await.unwrap();
+            assert!(seen.iter().map(|row| row.position).eq(1..=i64::try_from(seen.len()).unwrap()));
+        }));
     }
-    let mut seen = std::collections::HashSet::new();
     for task in tasks {
-        for row in task.await.unwrap() {
-            assert!(seen.insert(row.id), "out twice");
+        task.await.unwrap();
+    }
+    let all = feed(rig, &tenant(), 0).await;
+    assert!(all.iter().map(|row| row.position).eq(1..=60));
+    let subjects: std::collections::BTreeSet<_> = all.iter().map(|row| row.subject.clone()).collect();
+    assert_eq!(subjects.len(), 60);
+}
+
+async fn what_all_have_read_is_forgotten_but_no_bill(rig: &Rig) {
+    let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
+    rig.store.append(&driven_by(whole_transaction("CS-1", "tx"), "ABC")).await.unwrap();
+    rig.store.append(&[status("CS-1", 0, 1, 1, ConnectorStatus::Available)]).await.unwrap();
+    let rows = feed(rig, &tenant(), 0).await;
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rig.store.feed_forget(&tenant(), at(0)).await.unwrap(), 0, "too young");
+    assert_eq!(rig.store.feed_forget(&tenant(), at(MINUTE * 61)).await.unwrap(), 2);
+    let left = feed(rig, &tenant(), 0).await;
+    assert_eq!(left.iter().map(|row| &*row.kind).collect::<Vec<_>>(), [KIND_CDR]);
+    let forgotten = rows.iter().filter(|row| *row.kind != *KIND_CDR).map(|row| row.position).max().unwrap();
+    assert_eq!(rig.store.feed_ends(&tenant()).await.unwrap().forgotten, forgotten);
+    let cdrs = (&tenant(), partner, Lane::Cdrs);
+    rig.store.advance_partner_cursor(cdrs, left[0].position, at(1)).await.unwrap();
+    assert_eq!(rig.store.feed_forget(&tenant(), at(MINUTE * 61)).await.unwrap(), 1);
+}
+
+async fn a_cursor_never_goes_back(rig: &Rig) {
+    rig.store.append(&[status("CS-1", 0, 1, 1, ConnectorStatus::Available)]).await.unwrap();
+    let newest = feed(rig, &tenant(), 0).await[0].position;
+    let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
+    for lane in Lane::ALL {
+        let cursor = async || rig.store.partner_cursor(&tenant(), partner, lane).await.unwrap();
+        assert_eq!(cursor().await, Some(newest), "what is there it reads by itself");
+        for (to, expect) in [(newest + 5, newest + 5), (newest + 2, newest + 5)] {
+            rig.store.advance_partner_cursor((&tenant(), partner, lane), to, at(1)).await.unwrap();
+            assert_eq!(cursor().await, Some(expect));
         }
     }
-    // Who found rows locked by a rival may have gone with fewer; nothing is lost.
-    loop {
-        let rest = rig.store.outbox_take(10).await.unwrap();
-        if rest.is_empty() {
-            break;
-        }
-        assert!(rest.iter().all(|row| seen.insert(row.id)), "out twice");
-    }
-    assert_eq!(seen.len(), 60);
+    assert_eq!(rig.store.partner_cursors(&tenant(), partner).await.unwrap().len(), 4);
+    rig.store.unregister_partner(&tenant(), partner, at(2)).await.unwrap();
+    assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
+    rig.store.advance_partner_cursor((&tenant(), partner, Lane::Cdrs), 99, at(3)).await.unwrap();
+    assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
 }

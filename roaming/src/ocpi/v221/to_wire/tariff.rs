@@ -6,7 +6,10 @@ use ringmain_domain::time::local::Weekday;
 use ringmain_store::partners::PartnerRole;
 use rust_decimal::Decimal;
 
-use crate::ocpi::v221::types::{PriceComponent, PriceLimit, Tariff, TariffElement, TariffRestrictions};
+use crate::ocpi::v221::types::tariff::{
+    DayOfWeek, Price, PriceComponent, ReservationRestrictionType, Tariff, TariffDimensionType, TariffElement,
+    TariffRestrictions,
+};
 use crate::ocpi::values::{DateTime, Number};
 
 /// Decimals of a price from which taxes had to be taken out.
@@ -20,15 +23,19 @@ pub fn tariff(ours: &PartnerRole, from: &tariff::Tariff) -> Tariff {
         restrictions: (!element.restrictions.is_empty()).then(|| restrictions(&element.restrictions)),
     };
     Tariff {
-        country_code: ours.country_code.clone(),
-        party_id: ours.party_id.clone(),
-        id: from.id.to_string(),
+        country_code: (&*ours.country_code).into(),
+        party_id: (&*ours.party_id).into(),
+        id: from.id.as_str().into(),
         currency: from.currency.to_string(),
+        kind: None,
+        tariff_alt_text: Vec::new(),
+        tariff_alt_url: None,
         min_price: from.min_price.map(limit),
         max_price: from.max_price.map(limit),
         elements: from.elements.iter().map(element).collect(),
         start_date_time: from.valid_from.map(DateTime),
         end_date_time: from.valid_until.map(DateTime),
+        energy_mix: None,
         last_updated: DateTime(from.updated_at),
     }
 }
@@ -45,24 +52,26 @@ fn component(from: &tariff::PriceComponent, tax_included: TaxIncluded) -> PriceC
         TaxIncluded::NotApplicable => (from.price, None),
     };
     PriceComponent {
-        dimension: dimension(from.dimension),
+        kind: dimension(from.dimension),
         price: Number(price),
         vat: vat.map(Number),
         step_size: from.step_size,
     }
 }
 
-const fn dimension(dimension: Dimension) -> &'static str {
+/// What a price is for.
+#[must_use]
+pub const fn dimension(dimension: Dimension) -> TariffDimensionType {
     match dimension {
-        Dimension::Flat => "FLAT",
-        Dimension::Energy => "ENERGY",
-        Dimension::Time => "TIME",
-        Dimension::ParkingTime => "PARKING_TIME",
+        Dimension::Flat => TariffDimensionType::Flat,
+        Dimension::Energy => TariffDimensionType::Energy,
+        Dimension::Time => TariffDimensionType::Time,
+        Dimension::ParkingTime => TariffDimensionType::ParkingTime,
     }
 }
 
-fn limit(from: tariff::PriceLimit) -> PriceLimit {
-    PriceLimit { excl_vat: Number(from.excl_tax), incl_vat: from.incl_tax.map(Number) }
+fn limit(from: tariff::PriceLimit) -> Price {
+    Price { excl_vat: Number(from.excl_tax), incl_vat: from.incl_tax.map(Number) }
 }
 
 fn restrictions(from: &Restrictions) -> TariffRestrictions {
@@ -81,20 +90,20 @@ fn restrictions(from: &Restrictions) -> TariffRestrictions {
         max_duration: from.max_duration_s,
         day_of_week: from.days_of_week.iter().copied().map(day_of_week).collect(),
         reservation: from.reservation.map(|kind| match kind {
-            ReservationKind::Reservation => "RESERVATION",
-            ReservationKind::ReservationExpires => "RESERVATION_EXPIRES",
+            ReservationKind::Reservation => ReservationRestrictionType::Reservation,
+            ReservationKind::ReservationExpires => ReservationRestrictionType::ReservationExpires,
         }),
     }
 }
 
-const fn day_of_week(day: Weekday) -> &'static str {
+const fn day_of_week(day: Weekday) -> DayOfWeek {
     match day {
-        Weekday::Monday => "MONDAY",
-        Weekday::Tuesday => "TUESDAY",
-        Weekday::Wednesday => "WEDNESDAY",
-        Weekday::Thursday => "THURSDAY",
-        Weekday::Friday => "FRIDAY",
-        Weekday::Saturday => "SATURDAY",
-        Weekday::Sunday => "SUNDAY",
+        Weekday::Monday => DayOfWeek::Monday,
+        Weekday::Tuesday => DayOfWeek::Tuesday,
+        Weekday::Wednesday => DayOfWeek::Wednesday,
+        Weekday::Thursday => DayOfWeek::Thursday,
+        Weekday::Friday => DayOfWeek::Friday,
+        Weekday::Saturday => DayOfWeek::Saturday,
+        Weekday::Sunday => DayOfWeek::Sunday,
     }
 }

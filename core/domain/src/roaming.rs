@@ -1,0 +1,301 @@
+//! Drivers of other companies: what we know of their tokens, what their companies said, and the contract a session stands under.
+//!
+//! The rules of the whitelist are OCPI's (2.2.1 mod_tokens, WhitelistType). Never: a call; whoever asks a company is given in as
+//! [`TokenOwners`].
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorize::Authorization;
+use crate::id::{EvseId, StationId, TenantId, TokenUid};
+use crate::party::Party;
+use crate::time::Timestamp;
+use crate::token::TokenKind;
+
+/// What a company said of its driver at a station, or ordered for it, holds there for so long: 15 minutes (OCPI 2.2.1 mod_commands,
+/// `START_SESSION`, of tokens that need no further question after a command).
+pub const CLEARED_FOR_MS: i64 = 15 * 60_000;
+
+/// Must a token's company be asked before its driver charges?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whitelist {
+    /// No, it always may.
+    Always,
+    /// We may choose; we do not ask.
+    Allowed,
+    /// Yes; what is known of it counts where the company does not answer.
+    AllowedOffline,
+    /// Yes, and without an answer it may not.
+    Never,
+}
+
+/// Another company's token, as the company told us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoamingToken {
+    /// Whose driver holds it.
+    pub party: Party,
+    /// As the company spells it.
+    pub uid: Box<str>,
+    /// The company's word for its kind; the list is open.
+    pub kind: Box<str>,
+    /// The driver's contract there.
+    pub contract_id: Box<str>,
+    /// Tokens of a group may stop each other's transactions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<TokenUid>,
+    /// May it be used?
+    pub valid: bool,
+    /// Must the company be asked?
+    pub whitelist: Whitelist,
+}
+
+/// How it was found that a driver may charge (OCPI 2.2.1 mod_cdrs, `AuthMethod`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// The company was asked.
+    Asked,
+    /// The company ordered it.
+    Ordered,
+    /// By what is known of the token.
+    Whitelist,
+}
+
+/// Under what somebody else's driver charges here: frozen into session and bill record as it was at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contract {
+    /// Whose driver.
+    pub party: Party,
+    /// The token as the company spells it.
+    pub uid: Box<str>,
+    /// The company's word for its kind.
+    pub kind: Box<str>,
+    /// The driver's contract there.
+    pub contract_id: Box<str>,
+    /// The company's own name for what it allowed; goes back to it with session and bill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Box<str>>,
+    /// How it was found that the driver may charge.
+    pub method: AuthMethod,
+}
+
+/// What a company said of its driver at one station, or ordered for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clearance {
+    /// Under what the driver charges, if it may.
+    pub contract: Contract,
+    /// May it?
+    pub authorization: Authorization,
+    /// When that was said.
+    pub at: Timestamp,
+}
+
+/// What is known of somebody else's driver at a station.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roamer {
+    /// The token, if its company told us of it.
+    pub token: Option<RoamingToken>,
+    /// What its company said last.
+    pub clearance: Option<Clearance>,
+}
+
+// === impl Whitelist ===
+
+impl Whitelist {
+    /// The name in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Allowed => "allowed",
+            Self::AllowedOffline => "allowed_offline",
+            Self::Never => "never",
+        }
+    }
+}
+
+// === impl RoamingToken ===
+
+impl RoamingToken {
+    /// The contract of a driver who holds it.
+    #[must_use]
+    pub fn contract(&self, method: AuthMethod, reference: Option<Box<str>>) -> Contract {
+        Contract {
+            party: self.party.clone(),
+            uid: self.uid.clone(),
+            kind: self.kind.clone(),
+            contract_id: self.contract_id.clone(),
+            reference,
+            method,
+        }
+    }
+
+    /// How well a presented token of this kind is met by it; the least is the best.
+    #[must_use]
+    pub fn distance(&self, presented: &TokenKind) -> u8 {
+        let same = match presented {
+            TokenKind::Rfid => &*self.kind == "RFID",
+            TokenKind::Central => &*self.kind == "APP_USER",
+            TokenKind::EMaid
+            | TokenKind::KeyCode
+            | TokenKind::Local
+            | TokenKind::MacAddress
+            | TokenKind::NoAuthorization
+            | TokenKind::DirectPayment
+            | TokenKind::Other(_) => false,
+        };
+        match (same, self.valid) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, true) => 2,
+            (false, false) => 3,
+        }
+    }
+}
+
+// === impl Roamer ===
+
+impl Roamer {
+    /// The token whose company must be asked before its driver charges here now; `None`: nobody need be asked.
+    #[must_use]
+    pub fn to_ask(&self, now: Timestamp) -> Option<&RoamingToken> {
+        let cleared = self.standing(now).is_some_and(|said| said.authorization == Authorization::Accepted);
+        let token = self.token.as_ref().filter(|_| !cleared)?;
+        match token.whitelist {
+            Whitelist::AllowedOffline | Whitelist::Never => Some(token),
+            Whitelist::Always | Whitelist::Allowed => None,
+        }
+    }
+
+    /// What speaks against the driver; `None`: nothing does. `None` within: nothing is known of it.
+    pub(crate) fn flaw(&self, now: Timestamp) -> Option<Option<Authorization>> {
+        if let Some(said) = self.standing(now) {
+            return Some((said.authorization != Authorization::Accepted).then_some(said.authorization));
+        }
+        let token = self.token.as_ref()?;
+        Some(match token.whitelist {
+            Whitelist::Never => Some(Authorization::Invalid),
+            Whitelist::Always | Whitelist::Allowed | Whitelist::AllowedOffline => {
+                (!token.valid).then_some(Authorization::Blocked)
+            }
+        })
+    }
+
+    /// Under what the driver would charge.
+    #[must_use]
+    pub fn contract(&self, now: Timestamp) -> Option<Contract> {
+        if let Some(said) = self.standing(now) {
+            return Some(said.contract.clone());
+        }
+        Some(self.token.as_ref()?.contract(AuthMethod::Whitelist, None))
+    }
+
+    /// What its company said, while it holds.
+    fn standing(&self, now: Timestamp) -> Option<&Clearance> {
+        self.clearance.as_ref().filter(|said| now.millis_since(said.at) < CLEARED_FOR_MS)
+    }
+}
+
+/// What is asked of a token's company: may this driver charge there?
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Whose station.
+    pub tenant: TenantId,
+    /// The token.
+    pub token: RoamingToken,
+    /// At this station.
+    pub station: StationId,
+    /// At this EVSE, where known.
+    pub evse: Option<EvseId>,
+}
+
+/// The answer; `None`: there was none in time.
+pub type AnswerFuture = Pin<Box<dyn Future<Output = Option<Clearance>> + Send>>;
+
+/// Asks the companies of roaming tokens. The part that speaks with partners implements it.
+pub trait TokenOwners: Send + Sync {
+    /// Asks. The future always ends within the time a station can wait.
+    fn ask(&self, question: Question) -> AnswerFuture;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::party::Role;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    fn token(whitelist: Whitelist, valid: bool) -> RoamingToken {
+        let party = Party { country_code: "DE".into(), party_id: "ABC".into(), role: Role::Emsp };
+        RoamingToken {
+            party,
+            uid: "012345678".into(),
+            kind: "RFID".into(),
+            contract_id: "DE8ABCC1".into(),
+            group: None,
+            valid,
+            whitelist,
+        }
+    }
+
+    fn said(authorization: Authorization, before_ms: i64) -> Clearance {
+        let contract = token(Whitelist::Never, true).contract(AuthMethod::Asked, Some("ref".into()));
+        Clearance { contract, authorization, at: NOW.plus_millis(-before_ms) }
+    }
+
+    #[test]
+    fn the_whitelist_says_who_is_asked_and_what_counts_without_an_answer() {
+        use Authorization::{Blocked, Invalid};
+        for (whitelist, valid, asked, flaw) in [
+            (Whitelist::Always, true, false, None),
+            (Whitelist::Always, false, false, Some(Blocked)),
+            (Whitelist::Allowed, true, false, None),
+            (Whitelist::Allowed, false, false, Some(Blocked)),
+            (Whitelist::AllowedOffline, true, true, None),
+            (Whitelist::AllowedOffline, false, true, Some(Blocked)),
+            (Whitelist::Never, true, true, Some(Invalid)),
+            (Whitelist::Never, false, true, Some(Invalid)),
+        ] {
+            let roamer = Roamer { token: Some(token(whitelist, valid)), clearance: None };
+            assert_eq!(roamer.to_ask(NOW).is_some(), asked, "{whitelist:?} {valid}");
+            assert_eq!(roamer.flaw(NOW), Some(flaw), "{whitelist:?} {valid}");
+            assert_eq!(roamer.contract(NOW).unwrap().method, AuthMethod::Whitelist);
+        }
+        assert_eq!(Roamer::default().flaw(NOW), None);
+        assert_eq!(Roamer::default().contract(NOW), None);
+    }
+
+    #[test]
+    fn what_a_company_said_holds_for_a_while_and_above_the_whitelist() {
+        let roamer =
+            |clearance| Roamer { token: Some(token(Whitelist::Never, false)), clearance: Some(clearance) };
+        let accepted = roamer(said(Authorization::Accepted, CLEARED_FOR_MS - 1));
+        assert_eq!((accepted.to_ask(NOW), accepted.flaw(NOW)), (None, Some(None)));
+        assert_eq!(accepted.contract(NOW).unwrap().reference.as_deref(), Some("ref"));
+        let over = roamer(said(Authorization::Accepted, CLEARED_FOR_MS));
+        assert_eq!((over.to_ask(NOW).is_some(), over.flaw(NOW)), (true, Some(Some(Authorization::Invalid))));
+        // Refused once, the driver may come back with money: asked again.
+        let refused = roamer(said(Authorization::Blocked, 1));
+        assert_eq!(
+            (refused.to_ask(NOW).is_some(), refused.flaw(NOW)),
+            (true, Some(Some(Authorization::Blocked)))
+        );
+        // Ordered, though we know no such token.
+        let ordered = Roamer { token: None, clearance: Some(said(Authorization::Accepted, 1)) };
+        assert_eq!((ordered.to_ask(NOW), ordered.flaw(NOW)), (None, Some(None)));
+    }
+
+    #[test]
+    fn of_tokens_with_one_uid_the_presented_kind_that_may_be_used_comes_first() {
+        let app = RoamingToken { kind: "APP_USER".into(), ..token(Whitelist::Never, true) };
+        let rfid = token(Whitelist::Never, true);
+        assert!(rfid.distance(&TokenKind::Rfid) < app.distance(&TokenKind::Rfid));
+        assert!(app.distance(&TokenKind::Central) < rfid.distance(&TokenKind::Central));
+        assert!(
+            rfid.distance(&TokenKind::Local) < token(Whitelist::Never, false).distance(&TokenKind::Local)
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Asks a driver's company whether the driver may charge (OCPI 2.2.1 mod_tokens, real-time authorization). A station waits meanwhile, so
+//! the whole question has one budget; without an answer in it the token's whitelist rule counts.
+
+use std::time::Instant;
+
+use metrics::histogram;
+use reqwest::Method;
+use ringmain_domain::authorize::Authorization;
+use ringmain_domain::roaming::{AnswerFuture, AuthMethod, Clearance, Question, TokenOwners};
+use ringmain_domain::telemetry;
+use ringmain_store::partners::Partner;
+use ringmain_store::partners::settings::Side;
+use tokio::time::timeout;
+
+use crate::client::{Call, CallError};
+use crate::hub::Hub;
+use crate::ocpi::envelope::now;
+use crate::ocpi::reading::below;
+use crate::ocpi::v221::types::token::{AllowedType, AuthorizationInfo, LocationReferences};
+use crate::push::send::callee;
+use crate::service::locations::evse_uid;
+
+impl TokenOwners for Hub {
+    fn ask(&self, question: Question) -> AnswerFuture {
+        let hub = self.clone();
+        Box::pin(async move {
+            let budget = hub.settings.authorize_budget;
+            timeout(budget, ask(&hub, &question)).await.ok().flatten()
+        })
+    }
+}
+
+async fn ask(hub: &Hub, question: &Question) -> Option<Clearance> {
+    let party = &question.token.party;
+    let found = hub.store.partner_of_party(&hub.tenant, (&party.country_code, &party.party_id, "EMSP")).await;
+    let partner = found.ok().flatten().filter(|partner| partner.settings.realtime_enabled)?;
+    let began = Instant::now();
+    let answer = call(hub, &partner, question).await;
+    let outcome = match &answer {
+        Ok(clearance) => clearance.authorization.as_str(),
+        Err(error) => error.as_str(),
+    };
+    histogram!(telemetry::ROAMING_AUTHORIZE, "partner" => partner.id.to_string(), "outcome" => outcome)
+        .record(began.elapsed().as_secs_f64());
+    let clearance = answer.ok()?;
+    // The message that starts comes a moment later, perhaps at another node.
+    if let Err(error) = hub.store.put_clearance(&hub.tenant, &question.station, &clearance).await {
+        tracing::debug!(%error, partner.id = %partner.id, "what a company said of its driver is not kept");
+    }
+    Some(clearance)
+}
+
+async fn call(hub: &Hub, partner: &Partner, question: &Question) -> Result<Clearance, CallError> {
+    let token = &question.token;
+    let unable = || CallError::Unreachable("it has no module tokens".to_owned());
+    let (callee, endpoints) = callee(partner).ok_or_else(unable)?;
+    let mut callee = callee;
+    if let Some(route) = &mut callee.route {
+        // A platform may act for several companies.
+        route.to = (token.party.country_code.clone(), token.party.party_id.clone());
+    }
+    let url = endpoints.url("tokens", Side::Sender).ok_or_else(unable)?;
+    let kind: String = url::form_urlencoded::byte_serialize(token.kind.as_bytes()).collect();
+    let url = format!("{}?type={kind}", below(url, &[&token.uid, "authorize"]));
+    let place = place(hub, question).await;
+    let patience = hub.settings.authorize_budget;
+    let call = match place {
+        Some(place) => Call::with(Method::POST, url, &place, patience)
+            .map_err(|error| CallError::Broken(error.to_string()))?,
+        None => Call { method: Method::POST, url, body: None, correlation_id: None, patience },
+    };
+    let said = |authorization, reference| Clearance {
+        contract: token.contract(AuthMethod::Asked, reference),
+        authorization,
+        at: now(),
+    };
+    let answered = match hub.client.call(&callee, call).await {
+        Err(error) if error.is_absent() => return Ok(said(Authorization::Unknown, None)),
+        answered => answered?,
+    };
+    let http = answered.http;
+    let info: AuthorizationInfo =
+        answered.answer.one().map_err(|fault| CallError::Unreadable { http, detail: fault.to_string() })?;
+    let reference = info.authorization_reference.as_ref().map(|reference| reference.as_str().into());
+    let authorization = match info.allowed {
+        AllowedType::Allowed if !includes(info.location.as_ref(), question) => {
+            Authorization::NotAtThisLocation
+        }
+        AllowedType::Allowed => Authorization::Accepted,
+        AllowedType::Blocked | AllowedType::NoCredit => Authorization::Blocked,
+        AllowedType::Expired => Authorization::Expired,
+        AllowedType::NotAllowed => Authorization::NotAtThisLocation,
+    };
+    Ok(said(authorization, reference))
+}
+
+/// Is the EVSE among those that were allowed? Where it is not known yet, or none was named, it is.
+fn includes(allowed: Option<&LocationReferences>, question: &Question) -> bool {
+    let (Some(allowed), Some(evse)) = (allowed, question.evse) else { return true };
+    let uid = evse_uid(&question.tenant, &question.station, evse).to_string();
+    allowed.evse_uids.is_empty()
+        || allowed.evse_uids.iter().any(|one| one.as_str().eq_ignore_ascii_case(&uid))
+}
+
+/// Where the driver wants to charge; `None`: at no place that partners know.
+async fn place(hub: &Hub, question: &Question) -> Option<LocationReferences> {
+    let station = hub.store.find_station(&question.station).await.ok().flatten()?;
+    let evse = question.evse.filter(|evse| evse.0 > 0);
+    let uid = evse.map(|evse| evse_uid(&question.tenant, &question.station, evse).to_string());
+    Some(LocationReferences {
+        location_id: station.location_id.as_ref()?.as_str().into(),
+        evse_uids: uid.iter().map(|uid| (&**uid).into()).collect(),
+    })
+}

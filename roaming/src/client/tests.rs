@@ -1,0 +1,72 @@
+//! Values only: the calls themselves are tested over sockets.
+
+use super::*;
+
+#[test]
+fn what_a_failure_means() {
+    let refused = |http, status_code| CallError::Refused {
+        http,
+        status_code,
+        message: String::new(),
+        retry_after: Some(Duration::from_secs(7)),
+    };
+    let unreadable = |http| CallError::Unreadable { http, detail: String::new() };
+    for (error, expect) in [
+        (CallError::TooSlow, Verdict::Away(None)),
+        (CallError::Broken(String::new()), Verdict::Away(None)),
+        (refused(429, None), Verdict::Away(Some(Duration::from_secs(7)))),
+        (refused(503, Some(3_000)), Verdict::Away(Some(Duration::from_secs(7)))),
+        (refused(401, Some(2_000)), Verdict::Away(None)),
+        (refused(403, None), Verdict::Away(None)),
+        (refused(500, None), Verdict::Stumbles),
+        (refused(200, Some(3_000)), Verdict::Stumbles),
+        (refused(200, Some(2_001)), Verdict::Never),
+        (refused(400, Some(2_001)), Verdict::Never),
+        (refused(422, None), Verdict::Never),
+        (unreadable(200), Verdict::Stumbles),
+    ] {
+        assert_eq!(error.verdict(), expect, "{error}");
+    }
+    assert!(refused(404, None).is_absent() && refused(200, Some(2_003)).is_absent());
+    assert!(!refused(200, Some(2_001)).is_absent());
+    assert!(refused(401, None).is_unauthorized() && !refused(400, None).is_unauthorized());
+}
+
+#[test]
+fn the_next_page_is_found_in_a_link() {
+    for (link, expect) in [
+        (r#"<https://e.example/x?offset=1>; rel="next""#, Some("https://e.example/x?offset=1")),
+        (r"<https://e.example/x>; rel=next", Some("https://e.example/x")),
+        (
+            r#"<https://e.example/a>; rel="prev", <https://e.example/b>; rel="next""#,
+            Some("https://e.example/b"),
+        ),
+        (r#"<https://e.example/a>; rel="prev""#, None),
+        ("nonsense", None),
+    ] {
+        assert_eq!(next_of(link).as_deref(), expect, "{link}");
+    }
+}
+
+#[test]
+fn a_partner_is_left_alone_as_long_as_it_asks_but_not_for_ever() {
+    let wait = |text: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, text.parse().unwrap());
+        retry_after(&headers)
+    };
+    assert_eq!(wait("120"), Some(Duration::from_secs(120)));
+    assert_eq!(wait("999999"), Some(RETRY_AFTER_MAX));
+    assert_eq!(wait("Wed, 21 Oct 2065 07:28:00 GMT"), Some(RETRY_AFTER_MAX));
+    assert_eq!((wait("Wed, 21 Oct 2015 07:28:00 GMT"), wait("soon")), (None, None));
+}
+
+#[test]
+fn tokens_of_credentials_are_not_written_down() {
+    let body = br#"{"token":"SECRET","url":"https://x"}"#;
+    assert_eq!(&*log::masked("https://e/credentials", body), r#"{"token":"***","url":"https://x"}"#);
+    let answer = br#"{"data":{"token":"SECRET"},"status_code":1000}"#;
+    assert!(!log::masked("https://e/ocpi/2.2.1/credentials/", answer).contains("SECRET"));
+    assert_eq!(log::masked("https://e/x", &vec![b'x'; 9_000]).len(), BODY_MAX);
+    const BODY_MAX: usize = 2_000;
+}

@@ -1,0 +1,131 @@
+//! The calls of the credentials handshake: a partner's versions, its endpoints, and our own credentials into its hands (OCPI 2.2.1
+//! credentials module). Which version is spoken is settled here: the highest that both know.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use ringmain_domain::id::TenantId;
+use ringmain_store::partners::PeerToken;
+use ringmain_store::partners::settings::{PartnerEndpoint, PartnerEndpoints, Side};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::client::{Call, CallError, Callee, Client};
+use crate::guard::Guard;
+use crate::ocpi::envelope::now;
+use crate::ocpi::reading::Fault;
+use crate::ocpi::v221::types::credentials::Credentials;
+use crate::ocpi::v221::types::version::Version;
+use crate::ocpi::versions::OcpiVersion;
+
+/// How long each call may take: the partner's own POST waits for them.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// The most modules a partner may have.
+const MODULES_MAX: usize = 100;
+
+/// Why a partner's endpoints cannot be learned.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// A call came to nothing.
+    #[error("{0}")]
+    Call(#[from] CallError),
+    /// An answer cannot be read.
+    #[error("{0}")]
+    Unreadable(#[from] Fault),
+    /// There is no version that both speak.
+    #[error("no version in common")]
+    NoVersion,
+    /// It names none of the modules we could use, or an address we must not go to.
+    #[error("{0}")]
+    NoModules(String),
+}
+
+/// Version details, as far as they must be read: the newest versions tell the side of a module, the oldest does not.
+#[derive(Debug, Deserialize)]
+struct Details {
+    endpoints: Vec<Module>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Module {
+    identifier: String,
+    #[serde(default)]
+    role: Option<String>,
+    url: String,
+}
+
+/// Asks a partner for its versions, and for the modules of the highest that both speak. The form in which it takes its token is found
+/// out on the way.
+///
+/// # Errors
+/// [`LearnError`].
+pub async fn learn(
+    client: &Client,
+    (tenant, partner): (&TenantId, Uuid),
+    versions_url: &str,
+    token: &PeerToken,
+) -> Result<PartnerEndpoints, LearnError> {
+    let mut callee =
+        Callee { tenant: tenant.clone(), partner, token: token.clone(), is_token_plain: false, route: None };
+    let versions = || Call::get(versions_url.to_owned(), PATIENCE);
+    let answered = match client.call(&callee, versions()).await {
+        Err(error) if error.is_unauthorized() => {
+            callee.is_token_plain = true;
+            client.call(&callee, versions()).await?
+        }
+        answered => answered?,
+    };
+    let offered: Vec<Version> = answered.answer.list::<Version>()?.items;
+    let (version, url) = OcpiVersion::ALL
+        .into_iter()
+        .find_map(|ours| Some((ours, &offered.iter().find(|theirs| theirs.version == ours.as_str())?.url)))
+        .ok_or(LearnError::NoVersion)?;
+    let answered = client.call(&callee, Call::get(url.clone(), PATIENCE)).await?;
+    let details: Details = answered.answer.one()?;
+    let modules = modules(client.guard(), details)?;
+    Ok(PartnerEndpoints {
+        version: version.as_str().into(),
+        modules,
+        is_token_plain: callee.is_token_plain,
+        fetched_at: now(),
+    })
+}
+
+/// The modules, each with an address that may be called.
+fn modules(guard: &Guard, details: Details) -> Result<Vec<PartnerEndpoint>, LearnError> {
+    let mut modules = Vec::new();
+    for Module { identifier, role, url } in details.endpoints.into_iter().take(MODULES_MAX) {
+        guard.check(&url).map_err(|error| {
+            LearnError::NoModules(format!("the endpoint of {identifier:?}: {}", error.as_str()))
+        })?;
+        let side = match role.as_deref() {
+            Some(role) if role.eq_ignore_ascii_case("receiver") => Side::Receiver,
+            _ => Side::Sender,
+        };
+        modules.push(PartnerEndpoint { module: identifier.as_str().into(), side, url: url.as_str().into() });
+    }
+    if !modules.iter().any(|one| *one.module != *"credentials") {
+        return Err(LearnError::NoModules("no module but credentials".to_owned()));
+    }
+    Ok(modules)
+}
+
+/// Gives a partner our credentials, for the first time (POST) or again (PUT); its own, with the token we show from then on.
+///
+/// # Errors
+/// [`LearnError`]; after [`CallError::TooSlow`] or [`CallError::Broken`] the partner may have taken them.
+pub async fn offer(
+    client: &Client,
+    callee: &Callee,
+    endpoints: &PartnerEndpoints,
+    (method, ours): (Method, &Credentials),
+) -> Result<Credentials, LearnError> {
+    // Some list it as one side's, some as the other's, some as both.
+    let url = [Side::Sender, Side::Receiver].into_iter().find_map(|side| endpoints.url("credentials", side));
+    let url = url.ok_or_else(|| LearnError::NoModules("no module credentials".to_owned()))?.to_owned();
+    let body = serde_json::to_vec(ours).map_err(|error| LearnError::NoModules(error.to_string()))?;
+    // It calls us back before it answers.
+    let patience = PATIENCE * 3;
+    let call = Call { method, url, body: Some(body.into()), correlation_id: None, patience };
+    Ok(client.call(callee, call).await?.answer.one()?)
+}

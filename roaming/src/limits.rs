@@ -1,0 +1,68 @@
+//! How many calls a second a partner may make: a bucket for each that fills by itself.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use uuid::Uuid;
+
+/// How many seconds' calls may come at once.
+const BURST_S: f64 = 5.0;
+
+/// The buckets of all partners. There are as many as partners.
+#[derive(Debug, Default)]
+pub struct Limits {
+    buckets: Mutex<HashMap<Uuid, Bucket>>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// Takes one call of a partner that may make so many a second; otherwise after how many seconds it may come again. 0 is no limit.
+    ///
+    /// # Errors
+    /// Seconds to wait, at least 1.
+    pub fn take(&self, partner: Uuid, per_s: u32, now: Instant) -> Result<(), u32> {
+        if per_s == 0 {
+            return Ok(());
+        }
+        let rate = f64::from(per_s);
+        let full = rate * BURST_S;
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(partner).or_insert(Bucket { left: full, at: now });
+        bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate).min(full);
+        bucket.at = now;
+        if bucket.left >= 1.0 {
+            bucket.left -= 1.0;
+            return Ok(());
+        }
+        Err(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_partner_takes_nothing_from_another() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        for _ in 0..10 {
+            assert_eq!(limits.take(one, 2, start), Ok(()));
+        }
+        assert_eq!(limits.take(one, 2, start), Err(1));
+        assert_eq!(limits.take(other, 2, start), Ok(()));
+        let later = start + Duration::from_millis(500);
+        assert_eq!((limits.take(one, 2, later), limits.take(one, 2, later)), (Ok(()), Err(1)));
+        assert_eq!(limits.take(one, 0, start), Ok(()));
+    }
+}

@@ -1,0 +1,325 @@
+//! 2.2.1 into 2.1.1, for partners that speak nothing newer. What we say is made once, in the shape of 2.2.1.
+//!
+//! **Lost**, because there is no field: owners of objects, `publish` (an object that is not public is not to be sent), group and contract
+//! details of tokens, all but the first tariff of a connector, taxes and limits of tariffs (a price is written with its taxes, because that
+//! is what is paid), restrictions by current, elements of reservations (free is what 2.1.1 then says of reserved time, so they are left
+//! out), the parts of a cost, signed values, the id of a session. Dimensions that 2.1.1 does not have are left out of charging periods.
+//!
+//! **Not said in 2.1.1 at all:** a credit. [`cdr`] gives none for it: it would be read as a bill.
+
+use rust_decimal::Decimal;
+
+use crate::ocpi::v211::types as v211;
+use crate::ocpi::v211::types::location as v211_location;
+use crate::ocpi::v221::types::cdr::{Cdr, CdrDimension, CdrDimensionType, ChargingPeriod};
+use crate::ocpi::v221::types::credentials::Credentials;
+use crate::ocpi::v221::types::location::{
+    Connector, EnergyMix, EnvironmentalImpact, Evse, Hours, Location, ParkingType,
+};
+use crate::ocpi::v221::types::session::{Session, SessionStatus};
+use crate::ocpi::v221::types::tariff::{Price, PriceComponent, Tariff, TariffElement, TariffRestrictions};
+use crate::ocpi::v221::types::token::{AuthorizationInfo, LocationReferences, Token, TokenType};
+use crate::ocpi::values::Number;
+
+/// Decimals of a price to which taxes had to be added.
+const GROSS_DIGITS: u32 = 4;
+/// The most characters of an address and of a postal code (OCPI 2.1.1 mod_locations).
+const ADDRESS_MAX: usize = 45;
+
+/// Credentials of the first party: there is one only. `None`: there is none.
+#[must_use]
+pub fn credentials(from: Credentials) -> Option<v211::Credentials> {
+    let role = from.roles.into_iter().next()?;
+    Some(v211::Credentials {
+        token: from.token,
+        url: from.url,
+        business_details: role.business_details,
+        party_id: role.party_id,
+        country_code: role.country_code,
+    })
+}
+
+/// A location.
+#[must_use]
+pub fn location(from: Location) -> v211_location::Location {
+    v211_location::Location {
+        id: from.id,
+        kind: location_type(from.parking_type.as_ref()),
+        name: from.name,
+        address: from.address.chars().take(ADDRESS_MAX).collect(),
+        city: from.city,
+        postal_code: from.postal_code.unwrap_or_default(),
+        country: from.country,
+        coordinates: from.coordinates,
+        related_locations: from.related_locations,
+        evses: from.evses.into_iter().map(evse).collect(),
+        directions: from.directions,
+        operator: from.operator,
+        suboperator: from.suboperator,
+        owner: from.owner,
+        facilities: from.facilities,
+        time_zone: Some(from.time_zone),
+        opening_times: from.opening_times.map(hours),
+        charging_when_closed: from.charging_when_closed,
+        images: from.images,
+        energy_mix: from.energy_mix.map(energy_mix),
+        last_updated: from.last_updated,
+    }
+}
+
+fn location_type(parking: Option<&ParkingType>) -> v211_location::LocationType {
+    use v211_location::LocationType as To;
+    match parking {
+        Some(ParkingType::OnStreet) => To::OnStreet,
+        Some(ParkingType::ParkingGarage) => To::ParkingGarage,
+        Some(ParkingType::UndergroundGarage) => To::UndergroundGarage,
+        Some(ParkingType::ParkingLot) => To::ParkingLot,
+        Some(ParkingType::AlongMotorway | ParkingType::OnDriveway | ParkingType::Other(_)) => {
+            To::Other("OTHER".into())
+        }
+        None => To::Unknown,
+    }
+}
+
+/// An EVSE.
+#[must_use]
+pub fn evse(from: Evse) -> v211_location::Evse {
+    v211_location::Evse {
+        uid: from.uid,
+        evse_id: from.evse_id,
+        status: from.status,
+        status_schedule: from.status_schedule,
+        capabilities: from.capabilities,
+        connectors: from.connectors.into_iter().map(connector).collect(),
+        floor_level: from.floor_level,
+        coordinates: from.coordinates,
+        physical_reference: from.physical_reference,
+        directions: from.directions,
+        parking_restrictions: from.parking_restrictions,
+        images: from.images,
+        last_updated: from.last_updated,
+    }
+}
+
+/// A connector with the first of its tariffs.
+#[must_use]
+pub fn connector(from: Connector) -> v211_location::Connector {
+    v211_location::Connector {
+        id: from.id,
+        standard: from.standard,
+        format: from.format,
+        power_type: from.power_type,
+        voltage: from.max_voltage,
+        amperage: from.max_amperage,
+        tariff_id: from.tariff_ids.into_iter().next(),
+        terms_and_conditions: from.terms_and_conditions,
+        last_updated: from.last_updated,
+    }
+}
+
+fn hours(from: Hours) -> v211_location::Hours {
+    let Hours { twentyfourseven, regular_hours, exceptional_openings, exceptional_closings } = from;
+    // One of the two, not both (OCPI 2.1.1 mod_locations, Hours).
+    let twentyfourseven = (twentyfourseven || regular_hours.is_empty()).then_some(twentyfourseven);
+    v211_location::Hours { regular_hours, twentyfourseven, exceptional_openings, exceptional_closings }
+}
+
+fn energy_mix(from: EnergyMix) -> v211_location::EnergyMix {
+    let impact = |EnvironmentalImpact { category, amount }| v211_location::EnvironmentalImpact {
+        source: category,
+        amount,
+    };
+    v211_location::EnergyMix {
+        is_green_energy: from.is_green_energy,
+        energy_sources: from.energy_sources,
+        environ_impact: from.environ_impact.into_iter().map(impact).collect(),
+        supplier_name: from.supplier_name,
+        energy_product_name: from.energy_product_name,
+    }
+}
+
+/// A token: its contract is the `auth_id`.
+#[must_use]
+pub fn token(from: Token) -> v211::Token {
+    v211::Token {
+        uid: from.uid,
+        kind: token_type(from.kind),
+        auth_id: from.contract_id,
+        visual_number: from.visual_number,
+        issuer: from.issuer,
+        valid: from.valid,
+        whitelist: from.whitelist,
+        language: from.language,
+        last_updated: from.last_updated,
+    }
+}
+
+/// 2.1.1 knows RFID, and everything else as OTHER.
+#[must_use]
+pub fn token_type(from: TokenType) -> TokenType {
+    match from {
+        TokenType::Rfid => TokenType::Rfid,
+        TokenType::AdHocUser | TokenType::AppUser | TokenType::Emaid | TokenType::Other(_) => {
+            TokenType::Other("OTHER".into())
+        }
+    }
+}
+
+/// Where it is asked for.
+#[must_use]
+pub fn location_references(from: LocationReferences) -> v211::LocationReferences {
+    let LocationReferences { location_id, evse_uids } = from;
+    v211::LocationReferences { location_id, evse_uids, connector_ids: Vec::new() }
+}
+
+/// An answer to a real-time authorization.
+#[must_use]
+pub fn authorization_info(from: AuthorizationInfo) -> v211::AuthorizationInfo {
+    v211::AuthorizationInfo {
+        allowed: from.allowed,
+        location: from.location.map(location_references),
+        info: from.info,
+    }
+}
+
+/// A tariff; `None`: all it prices are reservations.
+#[must_use]
+pub fn tariff(from: Tariff) -> Option<v211::Tariff> {
+    let elements: Vec<_> = from.elements.into_iter().filter_map(element).collect();
+    (!elements.is_empty()).then(|| v211::Tariff {
+        id: from.id,
+        currency: from.currency,
+        tariff_alt_text: from.tariff_alt_text,
+        tariff_alt_url: from.tariff_alt_url,
+        elements,
+        energy_mix: from.energy_mix.map(energy_mix),
+        last_updated: from.last_updated,
+    })
+}
+
+fn element(from: TariffElement) -> Option<v211::TariffElement> {
+    let restrictions = from.restrictions.unwrap_or_default();
+    if restrictions.reservation.is_some() {
+        return None;
+    }
+    let component = |from: PriceComponent| v211::PriceComponent {
+        kind: from.kind,
+        price: gross(from.price, from.vat),
+        step_size: from.step_size,
+    };
+    let restrictions = restricted(restrictions);
+    Some(v211::TariffElement {
+        price_components: from.price_components.into_iter().map(component).collect(),
+        restrictions: (restrictions != v211::TariffRestrictions::default()).then_some(restrictions),
+    })
+}
+
+fn restricted(from: TariffRestrictions) -> v211::TariffRestrictions {
+    v211::TariffRestrictions {
+        start_time: from.start_time,
+        end_time: from.end_time,
+        start_date: from.start_date,
+        end_date: from.end_date,
+        min_kwh: from.min_kwh,
+        max_kwh: from.max_kwh,
+        min_power: from.min_power,
+        max_power: from.max_power,
+        min_duration: from.min_duration,
+        max_duration: from.max_duration,
+        day_of_week: from.day_of_week,
+    }
+}
+
+fn gross(price: Number, vat: Option<Number>) -> Number {
+    let Some(vat) = vat.filter(|vat| !vat.0.is_zero()) else { return price };
+    let rate = Decimal::ONE + vat.0 / Decimal::ONE_HUNDRED;
+    price.0.checked_mul(rate).map_or(price, |gross| Number(gross.round_dp(GROSS_DIGITS).normalize()))
+}
+
+/// A session at a location, which stands in it with the one EVSE and connector.
+#[must_use]
+pub fn session(from: Session, at: Location) -> v211::Session {
+    v211::Session {
+        location: location(only(at, from.evse_uid.as_str(), from.connector_id.as_str())),
+        id: from.id,
+        start_datetime: from.start_date_time,
+        end_datetime: from.end_date_time,
+        kwh: from.kwh,
+        auth_id: from.cdr_token.contract_id,
+        auth_method: from.auth_method,
+        meter_id: from.meter_id,
+        currency: from.currency,
+        charging_periods: from.charging_periods.into_iter().filter_map(period).collect(),
+        total_cost: from.total_cost.map(paid),
+        status: match from.status {
+            SessionStatus::Reservation => SessionStatus::Pending,
+            status => status,
+        },
+        last_updated: from.last_updated,
+    }
+}
+
+/// A bill record of a session at a location; `None`: it is a credit, which 2.1.1 cannot say.
+#[must_use]
+pub fn cdr(from: Cdr, at: Location) -> Option<v211::Cdr> {
+    if from.credit == Some(true) {
+        return None;
+    }
+    let place = &from.cdr_location;
+    let mut charging_periods: Vec<_> = from.charging_periods.into_iter().filter_map(period).collect();
+    if charging_periods.is_empty() {
+        // A reservation alone: 2.1.1 wants one period and has no word for it.
+        let nothing = CdrDimension { kind: CdrDimensionType::Time, volume: Number::from(0) };
+        let (start_date_time, dimensions) = (from.start_date_time, vec![nothing]);
+        charging_periods.push(ChargingPeriod { start_date_time, dimensions, tariff_id: None });
+    }
+    Some(v211::Cdr {
+        location: location(only(at, place.evse_uid.as_str(), place.connector_id.as_str())),
+        id: from.id,
+        start_date_time: from.start_date_time,
+        stop_date_time: from.end_date_time,
+        auth_id: from.cdr_token.contract_id,
+        auth_method: from.auth_method,
+        meter_id: from.meter_id,
+        currency: from.currency,
+        tariffs: from.tariffs.into_iter().filter_map(tariff).collect(),
+        charging_periods,
+        total_cost: paid(from.total_cost),
+        total_energy: from.total_energy,
+        total_time: from.total_time,
+        total_parking_time: from.total_parking_time,
+        remark: from.remark,
+        last_updated: from.last_updated,
+    })
+}
+
+/// What is paid in the end.
+fn paid(from: Price) -> Number {
+    from.incl_vat.unwrap_or(from.excl_vat)
+}
+
+/// A location with the one EVSE and connector where it happened, as far as they are there (OCPI 2.1.1 mod_cdrs, `location`).
+fn only(mut location: Location, evse: &str, connector: &str) -> Location {
+    location.evses.retain(|one| one.uid == evse);
+    for evse in &mut location.evses {
+        if evse.connectors.iter().any(|one| one.id == connector) {
+            evse.connectors.retain(|one| one.id == connector);
+        }
+    }
+    location
+}
+
+fn period(mut from: ChargingPeriod) -> Option<ChargingPeriod> {
+    from.tariff_id = None;
+    from.dimensions.retain(|of| {
+        matches!(
+            of.kind,
+            CdrDimensionType::Energy
+                | CdrDimensionType::MaxCurrent
+                | CdrDimensionType::MinCurrent
+                | CdrDimensionType::ParkingTime
+                | CdrDimensionType::Time
+        )
+    });
+    (!from.dimensions.is_empty()).then_some(from)
+}

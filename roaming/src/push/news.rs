@@ -1,0 +1,196 @@
+//! Changes of the feed as what there is to tell, in no version's words: each object is read once for all partners, in its newest state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId};
+use ringmain_domain::party::Party;
+use ringmain_domain::tariff::Tariff;
+use ringmain_domain::time::Timestamp;
+use ringmain_store::feed::{FeedRow, KIND_LOCATION, KIND_STATION, KIND_TARIFF};
+use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
+use ringmain_store::partners::lanes::Lane;
+use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
+use ringmain_store::store::StoreError;
+use uuid::Uuid;
+
+use crate::hub::Hub;
+use crate::ocpi::envelope::now;
+
+/// Something to tell.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// Its place in the feed.
+    pub position: i64,
+    /// As in [`FeedRow`].
+    pub kind: Box<str>,
+    /// As in [`FeedRow`].
+    pub subject: Box<str>,
+    /// When it changed.
+    pub changed_at: Timestamp,
+    /// Whose driver it is about; `None`: it is for everybody.
+    pub party: Option<Party>,
+    /// What it is.
+    pub what: What,
+}
+
+/// What there is to tell.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A location's record changed: all of it.
+    Location(Arc<PublishedLocation>),
+    /// EVSEs of one station may look different, in more than their status.
+    Evses(Arc<PublishedLocation>, StationId),
+    /// The status of one EVSE changed.
+    Status(Arc<PublishedLocation>, StationId, EvseId),
+    /// A tariff as it is in force.
+    Tariff(Arc<Tariff>),
+    /// A tariff is gone.
+    TariffGone(TariffId),
+    /// A driver's session.
+    Session(Arc<PartnerSession>),
+    /// A driver's bill record.
+    Cdr(Arc<PartnerCdr>),
+    /// Nothing partners could see.
+    Nothing,
+}
+
+// === impl News ===
+
+impl News {
+    /// The lane it goes in; `None`: it goes nowhere.
+    #[must_use]
+    pub const fn lane(&self) -> Option<Lane> {
+        match &self.what {
+            What::Location(_) | What::Evses(..) | What::Status(..) => Some(Lane::Locations),
+            What::Tariff(_) | What::TariffGone(_) => Some(Lane::Tariffs),
+            What::Session(_) => Some(Lane::Sessions),
+            What::Cdr(_) => Some(Lane::Cdrs),
+            What::Nothing => None,
+        }
+    }
+}
+
+/// Reads what changed.
+///
+/// # Errors
+/// The store's.
+pub async fn read(hub: &Hub, rows: Vec<FeedRow>) -> Result<Vec<News>, StoreError> {
+    let mut wanted = Wanted::default();
+    rows.iter().for_each(|row| wanted.note(row));
+    let found = Found::read(hub, wanted).await?;
+    Ok(rows.into_iter().map(|row| found.news(row)).collect())
+}
+
+/// Which objects must be read.
+#[derive(Default)]
+struct Wanted {
+    stations: BTreeSet<StationId>,
+    locations: BTreeSet<LocationId>,
+    sessions: Vec<Uuid>,
+    cdrs: Vec<Uuid>,
+    tariffs: bool,
+}
+
+/// What was read.
+struct Found {
+    locations: BTreeMap<LocationId, Arc<PublishedLocation>>,
+    places: BTreeMap<StationId, LocationId>,
+    sessions: BTreeMap<Uuid, Arc<PartnerSession>>,
+    cdrs: BTreeMap<Uuid, Arc<PartnerCdr>>,
+    tariffs: BTreeMap<TariffId, Arc<Tariff>>,
+}
+
+/// The station and the EVSE of a status.
+fn evse_of(subject: &str) -> Option<(StationId, EvseId)> {
+    let (station, evse) = subject.rsplit_once('/')?;
+    Some((StationId::new(station).ok()?, EvseId(evse.parse().ok()?)))
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    fn note(&mut self, row: &FeedRow) {
+        match &*row.kind {
+            KIND_EVSE_STATUS => self.stations.extend(evse_of(&row.subject).map(|(station, _)| station)),
+            KIND_STATION => self.stations.extend(StationId::new(&row.subject).ok()),
+            KIND_LOCATION => self.locations.extend(LocationId::new(&row.subject).ok()),
+            KIND_SESSION => self.sessions.extend(Uuid::parse_str(&row.subject).ok()),
+            KIND_CDR => self.cdrs.extend(Uuid::parse_str(&row.subject).ok()),
+            KIND_TARIFF => self.tariffs = true,
+            _ => {}
+        }
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    async fn read(hub: &Hub, wanted: Wanted) -> Result<Self, StoreError> {
+        let (store, tenant) = (&hub.store, &hub.tenant);
+        let (stations, locations): (Vec<_>, Vec<_>) =
+            (wanted.stations.into_iter().collect(), wanted.locations.into_iter().collect());
+        let mut found = Self {
+            locations: BTreeMap::new(),
+            places: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            cdrs: BTreeMap::new(),
+            tariffs: BTreeMap::new(),
+        };
+        if !(stations.is_empty() && locations.is_empty()) {
+            for published in store.published_around(tenant, now(), &stations, &locations).await? {
+                let id = published.location.id.clone();
+                let at = |station: &StationId| (station.clone(), id.clone());
+                found.places.extend(published.connectors.iter().map(|connector| at(&connector.station)));
+                found.locations.insert(id, Arc::new(published));
+            }
+        }
+        if !wanted.sessions.is_empty() {
+            let sessions = store.sessions_for_partners(tenant, &wanted.sessions).await?;
+            found.sessions = sessions.into_iter().map(|one| (one.session.id.0, Arc::new(one))).collect();
+        }
+        if !wanted.cdrs.is_empty() {
+            let cdrs = store.cdrs_for_partners(tenant, &wanted.cdrs).await?;
+            found.cdrs = cdrs.into_iter().map(|one| (one.cdr.id.0, Arc::new(one))).collect();
+        }
+        if wanted.tariffs {
+            let whole = ringmain_store::partners::lists::Window::default();
+            let mut page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
+            loop {
+                let read = store.published_tariffs(tenant, now(), &whole, &page).await?;
+                found.tariffs.extend(read.items.into_iter().map(|one| (one.id.clone(), Arc::new(one))));
+                let Some(next) = read.next else { break };
+                page.after = Some(next);
+            }
+        }
+        Ok(found)
+    }
+
+    fn news(&self, row: FeedRow) -> News {
+        let FeedRow { position, kind, subject, changed_at, party } = row;
+        let what = self.what(&kind, &subject).unwrap_or(What::Nothing);
+        News { position, kind, subject, changed_at, party, what }
+    }
+
+    fn what(&self, kind: &str, subject: &str) -> Option<What> {
+        let at = |station: &StationId| self.locations.get(self.places.get(station)?).cloned();
+        Some(match kind {
+            KIND_EVSE_STATUS => {
+                let (station, evse) = evse_of(subject).filter(|(_, evse)| evse.0 > 0)?;
+                What::Status(at(&station)?, station, evse)
+            }
+            KIND_STATION => {
+                let station = StationId::new(subject).ok()?;
+                What::Evses(at(&station)?, station)
+            }
+            KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),
+            KIND_SESSION => What::Session(self.sessions.get(&Uuid::parse_str(subject).ok()?)?.clone()),
+            KIND_CDR => What::Cdr(self.cdrs.get(&Uuid::parse_str(subject).ok()?)?.clone()),
+            KIND_TARIFF => {
+                let id = TariffId::new(subject).ok()?;
+                self.tariffs.get(&id).cloned().map_or(What::TariffGone(id), What::Tariff)
+            }
+            _ => What::Nothing,
+        })
+    }
+}

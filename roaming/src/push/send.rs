@@ -1,0 +1,178 @@
+//! News into calls of OCPI 2.2.1: what is told, where, and how it is told when the partner does not know the object yet.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use ringmain_domain::id::{EvseId, StationId};
+use ringmain_store::partners::lists::PublishedLocation;
+use ringmain_store::partners::settings::{PartnerEndpoints, Side, TokenForm};
+use ringmain_store::partners::{Partner, PartnerRole, PartnerState};
+use serde::Serialize;
+
+use super::news::What;
+use crate::client::{Answered, Call, CallError, Callee, Route};
+use crate::hub::Hub;
+use crate::ocpi::reading::below;
+use crate::ocpi::v221::to_wire;
+use crate::ocpi::v221::types::location::Status;
+use crate::ocpi::values::DateTime;
+use crate::service::locations::{Evse, evse_uid, evses};
+
+/// A partner's address for one module, and how it is spoken to.
+pub(crate) struct Receiver {
+    pub(crate) callee: Callee,
+    pub(crate) ours: PartnerRole,
+    url: String,
+}
+
+/// What changed of an EVSE.
+#[derive(Serialize)]
+struct StatusPatch {
+    status: Status,
+    last_updated: DateTime,
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    /// Where a registered partner takes a module's objects; `None`: it does not.
+    pub(crate) fn of(partner: &Partner, module: &str) -> Option<Self> {
+        let (callee, endpoints) = callee(partner)?;
+        let url = endpoints.url(module, Side::Receiver)?.to_owned();
+        Some(Self { callee, ours: partner.ours.clone(), url })
+    }
+
+    fn own(&self, segments: &[&str]) -> String {
+        let mut all = vec![&*self.ours.country_code, &*self.ours.party_id];
+        all.extend(segments);
+        below(&self.url, &all)
+    }
+}
+
+/// How a registered partner is called; functional modules say from whom to whom.
+pub(crate) fn callee(partner: &Partner) -> Option<(Callee, &PartnerEndpoints)> {
+    let PartnerState::Registered(peer) = &partner.state else { return None };
+    let endpoints = peer.endpoints.as_ref()?;
+    let route = peer.roles.first().map(|theirs| Route {
+        from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()),
+        to: (theirs.country_code.clone(), theirs.party_id.clone()),
+    });
+    let is_token_plain = match partner.settings.token_form {
+        TokenForm::Learned => endpoints.is_token_plain,
+        TokenForm::Base64 => false,
+        TokenForm::Plain => true,
+    };
+    let (tenant, token) = (partner.tenant.clone(), peer.token.clone());
+    Some((Callee { tenant, partner: partner.id, token, is_token_plain, route }, endpoints))
+}
+
+/// Tells a partner; where it keeps a bill record, if it says so.
+pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Option<String>, CallError> {
+    let told = match what {
+        What::Location(published) => location(hub, to, published).await,
+        What::Status(published, station, evse) => {
+            let uid = evse_uid(&published.location.tenant, station, *evse);
+            match evses(published).into_iter().find(|one| one.uid == uid) {
+                Some(evse) => status(hub, to, published, &evse).await,
+                None => return Ok(None),
+            }
+        }
+        What::Evses(published, station) => return of_station(hub, to, published, station).await,
+        What::Tariff(tariff) => {
+            let tariff = to_wire::tariff::tariff(&to.ours, tariff);
+            put(hub, to, to.own(&[tariff.id.as_str()]), &tariff).await
+        }
+        What::TariffGone(id) => {
+            let call = Call {
+                method: Method::DELETE,
+                url: to.own(&[id.as_str()]),
+                body: None,
+                correlation_id: None,
+                patience: hub.settings.patience,
+            };
+            match hub.client.call(&to.callee, call).await {
+                // What it never knew is gone there too.
+                Err(error) if error.is_absent() => return Ok(None),
+                told => told,
+            }
+        }
+        What::Session(session) => {
+            let session = to_wire::session(&to.ours, session);
+            put(hub, to, to.own(&[session.id.as_str()]), &session).await
+        }
+        What::Cdr(cdr) => {
+            let cdr = to_wire::cdr::cdr(&to.ours, cdr, &[]);
+            let call = call(Method::POST, to.url.clone(), &cdr, hub.settings.patience)?;
+            return hub.client.call(&to.callee, call).await.map(|answered| answered.location);
+        }
+        What::Nothing => return Ok(None),
+    };
+    told.map(|_| None)
+}
+
+async fn location(hub: &Hub, to: &Receiver, published: &PublishedLocation) -> Result<Answered, CallError> {
+    let location = to_wire::location(&to.ours, published);
+    put(hub, to, to.own(&[location.id.as_str()]), &location).await
+}
+
+/// A status is the message told most often, so it is a PATCH; a partner that does not know the EVSE gets all of it, and one that does
+/// not know the location all of that.
+async fn status(
+    hub: &Hub,
+    to: &Receiver,
+    published: &PublishedLocation,
+    evse: &Evse,
+) -> Result<Answered, CallError> {
+    let (location_id, uid) = (published.location.id.as_str(), evse.uid.to_string());
+    let patch = StatusPatch { status: to_wire::status(evse.status), last_updated: DateTime(evse.changed_at) };
+    let patch = call(Method::PATCH, to.own(&[location_id, &uid]), &patch, hub.settings.patience)?;
+    match hub.client.call(&to.callee, patch).await {
+        Err(error) if error.is_absent() => whole_evse(hub, to, published, evse).await,
+        // Some have no PATCH there.
+        Err(CallError::Refused { http: 405 | 501, .. }) => whole_evse(hub, to, published, evse).await,
+        told => told,
+    }
+}
+
+async fn whole_evse(
+    hub: &Hub,
+    to: &Receiver,
+    published: &PublishedLocation,
+    evse: &Evse,
+) -> Result<Answered, CallError> {
+    let url = to.own(&[published.location.id.as_str(), &evse.uid.to_string()]);
+    match put(hub, to, url, &to_wire::evse(evse)).await {
+        Err(error) if error.is_absent() => location(hub, to, published).await,
+        told => told,
+    }
+}
+
+async fn of_station(
+    hub: &Hub,
+    to: &Receiver,
+    published: &PublishedLocation,
+    station: &StationId,
+) -> Result<Option<String>, CallError> {
+    let numbers: std::collections::BTreeSet<EvseId> =
+        published.connectors.iter().filter(|c| c.station == *station).map(|c| c.evse).collect();
+    let own: Vec<_> =
+        numbers.iter().map(|number| evse_uid(&published.location.tenant, station, *number)).collect();
+    for evse in evses(published).iter().filter(|evse| own.contains(&evse.uid)) {
+        whole_evse(hub, to, published, evse).await?;
+    }
+    Ok(None)
+}
+
+async fn put<T: Serialize>(hub: &Hub, to: &Receiver, url: String, object: &T) -> Result<Answered, CallError> {
+    let call = call(Method::PUT, url, object, hub.settings.patience)?;
+    hub.client.call(&to.callee, call).await
+}
+
+fn call<T: Serialize>(
+    method: Method,
+    url: String,
+    object: &T,
+    patience: Duration,
+) -> Result<Call, CallError> {
+    Call::with(method, url, object, patience).map_err(|error| CallError::Broken(error.to_string()))
+}

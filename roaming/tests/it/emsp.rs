@@ -1,0 +1,225 @@
+//! A partner of our own: an eMSP's HTTP server that takes whatever it is told, in the mood it is put into.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// How it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Mood {
+    Well,
+    /// HTTP 429 with Retry-After in seconds.
+    Busy(u32),
+    /// No answer.
+    Stalled,
+    /// Not OCPI.
+    Garbage,
+    /// OCPI's refusal.
+    Refusing(u16),
+}
+
+/// What it was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) token: String,
+    pub(crate) headers: String,
+    pub(crate) body: Value,
+}
+
+/// The partner.
+#[derive(Clone)]
+pub(crate) struct Partner {
+    pub(crate) address: std::net::SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mood: Mutex<Mood>,
+    /// What it says to a token: the answer's data, after so long.
+    authorize: Mutex<(Value, Duration)>,
+    heard: Mutex<Vec<Heard>>,
+    tokens: Mutex<VecDeque<Value>>,
+    news: Notify,
+}
+
+impl Partner {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            mood: Mutex::new(Mood::Well),
+            authorize: Mutex::new((json!({"allowed": "ALLOWED"}), Duration::ZERO)),
+            heard: Mutex::default(),
+            tokens: Mutex::default(),
+            news: Notify::new(),
+        });
+        let partner = Self { address, shared };
+        let serving = partner.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let partner = serving.clone();
+                tokio::spawn(async move { partner.serve(stream).await });
+            }
+        });
+        partner
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn be(&self, mood: Mood) {
+        *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn say(&self, answer: Value, after: Duration) {
+        *self.shared.authorize.lock().unwrap() = (answer, after);
+    }
+
+    pub(crate) fn has_token(&self, token: Value) {
+        self.shared.tokens.lock().unwrap().push_back(token);
+    }
+
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.shared.heard.lock().unwrap().clone()
+    }
+
+    /// The first that was heard of which this holds; within ten seconds.
+    pub(crate) async fn hears(&self, is_it: impl Fn(&Heard) -> bool) -> Heard {
+        let waiting = async {
+            loop {
+                let news = self.shared.news.notified();
+                if let Some(heard) = self.heard().into_iter().find(|heard| is_it(heard)) {
+                    return heard;
+                }
+                news.await;
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+        found.unwrap_or_else(|_| panic!("not heard within 10 s: {:#?}", self.heard()))
+    }
+
+    /// Its credentials with token B.
+    pub(crate) fn credentials(&self, token_b: &str) -> Value {
+        json!({
+            "token": token_b,
+            "url": self.url("/ocpi/versions"),
+            "roles": [{
+                "role": "EMSP", "party_id": "abc", "country_code": "de",
+                "business_details": {"name": "Example Provider", "website": "https://emsp.example.com"},
+            }],
+        })
+    }
+
+    async fn serve(&self, mut stream: TcpStream) {
+        let mut buffer = Vec::new();
+        loop {
+            let Some((heard, rest)) = read(&mut stream, buffer).await else { return };
+            buffer = rest;
+            let answer = self.answer(&heard).await;
+            self.shared.heard.lock().unwrap().push(heard);
+            self.shared.news.notify_waiters();
+            let Some(answer) = answer else {
+                std::future::pending::<()>().await;
+                return;
+            };
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn answer(&self, heard: &Heard) -> Option<String> {
+        let path = heard.path.split('?').next().unwrap();
+        let frame = |http: &str, extra: &str, data: Value| {
+            let body =
+                json!({"data": data, "status_code": 1000, "timestamp": "2026-03-01T08:00:00Z"}).to_string();
+            format!(
+                "HTTP/1.1 {http}\r\nContent-Type: application/json\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+        };
+        if path == "/ocpi/versions" {
+            return Some(frame("200 OK", "", json!([{"version": "2.2.1", "url": self.url("/ocpi/2.2.1")}])));
+        }
+        if path == "/ocpi/2.2.1" {
+            let side = |module: &str, role: &str| json!({"identifier": module, "role": role, "url": self.url(&format!("/emsp/{module}"))});
+            let mut endpoints: Vec<_> = ["locations", "tariffs", "sessions", "cdrs"]
+                .into_iter()
+                .map(|m| side(m, "RECEIVER"))
+                .collect();
+            endpoints.extend([
+                side("tokens", "SENDER"),
+                side("commands", "SENDER"),
+                side("credentials", "SENDER"),
+            ]);
+            return Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})));
+        }
+        let mood = self.shared.mood.lock().unwrap().clone();
+        match mood {
+            Mood::Stalled => return None,
+            Mood::Garbage => {
+                return Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"da<".to_owned());
+            }
+            Mood::Busy(after) => {
+                return Some(format!(
+                    "HTTP/1.1 429 Too Many\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n"
+                ));
+            }
+            Mood::Refusing(code) => {
+                let body =
+                    json!({"status_code": code, "status_message": "no", "timestamp": "2026-03-01T08:00:00Z"})
+                        .to_string();
+                return Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+            }
+            Mood::Well => {}
+        }
+        if path.ends_with("/authorize") {
+            let (answer, after) = self.shared.authorize.lock().unwrap().clone();
+            tokio::time::sleep(after).await;
+            return Some(frame("200 OK", "", answer));
+        }
+        if path == "/emsp/tokens" {
+            let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
+            return Some(frame("200 OK", "", Value::Array(tokens)));
+        }
+        let id = heard.body["id"].as_str().unwrap_or_default();
+        let kept = format!("Location: {}\r\n", self.url(&format!("/emsp/cdrs/{id}")));
+        Some(frame("201 Created", if path == "/emsp/cdrs" { &kept } else { "" }, Value::Null))
+    }
+}
+
+async fn read(stream: &mut TcpStream, mut buffer: Vec<u8>) -> Option<(Heard, Vec<u8>)> {
+    let mut part = [0; 8192];
+    loop {
+        if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+            let header = |name: &str| {
+                head.lines().find_map(|line| {
+                    let (own, value) = line.split_once(':')?;
+                    own.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+                })
+            };
+            let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
+            if buffer.len() >= end + 4 + length {
+                let body = serde_json::from_slice(&buffer[end + 4..end + 4 + length]).unwrap_or(Value::Null);
+                let mut first = head.split(' ');
+                let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
+                let token = header("authorization").unwrap_or_default();
+                let heard = Heard { method, path, token, headers: head.to_ascii_lowercase(), body };
+                return Some((heard, buffer.split_off(end + 4 + length)));
+            }
+        }
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => buffer.extend_from_slice(&part[..count]),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What partners are told, and what they tell and order: over sockets, against a partner that is well, away or confused.
+
+use std::time::Duration;
+
+use ringmain_domain::command::StationCommand;
+use ringmain_domain::id::StationId;
+use ringmain_domain::location::ConnectorStatus;
+use ringmain_domain::roaming::{Question, TokenOwners as _};
+use ringmain_domain::token::{IdToken, TokenKind};
+use ringmain_roaming::ocpi::envelope::now;
+use serde_json::{Value, json};
+
+use crate::emsp::{Heard, Mood};
+use crate::make::{at, connected, location, stand, status, tenant};
+use crate::rig::Rig;
+
+fn token(uid: &str, whitelist: &str) -> Value {
+    json!({
+        "country_code": "DE", "party_id": "ABC", "uid": uid, "type": "RFID", "contract_id": "DE8ABC0001",
+        "issuer": "Example", "valid": true, "whitelist": whitelist, "last_updated": "2026-03-01T08:00:00Z",
+    })
+}
+
+/// A place with one station that is connected and free.
+async fn furnish(rig: &Rig) {
+    rig.store.put_location(&location("L1", at(0))).await.unwrap();
+    stand(&rig.store, "CS-1", "L1", None).await;
+    rig.store
+        .append(&[connected("CS-1", at(1)), status("CS-1", at(1), 1, 1, ConnectorStatus::Available)])
+        .await
+        .unwrap();
+}
+
+fn patched(heard: &Heard, status: &str) -> bool {
+    heard.method == "PATCH" && heard.body["status"] == status
+}
+
+#[actix_web::test]
+async fn a_status_is_told_with_the_right_owner_and_token_and_no_identity_of_a_station() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    rig.register().await;
+    rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
+    let told = rig.emsp.hears(|heard| patched(heard, "CHARGING")).await;
+    assert!(told.path.starts_with("/emsp/locations/NL/RMN/L1/"), "{told:?}");
+    assert!(!told.path.contains("CS-1") && !told.body.to_string().contains("CS-1"));
+    for header in ["ocpi-from-party-id: rmn", "ocpi-to-party-id: abc", "x-request-id: ", "x-correlation-id: "]
+    {
+        assert!(told.headers.contains(header), "{header}: {told:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_partner_that_was_away_hears_of_each_object_once_in_its_newest_state() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    rig.register().await;
+    for mood in [Mood::Busy(1), Mood::Garbage, Mood::Refusing(3_000)] {
+        rig.emsp.be(mood.clone());
+        rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
+        rig.emsp.hears(|heard| patched(heard, "CHARGING")).await;
+        for state in [ConnectorStatus::Available, ConnectorStatus::Charging, ConnectorStatus::Faulted] {
+            rig.store.append(&[status("CS-1", now(), 1, 1, state)]).await.unwrap();
+        }
+        let before = rig.emsp.heard().len();
+        rig.emsp.be(Mood::Well);
+        let newest = async || loop {
+            let heard = rig.emsp.heard();
+            if heard[before..].iter().any(|heard| patched(heard, "OUTOFORDER")) {
+                return heard[before..].to_vec();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let since = tokio::time::timeout(Duration::from_secs(15), newest())
+            .await
+            .unwrap_or_else(|_| panic!("{mood:?}"));
+        assert!(!since.iter().any(|heard| patched(heard, "AVAILABLE")), "{mood:?}: what is over is not told");
+        rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Available)]).await.unwrap();
+        rig.emsp.hears(|heard| patched(heard, "AVAILABLE")).await;
+    }
+}
+
+/// Its worker waits for the answer; whoever asks is served meanwhile.
+#[actix_web::test]
+async fn a_partner_that_never_answers_may_still_ask() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let token = rig.register().await;
+    rig.emsp.be(Mood::Stalled);
+    rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
+    rig.emsp.hears(|heard| patched(heard, "CHARGING")).await;
+    let page = rig.get("/ocpi/cpo/2.2.1/locations", &token).await;
+    assert_eq!(page.status(), (200, 1000), "{}", page.message());
+}
+
+#[actix_web::test]
+async fn what_a_partner_refuses_for_good_is_put_aside_and_can_be_sent_again() {
+    use ringmain_store::page::PageRequest;
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let token_c = rig.register().await;
+    let partner =
+        rig.store.partner_by_token(&ringmain_roaming::partner::hash(&token_c)).await.unwrap().unwrap();
+    rig.emsp.be(Mood::Refusing(2_001));
+    rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
+    let letters =
+        async || rig.store.dead_letters(&tenant(), partner.id, &PageRequest::first(9)).await.unwrap().items;
+    let waited = async || loop {
+        if let Some(letter) = letters().await.pop() {
+            return letter;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let letter = tokio::time::timeout(Duration::from_secs(10), waited()).await.unwrap();
+    assert_eq!((&*letter.kind, &*letter.subject), ("evse_status", "CS-1/1"));
+    assert!(letter.reason.contains("2001"), "{letter:?}");
+    rig.emsp.be(Mood::Well);
+    let before = rig.emsp.heard().len();
+    let of = ((&tenant(), partner.id), (&*letter.kind, &*letter.subject));
+    assert!(rig.store.replay_dead_letter(of.0, of.1, now()).await.unwrap());
+    rig.emsp.hears(|heard| patched(heard, "CHARGING") && rig.emsp.heard().len() > before).await;
+    assert!(letters().await.is_empty());
+    assert!(!rig.store.replay_dead_letter(of.0, of.1, now()).await.unwrap());
+}
+
+#[actix_web::test]
+async fn a_partner_tells_changes_and_reads_its_own_tokens_and_nobody_elses() {
+    let rig = Rig::start().await;
+    rig.emsp.has_token(token("PULLED1", "NEVER"));
+    let c = rig.register().await;
+    let path = "/ocpi/cpo/2.2.1/tokens/de/abc/012345678";
+    assert_eq!(rig.get(path, &c).await.status(), (404, 2004));
+    assert_eq!(
+        rig.send("PATCH", path, &c, Some(&json!({"valid": false, "last_updated": "2026-03-02T08:00:00Z"})))
+            .await
+            .status(),
+        (404, 2004)
+    );
+    assert_eq!(rig.send("PUT", path, &c, Some(&token("012345678", "ALWAYS"))).await.status(), (201, 1000));
+    assert_eq!(rig.send("PUT", path, &c, Some(&token("012345678", "ALWAYS"))).await.status(), (200, 1000));
+    assert_eq!(rig.get(path, &c).await.data()["contract_id"], "DE8ABC0001");
+    let patch = async |body: Value| rig.send("PATCH", path, &c, Some(&body)).await;
+    assert_eq!(patch(json!({"valid": false})).await.status(), (200, 2001), "without last_updated");
+    assert_eq!(
+        patch(json!({"valid": false, "last_updated": "2026-03-02T08:00:00Z"})).await.status(),
+        (200, 1000)
+    );
+    let known = rig.get(path, &c).await;
+    assert_eq!((&known.data()["valid"], &known.data()["whitelist"]), (&json!(false), &json!("ALWAYS")));
+    assert_eq!(
+        patch(json!({"valid": true, "last_updated": "2026-03-01T09:00:00Z"})).await.status(),
+        (200, 1000)
+    );
+    assert_eq!(rig.get(path, &c).await.data()["valid"], json!(false), "older news change nothing");
+    // Somebody else's, or another one than the address says.
+    let foreign = rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/XYZ/1", &c, Some(&token("1", "ALWAYS"))).await;
+    assert_eq!(foreign.status(), (404, 2001));
+    for (field, value) in [("uid", "2"), ("party_id", "XYZ"), ("type", "APP_USER")] {
+        let mut other = token("012345678", "ALWAYS");
+        other[field] = json!(value);
+        assert_eq!(rig.send("PUT", path, &c, Some(&other)).await.status(), (200, 2001), "{field}");
+    }
+    // Those it had before are fetched by themselves.
+    let pulled = async || loop {
+        if rig.get("/ocpi/cpo/2.2.1/tokens/DE/ABC/PULLED1", &c).await.http == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    tokio::time::timeout(Duration::from_secs(10), pulled()).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_company_is_asked_about_its_driver_within_the_budget() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let c = rig.register().await;
+    let put = token("D1", "NEVER");
+    assert_eq!(
+        rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/ABC/D1", &c, Some(&put)).await.status(),
+        (201, 1000)
+    );
+    let station = StationId::new("CS-1").unwrap();
+    let presented = IdToken { uid: ringmain_domain::id::TokenUid::new("d1").unwrap(), kind: TokenKind::Rfid };
+    let standing = rig.store.token_standing(&tenant(), &presented, &station).await.unwrap();
+    let asked = standing.roamer().unwrap().to_ask(now()).unwrap().clone();
+    let ask = async || {
+        rig.hub
+            .ask(Question { tenant: tenant(), token: asked.clone(), station: station.clone(), evse: None })
+            .await
+    };
+    for (allowed, expect) in [
+        ("ALLOWED", "accepted"),
+        ("BLOCKED", "blocked"),
+        ("NO_CREDIT", "blocked"),
+        ("EXPIRED", "expired"),
+        ("NOT_ALLOWED", "not_at_this_location"),
+    ] {
+        rig.emsp.say(
+            json!({"allowed": allowed, "token": put, "authorization_reference": "ref-7"}),
+            Duration::ZERO,
+        );
+        let clearance = ask().await.unwrap();
+        assert_eq!(
+            (clearance.authorization.as_str(), clearance.contract.reference.as_deref()),
+            (expect, Some("ref-7"))
+        );
+    }
+    let question = rig.emsp.hears(|heard| heard.path.contains("/authorize")).await;
+    assert_eq!(
+        (question.path.as_str(), &question.body["location_id"]),
+        ("/emsp/tokens/D1/authorize?type=RFID", &json!("L1"))
+    );
+    // What it said is there for the start that follows.
+    rig.emsp
+        .say(json!({"allowed": "ALLOWED", "token": put, "authorization_reference": "ref-8"}), Duration::ZERO);
+    ask().await.unwrap();
+    let standing = rig.store.token_standing(&tenant(), &presented, &station).await.unwrap();
+    assert!(standing.roamer().unwrap().to_ask(now()).is_none());
+    assert_eq!(standing.contract(now()).unwrap().reference.as_deref(), Some("ref-8"));
+    // Too late is no answer, and neither is garbage.
+    rig.emsp.say(json!({"allowed": "ALLOWED", "token": put}), Duration::from_secs(60));
+    let began = std::time::Instant::now();
+    assert_eq!(ask().await, None);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    rig.emsp.be(Mood::Garbage);
+    assert_eq!(ask().await, None);
+}
+
+#[actix_web::test]
+async fn a_start_is_ordered_cleared_for_its_driver_and_its_result_told() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let c = rig.register().await;
+    let evse = rig.get("/ocpi/cpo/2.2.1/locations/L1", &c).await.data()["evses"][0]["uid"].clone();
+    let body = json!({
+        "response_url": rig.emsp.url("/emsp/commands/START_SESSION/1"), "token": token("APP1", "NEVER"),
+        "location_id": "L1", "evse_uid": evse, "authorization_reference": "ref-1",
+    });
+    let start = "/ocpi/cpo/2.2.1/commands/START_SESSION";
+    let answer = rig.send("POST", start, &c, Some(&body)).await;
+    assert_eq!((answer.status(), &answer.data()["result"]), ((200, 1000), &json!("ACCEPTED")), "{answer:?}");
+    let result = rig.emsp.hears(|heard| heard.path == "/emsp/commands/START_SESSION/1").await;
+    assert_eq!(result.body["result"], "ACCEPTED");
+    let order = rig.desk.orders.lock().unwrap()[0].clone();
+    assert!(
+        matches!(&order.command, StationCommand::StartTransaction { token, .. } if token.uid.as_str() == "APP1")
+    );
+    let presented =
+        IdToken { uid: ringmain_domain::id::TokenUid::new("APP1").unwrap(), kind: TokenKind::Rfid };
+    let standing = rig.store.token_standing(&tenant(), &presented, &order.station).await.unwrap();
+    assert!(standing.roamer().unwrap().to_ask(now()).is_none(), "the company's order is its word");
+    assert_eq!(standing.contract(now()).unwrap().reference.as_deref(), Some("ref-1"));
+    // Not to strangers' addresses, not for strangers' tokens, not where nothing is; and nothing was sent.
+    for (pointer, value, expect) in [
+        ("/response_url", json!("https://169.254.169.254/x"), (200, 2001)),
+        ("/response_url", json!("https://evil.example.com/x"), (200, 2001)),
+        ("/response_url", json!("http://127.0.0.2/x"), (200, 2001)),
+        ("/token/party_id", json!("XYZ"), (200, 2001)),
+        ("/location_id", json!("L9"), (404, 2003)),
+        ("/evse_uid", json!("nothing"), (404, 2003)),
+    ] {
+        let mut wrong = body.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        assert_eq!(rig.send("POST", start, &c, Some(&wrong)).await.status(), expect, "{pointer}");
+    }
+    for (command, body, expect) in [
+        (
+            "STOP_SESSION",
+            json!({"response_url": body["response_url"], "session_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca427"}),
+            "UNKNOWN_SESSION",
+        ),
+        (
+            "UNLOCK_CONNECTOR",
+            json!({"response_url": body["response_url"], "location_id": "L1", "evse_uid": evse, "connector_id": "1"}),
+            "REJECTED",
+        ),
+        (
+            "CANCEL_RESERVATION",
+            json!({"response_url": body["response_url"], "reservation_id": "1"}),
+            "NOT_SUPPORTED",
+        ),
+    ] {
+        let answer = rig.send("POST", &format!("/ocpi/cpo/2.2.1/commands/{command}"), &c, Some(&body)).await;
+        assert_eq!((answer.status(), &answer.data()["result"]), ((200, 1000), &json!(expect)), "{command}");
+    }
+    assert_eq!(rig.desk.orders.lock().unwrap().len(), 1);
+}
