@@ -1,6 +1,7 @@
 //! OCPI as a partner sees it: every route on a real server, over a real store in a temporary folder.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod coverage;
 mod examples;
 mod generate;
 mod handshake;
