@@ -77,6 +77,8 @@ impl Ground {
                 if let Some(url) = &self.store_url {
                     node.env("RINGMAIN_STORE__URL", url);
                 }
+                // The plan says how stations come back, within the time that the targets give them.
+                node.env("RINGMAIN_STATIONS__BACK_OFF_ENABLED", "false");
                 node.env("RINGMAIN_BOOTSTRAP_TOKEN", &self.token)
                     .env("RINGMAIN_STATIONS__UNKNOWN", "accept")
                     .env("RINGMAIN_STATIONS__DEFAULT_TARIFF", Price::TARIFF)
