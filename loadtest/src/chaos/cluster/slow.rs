@@ -9,12 +9,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use futures_util::{StreamExt as _, stream};
+use futures_util::{SinkExt as _, StreamExt as _, stream};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::bystanders::Bystanders;
 use super::faults::memory;
@@ -22,6 +23,8 @@ use super::report::Figure;
 use super::scene::{Scene, percentile, seconds};
 use super::strangers::{Doors, boot};
 use crate::dial::{Socket, loopback_source};
+use crate::frame::{self, Fault, FaultCode, Frame};
+use crate::station::Family;
 
 /// A slow consumer is let go within so long after it has stopped reading.
 const CLOSED: Duration = Duration::from_secs(20);
@@ -49,8 +52,15 @@ struct Thin {
 /// A station that will stop reading.
 struct Slow {
     identity: String,
-    socket: Box<Socket>,
     is_thin: Arc<AtomicBool>,
+    /// It reads, and answers as long as it reads well.
+    task: JoinHandle<()>,
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// C12: slow consumers.
@@ -64,12 +74,10 @@ pub(super) async fn consumers(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let (since, before) = (Instant::now(), memory(scene));
     let mut peak = before;
     let mut ends = JoinSet::new();
-    let mut readers = JoinSet::new();
     let payload: Arc<str> =
         json!({"vendorId": "com.example.slow", "data": "x".repeat(DATA_BYTES)}).to_string().into();
-    for (number, one) in slow.into_iter().enumerate() {
-        let socket = stop_reading(&mut ends, scene, (&doors, number), (one, &payload))?;
-        readers.spawn(read_on(socket));
+    for (number, one) in slow.iter().enumerate() {
+        stop_reading(&mut ends, scene, (&doors, number), (one, &payload))?;
         sleep(STOP_EVERY).await;
     }
     let mut outcomes = Vec::new();
@@ -78,7 +86,7 @@ pub(super) async fn consumers(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         outcomes.push(ended.context("an operator died")?);
     }
     let open = lingering(&doors).await?;
-    readers.shutdown().await;
+    drop(slow);
     ensure!(!outcomes.is_empty(), "no station stopped reading");
     tell(scene, &outcomes);
     let grown = format!("{} MiB", peak.saturating_sub(before) / 1_024);
@@ -101,7 +109,8 @@ async fn dial(doors: &Doors, number: usize) -> anyhow::Result<Slow> {
     let socket = doors.upgrade(&identity, stream).await;
     let mut socket = socket.map_err(|refused| anyhow::anyhow!("{identity}: {refused}"))?;
     boot(&mut socket).await.with_context(|| identity.clone())?;
-    Ok(Slow { identity, socket, is_thin })
+    let task = tokio::spawn(read_on(socket, Arc::clone(&is_thin)));
+    Ok(Slow { identity, is_thin, task })
 }
 
 /// From here on it reads a byte a second, and much is ordered of it. Each order tells how it ended, and after how long: the first to end
@@ -110,11 +119,10 @@ fn stop_reading(
     ends: &mut JoinSet<Vec<(String, Duration)>>,
     scene: &Scene<'_>,
     (doors, number): (&Doors, usize),
-    (slow, payload): (Slow, &Arc<str>),
-) -> anyhow::Result<Box<Socket>> {
-    let Slow { identity, socket, is_thin } = slow;
-    is_thin.store(true, Ordering::Relaxed);
-    let since = Instant::now();
+    (slow, payload): (&Slow, &Arc<str>),
+) -> anyhow::Result<()> {
+    slow.is_thin.store(true, Ordering::Relaxed);
+    let (since, identity) = (Instant::now(), slow.identity.clone());
     // Through another node than its own, for every second one.
     let target = doors.target(number + number % 2).context("there are no nodes")?.clone();
     let (desk, payload) = (scene.desk.clone(), Arc::clone(payload));
@@ -125,11 +133,20 @@ fn stop_reading(
         });
         futures_util::future::join_all(orders).await
     });
-    Ok(socket)
+    Ok(())
 }
 
-async fn read_on(mut socket: Box<Socket>) {
-    while let Some(Ok(_)) = socket.next().await {}
+/// What the node asks of it by itself must not stand before the commands of the case.
+async fn read_on(mut socket: Box<Socket>, is_thin: Arc<AtomicBool>) {
+    while let Some(Ok(message)) = socket.next().await {
+        let Message::Text(text) = message else { continue };
+        let Ok(Frame::Call { id, .. }) = frame::read(&text) else { continue };
+        let answer = Fault::new(FaultCode::NotImplemented, "a slow station");
+        let answer = Message::text(frame::error(Some(&id), &answer, Family::V2));
+        if !is_thin.load(Ordering::Relaxed) && (*socket).send(answer).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// How many sockets the kernel still keeps for nodes that have let go of them, because there is something in them that is not read.
