@@ -52,6 +52,11 @@ fn reachable(load: &Value) -> usize {
     evses.map_or(0, |evses| evses.iter().filter(|evse| evse["connected"] == true).count())
 }
 
+/// The sum of what EVSEs may have in force, in mA.
+async fn promised(cluster: &Nodes) -> Option<i64> {
+    load(cluster, 0).await["circuits"][0]["limits"][0]["promised"].as_i64()
+}
+
 async fn is_managed(cluster: &Nodes, node: usize) -> Option<i64> {
     let load = load(cluster, node).await;
     (load["managed"] == true && reachable(&load) == STATIONS)
@@ -166,6 +171,7 @@ async fn a_limit_of_which_nobody_told_the_owner_holds_all_the_same() {
     let all: Vec<_> = (0..STATIONS).map(identity).collect();
     let field = Field::start(cluster.nodes[0].addresses.ws, &all);
     eventually!("all stations to be managed", is_managed(&cluster, 0).await);
+    eventually!("all fallbacks to be confirmed", (promised(&cluster).await == Some(0)).then_some(()));
     (0..STATIONS).for_each(|place| field.nudge(place, Nudge::Arrive));
     eventually!(
         "more to be drawn than the cut leaves",
