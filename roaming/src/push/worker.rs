@@ -56,6 +56,8 @@ struct Progress {
     /// What was told of the batch that is not passed as a whole.
     done: HashSet<i64>,
     stumbles: HashMap<(Box<str>, Box<str>), u32>,
+    /// What the partner refused for good and has not taken since.
+    put_aside: HashSet<(Box<str>, Box<str>)>,
 }
 
 /// Works until it is ended.
@@ -108,7 +110,15 @@ impl Worker {
             kept: (position, Instant::now()),
             done: HashSet::new(),
             stumbles: HashMap::new(),
+            put_aside: self.put_aside().await?,
         }))
+    }
+
+    /// Letters of all lanes: each lane settles its own kinds. Those beyond a page stay until a person sends them again.
+    async fn put_aside(&self) -> Result<HashSet<(Box<str>, Box<str>)>, StoreError> {
+        let page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
+        let letters = self.hub.store.dead_letters(&self.hub.tenant, self.partner.id, &page).await?;
+        Ok(letters.items.into_iter().map(|letter| (letter.kind, letter.subject)).collect())
     }
 
     async fn step(&self, progress: &mut Progress) -> Result<(), StoreError> {
@@ -231,6 +241,10 @@ impl Worker {
                     let of = (&self.hub.tenant, self.partner.id, cdr.cdr.id.0);
                     self.hub.store.cdr_arrived(of, location.as_deref(), at).await?;
                 }
+                if progress.put_aside.remove(&(news.kind.clone(), news.subject.clone())) {
+                    let of = (&self.hub.tenant, self.partner.id);
+                    self.hub.store.settle_dead_letter(of, (&news.kind, &news.subject)).await?;
+                }
                 return Ok(true);
             }
             Err(error) => error,
@@ -259,6 +273,7 @@ impl Worker {
         counter!(telemetry::PUSH_DEAD_LETTERS, "partner" => partner, "lane" => lane).increment(1);
         tracing::info!(partner.id = %self.partner.id, lane, subject = %news.subject, %reason, "a partner refuses an object for good");
         let (kind, subject) = (news.kind.clone(), news.subject.clone());
+        progress.put_aside.insert((kind.clone(), subject.clone()));
         let letter = DeadLetter { kind, subject, reason: reason.into(), refused_at: at };
         self.hub.store.put_dead_letter(&self.hub.tenant, self.partner.id, &letter).await?;
         Ok(true)
