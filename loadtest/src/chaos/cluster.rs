@@ -2,13 +2,14 @@
 //!
 //! Each case has a cluster of its own. `members` starts it, `balance` stands before it, `orders` gives commands, `scene` is the frame of
 //! every case, `cases` the table of targets, `report` what came of it. What happens in a case is in `faults` and `duels`, `slow`, `floods`,
-//! `guesses`, `disk`, `clocks`, `queues` and `standby`; `strangers` dials for all of them.
+//! `guesses`, `disk`, `clocks`, `queues` and `standby`; `strangers` dials for all of them. `fleet` is no case: it measures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use super::node::Release;
 use crate::clock::Clock;
 use crate::machine::Machine;
 use crate::plan::Plan;
@@ -16,6 +17,7 @@ use crate::progress::say;
 use crate::unit::Moment;
 
 pub mod cases;
+pub mod fleet;
 pub mod report;
 pub mod simulations;
 
@@ -44,20 +46,38 @@ use simulations::Simulation;
 
 /// API key of the administrator; the nodes live as long as the run and listen on loopback alone.
 const TOKEN: &str = "rmk_of-the-cluster-run-and-of-nobody-else-0123456789";
-/// Nodes at most: each has an address of its own on this machine.
+/// Nodes at most: each has an address of its own on this machine, and so has the one that joins during an update.
 const NODES_MAX: u8 = 9;
+
+/// The nodes of a run.
+#[derive(Clone, Debug)]
+pub struct Lineup {
+    /// The binary `ringmain`.
+    pub program: PathBuf,
+    /// What a rolling update comes from; the same binary when absent.
+    pub older: Option<Older>,
+    /// How many, 2 to 9.
+    pub nodes: u8,
+    /// Stations use TLS.
+    pub tls: bool,
+}
+
+/// The release before.
+#[derive(Clone, Debug)]
+pub struct Older {
+    /// Its binary `ringmain`.
+    pub program: PathBuf,
+    /// Settings it does not know yet, by their names after `RINGMAIN_`.
+    pub lacks: Vec<String>,
+}
 
 /// What a run is made of.
 #[derive(Clone, Debug)]
 pub struct ClusterCourse {
     /// The crowd.
     pub plan: Plan,
-    /// The binary `ringmain`.
-    pub node: PathBuf,
-    /// Nodes, 2 to 9.
-    pub nodes: u8,
-    /// Stations use TLS.
-    pub tls: bool,
+    /// The nodes.
+    pub lineup: Lineup,
     /// Which cases, in this order.
     pub cases: Vec<Case>,
     /// How long the faults of one case go on.
@@ -87,7 +107,7 @@ pub struct ClusterCourse {
 /// # Errors
 /// A process cannot be started or does not come back, or the API does not answer: then nothing was proven.
 pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
-    ensure!((2..=NODES_MAX).contains(&course.nodes), "2 to {NODES_MAX} nodes");
+    course.lineup.check()?;
     ensure!(!course.cases.is_empty(), "no case proves nothing");
     let clock = Clock::start();
     let mut cases: Vec<CaseReport> = Vec::new();
@@ -126,6 +146,26 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
         skipped,
         simulations: course.simulations.clone(),
     })
+}
+
+// === impl Lineup ===
+
+impl Lineup {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!((2..=NODES_MAX).contains(&self.nodes), "2 to {NODES_MAX} nodes");
+        Ok(())
+    }
+
+    /// What nodes are started from.
+    fn release(&self) -> anyhow::Result<Release> {
+        let found =
+            |program: &Path| program.canonicalize().with_context(|| format!("find {}", program.display()));
+        let older = match &self.older {
+            Some(older) => Some(Older { program: found(&older.program)?, lacks: older.lacks.clone() }),
+            None => None,
+        };
+        Ok(Release::new(found(&self.program)?, older))
+    }
 }
 
 /// What this machine lacks for a case, if it lacks something.

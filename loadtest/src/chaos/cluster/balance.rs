@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::super::node::Addresses;
-use super::members::Member;
+use super::members::{Member, Standing};
 use crate::dial::{ByteStream, Transport};
 use crate::tls::{Identity, TlsFiles};
 
@@ -23,6 +23,7 @@ pub(super) struct Target {
     pub(super) name: String,
     state: watch::Receiver<Option<Addresses>>,
     well: watch::Receiver<bool>,
+    standing: watch::Receiver<Standing>,
     /// Stations go through here, where their link can be disturbed.
     proxy: Option<SocketAddr>,
 }
@@ -47,6 +48,7 @@ impl Target {
             name: member.name.clone(),
             state: member.process.state(),
             well: member.well(),
+            standing: member.standing(),
             proxy: member.links.as_ref().map(|links| links.stations.address()),
         }
     }
@@ -54,6 +56,11 @@ impl Target {
     /// It is ready.
     pub(super) fn is_well(&self) -> bool {
         *self.well.borrow()
+    }
+
+    /// It is meant to run.
+    pub(super) fn is_in_use(&self) -> bool {
+        *self.standing.borrow() != Standing::Out
     }
 
     /// Its API, while it runs.
@@ -90,9 +97,14 @@ impl Balanced {
         self.pick().and_then(|(_, target)| target.door(self.tls.is_some()))
     }
 
-    /// One that is ready, at random.
+    /// One that is ready, at random; one that is about to leave only where there is no other.
     pub(super) fn pick(&self) -> Option<(usize, &Target)> {
-        let well: Vec<_> = self.targets.iter().enumerate().filter(|(_, target)| target.is_well()).collect();
+        let of = |standing: Standing| -> Vec<_> {
+            let all = self.targets.iter().enumerate();
+            all.filter(|(_, target)| target.is_well() && *target.standing.borrow() == standing).collect()
+        };
+        let (staying, leaving) = (of(Standing::In), of(Standing::Leaving));
+        let well = if staying.is_empty() { leaving } else { staying };
         well.get(fastrand::usize(..well.len().max(1))).copied()
     }
 }

@@ -214,6 +214,14 @@ impl Case {
         ))
     }
 
+    /// A cluster without anything of a case's own.
+    pub(super) const PLAIN: Self = Self::C1;
+
+    /// One more node than the others have, for an update: it joins before the first one leaves.
+    pub(super) const fn needs_spare(self) -> bool {
+        matches!(self, Self::C9)
+    }
+
     /// Links of nodes go through proxies.
     pub(super) const fn needs_proxies(self) -> bool {
         matches!(self, Self::C3 | Self::C7 | Self::C8)

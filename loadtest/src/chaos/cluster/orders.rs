@@ -225,6 +225,11 @@ impl Desk {
         &self.balance.targets
     }
 
+    /// Those that are meant to run.
+    pub(super) fn targets_in_use(&self) -> impl Iterator<Item = &Target> {
+        self.targets().iter().filter(|target| target.is_in_use())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }

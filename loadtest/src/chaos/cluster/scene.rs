@@ -16,7 +16,8 @@ use super::orders::{Desk, Orders, has_reached};
 use super::report::{CaseReport, FIRST_OF_ALL, Figure};
 use super::sites::{Remote, Sites};
 use super::{
-    ClusterCourse, TOKEN, clocks, cuts, disk, duels, faults, floods, guesses, owners, queues, slow, standby,
+    ClusterCourse, Lineup, TOKEN, clocks, cuts, disk, duels, faults, floods, guesses, owners, queues, slow,
+    standby,
 };
 use crate::chaos::PANIC_MARKS;
 use crate::clock::Clock;
@@ -70,7 +71,7 @@ pub(super) struct Scene<'a> {
 /// Plays one case from its first process to its verdict.
 pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<CaseReport> {
     let began = Instant::now();
-    let grounds = Grounds::start(course, case).await?;
+    let grounds = Grounds::start(&course.lineup, case, course.plan.stations()).await?;
     let balance = Balanced::new(&grounds.members, grounds.ca.as_deref())?;
     let witness = Arc::new(Witness::default());
     let tally = Arc::new(Tally::new(None)?.witnessed(Arc::clone(&witness)));
@@ -138,8 +139,9 @@ impl Scene<'_> {
             Case::C21 => queues::flush(self).await,
         }?;
         let verdict = self.come_to_rest(crowd, orders, memory).await?;
-        let tls = if self.course.tls { " over TLS" } else { "" };
-        Ok((format!("{} nodes, {} stations{tls}; {setting}", self.course.nodes, self.stations), verdict))
+        let Lineup { nodes, tls, .. } = self.course.lineup;
+        let tls = if tls { " over TLS" } else { "" };
+        Ok((format!("{nodes} nodes, {} stations{tls}; {setting}", self.stations), verdict))
     }
 
     /// Trees of circuits, before the crowd comes.
@@ -244,7 +246,7 @@ impl Scene<'_> {
     async fn unreached(&self) -> Vec<Violation> {
         let connected = self.witness.links().connected();
         let pairs =
-            connected.iter().flat_map(|station| self.desk.targets().iter().map(move |node| (station, node)));
+            connected.iter().flat_map(|station| self.desk.targets_in_use().map(move |node| (station, node)));
         let asked = stream::iter(pairs).map(async |(station, node)| {
             let until = Instant::now() + ROUTES;
             loop {
