@@ -184,10 +184,10 @@ impl Doorkeeper {
                 node.routing.notify_changed(&station);
             }
             match claimed {
-                Ok(Some(replaced)) => drop(MemoryRouting::dismiss(&replaced.connection, Exit::Replaced)),
+                Ok(Some(replaced)) => MemoryRouting::dismiss(&replaced.connection, Exit::Replaced),
                 Ok(None) => {}
                 // A newer connection of this station was quicker.
-                Err(route) => drop(MemoryRouting::dismiss(&route.connection, Exit::Replaced)),
+                Err(route) => MemoryRouting::dismiss(&route.connection, Exit::Replaced),
             }
         });
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })

@@ -10,6 +10,7 @@ use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
 use ringmain_store::store::StoreError;
 
+use super::notice;
 use super::site::{NodesChanged, NotOwned, Site, SiteHandle, SiteParts};
 
 const MAILBOX: usize = 256;
@@ -147,13 +148,7 @@ impl Handler<TellSites> for SiteDirectory {
     type Result = ();
     fn handle(&mut self, TellSites(change): TellSites, _: &mut Self::Context) {
         for site in self.sites.values() {
-            // One whose mailbox is full hears it once there is room; one that ended needs not.
-            if let Err(SendError::Full(change)) = site.addr().try_send(change) {
-                let site = site.addr().clone();
-                actix::spawn(async move {
-                    site.send(change).await.ok();
-                });
-            }
+            notice::give(site.addr(), change);
         }
     }
 }
