@@ -3,7 +3,8 @@
 //! A node reads its machine's wall clock once and counts on from there by the time since boot, a suspended machine's sleep included: a wall clock
 //! that is set, or wrong, must not end commands a day early, keep silent stations for an hour, or stamp bills with another day. What keeps it right
 //! is the store's clock, the one that all nodes of a cluster share: whenever a lease is renewed it is compared, and followed where the two
-//! are more than a second apart.
+//! are more than a second apart. Such a step comes all at once, forward or back, since the store's host may be another one after a failover. So
+//! what must last for a stretch of real time, as guards of a site's grants do, asks with each [`reading`] whether the clock was set since.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -21,10 +22,26 @@ const UNSET: i64 = i64::MIN;
 /// Milliseconds in UTC less milliseconds since boot.
 static AHEAD_OF_BOOT_MS: AtomicI64 = AtomicI64::new(UNSET);
 
+/// What the clock shows, and how it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Now, in UTC.
+    pub now: Timestamp,
+    /// How far it is ahead of the time since boot, in milliseconds: two readings with the same setting are as far apart as they seem.
+    pub ahead_ms: i64,
+}
+
 /// Now, in UTC.
 #[must_use]
 pub fn now() -> Timestamp {
-    Timestamp::from_millis(since_boot_ms().saturating_add(ahead()))
+    reading().now
+}
+
+/// Now, and how the clock is set.
+#[must_use]
+pub fn reading() -> Reading {
+    let ahead_ms = ahead();
+    Reading { now: Timestamp::from_millis(since_boot_ms().saturating_add(ahead_ms)), ahead_ms }
 }
 
 /// The store was asked at this time since boot, has answered just now, and said that it is so late there; all in milliseconds.
