@@ -30,8 +30,10 @@ use crate::cluster::memory::{MemoryRouting, Route};
 use crate::cluster::{Announced, Elsewhere, NotKnown};
 use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
 use crate::listen::network::Network;
+use crate::listen::stream::Stream;
 use crate::listen::{Door, Verdict};
 use crate::services::rate::RateLimiter;
+use crate::ws::socket::Socket;
 
 /// What stations are told to wait when we cannot take them now, in seconds.
 const COME_BACK_AFTER_S: u32 = 10;
@@ -170,26 +172,11 @@ impl Doorkeeper {
             ListenerKind::Wss => "wss",
         };
         let announced = Announcement::make(&self.node, &station.id, epoch).await?;
-        let dialect = Dialect::of(version);
-        let node = Arc::clone(&self.node);
+        let (node, dialect) = (Arc::clone(&self.node), Dialect::of(version));
         let birth = Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants };
-        let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
-        let certificate = fingerprint(request).map(Into::into);
-        let start = Box::new(move |socket| {
-            let connection = Connection::start_with(birth, socket);
-            let claimed = node.routing.claim(&station, Route { epoch, connection, source, certificate });
-            announced.stands(elsewhere);
-            if node.routing.changes() != changes {
-                // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
-                node.routing.notify_changed(&station);
-            }
-            match claimed {
-                Ok(Some(replaced)) => MemoryRouting::dismiss(&replaced.connection, Exit::Replaced),
-                Ok(None) => {}
-                // A newer connection of this station was quicker.
-                Err(route) => MemoryRouting::dismiss(&route.connection, Exit::Replaced),
-            }
-        });
+        let (source, certificate) = (request.peer.ip(), fingerprint(request).map(Into::into));
+        let entrance = Entrance { announced, elsewhere, changes, source, certificate };
+        let start = Box::new(move |socket| entrance.enter(birth, socket));
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
     }
 
@@ -392,6 +379,45 @@ impl Drop for Announcement {
     fn drop(&mut self) {
         if !self.stands {
             self.node.cluster.withdraw(&self.station, self.epoch);
+        }
+    }
+}
+
+/// What becomes known when a station's socket is there.
+struct Entrance {
+    announced: Announcement,
+    /// The node whose connection it replaces.
+    elsewhere: Option<NodeId>,
+    /// How many records had changed when its own was read.
+    changes: u64,
+    source: IpAddr,
+    certificate: Option<Box<str>>,
+}
+
+// === impl Entrance ===
+
+impl Entrance {
+    /// Starts the connection and sets its route.
+    fn enter(self, birth: Birth, socket: Socket<Stream>) {
+        let Self { announced, elsewhere, changes, source, certificate } = self;
+        let (node, station, epoch) = (Arc::clone(&birth.node), birth.snapshot.id().clone(), birth.epoch);
+        let connection = Connection::start_with(birth, socket);
+        let route = Route { epoch, connection: connection.clone(), source, certificate };
+        let claimed = node.routing.claim(&station, route);
+        announced.stands(elsewhere);
+        if node.routing.changes() != changes {
+            // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
+            node.routing.notify_changed(&station);
+        }
+        match claimed {
+            Ok(Some(replaced)) => MemoryRouting::dismiss(&replaced.connection, Exit::Replaced),
+            Ok(None) => {}
+            // A newer connection of this station was quicker.
+            Err(route) => MemoryRouting::dismiss(&route.connection, Exit::Replaced),
+        }
+        // Its route is set by now: either whoever leaves finds it there, or it is seen here that the node leaves.
+        if node.is_draining() {
+            MemoryRouting::dismiss(&connection, Exit::Drained);
         }
     }
 }
