@@ -11,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{Epoch, NodeId, StationId};
+use ringmain_domain::id::{Epoch, NodeId, StationId, TenantId};
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::telemetry;
@@ -32,6 +32,7 @@ use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRe
 use crate::listen::network::Network;
 use crate::listen::stream::Stream;
 use crate::listen::{Door, Verdict};
+use crate::services::duplicates::source_of;
 use crate::services::rate::RateLimiter;
 use crate::ws::socket::Socket;
 
@@ -154,7 +155,7 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        let elsewhere = self.make_room(request, &station).await?;
+        let room = self.make_room(request, &station).await?;
         let epoch = self.node.epochs.next().await?;
         let site = Locate { tenant: station.tenant.clone(), site: station.site() };
         let Ok(Ok(site)) = self.node.directory.send(site).await else {
@@ -175,7 +176,7 @@ impl Doorkeeper {
         let (node, dialect) = (Arc::clone(&self.node), Dialect::of(version));
         let birth = Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants };
         let (source, certificate) = (request.peer.ip(), fingerprint(request).map(Into::into));
-        let entrance = Entrance { announced, elsewhere, changes, source, certificate };
+        let entrance = Entrance { announced, room, changes, source, certificate };
         let start = Box::new(move |socket| entrance.enter(birth, socket));
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
     }
@@ -278,35 +279,31 @@ impl Doorkeeper {
     /// A second socket of one identity (DESIGN section 6), here or at another node: the same address or certificate is the same station come
     /// back; otherwise the old one is asked for a sign of life, and keeps its place if it gives one. Gives back the node whose connection
     /// is to be dismissed.
-    async fn make_room(
-        &self,
-        request: &UpgradeRequest,
-        station: &ChargingStation,
-    ) -> Result<Option<NodeId>, Shut> {
+    async fn make_room(&self, request: &UpgradeRequest, station: &ChargingStation) -> Result<Room, Shut> {
         let (source, certificate) = (request.peer.ip(), fingerprint(request));
         if let Some(old) = self.node.routing.find(&request.identity) {
             let claimant = old.claimant(source, certificate);
             let stays = claimant.must_probe() && matches!(old.connection.send(Probe).await, Ok(true));
             let old = if stays { OldSocket::Alive } else { OldSocket::Silent };
             return match claimant.against(old) {
-                Takeover::New => Ok(None),
-                Takeover::Old => self.contest(request, station).await.map(|()| None),
+                Takeover::New => Ok(Room::default()),
+                Takeover::Old => self.contest(request, station).await.map(|()| Room::admitted(None)),
             };
         }
         let (cluster, store) = (&self.node.cluster, &self.node.store);
         let elsewhere = cluster.elsewhere(store, &request.identity, (source, certificate)).await?;
-        let Some(Elsewhere { place, old, same }) = elsewhere else { return Ok(None) };
+        let Some(Elsewhere { place, old, same }) = elsewhere else { return Ok(Room::default()) };
         match (Claimant { same_source: same, same_certificate: same }).against(old) {
-            Takeover::New => Ok(Some(place.node)),
-            Takeover::Old => self.contest(request, station).await.map(|()| Some(place.node)),
+            Takeover::New => Ok(Room { elsewhere: Some(place.node), was_contested: false }),
+            Takeover::Old => self.contest(request, station).await.map(|()| Room::admitted(Some(place.node))),
         }
     }
 
     /// Two living sockets under one identity: somebody may be playing the station. The newcomer is refused, which is kept for a person to
-    /// see, unless one has said that it is the right one.
+    /// see, unless one has said that whoever comes from there is the right one.
     async fn contest(&self, request: &UpgradeRequest, station: &ChargingStation) -> Result<(), Shut> {
-        let (store, now) = (&self.node.store, clock::now());
-        if store.take_newcomer(&station.tenant, &station.id, now).await? {
+        let (store, now, source) = (&self.node.store, clock::now(), source_of(request.peer.ip()));
+        if store.admits_newcomer(&station.tenant, &station.id, (&source, now)).await? {
             tracing::info!(
                 station.id = %station.id, peer = %request.peer,
                 "a second living socket takes the station's place, as an operator said"
@@ -314,7 +311,6 @@ impl Doorkeeper {
             return Ok(());
         }
         let before = store.duplicates(&station.tenant, &station.id).await?;
-        let source = request.peer.ip().to_string();
         let (duplicates, is_worth_telling) =
             Duplicates::fought(before.map(|before| before.duplicates), now, &source);
         store.put_duplicates(&station.tenant, &station.id, &duplicates).await?;
@@ -324,7 +320,7 @@ impl Doorkeeper {
                 tenant: station.tenant.clone(),
                 station: station.id.clone(),
                 received_at: now,
-                event: DomainEvent::DuplicateIdentity { source: source.into(), needs_a_person },
+                event: DomainEvent::DuplicateIdentity { source, needs_a_person },
             };
             if self.node.journal_of(&station.id).try_send(Note { facts: vec![fact], site: None }).is_err() {
                 metrics::counter!(telemetry::COMMIT_LOST).increment(1);
@@ -386,8 +382,7 @@ impl Drop for Announcement {
 /// What becomes known when a station's socket is there.
 struct Entrance {
     announced: Announcement,
-    /// The node whose connection it replaces.
-    elsewhere: Option<NodeId>,
+    room: Room,
     /// How many records had changed when its own was read.
     changes: u64,
     source: IpAddr,
@@ -399,15 +394,19 @@ struct Entrance {
 impl Entrance {
     /// Starts the connection and sets its route.
     fn enter(self, birth: Birth, socket: Socket<Stream>) {
-        let Self { announced, elsewhere, changes, source, certificate } = self;
+        let Self { announced, room, changes, source, certificate } = self;
         let (node, station, epoch) = (Arc::clone(&birth.node), birth.snapshot.id().clone(), birth.epoch);
+        let tenant = birth.snapshot.tenant().clone();
         let connection = Connection::start_with(birth, socket);
         let route = Route { epoch, connection: connection.clone(), source, certificate };
         let claimed = node.routing.claim(&station, route);
-        announced.stands(elsewhere);
+        announced.stands(room.elsewhere);
         if node.routing.changes() != changes {
             // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
             node.routing.notify_changed(&station);
+        }
+        if claimed.is_ok() && room.was_contested {
+            end_contest(&node, tenant, station, source);
         }
         match claimed {
             Ok(Some(replaced)) => MemoryRouting::dismiss(&replaced.connection, Exit::Replaced),
@@ -420,6 +419,34 @@ impl Entrance {
             MemoryRouting::dismiss(&connection, Exit::Drained);
         }
     }
+}
+
+/// Whom a newcomer replaces.
+#[derive(Default)]
+struct Room {
+    /// The other node that has the station.
+    elsewhere: Option<NodeId>,
+    /// Its connection lives, and an operator has said that the newcomer is the right one.
+    was_contested: bool,
+}
+
+// === impl Room ===
+
+impl Room {
+    const fn admitted(elsewhere: Option<NodeId>) -> Self {
+        Self { elsewhere, was_contested: true }
+    }
+}
+
+/// The one that an operator let in is there, so the matter is over. Where that cannot be stored it is over when its time is: until then it lets in
+/// nobody but who comes from the same address.
+fn end_contest(node: &Arc<Node>, tenant: TenantId, station: StationId, source: IpAddr) {
+    let node = Arc::clone(node);
+    actix::spawn(async move {
+        if let Err(error) = node.store.take_newcomer(&tenant, &station, &source_of(source)).await {
+            tracing::debug!(%error, station.id = %station, "a newcomer stays admitted until its time is over");
+        }
+    });
 }
 
 /// The fingerprint of the certificate shown, if one was.

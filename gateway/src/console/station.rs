@@ -91,8 +91,13 @@ struct Duplicate {
     source: String,
     last: String,
     needs_a_person: bool,
-    /// It is let in when it comes within so long.
-    admitted: Option<String>,
+    admitted: Option<Admitted>,
+}
+
+/// A newcomer that is let in when it comes.
+struct Admitted {
+    source: String,
+    within: String,
 }
 
 struct EvseLine {
@@ -296,7 +301,10 @@ impl Duplicate {
             last: ago(known.duplicates.last_at(), now),
             source: known.duplicates.source.into(),
             needs_a_person: known.duplicates.needs_a_person,
-            admitted: known.admit_until.map(|until| duration(until.millis_since(now))),
+            admitted: known.admit_until.zip(known.admit_source).map(|(until, source)| Admitted {
+                source: source.into(),
+                within: duration(until.millis_since(now)),
+            }),
         }))
     }
 }
