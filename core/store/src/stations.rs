@@ -244,6 +244,17 @@ impl Store {
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
 
+    /// How many stations wait for an operator; it counts to `most` and no further.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn pending_stations_count(&self, tenant: &TenantId, most: u32) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS n FROM \
+             (SELECT 1 FROM stations WHERE tenant = $1 AND registration = 'pending' LIMIT $2) pending";
+        let rows = self.engine().rows(sql, params![tenant, i64::from(most)]).await?;
+        rows.first().map_or(Ok(0), |row| row.number("n"))
+    }
+
     /// The password of the station of this identity, over all tenants.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ use futures_util::future::LocalBoxFuture;
 use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{Epoch, NodeId, StationId, TenantId};
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::telemetry;
@@ -19,52 +18,31 @@ use ringmain_ocpp::translate::Dialect;
 use ringmain_ocpp::version::Version;
 use ringmain_store::store::StoreError;
 
-use super::connection::{Birth, Connection, Probe};
-use super::exit::Exit;
+use super::connection::{Birth, Probe};
 use super::journal::Note;
 use super::site_directory::Locate;
-use crate::admission::Admission;
 use crate::app::Node;
 use crate::clock;
-use crate::cluster::memory::{MemoryRouting, Route};
-use crate::cluster::{Announced, Elsewhere, NotKnown};
+use crate::cluster::{Elsewhere, NotKnown};
 use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
-use crate::listen::network::Network;
-use crate::listen::stream::Stream;
+use crate::listen::network::{Host, Network};
 use crate::listen::{Door, Verdict};
 use crate::services::duplicates::source_of;
-use crate::services::rate::RateLimiter;
-use crate::ws::socket::Socket;
+
+mod entrance;
+mod limits;
+
+use entrance::{Announcement, Entrance, Room};
+use limits::Limits;
 
 /// What stations are told to wait when we cannot take them now, in seconds.
 const COME_BACK_AFTER_S: u32 = 10;
-
-/// Wrong credentials a source may show for one identity: so many at once, then one in six seconds. By source and identity together, or
-/// anybody could lock a station out (reliability.md 7.2).
-const FAILURES_BURST: u32 = 10;
-const FAILURES_PER_S: f64 = 1.0 / 6.0;
-/// Identities nobody knows that a source may bring into quarantine: so many at once, then one in ten seconds.
-const CONTACTS_BURST: u32 = 50;
-const CONTACTS_PER_S: f64 = 0.1;
-
-/// Connections that stations of one identity may make once they have shown who they are: so many at once, then one a second
-/// (reliability.md 7.2).
-const CONNECTS_BURST: u32 = 5;
-const CONNECTS_PER_S: f64 = 1.0;
 
 /// Opens the door for stations.
 #[derive(Clone)]
 pub struct Doorkeeper {
     node: Arc<Node>,
     limits: Arc<Limits>,
-}
-
-struct Limits {
-    failures: RateLimiter<(IpAddr, StationId)>,
-    contacts: RateLimiter<IpAddr>,
-    connects: RateLimiter<StationId>,
-    admission: Admission,
-    networks: RateLimiter<Network>,
 }
 
 /// A station that may connect.
@@ -109,16 +87,7 @@ impl Doorkeeper {
     /// A doorkeeper of this node.
     #[must_use]
     pub fn new(node: Arc<Node>) -> Self {
-        let limits = Limits {
-            failures: RateLimiter::new(FAILURES_BURST, FAILURES_PER_S),
-            contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
-            connects: RateLimiter::new(CONNECTS_BURST, CONNECTS_PER_S),
-            admission: Admission::per_second(node.config.stations.admissions_per_s, Instant::now()),
-            networks: RateLimiter::new(
-                node.config.stations.admissions_per_s,
-                f64::from(node.config.stations.admissions_per_s) / 2.0,
-            ),
-        };
+        let limits = Limits::new(&node.config.stations);
         Self { node, limits: Arc::new(limits) }
     }
 
@@ -132,7 +101,7 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        let who = (request.peer.ip(), request.identity.clone());
+        let who = (Host::of(request.peer.ip()), request.identity.clone());
         // Taken before anything is waited for and given back unless it was wrong: of many that guess at once no more are heard than of one that
         // waits for its answers.
         if !self.limits.failures.take(&who, Instant::now()) {
@@ -181,11 +150,8 @@ impl Doorkeeper {
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
     }
 
-    /// Not all at once: a storm is spread, and its tail comes back later.
     async fn wait_for_turn(&self, peer: IpAddr) -> Result<(), Shut> {
-        // No network takes more than half of the turns: whoever knocks under many names keeps nobody else out.
-        let is_fair = self.limits.networks.take(&Network::of(peer), Instant::now());
-        let Some(wait) = is_fair.then(|| self.limits.admission.turn(Instant::now())).flatten() else {
+        let Some(wait) = self.limits.turn(peer, Instant::now()) else {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S),
             ));
@@ -246,7 +212,7 @@ impl Doorkeeper {
         };
         check_certificate(request, None)?;
         let accepted = registration == Registration::Accepted;
-        if !accepted && !self.limits.contacts.take(&request.peer.ip(), Instant::now()) {
+        if !accepted && !self.limits.contacts.take(&Network::of(request.peer.ip()), Instant::now()) {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S),
             ));
@@ -254,6 +220,13 @@ impl Doorkeeper {
         let proven = password_of(request).is_some() || request.certificate.is_some();
         if accepted && !proven && !self.node.config.stations.without_password_enabled {
             return Err(RefusalReason::CredentialsMissing.into());
+        }
+        let has_room =
+            accepted || self.limits.quarantine.has_room(&self.node.store, &self.node.tenant).await?;
+        if !has_room {
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::QuarantineFull).retry_after(COME_BACK_AFTER_S),
+            ));
         }
         let now = clock::now();
         let station =
@@ -333,120 +306,6 @@ impl Doorkeeper {
         );
         Err(RefusalReason::AlreadyConnected.into())
     }
-}
-
-/// A connection that others are told of, and that nobody is told of any more should its upgrade come to nothing.
-struct Announcement {
-    node: Arc<Node>,
-    station: StationId,
-    epoch: Epoch,
-    announced: Announced,
-    stands: bool,
-}
-
-// === impl Announcement ===
-
-impl Announcement {
-    /// Refused where a newer connection is known: Redis says so and the store, too.
-    async fn make(node: &Arc<Node>, station: &StationId, epoch: Epoch) -> Result<Self, Shut> {
-        let announced = node.cluster.announce(station, epoch).await;
-        if announced.newer.is_some() {
-            let places = node.store.station_places(std::slice::from_ref(station)).await?;
-            if places.iter().any(|place| place.epoch > epoch) {
-                return Err(RefusalReason::AlreadyConnected.into());
-            }
-        }
-        let (node, station) = (Arc::clone(node), station.clone());
-        Ok(Self { node, station, epoch, announced, stands: false })
-    }
-
-    /// The socket is there: whoever had the station before is told.
-    fn stands(mut self, elsewhere: Option<NodeId>) {
-        self.stands = true;
-        let replaced = self.announced.replaced.map(|place| place.node);
-        let Some(links) = self.node.cluster.links() else { return };
-        for old in elsewhere.into_iter().chain(replaced.filter(|replaced| Some(*replaced) != elsewhere)) {
-            links.dismiss(old, &self.station, self.epoch);
-        }
-    }
-}
-
-impl Drop for Announcement {
-    fn drop(&mut self) {
-        if !self.stands {
-            self.node.cluster.withdraw(&self.station, self.epoch);
-        }
-    }
-}
-
-/// What becomes known when a station's socket is there.
-struct Entrance {
-    announced: Announcement,
-    room: Room,
-    /// How many records had changed when its own was read.
-    changes: u64,
-    source: IpAddr,
-    certificate: Option<Box<str>>,
-}
-
-// === impl Entrance ===
-
-impl Entrance {
-    /// Starts the connection and sets its route.
-    fn enter(self, birth: Birth, socket: Socket<Stream>) {
-        let Self { announced, room, changes, source, certificate } = self;
-        let (node, station, epoch) = (Arc::clone(&birth.node), birth.snapshot.id().clone(), birth.epoch);
-        let tenant = birth.snapshot.tenant().clone();
-        let connection = Connection::start_with(birth, socket);
-        let route = Route { epoch, connection: connection.clone(), source, certificate };
-        let claimed = node.routing.claim(&station, route);
-        announced.stands(room.elsewhere);
-        if node.routing.changes() != changes {
-            // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
-            node.routing.notify_changed(&station);
-        }
-        if claimed.is_ok() && room.was_contested {
-            end_contest(&node, tenant, station, source);
-        }
-        match claimed {
-            Ok(Some(replaced)) => MemoryRouting::dismiss(&replaced.connection, Exit::Replaced),
-            Ok(None) => {}
-            // A newer connection of this station was quicker.
-            Err(route) => MemoryRouting::dismiss(&route.connection, Exit::Replaced),
-        }
-        // Its route is set by now: either whoever leaves finds it there, or it is seen here that the node leaves.
-        if node.is_draining() {
-            MemoryRouting::dismiss(&connection, Exit::Drained);
-        }
-    }
-}
-
-/// Whom a newcomer replaces.
-#[derive(Default)]
-struct Room {
-    /// The other node that has the station.
-    elsewhere: Option<NodeId>,
-    /// Its connection lives, and an operator has said that the newcomer is the right one.
-    was_contested: bool,
-}
-
-// === impl Room ===
-
-impl Room {
-    const fn admitted(elsewhere: Option<NodeId>) -> Self {
-        Self { elsewhere, was_contested: true }
-    }
-}
-
-/// The one that an operator let in is there, so the matter is over. Where that cannot be stored it is over when its time is: until then it lets in
-/// nobody but who comes from the same address.
-fn end_contest(node: &Arc<Node>, tenant: TenantId, station: StationId, source: IpAddr) {
-    let node = Arc::clone(node);
-    actix::spawn(async move {
-        if let Err(error) = node.store.take_newcomer(&tenant, &station, &source_of(source)).await {
-            tracing::debug!(%error, station.id = %station, "a newcomer stays admitted until its time is over");
-        }
-    });
 }
 
 /// The fingerprint of the certificate shown, if one was.

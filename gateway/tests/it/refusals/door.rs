@@ -103,6 +103,32 @@ async fn an_unknown_station_waits_in_quarantine_until_an_operator_lets_it_in() {
     scene.end().await;
 }
 
+/// Whoever knocks under name after name fills the quarantine, and neither the store nor the page: registered stations come and go as ever.
+#[tokio::test]
+async fn a_full_quarantine_takes_no_more() {
+    let scene = Scene::with(&[("STATIONS__QUARANTINE_MAX", "2")]).await;
+    for identity in ["NEW-1", "NEW-2"] {
+        assert_eq!(scene.knock(identity, Some("chosen-by-the-station")).await, None);
+    }
+    assert_eq!(scene.knock("NEW-3", Some("chosen-by-the-station")).await, Some(429));
+    assert_eq!(scene.refused("quarantine_full").await, 1.0);
+    let unknown = scene.node.api().send("GET", "/charging-stations/NEW-3", &[], None).await;
+    assert_eq!(unknown.status, 404, "nothing is kept of it");
+    assert_eq!(scene.knock("NEW-1", Some("chosen-by-the-station")).await, None, "it waits already");
+    scene.booted("ocpp2.0.1").await.is_well().await;
+    let accepted = json!({"registration": "accepted"});
+    scene.node.api().change("PATCH", "/charging-stations/NEW-1", &accepted).await;
+    // They are counted anew every ten seconds, and at a start.
+    let Scene { mut node, witness } = scene;
+    witness.close().await;
+    node.stop().await;
+    node.restart().await;
+    let witness = Station::booted(&node.addresses, "WITNESS", "ocpp2.0.1").await;
+    let scene = Scene { node, witness };
+    assert_eq!(scene.knock("NEW-3", Some("chosen-by-the-station")).await, None);
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn a_call_before_the_boot_is_refused() {
     let scene = Scene::new().await;

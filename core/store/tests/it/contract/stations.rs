@@ -18,6 +18,7 @@ on_both_engines!(
     an_identity_is_given_once,
     people_change_only_what_is_theirs,
     a_station_goes_but_its_past_stays,
+    stations_that_wait_are_counted,
     a_station_with_open_sessions_stays,
     stations_are_filtered_and_come_in_pages,
     a_snapshot_holds_what_a_connection_needs,
@@ -211,6 +212,18 @@ async fn a_row_shows_the_open_session_of_each_evse(rig: &Rig) {
     assert_eq!(shown, expect);
     let page = store.stations(&tenant, &StationFilter::default(), &PageRequest::first(5)).await.unwrap();
     assert_eq!(page.items, [row]);
+}
+
+async fn stations_that_wait_are_counted(rig: &Rig) {
+    let store = &rig.store;
+    let pending = |id| ChargingStation { registration: Registration::Pending, ..station(id) };
+    let elsewhere = ChargingStation { tenant: other_tenant(), ..pending("CS-9") };
+    for one in [pending("CS-1"), pending("CS-2"), pending("CS-3"), station("CS-4"), elsewhere] {
+        assert!(store.insert_station(&one).await.unwrap());
+    }
+    for (most, expect) in [(10, 3), (3, 3), (2, 2)] {
+        assert_eq!(store.pending_stations_count(&tenant(), most).await.unwrap(), expect);
+    }
 }
 
 async fn a_password_is_found_by_identity(rig: &Rig) {
