@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use ringmain_domain::command::CommandOutcome;
 use ringmain_domain::id::StationId;
 use ringmain_domain::location::ChargingStation;
 use ringmain_domain::reply::Registration;
@@ -240,6 +241,8 @@ fn facts(
             back_off.map(|told| {
                 if &*told.answer == "accepted" {
                     told.told.into()
+                } else if *told.answer == *CommandOutcome::TimeoutUnknown.as_str() {
+                    "by its own settings, it did not answer to ours".into()
                 } else {
                     format!("by its own settings, ours were refused ({})", told.answer)
                 }
