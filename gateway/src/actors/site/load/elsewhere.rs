@@ -279,9 +279,9 @@ impl Site {
     pub(in crate::actors::site) fn nodes_came(&self, newcomer: Option<NodeId>) {
         let stands = match &self.load {
             Load::Elsewhere { owner, .. } => Stands::Elsewhere(*owner),
-            Load::Unmanaged | Load::Starting(_) | Load::Managed(_) => {
-                Stands::Here { had_remote: self.had_remote }
-            }
+            // What it reads just now may be from before.
+            Load::Starting(_) => Stands::Here { had_remote: true },
+            Load::Unmanaged | Load::Managed(_) => Stands::Here { had_remote: self.had_remote },
         };
         match stands.after(newcomer) {
             Mending::Nothing => {}
