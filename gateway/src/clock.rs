@@ -31,6 +31,30 @@ pub struct Reading {
     pub ahead_ms: i64,
 }
 
+/// How the clock was set when somebody last looked who lets things run for a stretch of real time.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    ahead_ms: i64,
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// As it is in this reading.
+    #[must_use]
+    pub const fn of(reading: Reading) -> Self {
+        Self { ahead_ms: reading.ahead_ms }
+    }
+
+    /// By how much the clock was set since the last reading, in milliseconds: what runs is moved along by as much before anything happens at
+    /// this one.
+    pub const fn follow(&mut self, reading: Reading) -> Option<i64> {
+        let by_ms = reading.ahead_ms.saturating_sub(self.ahead_ms);
+        self.ahead_ms = reading.ahead_ms;
+        if by_ms == 0 { None } else { Some(by_ms) }
+    }
+}
+
 /// Now, in UTC.
 #[must_use]
 pub fn now() -> Timestamp {
@@ -97,6 +121,31 @@ mod tests {
     fn an_answer_that_took_long_says_nothing() {
         assert_eq!(judge(0, (10_000, 10_500), 500_000), Some(490_000));
         assert_eq!(judge(0, (10_000, 10_501), 500_000), None);
+    }
+
+    /// Whatever the clock did, what is moved along by what is told ends when it would have by the time since boot.
+    #[test]
+    fn what_follows_the_clock_lasts_as_long_as_it_would_have() {
+        let reading = |since_boot_ms: i64, ahead_ms: i64| Reading {
+            now: Timestamp::from_millis(since_boot_ms + ahead_ms),
+            ahead_ms,
+        };
+        let begun = reading(1_000, 500_000);
+        let (mut setting, mut ends_at) = (Setting::of(begun), begun.now.plus_millis(40_000));
+        for (since_boot_ms, ahead_ms) in [
+            (2_000, 500_000),
+            (3_000, 545_000),
+            (9_000, 545_000),
+            (10_000, 545_000 - 3_600_000),
+            (40_000, 510_000),
+        ] {
+            let reading = reading(since_boot_ms, ahead_ms);
+            let before = setting.ahead_ms;
+            let moved = setting.follow(reading);
+            assert_eq!(moved.is_some(), before != ahead_ms);
+            ends_at = ends_at.plus_millis(moved.unwrap_or(0));
+            assert_eq!(ends_at.millis_since(reading.now), 41_000 - since_boot_ms);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use ringmain_store::ledgers::{LedgerOf, Transacted};
 use ringmain_store::store::{Store, StoreError};
 
 use super::Site;
-use crate::clock::{self, Reading};
+use crate::clock::{self, Reading, Setting};
 
 pub mod calls;
 mod dynamic;
@@ -84,7 +84,7 @@ pub(super) struct Managed {
     alarms: VecDeque<LoadAlarm>,
     settings: Arc<SiteSettings>,
     /// How the clock was set when the load last asked for the time.
-    clock_ahead_ms: i64,
+    clock: Setting,
     /// The clock of the location, for departures of fleets.
     zone: Zone,
     look_up: needs::LookUp,
@@ -288,13 +288,12 @@ impl Site {
 impl Managed {
     /// The time, for the load: where the clock was set since it last asked, all that runs is moved along first, or a step forward would end
     /// guards of grants that are still coming into force.
-    fn follow_clock(&mut self, Reading { now, ahead_ms }: Reading) -> Timestamp {
-        let by_ms = ahead_ms.saturating_sub(std::mem::replace(&mut self.clock_ahead_ms, ahead_ms));
-        if by_ms != 0 {
+    fn follow_clock(&mut self, reading: Reading) -> Timestamp {
+        if let Some(by_ms) = self.clock.follow(reading) {
             self.state.clock_moved(by_ms);
             self.told.clock_moved();
         }
-        now
+        reading.now
     }
 }
 
