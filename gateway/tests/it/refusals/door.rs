@@ -226,6 +226,24 @@ async fn a_second_socket_from_elsewhere_does_not_displace_a_living_one() {
     scene.end().await;
 }
 
+/// Its own end is no sign of life: the newcomer is no second living socket, nor is one told.
+#[tokio::test]
+async fn a_socket_that_ends_while_it_is_asked_makes_room() {
+    let scene = Scene::new().await;
+    let close_frame = [0x88, 0x80, 0, 0, 0, 0];
+    for (identity, last) in [("CS-closes", &close_frame[..]), ("CS-drops", &[])] {
+        scene.node.api().register(identity).await;
+        let first = Station::booted(&scene.node.addresses, identity, "ocpp2.0.1").await;
+        let password = password_of(identity);
+        let second = Introduction { source: ELSEWHERE, ..Introduction::of(identity, "ocpp2.0.1", &password) };
+        let knocks = Station::introduce(&scene.node.addresses, &second);
+        let (second, ()) = tokio::join!(knocks, first.ends_when_asked(last));
+        second.unwrap_or_else(|status| panic!("{identity}: refused with {status}")).is_well().await;
+    }
+    assert_eq!(scene.refused("already_connected").await, 0.0);
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn a_second_socket_from_elsewhere_takes_the_place_of_a_dead_one() {
     let scene = Scene::new().await;
