@@ -161,6 +161,25 @@ async fn too_many_wrong_passwords_are_told_to_wait() {
     scene.end().await;
 }
 
+/// Guesses that are all under way at once are as many as those one after another.
+#[tokio::test]
+async fn wrong_passwords_at_once_are_told_to_wait_too() {
+    let scene = Scene::new().await;
+    scene.node.api().register("CS-1").await;
+    let guess =
+        Introduction { source: ELSEWHERE, ..Introduction::of("CS-1", "ocpp2.0.1", "wrong-and-long-enough") };
+    let since = std::time::Instant::now();
+    let guesses = (0..60).map(|_| Station::introduce(&scene.node.addresses, &guess));
+    let statuses = futures_util::future::join_all(guesses).await;
+    let heard = statuses.iter().filter(|status| status.as_ref().err() == Some(&401)).count();
+    let heard_most = 10.0 + (since.elapsed().as_secs_f64() / 6.0).ceil();
+    let statuses: Vec<_> = statuses.into_iter().map(Result::err).collect();
+    assert!(heard >= 10 && f64::from(u32::try_from(heard).unwrap()) <= heard_most, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, Some(401 | 429))), "{statuses:?}");
+    assert_eq!(scene.knock("CS-1", Some(&password_of("CS-1"))).await, None, "the station itself");
+    scene.end().await;
+}
+
 /// Approval must not let in whoever merely knew the identity.
 #[tokio::test]
 async fn a_station_that_never_showed_a_password_is_not_let_in_by_approval() {
