@@ -270,19 +270,21 @@ impl Doorkeeper {
         let now = clock::now();
         let station =
             ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
-        if !self.node.store.insert_station(&station).await? {
+        let (store, password) = (&self.node.store, password_of(request));
+        let sealed =
+            password.map(|password| self.node.credentials.seal(password.as_bytes(), now)).transpose();
+        let is_new = match &sealed.map_err(|_no_random| RefusalReason::Overloaded)? {
+            Some(sealed) => store.insert_station_with(&station, sealed).await?,
+            None => store.insert_station(&station).await?,
+        };
+        if !is_new {
             // Another socket made contact under this identity in the same moment: whoever comes second must show the same password.
-            return match self.node.store.find_station(&request.identity).await? {
+            return match store.find_station(&request.identity).await? {
                 Some(station) => self.check_credentials(request, station).await,
                 None => Err(RefusalReason::StationUnknown.into()),
             };
         }
         tracing::info!(station.id = %station.id, registration = registration.as_str(), "an unknown station made contact");
-        if let Some(password) = password_of(request) {
-            let sealed = self.node.credentials.seal(password.as_bytes(), now);
-            let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
-            self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
-        }
         Ok(Admitted { station, proven })
     }
 

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::{PROTOCOLS, Scene};
 use crate::rig::station::{Introduction, Station, password_of};
+use crate::rig::stores::TestStore;
 use crate::rig::{eventually, within};
 
 /// Another address of this machine.
@@ -242,6 +243,23 @@ async fn a_second_socket_from_elsewhere_does_not_displace_a_living_one() {
     assert_eq!(refused, Some(409));
     assert_eq!(scene.refused("already_connected").await, 1.0);
     first.is_well().await;
+    scene.end().await;
+}
+
+/// The store stands still, or its node dies, in the middle of a first contact: there is no station without the password it showed.
+#[tokio::test]
+async fn a_first_contact_that_is_broken_off_locks_nobody_out() {
+    let Some(store) = TestStore::postgres("a_first_contact_that_is_broken_off_locks_nobody_out").await else {
+        return;
+    };
+    let mut scene = Scene::on(store, &[("STATIONS__UNKNOWN", "accept")]).await;
+    scene.node.expect_complaint("the store cannot be asked at the door");
+    let held = scene.node.hold_table("station_credentials", "EXCLUSIVE").await;
+    let status = scene.knock("NEW-1", Some("chosen-by-the-station")).await;
+    assert_eq!((status, scene.refused("store_unavailable").await), (Some(503), 1.0));
+    held.end().await;
+    assert_eq!(scene.knock("NEW-1", Some("chosen-by-the-station")).await, None);
+    assert_eq!(scene.knock("NEW-1", Some("another-password")).await, Some(401));
     scene.end().await;
 }
 
