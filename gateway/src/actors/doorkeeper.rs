@@ -130,18 +130,19 @@ impl Doorkeeper {
             ));
         }
         let who = (request.peer.ip(), request.identity.clone());
-        if !self.limits.failures.has(&who, Instant::now()) {
+        // Taken before anything is waited for and given back unless it was wrong: of many that guess at once no more are heard than of one that
+        // waits for its answers.
+        if !self.limits.failures.take(&who, Instant::now()) {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        self.wait_for_turn(request.peer.ip()).await?;
         let version = Version::negotiate(request.protocols.iter().map(String::as_str));
-        let admitted = self.admit(request, version.is_some()).await.inspect_err(|shut| {
-            if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
-                self.limits.failures.take(&who, Instant::now());
-            }
-        })?;
+        let admitted = self.admit(request, version.is_some()).await;
+        if !matches!(admitted, Err(Shut::Refused(Refusal { status: 401 | 403, .. }))) {
+            self.limits.failures.give_back(&who);
+        }
+        let admitted = admitted?;
         let (Some(version), Some(Admitted { station, proven })) = (version, admitted) else {
             tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
             return Ok(Verdict::CloseAfterUpgrade);
@@ -207,8 +208,9 @@ impl Doorkeeper {
         Ok(())
     }
 
-    /// The station behind the request, if it may connect. A stranger that cannot speak with us anyway leaves no record: `None`.
+    /// The station behind the request, if it may connect, once it is its turn. A stranger that cannot speak with us anyway leaves no record: `None`.
     async fn admit(&self, request: &UpgradeRequest, can_speak: bool) -> Result<Option<Admitted>, Shut> {
+        self.wait_for_turn(request.peer.ip()).await?;
         match self.node.store.find_station(&request.identity).await? {
             Some(station) => self.check_credentials(request, station).await.map(Some),
             None if can_speak => self.meet(request).await.map(Some),
@@ -268,19 +270,21 @@ impl Doorkeeper {
         let now = clock::now();
         let station =
             ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
-        if !self.node.store.insert_station(&station).await? {
+        let (store, password) = (&self.node.store, password_of(request));
+        let sealed =
+            password.map(|password| self.node.credentials.seal(password.as_bytes(), now)).transpose();
+        let is_new = match &sealed.map_err(|_no_random| RefusalReason::Overloaded)? {
+            Some(sealed) => store.insert_station_with(&station, sealed).await?,
+            None => store.insert_station(&station).await?,
+        };
+        if !is_new {
             // Another socket made contact under this identity in the same moment: whoever comes second must show the same password.
-            return match self.node.store.find_station(&request.identity).await? {
+            return match store.find_station(&request.identity).await? {
                 Some(station) => self.check_credentials(request, station).await,
                 None => Err(RefusalReason::StationUnknown.into()),
             };
         }
         tracing::info!(station.id = %station.id, registration = registration.as_str(), "an unknown station made contact");
-        if let Some(password) = password_of(request) {
-            let sealed = self.node.credentials.seal(password.as_bytes(), now);
-            let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
-            self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
-        }
         Ok(Admitted { station, proven })
     }
 

@@ -1,7 +1,7 @@
 //! Stations as people keep them, and the snapshots they are born again from.
 
 use ringmain_domain::id::{Epoch, SiteId};
-use ringmain_domain::location::ConnectorStatus;
+use ringmain_domain::location::{ChargingStation, ConnectorStatus};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::ChargingState;
 use ringmain_store::page::PageRequest;
@@ -226,7 +226,14 @@ async fn a_password_is_found_by_identity(rig: &Rig) {
     // Another tenant's wish for the same identity changes nothing.
     store.put_station_credential(&other_tenant(), &id, &credential(b"c")).await.unwrap();
     assert_eq!(store.station_credential(&id).await.unwrap(), Some(credential(b"b")));
+    // Neither does one that comes with a password of its own, and the first to come keeps its own.
+    for taken in [station("CS-1"), ChargingStation { tenant: other_tenant(), ..station("CS-1") }] {
+        assert!(!store.insert_station_with(&taken, &credential(b"d")).await.unwrap());
+        assert_eq!(store.station_credential(&id).await.unwrap(), Some(credential(b"b")));
+    }
     store.delete_station(&tenant, &id).await.unwrap();
     assert_eq!(store.station_credential(&id).await.unwrap(), None);
+    assert!(store.insert_station_with(&station("CS-1"), &credential(b"d")).await.unwrap());
+    assert_eq!(store.station_credential(&id).await.unwrap(), Some(credential(b"d")));
     assert!(!format!("{:?}", credential(b"b")).contains("255"), "never in a log");
 }
