@@ -204,7 +204,7 @@ impl Store {
         credential: &StationCredential,
     ) -> Result<bool, StoreError> {
         let (insertion, sealing) = (insertion(station), sealing(&station.tenant, &station.id, credential));
-        let work = async move |tx: &mut Tx| {
+        let work = async |tx: &mut Tx| {
             let is_new = !tx.run(insertion).await?.is_empty();
             if is_new {
                 tx.run(sealing).await?;

@@ -294,7 +294,7 @@ async fn a_first_contact_that_is_broken_off_locks_nobody_out() {
 async fn a_socket_that_ends_while_it_is_asked_makes_room() {
     let scene = Scene::new().await;
     let close_frame = [0x88, 0x80, 0, 0, 0, 0];
-    for (identity, last) in [("CS-closes", &close_frame[..]), ("CS-drops", &[][..])] {
+    for (identity, last) in [("CS-closes", &close_frame[..]), ("CS-drops", &[])] {
         scene.node.api().register(identity).await;
         let first = Station::booted(&scene.node.addresses, identity, "ocpp2.0.1").await;
         let password = password_of(identity);
