@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ringmain_loadtest::chaos::cluster::cases::Case;
 use ringmain_loadtest::chaos::cluster::report::CaseReport;
-use ringmain_loadtest::chaos::cluster::{ClusterCourse, run};
+use ringmain_loadtest::chaos::cluster::{ClusterCourse, Lineup, run};
 use ringmain_loadtest::chaos::{postgres, redis};
 use ringmain_loadtest::plan::Plan;
 
@@ -28,9 +28,7 @@ async fn a_case(case: Case) -> Option<CaseReport> {
     plan.scale_to(STATIONS).unwrap();
     let course = ClusterCourse {
         plan,
-        node: PathBuf::from(env!("CARGO_BIN_EXE_ringmain")),
-        nodes: NODES,
-        tls: false,
+        lineup: Lineup { program: PathBuf::from(env!("CARGO_BIN_EXE_ringmain")), older: None, nodes: NODES, tls: false },
         cases: vec![case],
         length: Duration::ZERO,
         kill_every: Duration::from_secs(4),
