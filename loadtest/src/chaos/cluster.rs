@@ -135,6 +135,9 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
             case.id(),
             played.duration_ms / 1_000
         ));
+        if missed + wrong > 0 {
+            say(played.text().trim_end());
+        }
         cases.push(played);
     }
     Ok(ClusterReport {
@@ -156,13 +159,15 @@ impl Lineup {
         Ok(())
     }
 
-    /// What nodes are started from.
-    fn release(&self) -> anyhow::Result<Release> {
+    /// What nodes are started from: the release before is what an update comes from, and nothing else is asked of it.
+    fn release(&self, case: Case) -> anyhow::Result<Release> {
         let found =
             |program: &Path| program.canonicalize().with_context(|| format!("find {}", program.display()));
         let older = match &self.older {
-            Some(older) => Some(Older { program: found(&older.program)?, lacks: older.lacks.clone() }),
-            None => None,
+            Some(older) if case.is_update() => {
+                Some(Older { program: found(&older.program)?, lacks: older.lacks.clone() })
+            }
+            Some(_) | None => None,
         };
         Ok(Release::new(found(&self.program)?, older))
     }

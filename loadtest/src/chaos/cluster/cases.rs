@@ -217,8 +217,8 @@ impl Case {
     /// A cluster without anything of a case's own.
     pub(super) const PLAIN: Self = Self::C1;
 
-    /// One more node than the others have, for an update: it joins before the first one leaves.
-    pub(super) const fn needs_spare(self) -> bool {
+    /// A rolling update: from the release before, where there is one, and with a node more than the others have, which joins before the first leaves.
+    pub(super) const fn is_update(self) -> bool {
         matches!(self, Self::C9)
     }
 

@@ -105,7 +105,7 @@ impl Grounds {
         let folder = tempfile::Builder::new().prefix("ringmain-cluster.").tempdir()?;
         let (postgres, redis) = tokio::join!(Postgres::start_on(disk::postgres_mib(case)), Redis::start());
         let (postgres, redis) = (postgres.context("PostgreSQL")?, redis.context("Redis")?);
-        let release = lineup.release()?;
+        let release = lineup.release(case)?;
         let drain = drain_of(stations / usize::from(lineup.nodes.max(1)));
         let papers = Papers { folder: folder.path(), tls: lineup.tls, drain };
         papers.write(&lineup.program).await?;
@@ -122,7 +122,7 @@ impl Grounds {
             member.process.ready(READY).await.with_context(|| member.name.clone())?;
             grounds.members.push(member);
         }
-        if case.needs_spare() {
+        if case.is_update() {
             let spare = grounds.member(lineup.nodes + 1, lineup, case).await?;
             spare.process.ready(READY).await.with_context(|| spare.name.clone())?;
             spare.leave_for_good().await?;
