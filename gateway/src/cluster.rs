@@ -257,6 +257,15 @@ impl Cluster {
         }
     }
 
+    /// The same of one that was here a moment ago: where it has ended meanwhile its route goes again.
+    pub async fn announce_again(&self, station: &StationId, epoch: Epoch) -> Announced {
+        let announced = self.announce(station, epoch).await;
+        if self.routing().find(station).is_none_or(|route| route.epoch != epoch) {
+            self.withdraw(station, epoch);
+        }
+        announced
+    }
+
     /// A connection that was here is over. Never waits: a route that stays is found to be wrong by whoever follows it, and goes by itself.
     pub fn withdraw(&self, station: &StationId, epoch: Epoch) {
         let Some(routes) = self.routes().cloned() else { return };

@@ -141,7 +141,7 @@ async fn clear_ghosts(cluster: &Cluster, store: &Store) -> Result<(), StoreError
 /// A higher epoch in Redis alone ends no connection: whoever writes there must not be able to. The store and the other node say so, too.
 async fn assert_routes(cluster: &Cluster, chunk: &[(StationId, Epoch)]) {
     let asserted = stream::iter(chunk).map(async |(station, epoch)| {
-        cluster.announce(station, *epoch).await.dismiss(cluster, station, *epoch);
+        cluster.announce_again(station, *epoch).await.dismiss(cluster, station, *epoch);
     });
     asserted.buffer_unordered(AT_ONCE).collect::<()>().await;
 }

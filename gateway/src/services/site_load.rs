@@ -4,7 +4,7 @@
 
 use ringmain_domain::id::{CircuitId, LocationId, SiteId};
 use ringmain_domain::load::allocation::{Input, SIGNALS_MAX};
-use ringmain_domain::load::supply::{Battery, Reading, Signal};
+use ringmain_domain::load::supply::{AHEAD_MS, Battery, Reading, Signal};
 use ringmain_domain::load::tree::{EvseKey, Line, SiteTree};
 use ringmain_domain::unit::Milliamps;
 use serde_json::json;
@@ -21,8 +21,6 @@ use crate::house::House;
 pub mod forecast;
 pub mod history;
 
-/// Readings may be so much ahead of our clock, in milliseconds.
-const AHEAD_MS: i64 = 5_000;
 /// No meter of a site tells more, in mA.
 const READING_MAX: i64 = 100_000_000;
 const SOURCE_MAX_CHARS: usize = 100;

@@ -5,6 +5,7 @@
 mod duplicates;
 mod latency;
 mod losses;
+mod routes;
 mod sites;
 mod sockets;
 

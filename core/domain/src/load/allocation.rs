@@ -20,7 +20,7 @@ use crate::load::ledger::steering::{Outlet, Pace, SteeringState};
 use crate::load::need::Need;
 use crate::load::plan::{LoadPlan, plan};
 use crate::load::settings::SiteSettings;
-use crate::load::supply::{Battery, Held, HeldWhy, Reading, Signal, Supply};
+use crate::load::supply::{AHEAD_MS, Battery, Held, HeldWhy, Reading, Signal, Supply};
 use crate::load::tree::{Evse, EvseKey, Line, SiteTree};
 use crate::session::flow::{Flow, Phased};
 use crate::session::{Session, SessionStatus};
@@ -228,9 +228,12 @@ impl AllocationState {
     }
 
     /// Our clock was set by so many milliseconds, forward or back: what is heard from now on is heard at the new time. Guards and waits go on for as
-    /// long as they would have.
+    /// long as they would have. How old a reading is cannot be told any more after a large step: it counts as missing until there is another.
     pub fn clock_moved(&mut self, by_ms: i64) {
         self.plan_at = self.plan_at.plus_millis(by_ms);
+        if by_ms.abs() > AHEAD_MS {
+            self.forget_readings();
+        }
         self.lags.iter_mut().for_each(|lag| lag.clock_moved(by_ms));
         self.steering.clock_moved(by_ms);
     }
@@ -256,11 +259,7 @@ impl AllocationState {
             Input::Building { circuit, reading } => self.on_building(now, circuit, reading),
             Input::Remembered(highs) => self.on_remembered(now, &highs),
             Input::Battery { circuit, battery } => self.on_battery(now, &circuit, &battery),
-            Input::Solar { circuit, reading } => {
-                let policy = self.supply.policy;
-                self.supply.circuits.entry(circuit).or_default().solar.observe(reading, None, &policy);
-                self.on_supply(now)
-            }
+            Input::Solar { circuit, reading } => self.on_solar(now, circuit, reading),
             Input::Signals { circuit, mut signals } => {
                 signals.truncate(SIGNALS_MAX);
                 self.supply.circuits.entry(circuit).or_default().signals = signals;

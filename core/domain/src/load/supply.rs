@@ -15,6 +15,8 @@ use super::tree::{EvseKey, Limit, Line};
 
 /// A quarter of an hour, over which a peak is a mean. In seconds.
 pub const QUARTER_S: i64 = 900;
+/// A reading that is further ahead of our clock says nothing of now: it is of another clock. In milliseconds.
+pub const AHEAD_MS: i64 = 5_000;
 /// The most readings kept of a source: a minute at two a second.
 const MAX_READINGS: usize = 128;
 /// A meter that tells the same for so long while the EVSEs behind it change is frozen.

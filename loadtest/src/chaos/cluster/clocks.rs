@@ -108,7 +108,7 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let (after, burials) = (nodes(scene).await?, burials(scene)?);
     let is_tomorrow = log_tells_tomorrow(scene)?;
     scene.figures.extend([
-        Figure::held(
+        Figure::must(
             "the node's log has lines of tomorrow",
             "yes",
             if is_tomorrow { "yes" } else { "no" },
@@ -116,7 +116,7 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         ),
         Figure::must("sockets dropped", "0", dropped.to_string(), dropped == 0),
         Figure::must("nodes taken for dead, leases lost", "0", burials.to_string(), burials == 0),
-        Figure::held(
+        Figure::must(
             "runs of nodes in the registry before and after",
             "the same",
             format!("{}, {}", before.len(), after.len()),

@@ -195,6 +195,8 @@ pub(super) async fn half_open(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let silent: Result<Vec<_>, _> = silent.into_iter().collect();
     let silent = silent.map_err(|refused| anyhow::anyhow!("at first: {refused}"))?;
     let since = Instant::now();
+    // The nodes count them first: else a count from before would be taken for one from after.
+    counted(scene, crowd + u64::try_from(silent.len())?).await?;
     let back = stream::iter(0..count / 2).map(|number| {
         let (ring, identity) = (&ring, format!("SILENT-{number:04}"));
         async move {
@@ -227,6 +229,19 @@ pub(super) async fn half_open(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         ),
     ]);
     Ok(format!("{silent_count} sockets whose stations fall silent, half of them come back at once"))
+}
+
+/// Waits until the nodes count so many connections.
+async fn counted(scene: &Scene<'_>, wanted: u64) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let told = scene.connections_told().await?;
+        if told >= wanted {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "nodes count {told} connections of {wanted}");
+        sleep(AGAIN).await;
+    }
 }
 
 /// Waits until the nodes count no more connections than there are.

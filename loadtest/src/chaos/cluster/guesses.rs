@@ -110,7 +110,7 @@ fn tell(
     let tried_max = tried_max(scene.grounds.members.len(), length);
     scene.figures.extend([
         Figure::must("guesses that got in", "0", format!("{got_in} of {count}"), got_in == 0),
-        Figure::held(
+        Figure::must(
             format!("guesses at {AIMED_AT} identities from an address each that were compared"),
             format!("≤ {tried_max}"),
             guesses.aimed_tried.to_string(),

@@ -97,7 +97,7 @@ async fn tell(scene: &mut Scene<'_>, delivered: &[Delivered], (crowd, since): (u
     let order = percentile(&mut orders, 99);
     scene.figures.extend([
         Figure::held("all queues drained", "≤ 60 s", seconds(took), took <= DRAINED),
-        Figure::held(
+        Figure::must(
             "events looked up at another node once acknowledged: stored",
             "all",
             format!("{stored} of {}", looked_up.len()),

@@ -8,7 +8,7 @@ use crate::load::highs::{HOUR_MS, larger};
 use crate::load::ledger::steering::input::Effect;
 use crate::load::plan::LoadPlan;
 use crate::load::settings::{CircuitSettings, SiteSettings};
-use crate::load::supply::{Battery, PeakTarget, QUARTER_S, Reading, Signal, SolarOnly};
+use crate::load::supply::{AHEAD_MS, Battery, PeakTarget, QUARTER_S, Reading, Readings, Signal, SolarOnly};
 use crate::load::tree::Connection;
 use crate::time::Timestamp;
 use crate::unit::{Milliamps, WattHours, Watts};
@@ -81,6 +81,9 @@ impl AllocationState {
         circuit: CircuitId,
         reading: Reading,
     ) -> Vec<Effect> {
+        if is_of_another_clock(now, reading.at) {
+            return Vec::new();
+        }
         let policy = self.supply.policy;
         let known = self.supply.circuits.entry(circuit.clone()).or_default();
         // What cannot be is no load that was ever there.
@@ -96,11 +99,32 @@ impl AllocationState {
         self.on_supply(now)
     }
 
+    pub(super) fn on_solar(&mut self, now: Timestamp, circuit: CircuitId, reading: Reading) -> Vec<Effect> {
+        if is_of_another_clock(now, reading.at) {
+            return Vec::new();
+        }
+        let policy = self.supply.policy;
+        self.supply.circuits.entry(circuit).or_default().solar.observe(reading, None, &policy);
+        self.on_supply(now)
+    }
+
+    /// Nothing was heard yet of building, sun and battery, as if we had just begun; the plan is made anew at once.
+    pub(super) fn forget_readings(&mut self) {
+        for known in self.supply.circuits.values_mut() {
+            known.building = Readings::default();
+            known.solar = Readings::default();
+            if let Some(battery) = &mut known.battery {
+                battery.at = LONG_AGO;
+            }
+        }
+        self.plan_at = LONG_AGO;
+    }
+
     /// A battery's word counts where the settings name one.
     pub(super) fn on_battery(&mut self, now: Timestamp, circuit: &CircuitId, told: &Battery) -> Vec<Effect> {
         let known = self.supply.circuits.get_mut(circuit);
         let Some(battery) = known.and_then(|known| known.battery.as_mut()) else { return Vec::new() };
-        if told.at < battery.at {
+        if told.at < battery.at || is_of_another_clock(now, told.at) {
             return Vec::new();
         }
         *battery = Battery { charging_max_ma: battery.charging_max_ma, ..*told };
@@ -196,6 +220,11 @@ impl AllocationState {
             }
         }
     }
+}
+
+/// It was told by a node whose clock is set otherwise: the next one will be right.
+fn is_of_another_clock(now: Timestamp, at: Timestamp) -> bool {
+    at.millis_since(now) > AHEAD_MS
 }
 
 /// Before anything was heard.

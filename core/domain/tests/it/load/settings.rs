@@ -55,6 +55,32 @@ fn a_price_window_holds_back_while_it_lasts() {
     assert_eq!(planned(&mut site), 20_000, "taken back");
 }
 
+/// A failover to a database whose clock is ten minutes behind, or ahead: what was heard before it says nothing of now, and what is heard after
+/// it counts.
+#[test]
+fn after_a_step_of_the_clock_only_new_readings_count() {
+    for by_ms in [-600_000, 600_000] {
+        let mut site = site(CircuitSettings::default());
+        building(&mut site, 10);
+        solar(&mut site, 5);
+        assert_eq!(planned(&mut site), 15_000);
+        let before = site.now;
+        site.state.clock_moved(by_ms);
+        site.now = site.now.plus_millis(by_ms);
+        assert_eq!(planned(&mut site), 10_000, "the highest of the day, and no sun: {by_ms}");
+        let reading = Reading { at: before.plus_millis(600_000), line_ma: [Milliamps(1_000); 3] };
+        if by_ms < 0 {
+            site.hear(Input::Building { circuit: grid(), reading });
+            site.hear(Input::Solar { circuit: grid(), reading });
+            assert_eq!(planned(&mut site), 10_000, "of a clock that is still ahead");
+        }
+        building(&mut site, 12);
+        assert_eq!(planned(&mut site), 8_000, "{by_ms}");
+        solar(&mut site, 3);
+        assert_eq!(planned(&mut site), 11_000, "{by_ms}");
+    }
+}
+
 /// The sun gives 12 A, the building takes 4 A of it.
 #[test]
 fn cars_take_what_the_sun_leaves_and_stay_at_their_minimum_through_a_cloud() {
