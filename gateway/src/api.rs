@@ -42,6 +42,7 @@ mod messages;
 mod meter_keys;
 mod metered;
 mod nodes;
+mod partners;
 mod reports;
 mod sessions;
 pub(crate) mod site_load;

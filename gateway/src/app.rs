@@ -203,6 +203,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let house = Arc::new(House {
         store,
         desk,
+        partners: OnceLock::new(),
         pricer,
         live,
         sites,

@@ -18,6 +18,7 @@ pub mod locations;
 mod managed_limits;
 pub mod meter_keys;
 pub mod nodes;
+pub mod partners;
 pub mod rate;
 pub mod refusal;
 pub mod remote_starts;

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::authorize::Authorization;
 use crate::id::{EvseId, StationId, TenantId, TokenUid};
@@ -219,6 +220,51 @@ pub type AnswerFuture = Pin<Box<dyn Future<Output = Option<Clearance>> + Send>>;
 pub trait TokenOwners: Send + Sync {
     /// Asks. The future always ends within the time a station can wait.
     fn ask(&self, question: Question) -> AnswerFuture;
+}
+
+/// An invitation of somebody else, to be taken up.
+#[derive(Clone)]
+pub struct Acceptance {
+    /// Whose partner it becomes.
+    pub tenant: TenantId,
+    /// Its name, for people.
+    pub name: Box<str>,
+    /// Who we are towards it: country code, party id and company.
+    pub ours: (Box<str>, Box<str>, Box<str>),
+    /// Where our versions are for it.
+    pub our_versions_url: Box<str>,
+    /// Where its versions are.
+    pub their_versions_url: Box<str>,
+    /// The token that came with the invitation.
+    pub token_a: Box<str>,
+}
+
+/// Why a partner's side of something did not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartnerFault {
+    /// There is no such partner, or it is not registered.
+    NotRegistered,
+    /// What was given cannot be used, in words.
+    Unusable(Box<str>),
+    /// The partner did not do it, in words.
+    Refused(Box<str>),
+    /// The store was away; what the partner has done stands.
+    StoreAway,
+}
+
+/// A future of a partners' desk.
+pub type PartnerFuture<T> = Pin<Box<dyn Future<Output = Result<T, PartnerFault>> + Send>>;
+
+/// Does with partners what an operator wants and what takes calls to them. The part that speaks with partners implements it.
+pub trait PartnerDesk: Send + Sync {
+    /// Takes an invitation up; the partner's id from then on.
+    fn accept(&self, acceptance: Acceptance) -> PartnerFuture<Uuid>;
+    /// Changes the tokens on both sides, and asks for the partner's endpoints again.
+    fn rotate(&self, tenant: TenantId, partner: Uuid) -> PartnerFuture<()>;
+    /// Takes leave of a partner, whether or not it hears of it.
+    fn leave(&self, tenant: TenantId, partner: Uuid) -> PartnerFuture<()>;
+    /// A partner's record was changed.
+    fn changed(&self);
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use utoipa::{Modify, OpenApi};
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, reports, rulings,
-    sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs, token_groups,
-    tokens, transactions, vehicles,
+    load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, partners, reports,
+    rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs,
+    token_groups, tokens, transactions, vehicles,
 };
 
 const SCHEME: &str = "api_key";
@@ -45,6 +45,8 @@ const SCHEME: &str = "api_key";
         token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
         vehicles::list, vehicles::create, vehicles::read, vehicles::put, vehicles::delete,
         nodes::list,
+        partners::list, partners::invite, partners::accept, partners::read, partners::leave, partners::rotate,
+        partners::settle, partners::letters, partners::replay, partners::calls,
         reports::authorizations,
         commands::list, commands::read,
         events::watch,

@@ -273,3 +273,42 @@ async fn a_start_is_ordered_cleared_for_its_driver_and_its_result_told() {
     }
     assert_eq!(rig.desk.orders.lock().unwrap().len(), 1);
 }
+
+#[actix_web::test]
+async fn a_partner_that_stalls_is_busy_or_talks_nonsense_delays_no_other() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    rig.register().await;
+    let mut others = Vec::new();
+    for (number, mood) in [Mood::Stalled, Mood::Busy(60), Mood::Garbage, Mood::Well].into_iter().enumerate() {
+        let emsp = crate::emsp::Partner::start().await;
+        emsp.be(mood);
+        let token_a = format!("token-a{number}");
+        rig.invite(&token_a, now()).await;
+        let mut credentials = emsp.credentials("token-b");
+        credentials["roles"][0]["party_id"] = json!(format!("P{number:02}"));
+        let answer = rig.send("POST", "/ocpi/2.2.1/credentials", &token_a, Some(&credentials)).await;
+        assert_eq!(answer.status(), (200, 1000), "{answer:?}");
+        others.push(emsp);
+    }
+    let well = [&rig.emsp, &others[3]];
+    for round in 0..20 {
+        let (state, word) = match round % 2 {
+            0 => (ConnectorStatus::Charging, "CHARGING"),
+            _ => (ConnectorStatus::Available, "AVAILABLE"),
+        };
+        let before = well.map(|emsp| emsp.heard().len());
+        let began = std::time::Instant::now();
+        rig.store.append(&[status("CS-1", now(), 1, 1, state)]).await.unwrap();
+        for (emsp, before) in well.into_iter().zip(before) {
+            emsp.hears(|heard| {
+                patched(heard, word) && emsp.heard()[before..].iter().any(|one| patched(one, word))
+            })
+            .await;
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "round {round}: {:?}", began.elapsed());
+    }
+    // Whoever was away is in step again once it is well.
+    others[2].be(Mood::Well);
+    others[2].hears(|heard| patched(heard, "AVAILABLE")).await;
+}
