@@ -1,11 +1,12 @@
 //! The command line: what a run is made of, from the plan to the exit code.
 //!
 //! `run` lets a crowd loose, `station` one station with its frames shown, `chaos` kills a node under a crowd, `cluster-chaos`
-//! does worse to several, `check-plan` reads a plan
+//! does worse to several, `emsp` is a partner that speaks OCPI, `check-plan` reads a plan
 //! and stops there. Nothing here knows OCPP.
 
 mod chaos;
 mod cluster_chaos;
+mod emsp;
 mod run;
 mod single;
 
@@ -47,6 +48,8 @@ enum Command {
     Chaos(chaos::ChaosArgs),
     /// Faults over a cluster of several nodes, case by case, each figure beside its target.
     ClusterChaos(cluster_chaos::ClusterChaosArgs),
+    /// Be a roaming partner: an eMSP that speaks OCPI, well or badly.
+    Emsp(emsp::EmspArgs),
     /// Read a plan, say what is in it, and stop.
     CheckPlan {
         /// The plan (TOML).
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Station(args) => single::run(args),
         Command::Chaos(args) => chaos::run(args),
         Command::ClusterChaos(args) => cluster_chaos::run(args),
+        Command::Emsp(args) => emsp::run(args),
         Command::CheckPlan { file } => Plan::read(&file).and_then(|plan| print(&describe(&plan)?)),
     };
     match done {

@@ -15,6 +15,7 @@
 //! - [`chaos`] kills a node, and its PostgreSQL, under a crowd and starts them again, or does worse to several nodes; [`witness`] remembers
 //!   what was acknowledged meanwhile and [`links`] who was connected, and [`oracle`] asks the operator API whether all of it is there,
 //!   billed once and ordered once.
+//! - [`emsp`] is a roaming partner that speaks OCPI, well or badly, and writes down all that arrives.
 //!
 //! Absent on purpose: any type of the system under test, any retry that hides a fault, any energy that is not counted.
 
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod crowd;
 pub mod dial;
+pub mod emsp;
 pub mod links;
 pub mod machine;
 pub mod oracle;

@@ -2,6 +2,7 @@
 
 pub mod billing;
 pub mod caller;
+pub mod coverage;
 pub mod envelope;
 pub mod grammar;
 pub mod headers;

@@ -1,10 +1,14 @@
 //! OCPI as a partner sees it: every route on a real server, over a real store in a temporary folder.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod coverage;
 mod emsp;
+mod examples;
+mod generate;
 mod handshake;
 mod lists;
 mod make;
+mod properties;
 mod rig;
 mod schema;
 mod tariff_cases;

@@ -11,7 +11,13 @@ pub(crate) struct Schema {
 
 macro_rules! schema {
     ($name:literal) => {
-        crate::schema::Schema::new($name, include_str!(concat!("../schemas/2.2.1/", $name, ".json")))
+        crate::schema::schema!("2.2.1", $name)
+    };
+    ($version:literal, $name:literal) => {
+        crate::schema::Schema::new(
+            concat!($version, " ", $name),
+            include_str!(concat!("../schemas/", $version, "/", $name, ".json")),
+        )
     };
 }
 pub(crate) use schema;

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::make::{at, location, tariff, tenant};
 use crate::schema::schema;
 
-fn ours() -> PartnerRole {
+pub(crate) fn ours() -> PartnerRole {
     PartnerRole {
         country_code: "NL".into(),
         party_id: "RMN".into(),
@@ -38,7 +38,7 @@ fn owner() -> Party {
     Party { country_code: "DE".into(), party_id: "ABC".into(), role: Role::Emsp }
 }
 
-fn session() -> Session {
+pub(crate) fn session() -> Session {
     let station = StationId::new("RDAM-0815").unwrap();
     let transaction = TransactionId::new("tx").unwrap();
     Session {
