@@ -29,6 +29,7 @@ mod location;
 mod nodes;
 mod overview;
 mod page;
+mod partners;
 mod ready;
 mod review;
 mod session;

@@ -283,7 +283,7 @@ impl Client {
             method: call.method.as_str().into(),
             url: log::cut(&call.url).into(),
             request_id: Some(request_id.as_str().into()),
-            request: call.body.as_deref().map(|body| log::masked(&call.url, body)),
+            request: call.body.as_deref().map(log::masked),
             ..Said::default()
         };
         let patience = call.patience;
@@ -320,7 +320,7 @@ impl Client {
         said.http = Some(status);
         let headers = response.headers().clone();
         let body = read(&mut response).await?;
-        said.response = Some(log::masked(&call.url, &body));
+        said.response = Some(log::masked(&body));
         let retry_after = retry_after(&headers);
         let answer = match reading::answer(&body) {
             Ok(answer) => answer,

@@ -34,8 +34,10 @@ use ring::Ring;
 const TAKE: u32 = 1_000;
 /// How often partners are read again, though nobody said that they changed.
 const PARTNERS_EVERY: Duration = Duration::from_secs(5);
-/// How often standings are written and old things forgotten.
+/// How often standings are written and ends of commands told that nobody else tells.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// How often old things are forgotten and refused bills tried again.
+const TEND_EVERY: Duration = Duration::from_secs(600);
 /// How long the feed keeps what all have read, and the log its calls.
 const FEED_KEPT_MS: i64 = 7 * 86_400_000;
 const CALLS_KEPT_MS: i64 = 7 * 86_400_000;
@@ -89,13 +91,22 @@ struct Leading {
     told: BTreeMap<Uuid, Told>,
     read_at: Option<Instant>,
     tidied_at: Instant,
+    tended_at: Instant,
 }
 
 // === impl Leading ===
 
 impl Leading {
     fn new(hub: Hub) -> Self {
-        Self { hub, ring: Arc::default(), told: BTreeMap::new(), read_at: None, tidied_at: Instant::now() }
+        let now = Instant::now();
+        Self {
+            hub,
+            ring: Arc::default(),
+            told: BTreeMap::new(),
+            read_at: None,
+            tidied_at: now,
+            tended_at: now,
+        }
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
@@ -111,6 +122,10 @@ impl Leading {
         if self.tidied_at.elapsed() >= TIDY_EVERY {
             self.tidied_at = Instant::now();
             self.tidy(now()).await?;
+        }
+        if self.tended_at.elapsed() >= TEND_EVERY {
+            self.tended_at = Instant::now();
+            self.tend(now()).await?;
         }
         Ok(())
     }
@@ -159,8 +174,15 @@ impl Leading {
         for (id, told) in &self.told {
             if let Some(standing) = told.breaker.take_standing() {
                 store.note_partner_standing(tenant, *id, &standing).await?;
-                store.bound_partner_calls(tenant, *id, CALLS_KEPT).await?;
             }
+        }
+        commands::tell_overdue(&self.hub, now).await
+    }
+
+    async fn tend(&self, now: Timestamp) -> Result<(), StoreError> {
+        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
+        for id in self.told.keys() {
+            store.bound_partner_calls(tenant, *id, CALLS_KEPT).await?;
             for letter in store.dead_letters(tenant, *id, &PageRequest::first(100)).await?.items {
                 if *letter.kind == *KIND_CDR && now.millis_since(letter.refused_at) > REPLAY_AFTER_MS {
                     let of = (&*letter.kind, &*letter.subject);
@@ -169,7 +191,6 @@ impl Leading {
             }
         }
         store.feed_forget(tenant, now.plus_millis(-FEED_KEPT_MS)).await?;
-        store.trim_partner_calls(now.plus_millis(-CALLS_KEPT_MS)).await?;
-        commands::tell_overdue(&self.hub, now).await
+        store.trim_partner_calls(now.plus_millis(-CALLS_KEPT_MS)).await
     }
 }

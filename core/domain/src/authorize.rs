@@ -305,6 +305,7 @@ pub fn decide(
     let ends = [
         token.and_then(|token| token.expires_at),
         standing.group.as_ref().and_then(|group| group.expires_at),
+        standing.roamer().and_then(|roamer| roamer.forget_at(now)),
     ];
     Verdict {
         authorization,

@@ -194,6 +194,15 @@ impl Roamer {
         Some(self.token.as_ref()?.contract(AuthMethod::Whitelist, None))
     }
 
+    /// Until when a station may remember the answer: of a driver whose company is to be asked, not longer than what it said holds.
+    pub(crate) fn forget_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_known_for_good = self
+            .token
+            .as_ref()
+            .is_some_and(|token| matches!(token.whitelist, Whitelist::Always | Whitelist::Allowed));
+        (!is_known_for_good).then(|| now.plus_millis(CLEARED_FOR_MS))
+    }
+
     /// What its company said, while it holds.
     fn standing(&self, now: Timestamp) -> Option<&Clearance> {
         self.clearance.as_ref().filter(|said| now.millis_since(said.at) < CLEARED_FOR_MS)
@@ -309,6 +318,7 @@ mod tests {
             assert_eq!(roamer.to_ask(NOW).is_some(), asked, "{whitelist:?} {valid}");
             assert_eq!(roamer.flaw(NOW), Some(flaw), "{whitelist:?} {valid}");
             assert_eq!(roamer.contract(NOW).unwrap().method, AuthMethod::Whitelist);
+            assert_eq!(roamer.forget_at(NOW).is_some(), asked, "a station must not remember for longer");
         }
         assert_eq!(Roamer::default().flaw(NOW), None);
         assert_eq!(Roamer::default().contract(NOW), None);

@@ -19,6 +19,7 @@ mod plan;
 mod python;
 mod refusals;
 mod rig;
+mod roaming;
 mod scenarios;
 mod signatures;
 mod station_tariffs;

@@ -15,6 +15,8 @@ const WAITING_MAX: usize = 2_000;
 const BATCH: usize = 200;
 /// How long calls are gathered.
 const GATHER: Duration = Duration::from_secs(1);
+/// Larger bodies are kept as their size only: lists, which anybody can fetch again.
+const PARSED_MAX_BYTES: usize = 64 * 1024;
 /// As much of a body as is kept, in characters.
 const BODY_MAX_CHARS: usize = 2_000;
 /// As much of an address.
@@ -60,17 +62,21 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<PartnerCall>) {
 
 /// A body for people: tokens of credentials are hidden, and it is not longer than what is kept.
 #[must_use]
-pub fn masked(url: &str, body: &[u8]) -> Box<str> {
+pub fn masked(body: &[u8]) -> Box<str> {
+    if body.len() > PARSED_MAX_BYTES {
+        return format!("{} bytes", body.len()).into();
+    }
     let text = match serde_json::from_slice::<Value>(body) {
-        Ok(mut json) if url.contains("credentials") => {
-            for place in ["/token", "/data/token"] {
-                if let Some(token) = json.pointer_mut(place) {
+        Ok(mut json) => {
+            // A driver's token is an object; a text of this name is a secret, wherever a partner has its credentials.
+            for place in ["/token", "/data/token", "/data/0/token"] {
+                if let Some(token) = json.pointer_mut(place).filter(|token| token.is_string()) {
                     *token = Value::from("***");
                 }
             }
             json.to_string()
         }
-        _ => String::from_utf8_lossy(body).into_owned(),
+        Err(_no_json) => String::from_utf8_lossy(body).into_owned(),
     };
     text.chars().take(BODY_MAX_CHARS).collect::<String>().into()
 }

@@ -28,8 +28,10 @@ use crate::ocpi::envelope::now;
 
 /// How many changes are looked at together.
 const BATCH: usize = 200;
-/// How often a partner may stumble over one object.
+/// How often a partner may stumble over one object while it takes others.
 const STUMBLES_MAX: u32 = 8;
+/// So many objects in a row it stumbles over without taking one: it is as good as away.
+const STUMBLES_IN_A_ROW: usize = 3;
 /// How often the cursor is written: what is told again after a crash does no harm.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long a lane waits for the store.
@@ -47,6 +49,16 @@ pub struct Worker {
     pub lane: Lane,
     /// What it shares with the partner's other lanes.
     pub breaker: Arc<Breaker>,
+}
+
+/// What became of an object that was sent.
+enum Judged {
+    /// It was told, or will never be taken and is put aside.
+    Passed,
+    /// The partner is there and could not take it now; why.
+    Stumbled(String),
+    /// Nothing gets through.
+    Away,
 }
 
 /// Where a lane stands.
@@ -128,24 +140,41 @@ impl Worker {
         let at_once = usize::try_from(at_once).unwrap_or(1);
         let mut sending =
             stream::iter(todo.into_iter().map(|news| self.tell(&receiver, news))).buffer_unordered(at_once);
-        let mut all_passed = true;
+        let (mut passed, mut stumbled, mut is_away) = (0_u32, Vec::new(), false);
         while let Some((news, told)) = sending.next().await {
-            if self.judge(progress, &news, told).await? {
-                progress.done.insert(news.position);
-            } else {
-                all_passed = false;
+            match self.judge(&news, told).await? {
+                Judged::Passed => {
+                    passed += 1;
+                    progress.done.insert(news.position);
+                }
+                Judged::Stumbled(reason) => {
+                    stumbled.push((news, reason));
+                    // It stumbles over everything: that is as good as away.
+                    is_away = passed == 0 && stumbled.len() >= STUMBLES_IN_A_ROW;
+                }
+                Judged::Away => is_away = true,
+            }
+            if is_away {
                 break;
             }
         }
         drop(sending);
+        let mut all_passed = !is_away;
+        if let Some((_, reason)) = stumbled.last() {
+            self.breaker.failed(now(), reason, None);
+        }
+        for (news, reason) in stumbled {
+            // Over single objects only where it took others: whoever takes nothing is not asked what it would never take.
+            let is_put_aside = passed > 0 && self.stumbled(progress, &news, reason).await?;
+            all_passed &= is_put_aside;
+        }
         if all_passed {
             return self.pass(progress, last).await;
         }
         // Up to the first that is not done all is passed.
-        let first_left =
-            batch.iter().find(|news| self.concerns(news) && !progress.done.contains(&news.position));
-        if let Some(left) = first_left.map(|news| news.position - 1).filter(|left| *left > progress.position)
-        {
+        let is_left = |news: &&Arc<News>| self.concerns(news) && !progress.done.contains(&news.position);
+        let first_left = batch.iter().find(is_left).map(|news| news.position - 1);
+        if let Some(left) = first_left.filter(|left| *left > progress.position) {
             progress.position = left;
         }
         Ok(())
@@ -214,13 +243,12 @@ impl Worker {
         (news, told)
     }
 
-    /// Is this object passed: told, or put aside?
+    /// What became of an object.
     async fn judge(
         &self,
-        progress: &mut Progress,
         news: &News,
         told: Result<Option<String>, CallError>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Judged, StoreError> {
         let (partner, lane, at) = (self.partner.id.to_string(), self.lane.as_str(), now());
         let error = match told {
             Ok(location) => {
@@ -231,43 +259,63 @@ impl Worker {
                     let of = (&self.hub.tenant, self.partner.id, cdr.cdr.id.0);
                     self.hub.store.cdr_arrived(of, location.as_deref(), at).await?;
                 }
-                return Ok(true);
+                return Ok(Judged::Passed);
             }
             Err(error) => error,
         };
-        counter!(telemetry::PUSH_FAILURES, "partner" => partner.clone(), "lane" => lane, "reason" => error.as_str())
+        counter!(telemetry::PUSH_FAILURES, "partner" => partner, "lane" => lane, "reason" => error.as_str())
             .increment(1);
         let reason = error.to_string();
         match error.verdict() {
             Verdict::Away(retry_after) => {
                 self.breaker.failed(at, &reason, retry_after);
-                return Ok(false);
+                Ok(Judged::Away)
             }
             Verdict::Stumbles => {
                 self.breaker.refused(at, &reason);
-                let stumbles =
-                    progress.stumbles.entry((news.kind.clone(), news.subject.clone())).or_default();
-                *stumbles += 1;
-                if *stumbles < STUMBLES_MAX {
-                    self.breaker.failed(at, &reason, None);
-                    return Ok(false);
-                }
+                Ok(Judged::Stumbled(reason))
             }
-            Verdict::Never => self.breaker.refused(at, &reason),
+            Verdict::Never => {
+                self.breaker.refused(at, &reason);
+                self.put_aside(news, reason).await?;
+                Ok(Judged::Passed)
+            }
         }
-        progress.stumbles.remove(&(news.kind.clone(), news.subject.clone()));
+    }
+
+    /// The partner stumbled over this one and not over others; `true`: so often that it is put aside.
+    async fn stumbled(
+        &self,
+        progress: &mut Progress,
+        news: &News,
+        reason: String,
+    ) -> Result<bool, StoreError> {
+        let key = (news.kind.clone(), news.subject.clone());
+        let stumbles = progress.stumbles.entry(key.clone()).or_default();
+        *stumbles += 1;
+        if *stumbles < STUMBLES_MAX {
+            return Ok(false);
+        }
+        progress.stumbles.remove(&key);
+        self.put_aside(news, reason).await?;
+        progress.done.insert(news.position);
+        Ok(true)
+    }
+
+    async fn put_aside(&self, news: &News, reason: String) -> Result<(), StoreError> {
+        let (partner, lane) = (self.partner.id.to_string(), self.lane.as_str());
         counter!(telemetry::PUSH_DEAD_LETTERS, "partner" => partner, "lane" => lane).increment(1);
         tracing::info!(partner.id = %self.partner.id, lane, subject = %news.subject, %reason, "a partner refuses an object for good");
         let (kind, subject) = (news.kind.clone(), news.subject.clone());
-        let letter = DeadLetter { kind, subject, reason: reason.into(), refused_at: at };
-        self.hub.store.put_dead_letter(&self.hub.tenant, self.partner.id, &letter).await?;
-        Ok(true)
+        let letter = DeadLetter { kind, subject, reason: reason.into(), refused_at: now() };
+        self.hub.store.put_dead_letter(&self.hub.tenant, self.partner.id, &letter).await
     }
 
     /// The lane stands at this place now.
     async fn pass(&self, progress: &mut Progress, position: i64) -> Result<(), StoreError> {
         progress.position = position;
         progress.done.clear();
+        progress.stumbles.clear();
         if progress.kept.1.elapsed() >= KEEP_EVERY {
             self.keep(progress).await?;
         }

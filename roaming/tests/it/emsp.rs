@@ -181,6 +181,10 @@ impl Partner {
             }
             Mood::Well => {}
         }
+        if path == "/emsp/credentials" {
+            let number = self.heard().iter().filter(|heard| heard.path == path).count();
+            return Some(frame("200 OK", "", self.credentials(&format!("their-c{number}"))));
+        }
         if path.ends_with("/authorize") {
             let (answer, after) = self.shared.authorize.lock().unwrap().clone();
             tokio::time::sleep(after).await;

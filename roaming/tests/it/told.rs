@@ -312,3 +312,71 @@ async fn a_partner_that_stalls_is_busy_or_talks_nonsense_delays_no_other() {
     others[2].be(Mood::Well);
     others[2].hears(|heard| patched(heard, "AVAILABLE")).await;
 }
+
+#[actix_web::test]
+async fn an_operator_takes_an_invitation_up_changes_tokens_and_takes_leave() {
+    use ringmain_domain::roaming::{Acceptance, PartnerDesk as _, PartnerFault};
+    use ringmain_store::partners::PartnerState;
+    let rig = Rig::start().await;
+    let acceptance = Acceptance {
+        tenant: tenant(),
+        name: "Example".into(),
+        ours: ("NL".into(), "RMN".into(), "Ringmain Test".into()),
+        our_versions_url: format!("{}/versions", crate::rig::BASE).into(),
+        their_versions_url: rig.emsp.url("/ocpi/versions").into(),
+        token_a: "their-a".into(),
+    };
+    let private =
+        Acceptance { their_versions_url: "https://10.0.0.1/ocpi/versions".into(), ..acceptance.clone() };
+    assert!(matches!(rig.hub.accept(private).await, Err(PartnerFault::Unusable(_))));
+    let id = rig.hub.accept(acceptance.clone()).await.unwrap();
+    let peer = async || match rig.store.partner(&tenant(), id).await.unwrap().unwrap().state {
+        PartnerState::Registered(peer) => Some(peer),
+        PartnerState::Invited { .. } | PartnerState::Unregistered => None,
+    };
+    assert_eq!(peer().await.unwrap().token.reveal(), "their-c0");
+    let posted = rig.emsp.hears(|heard| heard.method == "POST" && heard.path == "/emsp/credentials").await;
+    let first = posted.body["token"].as_str().unwrap().to_owned();
+    assert_eq!(posted.body["roles"][0]["party_id"], "RMN");
+    assert_eq!(
+        rig.get("/ocpi/cpo/2.2.1/locations", &first).await.status(),
+        (200, 1000),
+        "what we gave it is good"
+    );
+    // Its party is taken: what was opened for a second one is closed again.
+    assert!(matches!(rig.hub.accept(acceptance).await, Err(PartnerFault::Unusable(_))));
+
+    rig.hub.rotate(tenant(), id).await.unwrap();
+    assert_eq!(peer().await.unwrap().token.reveal(), "their-c2");
+    let put = rig.emsp.hears(|heard| heard.method == "PUT" && heard.path == "/emsp/credentials").await;
+    let second = put.body["token"].as_str().unwrap().to_owned();
+    assert_eq!(rig.get("/ocpi/versions", &second).await.status(), (200, 1000));
+    assert_eq!(rig.get("/ocpi/versions", &first).await.status(), (401, 2000), "the one before is dead");
+
+    rig.hub.leave(tenant(), id).await.unwrap();
+    rig.emsp.hears(|heard| heard.method == "DELETE" && heard.path == "/emsp/credentials").await;
+    assert_eq!(rig.get("/ocpi/versions", &second).await.status(), (401, 2000));
+    assert!(peer().await.is_none());
+    assert_eq!(rig.hub.rotate(tenant(), id).await, Err(PartnerFault::NotRegistered));
+}
+
+#[actix_web::test]
+async fn a_call_is_kept_without_its_token() {
+    use ringmain_store::page::PageRequest;
+    let rig = Rig::start().await;
+    let c = rig.register().await;
+    let partner = rig.store.partner_by_token(&ringmain_roaming::partner::hash(&c)).await.unwrap().unwrap();
+    assert_eq!(rig.get("/ocpi/cpo/2.2.1/locations", &c).await.status(), (200, 1000));
+    let kept =
+        async || rig.store.partner_calls(&tenant(), partner.id, &PageRequest::first(99)).await.unwrap().items;
+    let both = async || loop {
+        let calls = kept().await;
+        if calls.iter().any(|call| call.inbound) && calls.iter().any(|call| !call.inbound) {
+            return calls;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let calls = tokio::time::timeout(Duration::from_secs(10), both()).await.unwrap();
+    let text = format!("{calls:?}");
+    assert!(text.contains("/ocpi/versions") && !text.contains(&c) && !text.contains("token-b"), "{text}");
+}

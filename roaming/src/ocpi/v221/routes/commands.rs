@@ -28,7 +28,7 @@ const CABLE_MS: i64 = 15 * 60_000;
 
 /// What comes of reading a command.
 enum Taken {
-    Order { order: Order, response_url: String },
+    Order { order: Box<Order>, response_url: String },
     Refused(CommandResponseType),
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn take(
         Taken::Order { order, response_url } => {
             check_response_url(&hub, &partner, &response_url).map_err(Refusal::invalid)?;
             let address = address(&request, &command, response_url);
-            give(&hub, &partner, order, address).await?;
+            give(&hub, &partner, *order, address).await?;
             Ok(respond(&hub, CommandResponseType::Accepted))
         }
     }
@@ -102,7 +102,7 @@ async fn start_session(hub: &Hub, partner: &Partner, from: StartSession) -> Resu
     let Some(at) = at else { return Ok(Taken::Refused(CommandResponseType::Rejected)) };
     let reference = from.authorization_reference.map(|reference| reference.as_str().into());
     let order = start(at, &token, reference).map_err(Refusal::invalid)?;
-    Ok(Taken::Order { order, response_url: from.response_url })
+    Ok(Taken::Order { order: Box::new(order), response_url: from.response_url })
 }
 
 /// The EVSE that is named, or one that is free; `None`: none is.
@@ -144,7 +144,7 @@ async fn stop_session(hub: &Hub, partner: &Partner, from: StopSession) -> Result
     };
     let command = StationCommand::StopTransaction { transaction_id: session.transaction };
     let order = Order { station: session.station, command, clearance: None };
-    Ok(Taken::Order { order, response_url: from.response_url })
+    Ok(Taken::Order { order: Box::new(order), response_url: from.response_url })
 }
 
 /// A cable is let go where a driver of this partner charges, or did a moment ago: it may be stuck.
@@ -158,5 +158,8 @@ async fn unlock(hub: &Hub, partner: &Partner, from: UnlockConnector) -> Result<T
     }
     let number = from.connector_id.as_str().parse().map_err(|_no_number| Refusal::unknown_location())?;
     let command = StationCommand::UnlockConnector { evse_id, connector_id: ConnectorId(number) };
-    Ok(Taken::Order { order: Order { station, command, clearance: None }, response_url: from.response_url })
+    Ok(Taken::Order {
+        order: Box::new(Order { station, command, clearance: None }),
+        response_url: from.response_url,
+    })
 }
