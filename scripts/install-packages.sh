@@ -10,12 +10,13 @@ set -euo pipefail
 # redis-server) and the test that they end (procps: pgrep); unit tests of the alert rules
 # (prometheus: promtool); browser tests (chromium); independent OCPP peers (python3, python3-venv);
 # a broker that controllers of sites talk to, and such controllers (mosquitto, mosquitto-clients);
-# the load balancer before nodes (haproxy), and a certificate for it (openssl).
+# the load balancer before nodes (haproxy), and a certificate for it (openssl); wall clocks that jump
+# (libfaketime).
 readonly PACKAGES=(
   gcc libc6-dev make pkg-config
   postgresql-15 redis-server procps
   mosquitto mosquitto-clients
-  haproxy openssl
+  haproxy openssl libfaketime
   prometheus
   chromium
   python3 python3-venv

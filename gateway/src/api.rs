@@ -32,6 +32,7 @@ mod charging_stations;
 pub(crate) mod circuits;
 mod commands;
 mod commands_typed;
+mod duplicates;
 mod events;
 mod evses;
 mod load_forecast;

@@ -35,6 +35,7 @@ use crate::record::Recorder;
 use crate::services::site_load::forecast::Forecasts;
 use crate::services::station_tariffs::Turns;
 
+mod back_off;
 pub mod certificates;
 pub mod joining;
 mod leavers;
@@ -75,6 +76,8 @@ pub struct Node {
     pub live: LiveFeed,
     /// The tenant of stations nobody has registered.
     pub tenant: TenantId,
+    /// Stations that came or booted, for being told how to wait before they come again; none where nobody is.
+    came: Option<mpsc::Sender<StationId>>,
     /// Who asks other companies about their drivers; set once roaming has started.
     pub owners: OnceLock<Arc<dyn TokenOwners>>,
     journals: Vec<Addr<Journal>>,
@@ -104,7 +107,7 @@ impl Node {
             .get(slot)
             .or(self.journals.first())
             .cloned()
-            .unwrap_or_else(|| Journal::new(self.store.clone()).start())
+            .unwrap_or_else(|| Journal::new(self.store.clone(), self.canary.clone()).start())
     }
 
     /// All journals, for leaving.
@@ -123,6 +126,14 @@ impl Node {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// A station that can be told how to wait is here.
+    pub fn came(&self, station: &StationId) {
+        if let Some(came) = &self.came {
+            // Where too many come at once, the others are told when they come again.
+            came.try_send(station.clone()).ok();
+        }
     }
 
     /// From now on nobody should be sent here.
@@ -148,33 +159,30 @@ impl Node {
 /// What the operator must mend, in words.
 pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result<(Arc<Node>, Arc<House>)> {
     let config = Arc::new(config);
-    let url = config.store_url();
     let store = open_store(&config).await?;
-    let now = clock::now();
     let routing = MemoryRouting::default();
     let joining::Joined { cluster, listener, strangers } = joining::join(&config, &routing)?;
     joining::register(&store, &cluster).await?;
     let policy = Arc::new(policy_of(&config, &numbering_secret(&store).await?));
     let credentials = Credentials::of(&config)?;
-    let live = LiveFeed::new(now);
+    let live = LiveFeed::new(clock::now());
     let canary = Canary::new(std::time::Instant::now());
     let chores = Chores::default();
     chores.start(canary.clone().watch(store.clone()));
     chores.start(maintenance::run(store.clone()));
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
-    let journals = if url.reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
-    let journals = (0..journals).map(|_| start_journal(store.clone())).collect();
-    let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
+    let journals = start_journals(&config, &store, &canary);
+    let (came_told, came) = mpsc::channel(back_off::WAITING_MAX);
+    let came_told = config.stations.back_off_enabled.then_some(came_told);
     let (setpoints, to_broker) = mpsc::channel(mqtt::SETPOINTS_MAX);
-    let parts = SiteParts {
+    let sites = start_sites(SiteParts {
         live: live.clone(),
         store: store.clone(),
         cluster: cluster.clone(),
         conduct: config.load.conduct(),
         setpoints,
-    };
-    let sites = SiteDirectory::new(parts, arbiters).start();
+    });
     let tenant = TenantId::default_tenant();
     let node = Arc::new(Node {
         store: store.clone(),
@@ -190,6 +198,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
         credentials: credentials.clone(),
         live: live.clone(),
         tenant: tenant.clone(),
+        came: came_told,
         owners: OnceLock::new(),
         journals,
         listener: Mutex::new(listener),
@@ -199,7 +208,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     start_cluster_chores(&node, strangers);
     let desk: Arc<dyn CommandDesk> = Arc::new(Desk::new(cluster.clone()));
     let tariff_turns = Turns::default();
-    start_chores(&node, &desk, &tariff_turns);
+    start_chores(&node, &desk, &tariff_turns, came);
     let house = Arc::new(House {
         store,
         desk,
@@ -257,7 +266,12 @@ fn start_cluster_chores(node: &Arc<Node>, strangers: Option<Strangers>) {
 }
 
 /// What goes on by itself and gives stations orders.
-fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
+fn start_chores(
+    node: &Arc<Node>,
+    desk: &Arc<dyn CommandDesk>,
+    turns: &Turns,
+    came: mpsc::Receiver<StationId>,
+) {
     let (store, tenant) = (node.store.clone(), node.tenant.clone());
     node.chores.start(local_lists::run(
         store.clone(),
@@ -279,12 +293,23 @@ fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
     }
     node.chores.start(settler::run(Arc::clone(node), Arc::clone(desk)));
     node.chores.start(leavers::run(Arc::clone(node)));
+    node.chores.start(back_off::run(Arc::clone(node), Arc::clone(desk), came));
+}
+
+/// The sites share as many threads as there are cores.
+fn start_sites(parts: SiteParts) -> Addr<SiteDirectory> {
+    let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
+    SiteDirectory::new(parts, arbiters).start()
 }
 
 /// A journal has a thread of its own: a batch that is long to prepare holds up no station.
-fn start_journal(store: Store) -> Addr<Journal> {
-    let arbiter = Arbiter::new();
-    Journal::start_in_arbiter(&arbiter.handle(), move |_| Journal::new(store))
+fn start_journals(config: &Config, store: &Store, canary: &Canary) -> Vec<Addr<Journal>> {
+    let count = if config.store_url().reveal().starts_with("postgres") { JOURNALS_POSTGRES } else { 1 };
+    let start = |_| {
+        let (store, canary) = (store.clone(), canary.clone());
+        Journal::start_in_arbiter(&Arbiter::new().handle(), move |_| Journal::new(store, canary))
+    };
+    (0..count).map(start).collect()
 }
 
 /// The door of this node.

@@ -1,9 +1,90 @@
 //! The one place that asks what time it is.
+//!
+//! A node reads its machine's wall clock once and counts on from there by the time since boot, a suspended machine's sleep included: a wall clock
+//! that is set, or wrong, must not end commands a day early, keep silent stations for an hour, or stamp bills with another day. What keeps it right
+//! is the store's clock, the one that all nodes of a cluster share: whenever a lease is renewed it is compared, and followed where the two
+//! are more than a second apart.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ringmain_domain::time::Timestamp;
 
-/// Now, by this machine's clock, in UTC.
+use crate::cluster::lease::since_boot_ms;
+
+/// So far apart the two clocks may be, in milliseconds; below it a correction would do more harm than good.
+const APART_MS: i64 = 1_000;
+/// An answer of the store that took longer says too little of the time, in milliseconds.
+const ANSWER_MS: i64 = 500;
+/// Nobody has asked yet.
+const UNSET: i64 = i64::MIN;
+
+/// Milliseconds in UTC less milliseconds since boot.
+static AHEAD_OF_BOOT_MS: AtomicI64 = AtomicI64::new(UNSET);
+
+/// Now, in UTC.
 #[must_use]
 pub fn now() -> Timestamp {
-    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    Timestamp::from_millis(since_boot_ms().saturating_add(ahead()))
+}
+
+/// The store was asked at this time since boot, has answered just now, and said that it is so late there; all in milliseconds.
+pub fn told(asked_at_ms: i64, store_ms: i64) {
+    let before = ahead();
+    let Some(ahead) = judge(before, (asked_at_ms, since_boot_ms()), store_ms) else { return };
+    AHEAD_OF_BOOT_MS.store(ahead, Ordering::Relaxed);
+    let by_ms = ahead.saturating_sub(before);
+    tracing::info!(by_ms, "the clock of this node follows the clock of its store");
+}
+
+fn ahead() -> i64 {
+    let known = AHEAD_OF_BOOT_MS.load(Ordering::Relaxed);
+    if known != UNSET {
+        return known;
+    }
+    let wall = jiff::Timestamp::now().as_millisecond().saturating_sub(since_boot_ms());
+    // Of two threads that ask first both go on with the same.
+    match AHEAD_OF_BOOT_MS.compare_exchange(UNSET, wall, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => wall,
+        Err(first) => first,
+    }
+}
+
+/// How far ahead of the boot clock it is from now on, where that changes. The store looked at its clock between question and answer.
+fn judge(ahead: i64, (asked_at, answered_at): (i64, i64), store: i64) -> Option<i64> {
+    if answered_at.saturating_sub(asked_at) > ANSWER_MS {
+        return None;
+    }
+    let least = store.saturating_sub(answered_at);
+    let most = store.saturating_sub(asked_at);
+    let is_near = (least.saturating_sub(APART_MS)..=most.saturating_add(APART_MS)).contains(&ahead);
+    (!is_near).then_some(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_far_off_follows_the_store() {
+        // Asked at 10,000 and answered at 10,100 since boot; the store says 500,000.
+        let asked = (10_000, 10_100);
+        for near in [490_000, 489_900, 491_000, 488_900] {
+            assert_eq!(judge(near, asked, 500_000), None, "{near}");
+        }
+        for far in [491_001, 488_899, 490_000 - 3_600_000, 490_000 + 86_400_000] {
+            assert_eq!(judge(far, asked, 500_000), Some(490_000), "{far}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_took_long_says_nothing() {
+        assert_eq!(judge(0, (10_000, 10_500), 500_000), Some(490_000));
+        assert_eq!(judge(0, (10_000, 10_501), 500_000), None);
+    }
+
+    #[test]
+    fn it_is_the_time_of_this_machine_that_nobody_has_corrected() {
+        let apart_ms = now().millis_since(Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()));
+        assert!(apart_ms.abs() <= APART_MS, "{apart_ms} ms");
+    }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use ringmain_domain::authorize::{TokenPolicy, UnknownTokens};
 use ringmain_domain::id::TariffId;
-use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::location::UnknownStations;
 use ringmain_domain::settlement::BillingPolicy;
 use ringmain_store::store::StoreSettings;
@@ -15,11 +14,13 @@ use crate::listen::proxies::Proxies;
 use crate::secret::Secret;
 
 use cluster::ClusterSection;
+use load::Load;
 use mqtt::Mqtt;
 use roaming::Roaming;
 
 pub mod cluster;
 pub mod keys;
+pub mod load;
 pub mod mqtt;
 pub mod roaming;
 
@@ -110,21 +111,19 @@ pub struct Stations {
     pub admissions_per_s: u32,
     /// How long a station may take to answer a command, in seconds, 1 to 600.
     pub answer_timeout_s: u32,
+    /// Tell 2.x stations how to wait before they connect again.
+    pub back_off_enabled: bool,
+    /// How long they wait at least, in seconds, 1 to 3,600.
+    pub back_off_wait_s: u32,
+    /// Over what time they spread, in seconds, at most 86,400; 0: by the size of the fleet.
+    pub back_off_random_s: u32,
+    /// How often both double, 0 to 20.
+    pub back_off_repeats: u32,
     /// Refuse what the standard forbids instead of tolerating it; for certification.
     pub strict_enabled: bool,
     /// What passwords of stations are hashed with: 32 random bytes, the same on all nodes of a cluster; `pepper` in the data folder when
     /// absent. Made if there is no such file.
     pub pepper_file: Option<PathBuf>,
-}
-
-/// How load is managed where a location has a tree of circuits.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Load {
-    /// How long after Accepted a station may still work under an older limit, in seconds, 1 to 600.
-    pub guard_s: u32,
-    /// How long a limit above the fallback lasts at a station that is not heard again, in seconds, 60 to 86,400.
-    pub grant_s: u32,
 }
 
 /// Tokens.
@@ -291,6 +290,10 @@ impl Default for Stations {
             without_password_enabled: false,
             connections_max: 100_000,
             admissions_per_s: 500,
+            back_off_enabled: true,
+            back_off_wait_s: 10,
+            back_off_random_s: 0,
+            back_off_repeats: 5,
             answer_timeout_s: 30,
             strict_enabled: false,
             pepper_file: None,
@@ -309,24 +312,6 @@ impl Default for Billing {
             signed_values_required_in: String::new(),
             unnamed_readings_enabled: false,
             station_tariffs_enabled: false,
-        }
-    }
-}
-
-impl Default for Load {
-    fn default() -> Self {
-        Self { guard_s: 40, grant_s: 900 }
-    }
-}
-
-impl Load {
-    /// What is assumed of every station's habits.
-    #[must_use]
-    pub fn conduct(&self) -> Conduct {
-        Conduct {
-            guard_ms: i64::from(self.guard_s) * 1_000,
-            ttl_ms: i64::from(self.grant_s) * 1_000,
-            ..Conduct::default()
         }
     }
 }
@@ -411,12 +396,6 @@ impl Config {
     /// # Errors
     /// The first value out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let range = |key, value: u32, low: u32, high: u32, range| {
-            if (low..=high).contains(&value) {
-                return Ok(());
-            }
-            Err(ConfigError::Range { key, value: value.to_string(), range })
-        };
         let billing = &self.billing;
         range("billing.gap_grace_s", billing.gap_grace_s, 0, 604_800, "0 to 604800 seconds")?;
         range("billing.start_grace_s", billing.start_grace_s, 0, 2_592_000, "0 to 2592000 seconds")?;
@@ -454,6 +433,19 @@ impl Config {
             let range = "a topic without wildcards; for the client 1 to 23 letters, digits, - and _";
             return Err(ConfigError::Range { key, value: value.to_owned(), range });
         }
+        self.check_stations()?;
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            let value = "set alone".to_owned();
+            return Err(ConfigError::Range {
+                key: "tls.certificate",
+                value,
+                range: "set together with tls.key",
+            });
+        }
+        Ok(())
+    }
+
+    fn check_stations(&self) -> Result<(), ConfigError> {
         let stations = &self.stations;
         range(
             "stations.heartbeat_interval_s",
@@ -472,18 +464,12 @@ impl Config {
             1_000_000,
             "10 to 1000000 frames",
         )?;
+        range("stations.back_off_wait_s", stations.back_off_wait_s, 1, 3_600, "1 to 3600 seconds")?;
+        range("stations.back_off_random_s", stations.back_off_random_s, 0, 86_400, "0 to 86400 seconds")?;
+        range("stations.back_off_repeats", stations.back_off_repeats, 0, 20, "0 to 20")?;
         range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
-        range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")?;
-        if self.tls.certificate.is_some() != self.tls.key.is_some() {
-            let value = "set alone".to_owned();
-            return Err(ConfigError::Range {
-                key: "tls.certificate",
-                value,
-                range: "set together with tls.key",
-            });
-        }
-        Ok(())
+        range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")
     }
 
     /// The store's URL: the configured one, or a file in the data folder.
@@ -492,6 +478,13 @@ impl Config {
         let default = || Secret::new(&format!("sqlite:{}", self.data_dir.join("ringmain.sqlite").display()));
         self.store.url.clone().unwrap_or_else(default)
     }
+}
+
+fn range(key: &'static str, value: u32, low: u32, high: u32, range: &'static str) -> Result<(), ConfigError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Range { key, value: value.to_string(), range })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The order of leaving: not ready, then no new stations, sites handed over, sockets closed at a bounded rate, facts flushed, listeners of
-//! people and of other nodes last.
+//! The order of leaving: not ready, then no new stations, sites handed over, sockets closed at a bounded rate, those that charge last and
+//! each when its calls have ended, facts flushed, listeners of people and of other nodes last.
 //!
 //! A node that is alone leaves at once. One of several first lets balancers see that it is not ready, and closes sockets no faster than the
 //! others can take their stations in (reliability.md 10).
@@ -7,6 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix::Addr;
+
+use crate::actors::connection::leaving::WIND_UP;
+use crate::actors::connection::{Connection, IsCharging};
 use crate::actors::exit::Exit;
 use crate::actors::journal::Flush;
 use crate::app::Node;
@@ -20,8 +24,10 @@ const CLOSE_PER_S: usize = 2_000;
 const CLOSE_PER_S_MIN: usize = 50;
 const STEP: Duration = Duration::from_millis(100);
 const STEPS_PER_S: usize = 10;
-/// How long sockets may take to say goodbye.
+/// How long sockets may take to say goodbye once their calls have ended.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// How long connections may take to tell whether they charge.
+const ANSWER: Duration = Duration::from_secs(2);
 const FLUSH: Duration = Duration::from_secs(20);
 
 /// Leaves in order. Everything acknowledged is in the store already; what is flushed here is what nobody waits for.
@@ -38,13 +44,13 @@ pub async fn leave(node: &Arc<Node>, running: Running) {
         listener.pause().await;
     }
     hand_over(node).await;
-    for step in node.routing.connections().chunks(per_step(node, others)) {
+    for step in idle_first(node.routing.connections()).await.chunks(per_step(node, others)) {
         for connection in step {
             MemoryRouting::dismiss(connection, Exit::Drained);
         }
         tokio::time::sleep(STEP).await;
     }
-    let until = Instant::now() + GOODBYE;
+    let until = Instant::now() + WIND_UP + GOODBYE;
     while !node.routing.is_empty() && Instant::now() < until {
         tokio::time::sleep(STEP).await;
     }
@@ -91,6 +97,18 @@ async fn hand_over(node: &Node) {
     if !matches!(tokio::time::timeout(FLUSH, told).await, Ok(Ok(_))) {
         tracing::warn!("sites are not handed over: the others take them when this node's lease is over");
     }
+}
+
+/// Those where nobody charges first: by the time the others are closed there is less to lose. One that does not say is taken to charge.
+async fn idle_first(connections: Vec<Addr<Connection>>) -> Vec<Addr<Connection>> {
+    let asked = connections.iter().map(|connection| {
+        let answer = connection.send(IsCharging);
+        async move { matches!(tokio::time::timeout(ANSWER, answer).await, Ok(Ok(false))) }
+    });
+    let idle = futures_util::future::join_all(asked).await;
+    let mut all: Vec<_> = connections.into_iter().zip(idle).collect();
+    all.sort_by_key(|(_, is_idle)| !is_idle);
+    all.into_iter().map(|(connection, _)| connection).collect()
 }
 
 /// Sockets closed in one step: spread over the time that is configured, but no slower than others bear easily.

@@ -43,9 +43,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
-/// How long a refused peer has to hang up, and how many bytes of it are thrown away meanwhile: closing over unread
-/// bytes would reset the connection and take the answer with it.
-const DISMISS_LIMIT: Duration = Duration::from_secs(1);
+/// How many bytes of a refused peer are thrown away until it hangs up: closing over unread ones would reset the connection and take the
+/// answer with it.
 const DISMISS_BYTES_MAX: usize = 64 * 1024;
 
 /// Connections the kernel completes while all workers are busy.
@@ -76,6 +75,8 @@ pub struct ListenSettings {
     pub door_limit: Duration,
     /// For the peer to take the answer, the 101 or a refusal. The three limits together bound all of HTTP.
     pub answer_limit: Duration,
+    /// How long a peer that is refused may take to hang up.
+    pub farewell_limit: Duration,
     /// How long a graceful stop waits for open sockets, whole seconds; then they are cut.
     pub stop_limit: Duration,
 }
@@ -129,6 +130,7 @@ impl ListenSettings {
             head_limit: Duration::from_secs(10),
             door_limit: Duration::from_secs(10),
             answer_limit: Duration::from_secs(10),
+            farewell_limit: Duration::from_secs(1),
             stop_limit: Duration::from_secs(30),
         }
     }
@@ -195,7 +197,7 @@ fn service<D: Door>(
     let http = HttpService::build()
         .keep_alive(KeepAlive::Disabled)
         .client_request_timeout(porch.settings.head_limit)
-        .client_disconnect_timeout(DISMISS_LIMIT)
+        .client_disconnect_timeout(porch.settings.farewell_limit)
         .upgrade(fn_service(move |(request, framed): (Request, Framed<Stream, h1::Codec>)| {
             upgrade(Rc::clone(&upgrades), request, framed)
         }))
@@ -233,8 +235,8 @@ where
     D: Door,
     H: Service<(Stream, Option<SocketAddr>), Response = ()>,
 {
-    // The kernel's delay costs a resumed TLS 1.3 connection 46 ms; a socket that refuses it is gone already.
-    if tcp.set_nodelay(true).is_err() {
+    // A socket that refuses is gone already.
+    if stream::prepare(&tcp).is_err() {
         return;
     }
     let Some(peer) = proxied::peer_of(&mut tcp, &porch.settings).await else { return };
@@ -383,7 +385,7 @@ async fn dismiss(settings: &ListenSettings, mut stream: Stream, unsent: &[u8], r
         }
         Ok::<_, io::Error>(())
     };
-    if !matches!(timeout(DISMISS_LIMIT, hang_up).await, Ok(Ok(()))) {
+    if !matches!(timeout(settings.farewell_limit, hang_up).await, Ok(Ok(()))) {
         tracing::trace!("refused peer does not hang up in order");
     }
 }

@@ -1,7 +1,7 @@
 //! The composition root: parse, build, spawn, drain. The one file that sees gateway and roaming.
 #![expect(clippy::print_stdout, reason = "a command line program speaks on standard output")]
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -177,7 +177,12 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     // answered and counted); a filter that names them wins.
     let filter = format!("actix_server=warn,actix_http=off,{}", config.log.level);
     let filter = tracing_subscriber::EnvFilter::try_new(filter).context("log.level")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A log that cannot be written, for a full disk or a reader that is gone, must not end what it tells of: without this the layer
+        // complains on the same stream and panics when it fails.
+        .log_internal_errors(false);
     match config.log.format {
         LogFormat::Text => builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
@@ -188,29 +193,33 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
 /// Says where the node listens and, once in its life, the administrator's token.
 fn announce(args: &ServeArgs, running: &Running, first_token: Option<&Secret>) -> anyhow::Result<()> {
     let Addresses { http, ws, wss, ops, cluster, ca } = &running.addresses;
-    println!("Ringmain is ready.");
+    let mut told = vec!["Ringmain is ready.".to_owned()];
     if let Some(http) = http {
-        println!("  console       http://{http}/");
-        println!("  operator API  http://{http}/api/v1/openapi.json");
+        told.push(format!("  console       http://{http}/"));
+        told.push(format!("  operator API  http://{http}/api/v1/openapi.json"));
     }
     if let Some(wss) = wss {
-        println!("  stations      wss://{}/ocpp/IDENTITY", host_of(*wss));
+        told.push(format!("  stations      wss://{}/ocpp/IDENTITY", host_of(*wss)));
     }
     if let Some(ws) = ws {
-        println!("  stations      ws://{}/ocpp/IDENTITY (without TLS)", host_of(*ws));
+        told.push(format!("  stations      ws://{}/ocpp/IDENTITY (without TLS)", host_of(*ws)));
     }
     if let Some(cluster) = cluster {
-        println!("  other nodes   https://{cluster}");
+        told.push(format!("  other nodes   https://{cluster}"));
     }
     if let Some(ops) = ops {
-        println!("  metrics       http://{ops}/metrics");
+        told.push(format!("  metrics       http://{ops}/metrics"));
     }
     if let Some(ca) = ca {
-        println!("  trust this CA {}", ca.display());
+        told.push(format!("  trust this CA {}", ca.display()));
     }
     if let Some(token) = first_token {
-        println!("  sign in with  {}", token.reveal());
-        println!("  (an administrator's API key; it is shown this once)");
+        told.push(format!("  sign in with  {}", token.reveal()));
+        told.push("  (an administrator's API key; it is shown this once)".to_owned());
+    }
+    // Whoever started it may have nowhere to write to; it is ready all the same.
+    if let Err(error) = writeln!(std::io::stdout(), "{}", told.join("\n")) {
+        tracing::warn!(%error, "what there is to say at the start cannot be written");
     }
     if let Some(path) = &args.ready_file {
         let json = serde_json::to_string(&running.addresses).context("write the ready file")?;

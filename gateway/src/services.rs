@@ -4,11 +4,13 @@
 //! one audit event for every change. They know nothing of HTTP, HTML, SQL or a station's protocol version.
 
 pub mod audit;
+pub mod back_off;
 pub mod cdr_export;
 pub mod charging_needs;
 pub mod circuits;
 pub mod commands;
 pub mod doorway;
+pub mod duplicates;
 pub mod evses;
 pub mod feed;
 pub mod keys;

@@ -36,9 +36,11 @@ pub mod report;
 
 mod moments;
 mod node;
+mod small_disk;
+mod standby;
 
 use moments::{Moments, Victim};
-use node::{Addresses, Ground, ToNode};
+use node::{Addresses, Ground, Release, ToNode};
 use postgres::Postgres;
 use process::Supervised;
 use report::{ChaosReport, Round};
@@ -129,13 +131,17 @@ pub async fn run(course: &Course) -> anyhow::Result<ChaosReport> {
     std::fs::create_dir(&data).context("make the data folder")?;
     let node_log = folder.path().join("node.log");
     let ground = Ground {
-        program: course.node.canonicalize().with_context(|| format!("find {}", course.node.display()))?,
+        release: Release::new(
+            course.node.canonicalize().with_context(|| format!("find {}", course.node.display()))?,
+            None,
+        ),
         folder: data,
         log: node_log.clone(),
         store_url,
         token: TOKEN.to_owned(),
         name: "node".to_owned(),
         settings: Vec::new(),
+        environment: Vec::new(),
     };
     let node = Supervised::start(ground.recipe());
     let (witness, judged) = (Arc::new(Witness::default()), BTreeSet::new());

@@ -1,12 +1,13 @@
 //! The command line: what a run is made of, from the plan to the exit code.
 //!
 //! `run` lets a crowd loose, `station` one station with its frames shown, `chaos` kills a node under a crowd, `cluster-chaos`
-//! does worse to several, `emsp` is a partner that speaks OCPI, `check-plan` reads a plan
+//! does worse to several, `fleet` measures them, `emsp` is a partner that speaks OCPI, `check-plan` reads a plan
 //! and stops there. Nothing here knows OCPP.
 
 mod chaos;
 mod cluster_chaos;
 mod emsp;
+mod fleet;
 mod run;
 mod single;
 
@@ -48,6 +49,8 @@ enum Command {
     Chaos(chaos::ChaosArgs),
     /// Faults over a cluster of several nodes, case by case, each figure beside its target.
     ClusterChaos(cluster_chaos::ClusterChaosArgs),
+    /// As many stations as a machine holds on a cluster: what they cost, and a command through another node.
+    Fleet(fleet::FleetArgs),
     /// Be a roaming partner: an eMSP that speaks OCPI, well or badly.
     Emsp(emsp::EmspArgs),
     /// Read a plan, say what is in it, and stop.
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Station(args) => single::run(args),
         Command::Chaos(args) => chaos::run(args),
         Command::ClusterChaos(args) => cluster_chaos::run(args),
+        Command::Fleet(args) => fleet::run(args),
         Command::Emsp(args) => emsp::run(args),
         Command::CheckPlan { file } => Plan::read(&file).and_then(|plan| print(&describe(&plan)?)),
     };

@@ -29,10 +29,23 @@ impl Clock {
         Self { origin: Instant::now(), wall: Timestamp::now() }
     }
 
+    /// The same clock, whose hands are off by so many seconds: spans are as long as before.
+    #[must_use]
+    pub fn off_by(self, seconds: i64) -> Self {
+        let off = jiff::SignedDuration::from_secs(seconds);
+        Self { wall: self.wall.saturating_add(off).unwrap_or(self.wall), ..self }
+    }
+
     /// The present moment of the run.
     #[must_use]
     pub fn now(&self) -> Moment {
         Moment::default().plus(self.origin.elapsed())
+    }
+
+    /// The moment of an instant of the runtime; the first one where it lies before.
+    #[must_use]
+    pub fn moment(&self, at: Instant) -> Moment {
+        Moment::default().plus(at.saturating_duration_since(self.origin))
     }
 
     /// The runtime's instant of a moment, for timers.
@@ -95,6 +108,17 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         assert_eq!(clock.utc(clock.now()), before.plus_s(3_600));
         assert_eq!(clock.instant(clock.now()), Instant::now());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_clock_runs_as_fast() {
+        let clock = Clock::start();
+        let wrong = clock.off_by(-600);
+        let now = clock.now();
+        assert_eq!(wrong.utc(now), clock.utc(now).plus_s(-600));
+        assert_eq!(wrong.instant(now), clock.instant(now));
+        let since_1970_s = Timestamp::now().as_second();
+        assert!(clock.off_by(-since_1970_s).stamp(now).starts_with("1970-01-01T00:00:0"));
     }
 
     #[test]

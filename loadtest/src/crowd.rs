@@ -59,16 +59,17 @@ impl Crowd {
         let mut tasks = JoinSet::new();
         let gap = Duration::from_secs_f64((1.0 / plan.ramp_per_s).min(1e6));
         let mut first_at = clock.now();
-        for (identity, blueprint) in interleaved(plan)? {
+        for (identity, blueprint, off_s) in interleaved(plan)? {
             let dialer = dialer_of(&identity)?;
             let seed = seed_of(plan.seed, &identity);
             let settings = Settings { password: passwords.of(&identity), ..blueprint.settings.clone() };
+            let own_clock = clock.off_by(off_s);
             let station = Station::new(
                 identity.into(),
                 Arc::clone(&blueprint.make),
                 settings,
                 meter_start(seed),
-                clock,
+                own_clock,
                 Arc::clone(tally),
             );
             let drivers = Drivers::new(Arc::clone(&blueprint.habits), seed, blueprint.make.evses);
@@ -115,7 +116,8 @@ async fn start_later(life: Life, wake: tokio::time::Instant, mut told: watch::Re
 }
 
 /// The stations in the order they connect: one of each group after the other, so that a ramp is mixed.
-fn interleaved(plan: &Plan) -> anyhow::Result<Vec<(String, Arc<Blueprint>)>> {
+/// Each with what its clock is off by, s.
+fn interleaved(plan: &Plan) -> anyhow::Result<Vec<(String, Arc<Blueprint>, i64)>> {
     let mut groups: Vec<(&Group, Arc<Blueprint>)> = Vec::new();
     for group in &plan.groups {
         let blueprint =
@@ -126,7 +128,7 @@ fn interleaved(plan: &Plan) -> anyhow::Result<Vec<(String, Arc<Blueprint>)>> {
     let mut stations = Vec::with_capacity(plan.stations());
     for number in 1..=most {
         for (group, blueprint) in groups.iter().filter(|(group, _)| number <= group.count) {
-            stations.push((group.identity(number), Arc::clone(blueprint)));
+            stations.push((group.identity(number), Arc::clone(blueprint), group.clock_off_s(number)));
         }
     }
     Ok(stations)
@@ -159,8 +161,20 @@ mod tests {
         };
         let plan = Plan::parse(&format!("name = \"x\"\n{}{}", group("A-", 3), group("B-", 1))).unwrap();
         let order: Vec<String> =
-            interleaved(&plan).unwrap().into_iter().map(|(identity, _)| identity).collect();
+            interleaved(&plan).unwrap().into_iter().map(|(identity, ..)| identity).collect();
         assert_eq!(order, ["A-01", "B-01", "A-02", "A-03"]);
+    }
+
+    #[test]
+    fn clocks_are_dealt_in_turn() {
+        let group = "[[group]]\ncount = 3\nversion = \"1.6\"\nid_prefix = \"A-\"\nsite = \"s\"\nkind = \"ac\"\n\
+                     connectors = 1\npower_w = 11000\nbehaviour = \"idle\"\n";
+        let mut plan = Plan::parse(&format!("name = \"x\"\n{group}")).unwrap();
+        let offs =
+            |plan: &Plan| interleaved(plan).unwrap().into_iter().map(|(.., off_s)| off_s).collect::<Vec<_>>();
+        assert_eq!(offs(&plan), [0, 0, 0]);
+        plan.set_clocks(&[600, -600]);
+        assert_eq!(offs(&plan), [600, -600, 600]);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! - [`plan`] is the file that describes a crowd, [`crowd`] runs it, [`tally`] counts, `progress` shows, [`report`]
 //!   writes down figures with the machine they were taken on. [`cli`] is the command line.
 //! - [`chaos`] kills a node, and its PostgreSQL, under a crowd and starts them again, or does worse to several nodes; [`witness`] remembers
-//!   what was acknowledged meanwhile and [`links`] who was connected, and [`oracle`] asks the operator API whether all of it is there,
+//!   what was acknowledged meanwhile, [`links`] who was connected and [`draws`] who drew how much, and [`oracle`] asks the operator API whether all of it is there,
 //!   billed once and ordered once.
 //! - [`emsp`] is a roaming partner that speaks OCPI, well or badly, and writes down all that arrives.
 //!
@@ -25,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod crowd;
 pub mod dial;
+pub mod draws;
 pub mod emsp;
 pub mod links;
 pub mod machine;

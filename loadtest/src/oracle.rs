@@ -1,7 +1,8 @@
 //! The judge of a chaos run: what was acknowledged is stored, what ended is billed once, and every watt-hour is there.
 //!
 //! It knows the truth from the stations' side ([`crate::witness`]) and asks the operator API only (`operator`); `acks` compares messages
-//! with stored ones, `energy` transactions with bills, [`commands`] orders with what arrived. It never looks into a store, and never forgives: what it cannot read is
+//! with stored ones, `energy` transactions with bills, [`commands`] orders with what arrived, [`grants`] what stations draw with the limits of
+//! their sites. It never looks into a store, and never forgives: what it cannot read is
 //! an error, not a pass. The planted bugs of its own tests show that it can see.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::witness::{Name, Told};
 
 pub mod commands;
+pub mod grants;
 pub mod operator;
 pub mod price;
 
@@ -185,6 +187,24 @@ pub enum Violation {
         kind: String,
         /// What was wrong.
         what: String,
+    },
+    /// What stations of a site drew, or were allowed, was more than a circuit may carry (L1).
+    #[error(
+        "{circuit}: {what} {highest_ma} mA on a line instead of {limit_ma} mA, {after_ms} ms after it was first judged, for {lasted_ms} ms"
+    )]
+    OverLimit {
+        /// Which circuit.
+        circuit: String,
+        /// Drawn or allowed.
+        what: String,
+        /// The highest sum of a line, rounded up.
+        highest_ma: u64,
+        /// The limit.
+        limit_ma: u64,
+        /// When.
+        after_ms: u64,
+        /// How long.
+        lasted_ms: u64,
     },
     /// A process under test panicked, or the run saw something else in its log that must not be there.
     #[error("log of {process}: {line}")]

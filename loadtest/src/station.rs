@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::device_model::Hardware;
+use crate::draws::Draw;
 use crate::frame::{self, Fault, FaultCode, Frame};
 use crate::profile::Profiles;
 use crate::rpc::{Outgoing, Purpose, Rpc};
@@ -160,6 +161,8 @@ pub struct Station {
     reported_whole: Option<evse::Status>,
     /// The numbers 1.6 transactions got from the CSMS; `None` once the start was given up.
     numbers: Vec<(u64, Option<i64>)>,
+    /// What each EVSE draws and may draw, as last told to the witness; empty where nobody watches.
+    told_draws: Vec<Option<Draw>>,
 }
 
 // === impl Version ===
@@ -207,7 +210,9 @@ impl Station {
         clock: Clock,
         tally: Arc<Tally>,
     ) -> Self {
-        let evses = (1..=make.evses).map(|evse| Evse::new(evse, meter_start)).collect();
+        let evses: Vec<_> = (1..=make.evses).map(|evse| Evse::new(evse, meter_start)).collect();
+        let is_watched = tally.witness().is_some_and(|witness| witness.draws().is_watched(&id));
+        let told_draws = vec![None; if is_watched { evses.len() } else { 0 }];
         Self {
             id,
             make,
@@ -233,6 +238,7 @@ impl Station {
             last_event_id: 0,
             reported_whole: None,
             numbers: Vec::new(),
+            told_draws,
         }
     }
 
@@ -316,6 +322,7 @@ impl Station {
             self.tally.count(Count::CutOff);
             self.on_lost(now, &lost.purpose);
         }
+        self.tell_draws(now);
     }
 
     /// Something came from the CSMS, whatever it was: it lives.

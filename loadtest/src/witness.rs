@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::clock::Utc;
+use crate::draws::Draws;
 use crate::links::Links;
 use crate::tally::SessionRecord;
 
@@ -81,6 +82,7 @@ pub struct Witness {
     told: Mutex<Told>,
     sending: Notify,
     links: Links,
+    draws: Draws,
 }
 
 /// Everything a [`Witness`] was told so far.
@@ -158,6 +160,11 @@ impl Witness {
     /// Who was connected when, and which commands arrived.
     pub fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// What stations of sites with a limit drew.
+    pub fn draws(&self) -> &Draws {
+        &self.draws
     }
 
     /// A message of a transaction was answered with a CALLRESULT.

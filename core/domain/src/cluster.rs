@@ -5,8 +5,8 @@
 //! that commands arrive and that sites have somebody who looks after them.
 
 pub mod clock;
-pub mod conflicts;
 pub mod dispatch;
+pub mod duplicates;
 pub mod lease;
 pub mod ownership;
 pub mod routes;

@@ -45,6 +45,13 @@ pub enum DomainEvent {
         #[serde(default)]
         epoch: Epoch,
     },
+    /// A second living socket under its identity was refused: somebody may be playing the station.
+    DuplicateIdentity {
+        /// Where the newcomer came from.
+        source: Box<str>,
+        /// It happened so often that an operator must decide.
+        needs_a_person: bool,
+    },
     /// It booted and said what it is.
     StationBooted(Boot),
     /// It was heard; at most one such fact a minute is kept.
@@ -115,6 +122,7 @@ impl DomainEvent {
         match self {
             Self::StationConnected { .. } => "station_connected",
             Self::StationDisconnected { .. } => "station_disconnected",
+            Self::DuplicateIdentity { .. } => "duplicate_identity",
             Self::StationBooted(_) => "station_booted",
             Self::StationSeen => "station_seen",
             Self::StatusChanged { .. } => "status_changed",
@@ -150,6 +158,7 @@ impl DomainEvent {
             | Self::LogStatusReported(_) => Durability::AnswerWaits,
             Self::StationConnected { .. }
             | Self::StationDisconnected { .. }
+            | Self::DuplicateIdentity { .. }
             | Self::StationSeen
             | Self::StatusChanged { .. }
             | Self::TokenPresented { .. }

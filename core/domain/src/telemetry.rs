@@ -105,9 +105,9 @@ metrics! {
     /// Refused for good.
     PUSH_DEAD_LETTERS = "ringmain_push_dead_letters_total", Counter, "objects a partner refused for good, by partner and lane";
     /// Partners asked about drivers.
-    ROAMING_AUTHORIZE = "ringmain_roaming_authorize_seconds", Histogram, "from our question about a driver to the partner's answer, by partner and outcome";
+    ROAMING_AUTHORIZE = "ringmain_partner_authorize_seconds", Histogram, "from our question about a driver to the partner's answer, by partner and outcome";
     /// Calls not kept.
-    ROAMING_CALLS_UNLOGGED = "ringmain_roaming_calls_unlogged_total", Counter, "calls of partners that were not kept because the store was slow";
+    ROAMING_CALLS_UNLOGGED = "ringmain_partner_calls_unlogged_total", Counter, "calls of partners that were not kept because the store was slow";
     /// Commands ended.
     COMMAND_OUTCOMES = "ringmain_command_outcomes_total", Counter, "commands ended, by outcome";
     /// Age of the last real commit.

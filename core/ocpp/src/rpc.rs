@@ -262,6 +262,17 @@ impl RpcState {
         open.chain(self.outbound.iter().map(|call| call.deadline)).min()
     }
 
+    /// Ends the calls of ours that were not written yet; an open one goes on.
+    pub fn drop_waiting(&mut self) -> Vec<Unanswered> {
+        self.outbound.drain(..).map(|call| Unanswered { id: call.id, sent: false }).collect()
+    }
+
+    /// Nothing is under way: no call of ours without its answer, none of the station's without ours.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.open.is_none() && self.inbound.is_none() && self.waiting.is_empty()
+    }
+
     /// Ends everything with the socket: every call of ours that has no answer yet, the open one first.
     pub fn close(&mut self) -> Vec<Unanswered> {
         self.inbound = None;

@@ -210,6 +210,15 @@ impl Dialect {
         }
     }
 
+    /// Does a station of this version have settings for how it waits before it connects again (2.0.1 part 2, `OCPPCommCtrlr`)?
+    #[must_use]
+    pub const fn has_back_off_settings(self) -> bool {
+        match self {
+            Self::V16 => false,
+            Self::V201 | Self::V21 => true,
+        }
+    }
+
     /// Reads a message of a station. Tolerant reading never refuses a message about a transaction that says which one it is: what cannot
     /// be read of it is [`StationReport::Unreadable`], so that the station gets its answer and the bytes are kept (reliability F36).
     ///

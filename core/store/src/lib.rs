@@ -14,6 +14,7 @@
 pub mod access;
 pub mod audit;
 pub mod authorizations;
+pub mod back_offs;
 pub mod batch;
 pub mod building_loads;
 pub mod cdrs;
@@ -21,6 +22,7 @@ pub mod charging_needs;
 pub mod circuits;
 pub mod cluster;
 pub mod commands;
+pub mod duplicates;
 mod engine;
 pub mod feed;
 pub mod idempotency;

@@ -42,6 +42,8 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0023__partner_work", include_str!("../migrations/sqlite/V0023__partner_work.sql")),
     ("V0024__roaming_drivers", include_str!("../migrations/sqlite/V0024__roaming_drivers.sql")),
     ("V0025__party_indexes", include_str!("../migrations/sqlite/V0025__party_indexes.sql")),
+    ("V0026__duplicates", include_str!("../migrations/sqlite/V0026__duplicates.sql")),
+    ("V0027__back_offs", include_str!("../migrations/sqlite/V0027__back_offs.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -69,6 +71,8 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0023__partner_work", include_str!("../migrations/postgres/V0023__partner_work.sql")),
     ("V0024__roaming_drivers", include_str!("../migrations/postgres/V0024__roaming_drivers.sql")),
     ("V0025__party_indexes", include_str!("../migrations/postgres/V0025__party_indexes.sql")),
+    ("V0026__duplicates", include_str!("../migrations/postgres/V0026__duplicates.sql")),
+    ("V0027__back_offs", include_str!("../migrations/postgres/V0027__back_offs.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is

@@ -34,6 +34,7 @@ use crate::ws::{Incoming, WsFault};
 mod answering;
 mod costs;
 pub mod fences;
+pub mod leaving;
 mod ordering;
 mod pace;
 
@@ -79,6 +80,8 @@ pub struct Connection {
     received: u64,
     /// It gave its route up: it was the station's newest connection here until then.
     had_route: bool,
+    /// It ends as soon as nothing is under way.
+    winding_up: bool,
     exit: Option<Exit>,
 }
 
@@ -130,6 +133,11 @@ pub struct Probe;
 #[rtype(result = "()")]
 pub struct RecordChanged;
 
+/// Does a transaction go on?
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsCharging;
+
 /// End.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -170,39 +178,24 @@ impl Connection {
                 timer: None,
                 received: 0,
                 had_route: false,
+                winding_up: false,
                 exit: None,
                 node,
             }
         })
     }
 
-    /// Asks the socket to close; everything that arrives from now on is dropped. The actor ends when the socket does.
-    fn leave(&mut self, exit: Exit) {
-        if self.exit.is_some() {
-            return;
-        }
-        self.exit = Some(exit);
-        // One that must go takes no more orders: they look for the newer connection, without waiting until the station has said goodbye.
-        if matches!(exit, Exit::Replaced | Exit::Dismissed) {
-            self.give_up_route();
-        }
-        let (code, reason) = exit.close();
-        self.outbound.close(code, reason);
-    }
-
-    /// The route goes, if it is still this connection's.
-    fn give_up_route(&mut self) {
-        let station = self.state.id();
-        if self.node.routing.release(station, self.epoch) {
-            self.had_route = true;
-            self.node.cluster.withdraw(station, self.epoch);
-        }
-    }
-
     fn send(&mut self, text: &str) {
         if self.outbound.send_text(text).is_err() {
             // 64 messages or 1 MiB wait: the station has not read for a long time.
             self.leave(Exit::Stalled);
+        }
+    }
+
+    /// Perhaps it is to be told how to wait before it comes again.
+    fn came(&self) {
+        if self.dialect.has_back_off_settings() && self.state.is_accepted() {
+            self.node.came(self.state.id());
         }
     }
 
@@ -268,6 +261,7 @@ impl Connection {
         }
         self.note(outcome.events, now);
         self.perform(outcome.effects);
+        self.leave_if_quiet();
         self.arm(ctx);
     }
 
@@ -333,6 +327,9 @@ impl Actor for Connection {
         // Only now: the caller has claimed the route, and the site's first orders need it.
         if let Some(snapshot) = self.unannounced.take() {
             self.site.tell(site::Input::Joined { snapshot, epoch: self.epoch });
+        }
+        if self.introduced {
+            self.came();
         }
         let (epoch, node) = (self.epoch, Some(self.node.cluster.me()));
         self.note(
@@ -417,12 +414,5 @@ impl Handler<RecordChanged> for Connection {
                 ctx.notify_later(RecordChanged, READ_AGAIN_AFTER);
             }
         }));
-    }
-}
-
-impl Handler<Leave> for Connection {
-    type Result = ();
-    fn handle(&mut self, message: Leave, _: &mut Self::Context) {
-        self.leave(message.0);
     }
 }

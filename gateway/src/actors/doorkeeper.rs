@@ -4,12 +4,13 @@
 //! tell which check failed.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
-use ringmain_domain::cluster::conflicts::Conflicts;
+use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
+use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{Epoch, NodeId, StationId};
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
@@ -20,6 +21,7 @@ use ringmain_store::store::StoreError;
 
 use super::connection::{Birth, Connection, Probe};
 use super::exit::Exit;
+use super::journal::Note;
 use super::site_directory::Locate;
 use crate::admission::Admission;
 use crate::app::Node;
@@ -42,6 +44,11 @@ const FAILURES_PER_S: f64 = 1.0 / 6.0;
 const CONTACTS_BURST: u32 = 50;
 const CONTACTS_PER_S: f64 = 0.1;
 
+/// Connections that stations of one identity may make once they have shown who they are: so many at once, then one a second
+/// (reliability.md 7.2).
+const CONNECTS_BURST: u32 = 5;
+const CONNECTS_PER_S: f64 = 1.0;
+
 /// Opens the door for stations.
 #[derive(Clone)]
 pub struct Doorkeeper {
@@ -52,7 +59,7 @@ pub struct Doorkeeper {
 struct Limits {
     failures: RateLimiter<(IpAddr, StationId)>,
     contacts: RateLimiter<IpAddr>,
-    conflicts: Mutex<Conflicts>,
+    connects: RateLimiter<StationId>,
     admission: Admission,
     networks: RateLimiter<Network>,
 }
@@ -102,7 +109,7 @@ impl Doorkeeper {
         let limits = Limits {
             failures: RateLimiter::new(FAILURES_BURST, FAILURES_PER_S),
             contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
-            conflicts: Mutex::default(),
+            connects: RateLimiter::new(CONNECTS_BURST, CONNECTS_PER_S),
             admission: Admission::per_second(node.config.stations.admissions_per_s, Instant::now()),
             networks: RateLimiter::new(
                 node.config.stations.admissions_per_s,
@@ -139,7 +146,12 @@ impl Doorkeeper {
             tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
             return Ok(Verdict::CloseAfterUpgrade);
         };
-        let elsewhere = self.make_room(request).await?;
+        if !self.limits.connects.take(&station.id, Instant::now()) {
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S),
+            ));
+        }
+        let elsewhere = self.make_room(request, &station).await?;
         let epoch = self.node.epochs.next().await?;
         let site = Locate { tenant: station.tenant.clone(), site: station.site() };
         let Ok(Ok(site)) = self.node.directory.send(site).await else {
@@ -275,7 +287,11 @@ impl Doorkeeper {
     /// A second socket of one identity (DESIGN section 6), here or at another node: the same address or certificate is the same station come
     /// back; otherwise the old one is asked for a sign of life, and keeps its place if it gives one. Gives back the node whose connection
     /// is to be dismissed.
-    async fn make_room(&self, request: &UpgradeRequest) -> Result<Option<NodeId>, Shut> {
+    async fn make_room(
+        &self,
+        request: &UpgradeRequest,
+        station: &ChargingStation,
+    ) -> Result<Option<NodeId>, Shut> {
         let (source, certificate) = (request.peer.ip(), fingerprint(request));
         if let Some(old) = self.node.routing.find(&request.identity) {
             let claimant = old.claimant(source, certificate);
@@ -283,7 +299,7 @@ impl Doorkeeper {
             let old = if stays { OldSocket::Alive } else { OldSocket::Silent };
             return match claimant.against(old) {
                 Takeover::New => Ok(None),
-                Takeover::Old => Err(self.fought(request)),
+                Takeover::Old => self.contest(request, station).await.map(|()| None),
             };
         }
         let (cluster, store) = (&self.node.cluster, &self.node.store);
@@ -291,20 +307,44 @@ impl Doorkeeper {
         let Some(Elsewhere { place, old, same }) = elsewhere else { return Ok(None) };
         match (Claimant { same_source: same, same_certificate: same }).against(old) {
             Takeover::New => Ok(Some(place.node)),
-            Takeover::Old => Err(self.fought(request)),
+            Takeover::Old => self.contest(request, station).await.map(|()| Some(place.node)),
         }
     }
 
-    /// Two living sockets under one identity: somebody may be playing the station.
-    fn fought(&self, request: &UpgradeRequest) -> Shut {
-        let mut conflicts = self.limits.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
-        let needs_a_person = conflicts.fought(clock::now(), &request.identity);
+    /// Two living sockets under one identity: somebody may be playing the station. The newcomer is refused, which is kept for a person to
+    /// see, unless one has said that it is the right one.
+    async fn contest(&self, request: &UpgradeRequest, station: &ChargingStation) -> Result<(), Shut> {
+        let (store, now) = (&self.node.store, clock::now());
+        if store.take_newcomer(&station.tenant, &station.id, now).await? {
+            tracing::info!(
+                station.id = %station.id, peer = %request.peer,
+                "a second living socket takes the station's place, as an operator said"
+            );
+            return Ok(());
+        }
+        let before = store.duplicates(&station.tenant, &station.id).await?;
+        let source = request.peer.ip().to_string();
+        let (duplicates, is_worth_telling) =
+            Duplicates::fought(before.map(|before| before.duplicates), now, &source);
+        store.put_duplicates(&station.tenant, &station.id, &duplicates).await?;
+        let needs_a_person = duplicates.needs_a_person;
+        if is_worth_telling {
+            let fact = Fact {
+                tenant: station.tenant.clone(),
+                station: station.id.clone(),
+                received_at: now,
+                event: DomainEvent::DuplicateIdentity { source: source.into(), needs_a_person },
+            };
+            if self.node.journal_of(&station.id).try_send(Note { facts: vec![fact], site: None }).is_err() {
+                metrics::counter!(telemetry::COMMIT_LOST).increment(1);
+            }
+        }
         metrics::counter!(telemetry::SOCKET_DUPLICATES).increment(1);
         tracing::warn!(
             station.id = %request.identity, peer = %request.peer, needs_a_person,
             "a second living socket of one station is refused"
         );
-        RefusalReason::AlreadyConnected.into()
+        Err(RefusalReason::AlreadyConnected.into())
     }
 }
 

@@ -17,6 +17,7 @@ use ringmain_store::store::{Store, StoreError};
 use tokio::sync::oneshot;
 
 use super::site::SiteHandle;
+use crate::canary::Canary;
 
 /// The most facts in one commit.
 pub const BATCH_FACTS: usize = 256;
@@ -33,6 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// Group commit.
 pub struct Journal {
     store: Store,
+    canary: Canary,
     waiting: VecDeque<Entry>,
     coalesced: VecDeque<Entry>,
     coalesced_rows: usize,
@@ -105,11 +107,12 @@ pub struct Observation {
 // === impl Journal ===
 
 impl Journal {
-    /// A journal on the calling arbiter.
+    /// A journal on the calling arbiter; the canary hears whether facts that somebody waits for are taken.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, canary: Canary) -> Self {
         Self {
             store,
+            canary,
             waiting: VecDeque::new(),
             coalesced: VecDeque::new(),
             coalesced_rows: 0,
@@ -167,10 +170,13 @@ impl Journal {
             return;
         }
         self.committing = true;
-        let store = self.store.clone();
+        let (store, is_awaited) = (self.store.clone(), batch.iter().any(Entry::is_awaited));
         let commit = async move { commit(&store, batch).await }.into_actor(self);
-        ctx.spawn(commit.map(|Committed { again, following }, journal, ctx| {
+        ctx.spawn(commit.map(move |Committed { again, following, is_away }, journal, ctx| {
             journal.committing = false;
+            if is_awaited {
+                journal.canary.facts_tried(Instant::now(), !is_away);
+            }
             for entry in following {
                 journal.keep_for_later(entry);
             }
@@ -218,6 +224,11 @@ impl Journal {
 // === impl Entry ===
 
 impl Entry {
+    /// Somebody waits for its facts.
+    fn is_awaited(&self) -> bool {
+        self.ticket.is_some() && !self.facts.is_empty()
+    }
+
     /// How many rows it becomes, at least one.
     fn rows(&self) -> usize {
         let rows = |fact: &Fact| match &fact.event {
@@ -236,6 +247,8 @@ struct Committed {
     again: Vec<Entry>,
     /// Rulings that follow from what was committed.
     following: Vec<Entry>,
+    /// The store did not take it.
+    is_away: bool,
 }
 
 async fn commit(store: &Store, batch: Vec<Entry>) -> Committed {
@@ -247,12 +260,12 @@ async fn commit(store: &Store, batch: Vec<Entry>) -> Committed {
         Ok(appended) => {
             metrics::histogram!(telemetry::COMMIT_BATCH_ITEMS)
                 .record(f64::from(u32::try_from(facts.len()).unwrap_or(u32::MAX)));
-            Committed { again: Vec::new(), following: settle(batch, appended) }
+            Committed { following: settle(batch, appended), ..Committed::default() }
         }
         Err(error @ (StoreError::Unavailable { .. } | StoreError::Unknown { .. })) => {
             metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "unavailable").increment(1);
             tracing::warn!(%error, facts = facts.len(), "the store did not commit, trying again");
-            Committed { again: hold(batch), following: Vec::new() }
+            Committed { again: hold(batch), is_away: true, ..Committed::default() }
         }
         Err(error) if batch.len() > 1 => {
             metrics::counter!(telemetry::COMMIT_FAILURES, "kind" => "batch").increment(1);
@@ -278,8 +291,9 @@ async fn one_by_one(store: &Store, batch: Vec<Entry>) -> Committed {
     let mut left = batch.into_iter();
     let mut done = Committed::default();
     while let Some(entry) = left.next() {
-        let Committed { again, following } = Box::pin(commit(store, vec![entry])).await;
+        let Committed { again, following, is_away } = Box::pin(commit(store, vec![entry])).await;
         done.following.extend(following);
+        done.is_away = is_away;
         if !again.is_empty() {
             done.again = again.into_iter().chain(left).collect();
             break;

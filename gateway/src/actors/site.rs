@@ -34,6 +34,7 @@ pub mod load;
 
 use load::Load;
 use load::highs::Unwritten;
+use load::limits::Limits;
 
 const MAILBOX: usize = 1_024;
 /// How often a site that missed something reads itself from the store.
@@ -52,6 +53,7 @@ pub struct Site {
     is_reading_load: bool,
     /// Stations whose boot the load has not dealt with, while it is started anew.
     unsure: BTreeSet<StationId>,
+    limits: Limits,
     unwritten: Unwritten,
     /// Stations that are connected to other nodes.
     remote: BTreeMap<StationId, NodeId>,
@@ -237,6 +239,7 @@ impl Site {
             load_generation: 0,
             is_reading_load: false,
             unsure: BTreeSet::new(),
+            limits: Limits::default(),
             unwritten: Unwritten::default(),
             remote: BTreeMap::new(),
             missed: mark,
@@ -323,9 +326,11 @@ impl Site {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.forget_lost_nodes(ctx);
         self.look_for_owner(ctx);
+        self.read_limits(ctx);
         if !self.missed.swap(false, Ordering::Relaxed) {
             return;
         }
+        self.read_what_was_told(ctx);
         let (store, tenant, id) = (self.parts.store.clone(), self.tenant.clone(), self.state.id().clone());
         let is_alone = self.parts.cluster.links().is_none();
         let read = async move { stations_of(&store, &tenant, &id, is_alone).await }.into_actor(self);

@@ -1,7 +1,7 @@
 //! `charging-stations`: what is registered, what it told of itself, and what its EVSEs do.
 
 use actix_web::{HttpResponse, web};
-use ringmain_domain::id::{LocationId, StationId, TariffId};
+use ringmain_domain::id::{LocationId, NodeId, StationId, TariffId};
 use ringmain_domain::reply::Registration;
 use ringmain_store::stations::{StationFilter, StationRow};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use super::problem::{Problem, ProblemBody};
 use crate::house::House;
 use crate::secret::Secret;
 use crate::services::evses::{self, state_of_station};
+use crate::services::nodes::{self, Place};
 use crate::services::stations::{self as service, NewStation, StationChange};
 
 const LIST: &str = "charging-stations";
@@ -54,6 +55,19 @@ pub(super) struct StationsQuery {
     text: Option<String>,
 }
 
+/// Where a station's connection is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConnectionBody {
+    /// The name of the node that has it.
+    #[schema(example = "node-1")]
+    node: String,
+    /// The node's id, as in `nodes`.
+    #[schema(value_type = String)]
+    node_id: NodeId,
+    /// A later connection of the station has a higher number.
+    number: i64,
+}
+
 /// A charging station with its EVSEs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StationBody {
@@ -72,6 +86,8 @@ pub(super) struct StationBody {
     /// Its local authorization list is kept up to date by itself.
     local_list_enabled: bool,
     online: bool,
+    /// Null where it has none.
+    connection: Option<ConnectionBody>,
     /// What an operator sees of the whole station.
     state: StateBody,
     vendor: Option<String>,
@@ -163,7 +179,12 @@ pub(super) async fn list(
         text: query.text.filter(|text| !text.is_empty()),
     };
     let page = house.store.stations(&caller.tenant, &filter, &request).await?;
-    Ok(HttpResponse::Ok().json(paging::body(LIST, page, |row| StationBody::of(&row))))
+    let ids: Vec<_> = page.items.iter().map(|row| row.station.id.clone()).collect();
+    let mut places = nodes::places(&house, &ids).await?;
+    Ok(HttpResponse::Ok().json(paging::body(LIST, page, |row| {
+        let connection = places.remove(&row.station.id).map(Into::into);
+        StationBody { connection, ..StationBody::of(&row) }
+    })))
 }
 
 /// Registers a charging station.
@@ -203,7 +224,7 @@ pub(super) async fn read(
     Path(id): Path<StationId>,
 ) -> Result<HttpResponse, Problem> {
     let row = service::row(&house, &caller, &id).await?;
-    Ok(HttpResponse::Ok().json(StationBody::of(&row)))
+    Ok(HttpResponse::Ok().json(StationBody::now(&house, &row).await?))
 }
 
 /// Changes a charging station's record.
@@ -227,7 +248,7 @@ pub(super) async fn change(
         local_list_enabled: body.local_list_enabled,
     };
     let row = service::change(&house, &caller, &id, change).await?;
-    Ok(HttpResponse::Ok().json(StationBody::of(&row)))
+    Ok(HttpResponse::Ok().json(StationBody::now(&house, &row).await?))
 }
 
 /// Removes a charging station. Its sessions and bill records stay.
@@ -265,6 +286,13 @@ pub(super) fn show_once(mut response: HttpResponse, unshown: &impl Serialize) ->
 }
 
 impl StationBody {
+    /// A row with the connection it has now.
+    async fn now(house: &House, row: &StationRow) -> Result<Self, Problem> {
+        let place =
+            nodes::places(house, std::slice::from_ref(&row.station.id)).await?.remove(&row.station.id);
+        Ok(Self { connection: place.map(Into::into), ..Self::of(row) })
+    }
+
     fn of(row: &StationRow) -> Self {
         let station = row.station.clone();
         Self {
@@ -277,6 +305,7 @@ impl StationBody {
             max_power_w: station.max_power_w,
             local_list_enabled: station.local_list_enabled,
             online: row.online,
+            connection: None,
             state: state_of_station(row).into(),
             vendor: station.vendor.map(Into::into),
             model: station.model.map(Into::into),
@@ -290,6 +319,12 @@ impl StationBody {
             evses: evses::of(row).into_iter().map(EvseBody::from).collect(),
             password: None,
         }
+    }
+}
+
+impl From<Place> for ConnectionBody {
+    fn from(place: Place) -> Self {
+        Self { node: place.name, node_id: place.node, number: place.epoch.0 }
     }
 }
 

@@ -8,10 +8,10 @@ use utoipa::{Modify, OpenApi};
 
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
-    api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, partners, reports,
-    rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs,
-    token_groups, tokens, transactions, vehicles,
+    api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, duplicates, events,
+    evses, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, partners,
+    reports, rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments,
+    tariffs, token_groups, tokens, transactions, vehicles,
 };
 
 const SCHEME: &str = "api_key";
@@ -33,6 +33,7 @@ const SCHEME: &str = "api_key";
         evses::list,
         transactions::list, transactions::read,
         sessions::list, sessions::read, rulings::rule,
+        duplicates::read, duplicates::decide,
         charging_needs::read, charging_needs::put, charging_needs::delete,
         strays::orphans, strays::contradictions, strays::unreadable,
         cdrs::list, cdrs::export, cdrs::read,

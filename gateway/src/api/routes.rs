@@ -4,10 +4,10 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, events, evses,
-    load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, openapi, partners,
-    reports, rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments,
-    tariffs, token_groups, tokens, transactions, vehicles,
+    api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, duplicates, events,
+    evses, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, openapi,
+    partners, reports, rulings, sessions, site_load, site_settings, station_tariffs, strays,
+    tariff_assignments, tariffs, token_groups, tokens, transactions, vehicles,
 };
 
 /// An HTTP method the API uses.
@@ -95,6 +95,8 @@ routes! {
     PATCH  "/charging-stations/{id}"                             WRITE       charging_stations::change;
     DELETE "/charging-stations/{id}"                             WRITE       charging_stations::delete;
     POST   "/charging-stations/{id}/password"                    WRITE       charging_stations::rotate_password;
+    GET    "/charging-stations/{id}/duplicate"                   READ        duplicates::read;
+    POST   "/charging-stations/{id}/duplicate"                   WRITE       duplicates::decide;
     GET    "/charging-stations/{id}/tariffs"                     READ        station_tariffs::read;
     GET    "/charging-stations/{id}/messages"                    READ        messages::list;
     POST   "/charging-stations/{id}/commands"                    COMMAND     commands::give;

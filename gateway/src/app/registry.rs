@@ -84,6 +84,7 @@ async fn renew(node: &Node) -> Result<(), StoreError> {
     if let Some(now) = store.renew_lease(cluster.me(), connections, node.is_draining()).await? {
         cluster.lease().renewed(asked_at);
         cluster.told_time(asked_at, now);
+        clock::told(asked_at, now);
         return Ok(());
     }
     if node.is_draining() {

@@ -63,6 +63,18 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ),
     ("stations.answer_timeout_s", "seconds, 1 to 600", "how long a station may take to answer a command"),
     (
+        "stations.back_off_enabled",
+        "true, false",
+        "tell 2.x stations how to wait before they connect again, once and after a change of firmware",
+    ),
+    ("stations.back_off_wait_s", "seconds, 1 to 3600", "how long they wait at least"),
+    (
+        "stations.back_off_random_s",
+        "seconds, 0 to 86400",
+        "over what time they spread; 0: 30 s for each 6,000 stations, in doublings",
+    ),
+    ("stations.back_off_repeats", "0 to 20", "how often both double while attempts fail"),
+    (
         "stations.strict_enabled",
         "true, false",
         "refuse what the standard forbids instead of tolerating it; for certification",

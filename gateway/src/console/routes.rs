@@ -87,6 +87,7 @@ routes! {
     GET  "/charging-stations/{id}"                 READ    station::show;
     POST "/charging-stations/{id}/commands"        COMMAND station_actions::command;
     POST "/charging-stations/{id}/registration"    WRITE   station_actions::register;
+    POST "/charging-stations/{id}/duplicate"       WRITE   station_actions::decide;
     POST "/charging-stations/{id}/record"          WRITE   station_actions::change;
     GET  "/sessions"                               READ    sessions::show;
     GET  "/sessions/{id}"                          READ    session::show;

@@ -8,19 +8,23 @@ use ringmain_domain::location::ChargingStation;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::session::{Session, SessionStatus};
 use ringmain_domain::time::Timestamp;
+use ringmain_store::back_offs::ToldBackOff;
 use ringmain_store::messages::RecordedMessage;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use ringmain_store::sessions::SessionFilter;
 use ringmain_store::stations::StationRow;
 use serde_json::Value;
 
-use super::format::{State, When, Zone, ago, energy, money, path_segment, power, session_length, words};
+use super::format::{
+    State, When, Zone, ago, duration, energy, money, path_segment, power, session_length, words,
+};
 use super::guard::Visitor;
 use super::page::{Nav, PageError, Shell, html, ok};
 use super::stations::{Choice, Places, version_in_words};
 use crate::clock;
 use crate::house::House;
 use crate::services::doorway::Doorway;
+use crate::services::duplicates;
 use crate::services::evses::{self, EvseView};
 use crate::services::nodes;
 use crate::services::stations as service;
@@ -76,9 +80,19 @@ struct Live {
     place: Option<(String, i64)>,
     waits: bool,
     rejected: bool,
+    /// A second one comes under its identity.
+    duplicate: Option<Duplicate>,
     seen: Option<String>,
     evses: Vec<EvseLine>,
     sessions: Vec<OpenSession>,
+}
+
+struct Duplicate {
+    source: String,
+    last: String,
+    needs_a_person: bool,
+    /// It is let in when it comes within so long.
+    admitted: Option<String>,
 }
 
 struct EvseLine {
@@ -157,6 +171,7 @@ pub(super) async fn page(
     };
     let location = station.location_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
     let places = Places::read(house, tenant).await?;
+    let back_off = house.store.back_off(tenant, id).await?;
     let page = StationPage {
         shell: visitor.shell(doorway, Nav::Stations),
         id: id.to_string(),
@@ -166,7 +181,7 @@ pub(super) async fn page(
         messages_url: format!("/console/live/messages/{}", path_segment(id.as_str())),
         feed_url: format!("/console/events?charging_station_id={}", path_segment(id.as_str())),
         path,
-        facts: facts(station, &visitor.zone),
+        facts: facts(station, back_off, &visitor.zone),
         maintenance: station.maintenance,
         max_power_w: station.max_power_w,
         evses: evses::of(&row).iter().map(|evse| evse.evse.to_string()).collect(),
@@ -200,7 +215,11 @@ pub(super) async fn messages(
     Ok(ok(&MessagesPart { log: Log::read(&house, &visitor, &id).await? }))
 }
 
-fn facts(station: &ChargingStation, zone: &Zone) -> Vec<(&'static str, String)> {
+fn facts(
+    station: &ChargingStation,
+    back_off: Option<ToldBackOff>,
+    zone: &Zone,
+) -> Vec<(&'static str, String)> {
     let text = |text: &Option<Box<str>>| text.as_ref().map(ToString::to_string);
     let at = |at: Option<Timestamp>| at.map(|at| zone.when(at).text);
     let all = [
@@ -211,6 +230,16 @@ fn facts(station: &ChargingStation, zone: &Zone) -> Vec<(&'static str, String)> 
         ("Protocol", station.ocpp_version.as_deref().map(version_in_words)),
         ("Tariff", station.tariff_id.as_ref().map(ToString::to_string)),
         ("Power of an EVSE", station.max_power_w.map(|watts| power(i64::from(watts)))),
+        (
+            "Waits after a loss",
+            back_off.map(|told| {
+                if &*told.answer == "accepted" {
+                    told.told.into()
+                } else {
+                    format!("by its own settings, ours were refused ({})", told.answer)
+                }
+            }),
+        ),
         ("Last boot", at(station.booted_at)),
         ("First known", at(Some(station.created_at))),
     ];
@@ -238,6 +267,7 @@ impl Live {
             place: place_of(house, station).await?,
             waits: station.registration == Registration::Pending,
             rejected: station.registration == Registration::Rejected,
+            duplicate: Duplicate::read(house, visitor, &station.id, now).await?,
             seen: station.last_seen_at.map(|at| ago(at, now)),
             evses: evses::of(row).into_iter().map(|evse| EvseLine::of(evse, &visitor.zone, now)).collect(),
             sessions: sessions.items.iter().map(|session| OpenSession::of(session, now)).collect(),
@@ -250,11 +280,25 @@ async fn place_of(house: &House, station: &ChargingStation) -> Result<Option<(St
     if house.cluster.links().is_none() {
         return Ok(None);
     }
-    let places = house.store.station_places(std::slice::from_ref(&station.id)).await?;
-    let Some((node, epoch)) = places.into_iter().find_map(|place| Some((place.node?, place.epoch))) else {
-        return Ok(None);
-    };
-    Ok(Some((nodes::name(house, node).await?, epoch.0)))
+    let place = nodes::places(house, std::slice::from_ref(&station.id)).await?.remove(&station.id);
+    Ok(place.map(|place| (place.name, place.epoch.0)))
+}
+
+impl Duplicate {
+    async fn read(
+        house: &House,
+        visitor: &Visitor,
+        station: &StationId,
+        now: Timestamp,
+    ) -> Result<Option<Self>, PageError> {
+        let known = duplicates::of(house, &visitor.caller, station).await?;
+        Ok(known.map(|known| Self {
+            last: ago(known.duplicates.last_at(), now),
+            source: known.duplicates.source.into(),
+            needs_a_person: known.duplicates.needs_a_person,
+            admitted: known.admit_until.map(|until| duration(until.millis_since(now))),
+        }))
+    }
 }
 
 impl EvseLine {

@@ -18,6 +18,7 @@ use super::station;
 use crate::house::House;
 use crate::services::commands::{DEFAULT_DEADLINE_S, give, new_remote_start_id};
 use crate::services::doorway::Doorway;
+use crate::services::duplicates::{self, Decision};
 use crate::services::refusal::Refusal;
 use crate::services::stations::{StationChange, change as change_station};
 
@@ -40,6 +41,12 @@ pub(super) struct CommandForm {
 #[derive(Debug, Deserialize)]
 pub(super) struct RegistrationForm {
     registration: String,
+}
+
+/// Which of two stations under one identity is the right one.
+#[derive(Debug, Deserialize)]
+pub(super) struct DuplicateForm {
+    decision: String,
 }
 
 /// Name, location, tariff, rating, or maintenance alone.
@@ -104,6 +111,26 @@ pub(super) async fn register(
     let change = StationChange { registration: Some(registration), ..StationChange::default() };
     change_station(&house, &visitor.caller, &id, change).await?;
     Ok(visitor.go(&doorway, &page_of(&id), notice))
+}
+
+/// Says which of two stations under one identity is the right one.
+pub(super) async fn decide(
+    house: web::Data<House>,
+    doorway: web::Data<Doorway>,
+    visitor: Visitor,
+    id: web::Path<StationId>,
+    form: web::Form<DuplicateForm>,
+) -> Result<HttpResponse, PageError> {
+    let (decision, notice) = match form.decision.as_str() {
+        "accept_new" => (Decision::AcceptNew, "The new one takes its place when it comes within 15 minutes."),
+        "keep_old" => (Decision::KeepOld, "The one that is connected keeps its place."),
+        _ => return Err(PageError::BadForm),
+    };
+    match duplicates::decide(&house, &visitor.caller, &id, decision).await {
+        Ok(()) => Ok(visitor.go(&doorway, &page_of(&id), notice)),
+        Err(Refusal::Conflict { reason }) => Ok(visitor.go(&doorway, &page_of(&id), reason)),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// Changes the station's record.

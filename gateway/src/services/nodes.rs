@@ -1,7 +1,9 @@
 //! The nodes of the cluster, as the store knows them.
 
-use ringmain_domain::id::NodeId;
-use ringmain_store::cluster::NodeRow;
+use std::collections::HashMap;
+
+use ringmain_domain::id::{Epoch, NodeId, StationId};
+use ringmain_store::cluster::{NodeRow, StationPlace};
 use ringmain_store::store::StoreError;
 
 use crate::house::House;
@@ -15,6 +17,17 @@ pub struct Node {
     pub is_this: bool,
 }
 
+/// Where a station's connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The node that has it.
+    pub node: NodeId,
+    /// The node's name; its id where it is buried.
+    pub name: String,
+    /// The connection's number.
+    pub epoch: Epoch,
+}
+
 /// All nodes that are not buried yet, by name. Who may read anything may see them: they belong to no tenant.
 ///
 /// # Errors
@@ -25,12 +38,21 @@ pub async fn list(house: &House) -> Result<Vec<Node>, StoreError> {
     Ok(rows.into_iter().map(|row| Node { is_this: row.node.id == me, row }).collect())
 }
 
-/// The name of a node, by its id; the id where it is buried.
+/// Where the connections of these stations are, as far as they have one.
 ///
 /// # Errors
 /// The store's.
-pub async fn name(house: &House, id: NodeId) -> Result<String, StoreError> {
-    let nodes = list(house).await?;
-    let known = nodes.into_iter().find(|node| node.row.node.id == id);
-    Ok(known.map_or_else(|| id.to_string(), |node| node.row.node.name.into()))
+pub async fn places(house: &House, stations: &[StationId]) -> Result<HashMap<StationId, Place>, StoreError> {
+    let places = house.store.station_places(stations).await?;
+    if places.iter().all(|place| place.node.is_none()) {
+        return Ok(HashMap::new());
+    }
+    let nodes: HashMap<_, _> =
+        list(house).await?.into_iter().map(|node| (node.row.node.id, node.row.node.name)).collect();
+    let place = |place: StationPlace| {
+        let node = place.node?;
+        let name = nodes.get(&node).map_or_else(|| node.to_string(), |name| name.to_string());
+        Some((place.station, Place { node, name, epoch: place.epoch }))
+    };
+    Ok(places.into_iter().filter_map(place).collect())
 }

@@ -49,7 +49,7 @@ pub struct Invited {
 /// Absent; the store's.
 pub async fn own(house: &House, caller: &Caller, id: Uuid) -> Result<Partner, Refusal> {
     let found = house.store.partner(&caller.tenant, id).await?;
-    found.ok_or_else(|| Refusal::absent("partner", &id))
+    found.ok_or_else(|| Refusal::absent("partner", id))
 }
 
 /// Invites a partner.
@@ -146,7 +146,7 @@ pub async fn settle(
     }
     Refusal::unless_sound(flaws)?;
     if !house.store.put_partner_settings(&caller.tenant, id, settings, clock::now()).await? {
-        return Err(Refusal::absent("partner", &id));
+        return Err(Refusal::absent("partner", id));
     }
     if let Some(desk) = house.partners.get() {
         desk.changed();
@@ -168,7 +168,7 @@ pub async fn replay(
     own(house, caller, id).await?;
     let of = (&caller.tenant, id);
     if !house.store.replay_dead_letter(of, (kind, name), clock::now()).await? {
-        return Err(Refusal::absent("dead letter", &format!("{kind} {name}")));
+        return Err(Refusal::absent("dead letter", format!("{kind} {name}")));
     }
     let detail = json!({"kind": kind, "subject": name});
     audit::record(house, caller, "partner.replayed", &subject(id), &detail).await?;

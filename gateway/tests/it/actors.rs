@@ -21,6 +21,7 @@ use ringmain_gateway::actors::connection::Connection;
 use ringmain_gateway::actors::journal::{self, Append, COALESCED_ROWS, Flush, Journal, NotCommitted, Note};
 use ringmain_gateway::actors::site::{Crash, Observe, SiteHandle, SiteParts};
 use ringmain_gateway::actors::site_directory::{DEATHS_MAX, Locate, NoSite, SiteDirectory};
+use ringmain_gateway::canary::Canary;
 use ringmain_gateway::cluster::Cluster;
 use ringmain_gateway::cluster::memory::{MemoryRouting, Route};
 use ringmain_gateway::config::Config;
@@ -86,7 +87,7 @@ async fn until<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
 #[actix_rt::test]
 async fn many_at_once_each_get_their_own_ticket() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::new(store(&folder).await).start();
+    let journal = Journal::new(store(&folder).await, Canary::fixed_ready()).start();
     // More than fit into one batch.
     let sent = (0..600).map(|n| {
         let facts = vec![start(&format!("CS-{n}"), "k", 1000 + n)];
@@ -103,7 +104,7 @@ async fn many_at_once_each_get_their_own_ticket() {
 #[actix_rt::test]
 async fn poison_fact_fails_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::new(store(&folder).await).start();
+    let journal = Journal::new(store(&folder).await, Canary::fixed_ready()).start();
     // Holds the writer, so that the next ones share a batch.
     let first = journal.send(Append { facts: vec![start("CS-1", "a", 7)], site: None });
     // Another start of the same station finds all its numbers taken: the store refuses it, and would refuse the batch.
@@ -118,7 +119,7 @@ async fn poison_fact_fails_alone() {
 #[actix_rt::test]
 async fn repeat_is_acknowledged_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::new(store(&folder).await).start();
+    let journal = Journal::new(store(&folder).await, Canary::fixed_ready()).start();
     let append = || journal.send(Append { facts: vec![start("CS-1", "a", 7)], site: None });
     assert!(append().await.unwrap().unwrap()[0].fresh);
     assert!(!append().await.unwrap().unwrap()[0].fresh);
@@ -128,7 +129,7 @@ async fn repeat_is_acknowledged_and_changes_nothing() {
 async fn full_queue_of_facts_nobody_waits_for_drops_the_oldest() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
-    let journal = Journal::new(store.clone()).start();
+    let journal = Journal::new(store.clone(), Canary::fixed_ready()).start();
     // Given before the journal can run: one commit takes 256 of them, the rest must find room or go.
     let given = (0..COALESCED_ROWS * 2).map(|n| {
         let facts = vec![status(&format!("CS-{n}"), ConnectorStatus::Available)];
@@ -143,7 +144,7 @@ async fn full_queue_of_facts_nobody_waits_for_drops_the_oldest() {
 #[actix_rt::test]
 async fn heavy_report_does_not_cost_a_ticket_its_commit() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::new(store(&folder).await).start();
+    let journal = Journal::new(store(&folder).await, Canary::fixed_ready()).start();
     let variable = |n: usize| ringmain_domain::report::Variable {
         component: "C".into(),
         instance: None,
@@ -173,7 +174,7 @@ async fn facts_nobody_waits_for_are_there_after_a_flush() {
     let id = StationId::new("CS-1").unwrap();
     let station = ChargingStation::unknown(tenant.clone(), id.clone(), Registration::Accepted, NOW);
     assert!(store.insert_station(&station).await.unwrap());
-    let journal = Journal::new(store.clone()).start();
+    let journal = Journal::new(store.clone(), Canary::fixed_ready()).start();
     let facts = vec![status("CS-1", ConnectorStatus::Faulted)];
     journal.send(Note { facts, site: None }).await.unwrap();
     journal.send(Flush).await.unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ringmain_loadtest::chaos::cluster::cases::Case;
 use ringmain_loadtest::chaos::cluster::report::CaseReport;
-use ringmain_loadtest::chaos::cluster::{ClusterCourse, run};
+use ringmain_loadtest::chaos::cluster::{ClusterCourse, Lineup, run};
 use ringmain_loadtest::chaos::{postgres, redis};
 use ringmain_loadtest::plan::Plan;
 
@@ -28,15 +28,20 @@ async fn a_case(case: Case) -> Option<CaseReport> {
     plan.scale_to(STATIONS).unwrap();
     let course = ClusterCourse {
         plan,
-        node: PathBuf::from(env!("CARGO_BIN_EXE_ringmain")),
-        nodes: NODES,
-        tls: false,
+        lineup: Lineup {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_ringmain")),
+            older: None,
+            nodes: NODES,
+            tls: false,
+        },
         cases: vec![case],
         length: Duration::ZERO,
         kill_every: Duration::from_secs(4),
         span: Duration::from_secs(3),
         orders_per_s: 10,
         duels: 30,
+        flood: 70,
+        simulations: Vec::new(),
         drain: Duration::from_secs(60),
         seed: u64::from(std::process::id()),
         command: Vec::new(),
@@ -46,6 +51,8 @@ async fn a_case(case: Case) -> Option<CaseReport> {
     println!("{}", case.text());
     assert_eq!(case.verdict.violations_count, 0, "seed {}\n{}", course.seed, case.text());
     assert_eq!(case.proves_nothing(), None, "{}", case.text());
+    let limits = case.figures.iter().find(|figure| figure.what == "site over its limit");
+    assert_eq!(limits.and_then(|figure| figure.met), Some(true), "limits were not judged: {}", case.text());
     Some(case)
 }
 

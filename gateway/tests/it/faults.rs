@@ -9,7 +9,7 @@ use crate::rig::metrics::Page;
 use crate::rig::node::Node;
 use crate::rig::station::{Incoming, Introduction, Station, password_of};
 use crate::rig::stores::TestStore;
-use crate::rig::{eventually, on_both_stores, within};
+use crate::rig::{eventually, http, on_both_stores, within};
 
 /// Reports that are accepted though something is odd.
 const ODDITIES: &str = "ringmain_decision_oddities_total";
@@ -228,4 +228,34 @@ async fn f34_a_database_that_is_gone_costs_no_message() {
     eventually!("what was said during the outage", {
         (node.api().station("CS-1").await["evses"][0]["state"] == json!("faulted")).then_some(())
     });
+}
+
+/// As with a full disk: the canary's write finds room in its own row, facts find none. Who waits for them is let go, and nobody is let in.
+#[tokio::test]
+async fn a_store_that_takes_no_facts_is_away_until_it_does() {
+    let name = concat!(module_path!(), "::a_store_that_takes_no_facts_is_away_until_it_does");
+    let Some(store) = TestStore::postgres(name).await else { return };
+    let mut node = Node::start(store).await;
+    for complaint in COMPLAINTS_OF_AN_OUTAGE {
+        node.expect_complaint(complaint);
+    }
+    node.api().register("CS-1").await;
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    let hold = node.hold_store().await;
+    station.begin("TransactionEvent", &event("Started", 0, 0, &[json!({"value": 0})])).await;
+    let ready = async || {
+        let answer = http::request(node.addresses.ops, "GET", "/readyz", &[], None).await.unwrap();
+        answer.status
+    };
+    eventually!("the node to say that it is not ready", (ready().await == 503).then_some(()));
+    let password = password_of("CS-1");
+    let introduction = Introduction::of("CS-1", "ocpp2.0.1", &password);
+    assert_eq!(Station::introduce(&node.addresses, &introduction).await.err(), Some(503));
+    assert_eq!(within("the close", station.next()).await, Incoming::Closed(Some(1013)));
+    hold.end().await;
+    eventually!("the node to be ready", (ready().await == 200).then_some(()));
+    let mut station = Station::introduce(&node.addresses, &introduction).await.unwrap();
+    station.call("TransactionEvent", &event("Started", 0, 0, &[json!({"value": 0})])).await;
+    station.close().await;
+    node.stop().await;
 }

@@ -2,6 +2,7 @@
 
 mod actors;
 mod api;
+mod back_off;
 mod balancer;
 mod chaos;
 mod cluster;
@@ -11,6 +12,7 @@ mod costs;
 mod crash;
 mod failover;
 mod faults;
+mod full_log;
 mod generated;
 mod listen;
 mod load;

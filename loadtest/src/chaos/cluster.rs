@@ -1,13 +1,15 @@
 //! Chaos over a cluster: several nodes, a crowd that charges, operators who give commands, one fault after the other, one oracle.
 //!
 //! Each case has a cluster of its own. `members` starts it, `balance` stands before it, `orders` gives commands, `scene` is the frame of
-//! every case, `faults` and `duels` are what happens in it, `cases` the table of targets, `report` what came of it.
+//! every case, `cases` the table of targets, `report` what came of it. What happens in a case is in `faults` and `duels`, `slow`, `floods`,
+//! `guesses`, `disk`, `clocks`, `queues` and `standby`; `strangers` dials for all of them. `fleet` is no case: it measures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use super::node::Release;
 use crate::clock::Clock;
 use crate::machine::Machine;
 use crate::plan::Plan;
@@ -15,34 +17,67 @@ use crate::progress::say;
 use crate::unit::Moment;
 
 pub mod cases;
+pub mod fleet;
 pub mod report;
+pub mod simulations;
 
 mod balance;
+mod bystanders;
+mod clocks;
+mod cuts;
+mod disk;
 mod duels;
 mod faults;
+mod floods;
+mod guesses;
 mod members;
 mod orders;
+mod owners;
+mod queues;
 mod scene;
+mod sites;
+mod slow;
+mod standby;
+mod strangers;
 
 use cases::Case;
-use report::{CaseReport, ClusterReport};
+use report::{CaseReport, ClusterReport, Skipped};
+use simulations::Simulation;
 
 /// API key of the administrator; the nodes live as long as the run and listen on loopback alone.
 const TOKEN: &str = "rmk_of-the-cluster-run-and-of-nobody-else-0123456789";
-/// Nodes at most: each has an address of its own on this machine.
+/// Nodes at most: each has an address of its own on this machine, and so has the one that joins during an update.
 const NODES_MAX: u8 = 9;
+
+/// The nodes of a run.
+#[derive(Clone, Debug)]
+pub struct Lineup {
+    /// The binary `ringmain`.
+    pub program: PathBuf,
+    /// What a rolling update comes from; the same binary when absent.
+    pub older: Option<Older>,
+    /// How many, 2 to 9.
+    pub nodes: u8,
+    /// Stations use TLS.
+    pub tls: bool,
+}
+
+/// The release before.
+#[derive(Clone, Debug)]
+pub struct Older {
+    /// Its binary `ringmain`.
+    pub program: PathBuf,
+    /// Settings it does not know yet, by their names after `RINGMAIN_`.
+    pub lacks: Vec<String>,
+}
 
 /// What a run is made of.
 #[derive(Clone, Debug)]
 pub struct ClusterCourse {
     /// The crowd.
     pub plan: Plan,
-    /// The binary `ringmain`.
-    pub node: PathBuf,
-    /// Nodes, 2 to 9.
-    pub nodes: u8,
-    /// Stations use TLS.
-    pub tls: bool,
+    /// The nodes.
+    pub lineup: Lineup,
     /// Which cases, in this order.
     pub cases: Vec<Case>,
     /// How long the faults of one case go on.
@@ -55,6 +90,10 @@ pub struct ClusterCourse {
     pub orders_per_s: u32,
     /// Second sockets.
     pub duels: usize,
+    /// Sockets of a flood.
+    pub flood: usize,
+    /// What the simulations said, where they ran.
+    pub simulations: Vec<Simulation>,
     /// How long stations may take to deliver what they have once a case is over.
     pub drain: Duration,
     /// Drivers and meters are drawn from it.
@@ -68,11 +107,17 @@ pub struct ClusterCourse {
 /// # Errors
 /// A process cannot be started or does not come back, or the API does not answer: then nothing was proven.
 pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
-    ensure!((2..=NODES_MAX).contains(&course.nodes), "2 to {NODES_MAX} nodes");
+    course.lineup.check()?;
     ensure!(!course.cases.is_empty(), "no case proves nothing");
     let clock = Clock::start();
     let mut cases: Vec<CaseReport> = Vec::new();
+    let mut skipped = Vec::new();
     for case in &course.cases {
+        if let Some(why) = hindrance(*case).await {
+            say(&format!("SKIPPED {}: {why}", case.id()));
+            skipped.push(Skipped { case: *case, why });
+            continue;
+        }
         say(&format!("{}: begins", case.id()));
         // Boxed: what a case keeps is large, and there are many of them.
         let played = Box::pin(scene::play(course, *case)).await;
@@ -98,5 +143,36 @@ pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
         started_at: clock.stamp(Moment::default()),
         machine: Machine::look(),
         cases,
+        skipped,
+        simulations: course.simulations.clone(),
     })
+}
+
+// === impl Lineup ===
+
+impl Lineup {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!((2..=NODES_MAX).contains(&self.nodes), "2 to {NODES_MAX} nodes");
+        Ok(())
+    }
+
+    /// What nodes are started from.
+    fn release(&self) -> anyhow::Result<Release> {
+        let found =
+            |program: &Path| program.canonicalize().with_context(|| format!("find {}", program.display()));
+        let older = match &self.older {
+            Some(older) => Some(Older { program: found(&older.program)?, lacks: older.lacks.clone() }),
+            None => None,
+        };
+        Ok(Release::new(found(&self.program)?, older))
+    }
+}
+
+/// What this machine lacks for a case, if it lacks something.
+async fn hindrance(case: Case) -> Option<String> {
+    match case {
+        Case::C15 => disk::hindrance().await,
+        Case::C16 => clocks::hindrance(),
+        _ => None,
+    }
 }

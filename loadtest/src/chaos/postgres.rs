@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::process::{Recipe, Supervised, command};
+use super::small_disk::SmallDisk;
+use super::standby;
 
 /// Debian's server.
 pub const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -37,6 +39,8 @@ pub(super) struct Postgres {
     pub(super) url: String,
     pub(super) port: u16,
     pub(super) log: PathBuf,
+    /// What its files are on, where that is to be full.
+    pub(super) disk: Option<SmallDisk>,
     folder: TempDir,
 }
 
@@ -51,13 +55,28 @@ pub fn is_installed() -> bool {
 impl Postgres {
     /// Makes a cluster, starts it and makes the node's database.
     pub(super) async fn start() -> anyhow::Result<Self> {
+        Self::start_on(None).await
+    }
+
+    /// The same on a disk of so many MiB, where that is given: then its log of writes comes in small pieces, which it asks for again and again.
+    pub(super) async fn start_on(disk_mib: Option<u64>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ringmain-chaos-postgres.").tempdir()?;
         let ids = other_user()?;
         if let Some((uid, gid)) = ids {
             chown(folder.path(), Some(uid), Some(gid)).context("hand over the folder")?;
         }
         let (cluster, log) = (folder.path().join("cluster"), folder.path().join("postgres.log"));
+        let disk = match disk_mib {
+            None => None,
+            Some(mib) => {
+                fs::create_dir(&cluster).context("make the cluster's folder")?;
+                Some(SmallDisk::mount(&cluster, mib, ids).await?)
+            }
+        };
         let mut make = command(&Path::new(BIN).join("initdb"), ids, &log)?;
+        if disk.is_some() {
+            make.arg("--wal-segsize=1");
+        }
         // Nothing in the fresh folder is worth a flush; the server itself runs with fsync.
         make.current_dir(folder.path()).arg("--pgdata").arg(&cluster).args([
             "--username",
@@ -82,12 +101,23 @@ impl Postgres {
             ensure!(done.success(), "psql: {done}");
         }
         let url = format!("postgres://ringmain@127.0.0.1:{port}/ringmain");
-        Ok(Self { process, url, port, log, folder })
+        Ok(Self { process, url, port, log, disk, folder })
+    }
+
+    /// One statement of the server's owner; its first value.
+    pub(super) async fn ask(&self, sql: &str) -> anyhow::Result<String> {
+        standby::ask(self.folder.path(), self.port, "postgres", sql).await
+    }
+
+    /// The same in the node's database.
+    pub(super) async fn ask_node(&self, sql: &str) -> anyhow::Result<String> {
+        standby::ask(self.folder.path(), self.port, "ringmain", sql).await
     }
 
     /// Ends the server and takes its folder away.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         self.process.end().await?;
+        drop(self.disk);
         // Its last children may still write there; what stays is the temporary folder's business.
         if let Err(error) = self.folder.close() {
             tracing::debug!(%error, "remove the cluster");
@@ -96,7 +126,13 @@ impl Postgres {
     }
 }
 
-fn recipe(folder: &Path, cluster: &Path, log: &Path, ids: Option<(u32, u32)>, port: u16) -> Recipe<()> {
+pub(super) fn recipe(
+    folder: &Path,
+    cluster: &Path,
+    log: &Path,
+    ids: Option<(u32, u32)>,
+    port: u16,
+) -> Recipe<()> {
     let (home, cluster, log) = (folder.to_owned(), cluster.to_owned(), log.to_owned());
     let asked = folder.to_owned();
     Recipe {
@@ -119,7 +155,7 @@ fn recipe(folder: &Path, cluster: &Path, log: &Path, ids: Option<(u32, u32)>, po
 }
 
 /// A client of the server, by its unix socket: a stranger on the port cannot answer.
-fn client(program: &str, folder: &Path, port: u16) -> Command {
+pub(super) fn client(program: &str, folder: &Path, port: u16) -> Command {
     let mut client = Command::new(Path::new(BIN).join(program));
     client.arg("--host").arg(folder).args(["--port", &port.to_string(), "--username", "postgres"]);
     client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::chaos::cluster::cases::Case;
 use crate::chaos::cluster::report::ClusterReport;
-use crate::chaos::cluster::{ClusterCourse, run as run_course};
+use crate::chaos::cluster::{ClusterCourse, Lineup, Older, run as run_course, simulations};
 use crate::cli::{print, runtime};
 use crate::plan::Plan;
 use crate::progress::say;
@@ -21,6 +21,12 @@ pub(super) struct ClusterChaosArgs {
     /// The binary `ringmain`.
     #[arg(long, value_name = "FILE")]
     node: PathBuf,
+    /// The binary of the release before, which the rolling update of C9 comes from; the same one when absent.
+    #[arg(long, value_name = "FILE")]
+    older: Option<PathBuf>,
+    /// A setting that it does not know yet, such as STATIONS__BACK_OFF_ENABLED.
+    #[arg(long, value_name = "SETTING", requires = "older")]
+    older_lacks: Vec<String>,
     /// Nodes.
     #[arg(long, default_value_t = 3)]
     nodes: u8,
@@ -48,6 +54,12 @@ pub(super) struct ClusterChaosArgs {
     /// Stations with a second socket, and sockets that fall silent.
     #[arg(long, default_value_t = 60)]
     duels: usize,
+    /// Sockets of a flood (C13).
+    #[arg(long, default_value_t = 200)]
+    flood: usize,
+    /// What `make cluster-simulation` and `make load-simulation` printed (C20).
+    #[arg(long, value_name = "FILE")]
+    simulations: Option<PathBuf>,
     /// Time for stations to deliver what they have after a case, s.
     #[arg(long, default_value_t = 120)]
     drain_s: u64,
@@ -98,15 +110,20 @@ impl ClusterChaosArgs {
         Ok(ClusterCourse {
             command: self.told(plan.stations(), seed),
             plan,
-            node: self.node.clone(),
-            nodes: self.nodes,
-            tls: self.tls,
+            lineup: Lineup {
+                program: self.node.clone(),
+                older: self.older.clone().map(|program| Older { program, lacks: self.older_lacks.clone() }),
+                nodes: self.nodes,
+                tls: self.tls,
+            },
             cases: self.cases()?,
             length: Duration::from_secs_f64(self.minutes * 60.0),
             kill_every: Duration::from_secs(self.kill_every_s),
             span: Duration::from_secs(self.span_s),
             orders_per_s: self.orders_per_s,
             duels: self.duels,
+            flood: self.flood,
+            simulations: self.simulations.as_deref().map(simulations::read).transpose()?.unwrap_or_default(),
             drain: Duration::from_secs(self.drain_s),
             seed,
         })
@@ -149,9 +166,11 @@ impl ClusterChaosArgs {
             format!("--span-s {}", self.span_s),
             format!("--orders-per-s {}", self.orders_per_s),
             format!("--duels {}", self.duels),
+            format!("--flood {}", self.flood),
             format!("--seed {seed}"),
         ];
         told.extend(self.tls.then(|| "--tls".to_owned()));
+        told.extend(self.older.is_some().then(|| "--older RELEASE-BEFORE".to_owned()));
         told.extend(self.cases.iter().map(|case| format!("--case {case}")));
         told
     }

@@ -103,7 +103,7 @@ async fn be(args: EmspArgs) -> anyhow::Result<()> {
     print(&figures(&partner))
 }
 
-/// What arrived, as one line of JSON.
+/// What arrived, as a line of JSON.
 fn figures(partner: &Emsp) -> String {
     let journal = partner.journal();
     let lag = |module: &str| {
@@ -114,12 +114,12 @@ fn figures(partner: &Emsp) -> String {
         PUSHED.iter().map(|module| ((*module).to_owned(), lag(module))).collect();
     let kept: serde_json::Map<_, _> =
         PUSHED.iter().map(|module| ((*module).to_owned(), partner.kept(module).len().into())).collect();
-    json!({
+    let figures = json!({
         "arrived": journal.arrivals.len().saturating_add(journal.forgotten),
         "kept": kept,
         "lag": lags,
         "doubles": journal.doubles(),
         "faults": journal.faults(),
-    })
-    .to_string()
+    });
+    format!("{figures}\n")
 }

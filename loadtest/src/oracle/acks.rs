@@ -1,7 +1,7 @@
 //! Every acknowledged message is among the stored ones, and says there what it said on the wire.
 //!
 //! A 2.x message is known by its `seqNo`, which the stored key ends with. 1.6 has no numbers: a message is known by what it says, and
-//! equal ones are counted.
+//! equal ones are counted. The time of a clock that cannot be right (reliability.md, F16) is replaced by the server's: then the rest is compared.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,19 @@ use super::Violation;
 use super::operator::StoredFact;
 use crate::witness::{Account, Acknowledged, Name, Phase};
 
-/// What both sides can see of a message.
-type Content = (Phase, i64, Option<u64>);
+/// What both sides can see of a message; without the instant where that was replaced.
+type Content = (Phase, Option<i64>, Option<u64>);
+/// Nothing is older: 2000-01-01, UTC milliseconds.
+const OLDEST_MS: i64 = 946_684_800_000;
 
 /// What is wrong with the stored messages of one transaction.
 pub(super) fn compare(name: &Name, account: &Account, stored: &[StoredFact]) -> Vec<Violation> {
     let mut violations = Vec::new();
+    // All messages of a transaction are of one clock.
+    let is_dated = account.messages.iter().all(|message| message.observed_at_ms >= OLDEST_MS);
     let mut unnumbered: BTreeMap<Content, usize> = BTreeMap::new();
     for fact in stored.iter().filter(|fact| fact.seq_no().is_none()) {
-        *unnumbered.entry(content_of(fact)).or_default() += 1;
+        *unnumbered.entry(content_of(fact, is_dated)).or_default() += 1;
     }
     // A message acknowledged twice is one message: the station repeated it because it had not heard the first answer.
     let mut distinct: Vec<&Acknowledged> = Vec::new();
@@ -29,7 +33,7 @@ pub(super) fn compare(name: &Name, account: &Account, stored: &[StoredFact]) -> 
         }
     }
     for message in distinct {
-        let said = (message.phase, message.observed_at_ms, message.register_wh);
+        let said = (message.phase, is_dated.then_some(message.observed_at_ms), message.register_wh);
         let Some(seq_no) = message.seq_no else {
             match unnumbered.get_mut(&said) {
                 Some(left) if *left > 0 => *left -= 1,
@@ -41,7 +45,7 @@ pub(super) fn compare(name: &Name, account: &Account, stored: &[StoredFact]) -> 
         };
         match stored.iter().find(|fact| fact.seq_no() == Some(seq_no)) {
             None => violations.push(Violation::Lost { name: name.clone(), message: message.to_string() }),
-            Some(fact) if content_of(fact) != said => violations.push(Violation::Altered {
+            Some(fact) if content_of(fact, is_dated) != said => violations.push(Violation::Altered {
                 name: name.clone(),
                 message: message.to_string(),
                 stored: fact.to_string(),
@@ -52,22 +56,24 @@ pub(super) fn compare(name: &Name, account: &Account, stored: &[StoredFact]) -> 
     violations
 }
 
-fn content_of(fact: &StoredFact) -> Content {
-    (fact.phase, fact.observed_at_ms, fact.register_wh)
+fn content_of(fact: &StoredFact, is_dated: bool) -> Content {
+    (fact.phase, is_dated.then_some(fact.observed_at_ms), fact.register_wh)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const AT_MS: i64 = OLDEST_MS + 5;
+
     fn message(seq_no: Option<u64>, phase: Phase, register_wh: u64) -> Acknowledged {
         let register_wh = Some(register_wh);
         let action = if seq_no.is_some() { "TransactionEvent" } else { "MeterValues" };
-        Acknowledged { action, phase, seq_no, observed_at_ms: 5, register_wh, hash: String::new() }
+        Acknowledged { action, phase, seq_no, observed_at_ms: AT_MS, register_wh, hash: String::new() }
     }
 
     fn fact(key: &str, phase: Phase, register_wh: u64) -> StoredFact {
-        StoredFact { key: key.to_owned(), phase, observed_at_ms: 5, register_wh: Some(register_wh) }
+        StoredFact { key: key.to_owned(), phase, observed_at_ms: AT_MS, register_wh: Some(register_wh) }
     }
 
     fn found(messages: Vec<Acknowledged>, stored: &[StoredFact]) -> Vec<&'static str> {
@@ -99,6 +105,17 @@ mod tests {
         assert!(found(vec![reading()], std::slice::from_ref(&stored)).is_empty());
         assert_eq!(found(vec![reading(), reading()], std::slice::from_ref(&stored)), ["lost"]);
         assert_eq!(found(vec![message(None, Phase::Ended, 20)], &[stored]), ["lost"]);
+    }
+
+    #[test]
+    fn the_time_of_a_clock_that_was_never_set_is_replaced_and_the_rest_is_not() {
+        for seq_no in [None, Some(1)] {
+            let undated = Acknowledged { observed_at_ms: 7_000, ..message(seq_no, Phase::Updated, 20) };
+            let stored =
+                |register_wh| fact(if seq_no.is_some() { "q1" } else { "m" }, Phase::Updated, register_wh);
+            assert!(found(vec![undated.clone()], &[stored(20)]).is_empty());
+            assert_eq!(found(vec![undated], &[stored(21)]).len(), 1);
+        }
     }
 
     #[test]

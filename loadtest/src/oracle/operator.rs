@@ -137,6 +137,12 @@ impl Operator {
         bail!("{path} has no end")
     }
 
+    /// Is the 2.x message of this number stored, just now?
+    pub(crate) async fn stores(&self, name: &Name, seq_no: u64) -> anyhow::Result<bool> {
+        let facts = self.facts(name).await?.unwrap_or_default();
+        Ok(facts.iter().any(|fact| fact.seq_no() == Some(seq_no)))
+    }
+
     pub(super) async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut cursor = None;

@@ -3,14 +3,17 @@
 //! Power is constant between steps; a step comes at least once a second while a car may charge, so a new limit is followed
 //! within a second. Limits come from `profile`, appetite from `vehicle`. Never sends anything but changes of state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Utc;
+use crate::draws::{Change, Draw, lines_of};
 use crate::profile::Occasion;
 use crate::station::Station;
 use crate::station::evse::{ChargingState, Evse};
 use crate::station::transactions::Trigger;
 use crate::unit::{Moment, Watts};
+use crate::vehicle::Current;
 
 /// The longest a car goes on without looking at its limit.
 const STEP: Duration = Duration::from_secs(1);
@@ -77,6 +80,25 @@ impl Station {
         for evse in &mut self.evses {
             evse.power = Watts(0);
             evse.next_step = None;
+        }
+    }
+
+    /// Tells the witness what every EVSE draws and may draw from now on, where it watches and something has changed.
+    pub(super) fn tell_draws(&mut self, now: Moment) {
+        let Some(witness) = self.tally.witness().filter(|_| !self.told_draws.is_empty()) else { return };
+        for (place, evse) in self.evses.iter().enumerate() {
+            let occasion = self.occasion(self.clock.utc(now), now, evse);
+            let own = self.profiles.evse_limit(evse.id, &occasion).unwrap_or(self.make.power);
+            let whole = self.profiles.station_limit(&occasion).unwrap_or(self.make.power);
+            // Direct current is taken from all lines alike.
+            let phases = if self.make.current == Current::Dc { 3 } else { occasion.phases };
+            let allowed = lines_of(own.min(whole).min(self.make.power), phases);
+            let draw = Draw { drawn: lines_of(evse.power, phases), allowed };
+            if let Some(told) = self.told_draws.get_mut(place).filter(|told| **told != Some(draw)) {
+                *told = Some(draw);
+                let (at, station) = (self.clock.instant(now), Arc::clone(&self.id));
+                witness.draws().tell(Change { at, station, evse: evse.id, draw });
+            }
         }
     }
 

@@ -44,6 +44,7 @@ impl Station {
 
     /// After every input: report what changed, then send what may be sent.
     pub(super) fn settle(&mut self, now: Moment) {
+        self.tell_draws(now);
         if self.is_online() {
             self.report_statuses(now);
         }

@@ -1,7 +1,7 @@
 //! The grammar of OCPI's tables: how often a field stands in an object, and whether a list of words is closed.
 //!
 //! The specification writes a cardinality before every field: `1`, `?`, `*` or `+`. The types of all versions are written the same way
-//! with [`object!`], so a table of the text and its type can be laid side by side. What is read and written follows from the mark alone:
+//! with `object!`, so a table of the text and its type can be laid side by side. What is read and written follows from the mark alone:
 //!
 //! | mark | in Rust | read | written |
 //! |---|---|---|---|

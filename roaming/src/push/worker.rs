@@ -68,6 +68,8 @@ struct Progress {
     /// What was told of the batch that is not passed as a whole.
     done: HashSet<i64>,
     stumbles: HashMap<(Box<str>, Box<str>), u32>,
+    /// What the partner refused for good and has not taken since.
+    put_aside: HashSet<(Box<str>, Box<str>)>,
 }
 
 /// Works until it is ended.
@@ -120,7 +122,15 @@ impl Worker {
             kept: (position, Instant::now()),
             done: HashSet::new(),
             stumbles: HashMap::new(),
+            put_aside: self.letters().await?,
         }))
+    }
+
+    /// Letters of all lanes: each lane settles its own kinds. Those beyond a page stay until a person sends them again.
+    async fn letters(&self) -> Result<HashSet<(Box<str>, Box<str>)>, StoreError> {
+        let page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
+        let letters = self.hub.store.dead_letters(&self.hub.tenant, self.partner.id, &page).await?;
+        Ok(letters.items.into_iter().map(|letter| (letter.kind, letter.subject)).collect())
     }
 
     async fn step(&self, progress: &mut Progress) -> Result<(), StoreError> {
@@ -142,7 +152,7 @@ impl Worker {
             stream::iter(todo.into_iter().map(|news| self.tell(&receiver, news))).buffer_unordered(at_once);
         let (mut passed, mut stumbled, mut is_away) = (0_u32, Vec::new(), false);
         while let Some((news, told)) = sending.next().await {
-            match self.judge(&news, told).await? {
+            match self.judge(progress, &news, told).await? {
                 Judged::Passed => {
                     passed += 1;
                     progress.done.insert(news.position);
@@ -246,6 +256,7 @@ impl Worker {
     /// What became of an object.
     async fn judge(
         &self,
+        progress: &mut Progress,
         news: &News,
         told: Result<Option<String>, CallError>,
     ) -> Result<Judged, StoreError> {
@@ -258,6 +269,10 @@ impl Worker {
                 if let What::Cdr(cdr) = &news.what {
                     let of = (&self.hub.tenant, self.partner.id, cdr.cdr.id.0);
                     self.hub.store.cdr_arrived(of, location.as_deref(), at).await?;
+                }
+                if progress.put_aside.remove(&(news.kind.clone(), news.subject.clone())) {
+                    let of = (&self.hub.tenant, self.partner.id);
+                    self.hub.store.settle_dead_letter(of, (&news.kind, &news.subject)).await?;
                 }
                 return Ok(Judged::Passed);
             }
@@ -277,7 +292,7 @@ impl Worker {
             }
             Verdict::Never => {
                 self.breaker.refused(at, &reason);
-                self.put_aside(news, reason).await?;
+                self.put_aside(progress, news, reason).await?;
                 Ok(Judged::Passed)
             }
         }
@@ -297,16 +312,22 @@ impl Worker {
             return Ok(false);
         }
         progress.stumbles.remove(&key);
-        self.put_aside(news, reason).await?;
+        self.put_aside(progress, news, reason).await?;
         progress.done.insert(news.position);
         Ok(true)
     }
 
-    async fn put_aside(&self, news: &News, reason: String) -> Result<(), StoreError> {
+    async fn put_aside(
+        &self,
+        progress: &mut Progress,
+        news: &News,
+        reason: String,
+    ) -> Result<(), StoreError> {
         let (partner, lane) = (self.partner.id.to_string(), self.lane.as_str());
         counter!(telemetry::PUSH_DEAD_LETTERS, "partner" => partner, "lane" => lane).increment(1);
         tracing::info!(partner.id = %self.partner.id, lane, subject = %news.subject, %reason, "a partner refuses an object for good");
         let (kind, subject) = (news.kind.clone(), news.subject.clone());
+        progress.put_aside.insert((kind.clone(), subject.clone()));
         let letter = DeadLetter { kind, subject, reason: reason.into(), refused_at: now() };
         self.hub.store.put_dead_letter(&self.hub.tenant, self.partner.id, &letter).await
     }

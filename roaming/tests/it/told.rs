@@ -31,6 +31,19 @@ async fn furnish(rig: &Rig) {
         .unwrap();
 }
 
+/// The EVSE gets this status, and the partner hears of it: not of an earlier time when it was so.
+async fn turns(rig: &Rig, state: ConnectorStatus, word: &str) {
+    let before = rig.emsp.heard().len();
+    rig.store.append(&[status("CS-1", now(), 1, 1, state)]).await.unwrap();
+    rig.emsp.hears(|_| rig.emsp.heard()[before..].iter().any(|heard| patched(heard, word))).await;
+}
+
+/// The partner has heard of all that was furnished: the second of these is told when the batch of the first has ended.
+async fn in_step(rig: &Rig) {
+    turns(rig, ConnectorStatus::Faulted, "OUTOFORDER").await;
+    turns(rig, ConnectorStatus::Available, "AVAILABLE").await;
+}
+
 fn patched(heard: &Heard, status: &str) -> bool {
     heard.method == "PATCH" && heard.body["status"] == status
 }
@@ -55,13 +68,13 @@ async fn a_partner_that_was_away_hears_of_each_object_once_in_its_newest_state()
     let rig = Rig::start().await;
     furnish(&rig).await;
     rig.register().await;
+    in_step(&rig).await;
     for mood in [Mood::Busy(1), Mood::Garbage, Mood::Refusing(3_000)] {
         rig.emsp.be(mood.clone());
-        rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
-        rig.emsp.hears(|heard| patched(heard, "CHARGING")).await;
-        for state in [ConnectorStatus::Available, ConnectorStatus::Charging, ConnectorStatus::Faulted] {
-            rig.store.append(&[status("CS-1", now(), 1, 1, state)]).await.unwrap();
-        }
+        turns(&rig, ConnectorStatus::Charging, "CHARGING").await;
+        // In one commit, so that nobody sees what is between.
+        let states = [ConnectorStatus::Available, ConnectorStatus::Charging, ConnectorStatus::Faulted];
+        rig.store.append(&states.map(|state| status("CS-1", now(), 1, 1, state))).await.unwrap();
         let before = rig.emsp.heard().len();
         rig.emsp.be(Mood::Well);
         let newest = async || loop {
@@ -75,9 +88,22 @@ async fn a_partner_that_was_away_hears_of_each_object_once_in_its_newest_state()
             .await
             .unwrap_or_else(|_| panic!("{mood:?}"));
         assert!(!since.iter().any(|heard| patched(heard, "AVAILABLE")), "{mood:?}: what is over is not told");
-        rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Available)]).await.unwrap();
-        rig.emsp.hears(|heard| patched(heard, "AVAILABLE")).await;
+        turns(&rig, ConnectorStatus::Available, "AVAILABLE").await;
     }
+}
+
+/// Its worker waits for the answer; whoever asks is served meanwhile.
+#[actix_web::test]
+async fn a_partner_that_never_answers_may_still_ask() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let token = rig.register().await;
+    in_step(&rig).await;
+    rig.emsp.be(Mood::Stalled);
+    rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
+    rig.emsp.hears(|heard| patched(heard, "CHARGING")).await;
+    let page = rig.get("/ocpi/cpo/2.2.1/locations", &token).await;
+    assert_eq!(page.status(), (200, 1000), "{}", page.message());
 }
 
 #[actix_web::test]
@@ -88,6 +114,7 @@ async fn what_a_partner_refuses_for_good_is_put_aside_and_can_be_sent_again() {
     let token_c = rig.register().await;
     let partner =
         rig.store.partner_by_token(&ringmain_roaming::partner::hash(&token_c)).await.unwrap().unwrap();
+    in_step(&rig).await;
     rig.emsp.be(Mood::Refusing(2_001));
     rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
     let letters =
@@ -105,8 +132,15 @@ async fn what_a_partner_refuses_for_good_is_put_aside_and_can_be_sent_again() {
     let before = rig.emsp.heard().len();
     let of = ((&tenant(), partner.id), (&*letter.kind, &*letter.subject));
     assert!(rig.store.replay_dead_letter(of.0, of.1, now()).await.unwrap());
-    rig.emsp.hears(|heard| patched(heard, "CHARGING") && rig.emsp.heard().len() > before).await;
-    assert!(letters().await.is_empty());
+    // Told again, and settled: also where the refusal of an older state came in between.
+    let settled = async || loop {
+        let heard = rig.emsp.heard();
+        if heard[before..].iter().any(|heard| patched(heard, "CHARGING")) && letters().await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    tokio::time::timeout(Duration::from_secs(10), settled()).await.expect("it is told again and settled");
     assert!(!rig.store.replay_dead_letter(of.0, of.1, now()).await.unwrap());
 }
 

@@ -125,7 +125,7 @@ pub enum Refusal {
     Full {
         /// The row, by its place in the tree's order.
         row: usize,
-        /// The highest ceiling that row has room for; at least the present one.
+        /// The highest ceiling that row has room for; at least the present one. Of a row that is over: what the EVSE has, and no more.
         free: Milliamps,
     },
     /// No such EVSE.
@@ -220,8 +220,13 @@ impl Ledger {
             return Verdict::Refused(Refusal::Moved { last: account.seq });
         }
         let ceiling = account.ceiling().max(proposal.limit);
+        let raises = proposal.limit > account.held();
         if let Err(refusal) = self.admit(rows, proposal.slot, ceiling) {
             return Verdict::Refused(refusal);
+        }
+        if let Some(row) = self.over(rows, proposal.slot).filter(|_| raises) {
+            let free = self.accounts.get(proposal.slot).map_or(Milliamps::ZERO, Account::held);
+            return Verdict::Refused(Refusal::Full { row, free });
         }
         let opened = self.accounts.get_mut(proposal.slot).map(|account| account.open(proposal));
         Verdict::Written { opened }
@@ -250,6 +255,13 @@ impl Ledger {
             Some((row, free)) if free < ceiling => Err(Refusal::Full { row, free }),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The first row over its limit that counts this EVSE. While there is one nothing is raised there, not even below a ceiling: that of a
+    /// station whose fallback is in doubt is its rated current, and says that it might draw that, not that there is room for it.
+    fn over(&self, rows: &[Row], slot: Slot) -> Option<usize> {
+        let over = row::overloaded(rows, &self.ceilings());
+        over.into_iter().find(|place| rows.get(*place).is_some_and(|row| row.coefficient(slot) > 0))
     }
 
     fn note(&mut self, slot: Slot, change: impl FnOnce(&mut Account)) -> Verdict {

@@ -8,7 +8,7 @@ use ringmain_domain::load::ledger::conduct::Conduct;
 use ringmain_domain::load::ledger::row::Row;
 use ringmain_domain::load::ledger::steering::input::{Alarm, Arrival, Effect, EvseInput, Input, StoreAnswer};
 use ringmain_domain::load::ledger::steering::{Outlet, Pace, SteeringState};
-use ringmain_domain::load::ledger::{Change, Ledger, Refusal, Verdict};
+use ringmain_domain::load::ledger::{Change, Ledger, Proposal, Refusal, Verdict};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
 
@@ -412,4 +412,78 @@ fn a_small_raise_waits_for_a_minute() {
     assert!(!is_sent(&one.hear(20, Input::Plan(vec![Milliamps(16_500)]))));
     assert!(!is_sent(&one.hear(59, Input::Tick)));
     assert!(is_sent(&one.hear(60, Input::Tick)));
+}
+
+/// Where the rated current counts because a fallback is in doubt, the site may be over its limit: that is no room. Whoever was raised below such a
+/// ceiling while another one had not obeyed yet took the site over its limit for real.
+#[test]
+fn nothing_is_raised_where_a_limit_is_not_kept_not_even_below_a_ceiling() {
+    let rows = vec![Row { limit: 40_000, users: vec![(0, 1), (1, 1)] }];
+    let mut ledger = Ledger {
+        owner: Epoch(1),
+        accounts: vec![Account::with_fallback(Milliamps(32_000), Milliamps::ZERO); 2],
+    };
+    let open = |ledger: &mut Ledger, slot: usize, limit: i64| {
+        let proposal = Proposal {
+            slot,
+            after: ledger.accounts[slot].seq,
+            limit: Milliamps(limit),
+            valid_to: Some(Timestamp::from_millis(900_000)),
+            connection: Epoch(7),
+            transaction: Some(transaction("1")),
+        };
+        ledger.transact(&rows, Epoch(1), &Change::Open(proposal))
+    };
+    for slot in 0..2 {
+        assert!(matches!(open(&mut ledger, slot, 20_000), Verdict::Written { .. }));
+    }
+    ledger.transact(&rows, Epoch(1), &Change::LoseFallback { slot: 0 });
+    assert_eq!(ledger.ceilings(), [Milliamps(32_000), Milliamps(20_000)]);
+    let refused = Verdict::Refused(Refusal::Full { row: 0, free: Milliamps(20_000) });
+    assert_eq!(open(&mut ledger, 0, 24_000), refused);
+    // What is not more than it has is always taken: lowered, told again, renewed.
+    for limit in [20_000, 10_000] {
+        assert!(matches!(open(&mut ledger, 0, limit), Verdict::Written { .. }), "{limit}");
+    }
+    let refused = Verdict::Refused(Refusal::Full { row: 0, free: Milliamps(10_000) });
+    assert_eq!(open(&mut ledger, 0, 12_000), refused, "the older one may be in force");
+    ledger.transact(&rows, Epoch(1), &Change::ConfirmFallback { slot: 0, value: Milliamps::ZERO });
+    assert!(matches!(open(&mut ledger, 0, 20_000), Verdict::Written { .. }));
+}
+
+/// The owner does not ask for what the ledger would refuse.
+#[test]
+fn an_owner_raises_nobody_where_a_fallback_is_lost_and_its_rated_current_does_not_fit() {
+    let outlet = Outlet {
+        conduct: Conduct::default(),
+        minimum: FALLBACK,
+        step: Milliamps(100),
+        fallback: Milliamps::ZERO,
+    };
+    let rows = vec![Row { limit: 20_000, users: vec![(0, 1)] }];
+    let accounts = vec![Account::with_fallback(Milliamps(32_000), Milliamps::ZERO)];
+    let mut ledger = Ledger { owner: Epoch(1), accounts };
+    let proposal = Proposal {
+        slot: 0,
+        after: GrantSeq(0),
+        limit: Milliamps(10_000),
+        valid_to: Some(Timestamp::from_millis(900_000)),
+        connection: Epoch(7),
+        transaction: Some(transaction("1")),
+    };
+    ledger.transact(&rows, Epoch(1), &Change::Open(proposal));
+    ledger.transact(&rows, Epoch(1), &Change::Accept { slot: 0, seq: GrantSeq(1) });
+    let raises = |ledger: Ledger| {
+        let mut owner = SteeringState::new(Epoch(1), Pace::default(), &[outlet], rows.clone());
+        let now = Timestamp::from_millis(60_000);
+        owner.apply(now, Input::Loaded(Box::new(ledger)));
+        let found = EvseInput::Connected { connection: Epoch(7), arrival: Arrival::Found };
+        owner.apply(now, Input::Evse(0, found));
+        owner.apply(now, Input::Evse(0, EvseInput::Started(transaction("1"))));
+        let effects = owner.apply(now, Input::Plan(vec![Milliamps(16_000)]));
+        count(&effects, |effect| matches!(effect, Effect::Write { change: Change::Open(_), .. }))
+    };
+    assert_eq!(raises(ledger.clone()), 1);
+    ledger.transact(&rows, Epoch(1), &Change::LoseFallback { slot: 0 });
+    assert_eq!(raises(ledger), 0);
 }

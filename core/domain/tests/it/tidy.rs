@@ -135,7 +135,8 @@ fn words_stay_where_they_belong() {
     for (name, path) in files(".rs") {
         let source = name.contains("/src/");
         let text = text(&path);
-        if source && !name.starts_with("core/store/") {
+        // A standby is made and watched as an administrator does it, and epochs are read past the product.
+        if source && !name.starts_with("core/store/") && !name.ends_with("/standby.rs") {
             forbid(
                 &name,
                 &text,

@@ -163,6 +163,7 @@ pub(super) fn of(facts: &[Fact]) -> Result<Projections, StoreError> {
             | DomainEvent::LogStatusReported(_)
             | DomainEvent::ChargingNeedsReported(_)
             | DomainEvent::StartNotFollowed { .. }
+            | DomainEvent::DuplicateIdentity { .. }
             | DomainEvent::DeviceEventsReported { .. } => {}
         }
     }

@@ -185,6 +185,18 @@ impl Store {
         self.engine().write(move |tx| Box::pin(async move { tx.run_all(work).await.map(drop) })).await
     }
 
+    /// What a partner refused before it has taken now, in a newer state: there is nothing to send again.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn settle_dead_letter(
+        &self,
+        (tenant, partner): (&TenantId, Uuid),
+        (kind, subject): (&str, &str),
+    ) -> Result<(), StoreError> {
+        self.engine().change(SETTLE, params![tenant, partner, kind, subject]).await.map(drop)
+    }
+
     /// Keeps what a partner refused for good.
     ///
     /// # Errors

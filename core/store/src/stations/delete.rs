@@ -7,7 +7,7 @@ use crate::engine::{Statement, Tx};
 use crate::store::{Store, StoreError};
 
 /// What goes with the station. Frames are kept by identity, and the identity may be another tenant's tomorrow.
-const GONE_TOO: [&str; 7] = [
+const GONE_TOO: [&str; 9] = [
     "DELETE FROM connectors WHERE tenant = $1 AND station = $2",
     "DELETE FROM variables WHERE tenant = $1 AND station = $2",
     "DELETE FROM station_credentials WHERE tenant = $1 AND station = $2",
@@ -15,6 +15,8 @@ const GONE_TOO: [&str; 7] = [
     "DELETE FROM station_tariffs WHERE tenant = $1 AND station = $2",
     "DELETE FROM charging_needs WHERE tenant = $1 AND station = $2",
     "DELETE FROM site_accounts WHERE tenant = $1 AND station = $2",
+    "DELETE FROM station_back_offs WHERE tenant = $1 AND station = $2",
+    "DELETE FROM duplicate_identities WHERE tenant = $1 AND station = $2",
 ];
 
 impl Store {

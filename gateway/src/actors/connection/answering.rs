@@ -93,6 +93,7 @@ impl Connection {
             Received::Foreign(_) => self.out_of_turn("foreign"),
             Received::Overflow => self.leave(Exit::Abuse),
         }
+        self.leave_if_quiet();
         self.pump(now);
         self.arm(ctx);
     }
@@ -346,6 +347,9 @@ impl Connection {
             self.send(&text);
         }
         let is_let_in = !matches!(reply, StationReply::Boot { registration: Registration::Rejected, .. });
+        if open.action == Action::BootNotification {
+            self.came();
+        }
         if open.action == Action::BootNotification && is_let_in && !self.introduced {
             self.introduced = true;
             self.pump(now);
@@ -370,6 +374,7 @@ impl Connection {
         {
             self.begin(&call, true, ctx);
         }
+        self.leave_if_quiet();
     }
 
     pub(super) fn perform(&mut self, effects: Vec<Effect>) {

@@ -29,9 +29,9 @@ impl Connection {
         let now = clock::now();
         let is_fenced =
             |connection: &mut Self| passage.is_some_and(|passage| !connection.fences.admit(passage));
-        if let Some(exit) = self.exit {
+        if self.exit.is_some() || self.winding_up {
             // Nothing is written here any more; perhaps the station is elsewhere by now.
-            let leaves = matches!(exit, Exit::Drained);
+            let leaves = matches!(self.exit, None | Some(Exit::Drained));
             let outcome = if leaves { CommandOutcome::Draining } else { CommandOutcome::Offline };
             end(done, CommandResult::bare(outcome));
             return;
@@ -134,18 +134,26 @@ impl Connection {
             } else {
                 CommandOutcome::NotSentDeadline
             };
-            if let Some(open) = self.take_open(&unanswered.id) {
-                self.start_ended(&open, false);
-                end(open.done, CommandResult::bare(outcome));
-            }
+            self.end_order(&unanswered.id, CommandResult::bare(outcome));
         }
         self.pump(now);
     }
 
+    /// One that came to nothing.
+    pub(super) fn end_order(&mut self, id: &MessageId, result: CommandResult) {
+        if let Some(open) = self.take_open(id) {
+            self.start_ended(&open, false);
+            end(open.done, result);
+        }
+    }
+
     /// The socket is gone: what was written may have been seen, the rest was not.
     pub(super) fn end_orders(&mut self, exit: Exit) {
-        let unsent =
-            if exit == Exit::Replaced { CommandOutcome::Superseded } else { CommandOutcome::Offline };
+        let unsent = match exit {
+            Exit::Replaced => CommandOutcome::Superseded,
+            Exit::Drained => CommandOutcome::Draining,
+            _ => CommandOutcome::Offline,
+        };
         for unanswered in self.rpc.close() {
             let outcome = if unanswered.sent { CommandOutcome::TimeoutUnknown } else { unsent };
             if let Some(open) = self.take_open(&unanswered.id) {

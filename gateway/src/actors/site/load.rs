@@ -35,6 +35,7 @@ mod elsewhere;
 mod gauges;
 pub(super) mod highs;
 pub mod history;
+pub(super) mod limits;
 pub mod needs;
 pub mod picture;
 mod setpoints;

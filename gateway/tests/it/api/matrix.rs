@@ -111,6 +111,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ),
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
+        ("/charging-stations/{id}/duplicate", "/charging-stations/CS-1/duplicate".to_owned()),
         ("/charging-stations/{id}/tariffs", "/charging-stations/CS-1/tariffs".to_owned()),
         ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),
         ("/charging-stations/{id}/commands", "/charging-stations/CS-1/commands".to_owned()),
@@ -167,6 +168,7 @@ async fn another_tenant_sees_nothing_of_ours() {
 fn body_for(route: &Route) -> Option<Value> {
     match (route.method, route.path) {
         (Method::Post, "/charging-stations/{id}/commands") => Some(json!({"command": "reset"})),
+        (Method::Post, "/charging-stations/{id}/duplicate") => Some(json!({"decision": "keep_old"})),
         (Method::Post, "/sessions/{id}/rulings") => Some(json!({"ruling": "voided", "note": "mine now"})),
         (Method::Post, "/partners/{id}/dead-letters") => Some(json!({"kind": "cdr", "subject": "x"})),
         (Method::Post, "/locations/{id}/load/mendings") => {

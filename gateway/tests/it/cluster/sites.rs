@@ -2,6 +2,11 @@
 
 use std::time::Instant;
 
+use ringmain_domain::id::{CircuitId, LocationId, TenantId};
+use ringmain_domain::load::supply::Signal;
+use ringmain_domain::load::tree::Limit;
+use ringmain_domain::unit::Milliamps;
+use ringmain_gateway::clock;
 use serde_json::{Value, json};
 
 use super::with_cluster;
@@ -45,6 +50,11 @@ async fn load(cluster: &Nodes, node: usize) -> Value {
 fn reachable(load: &Value) -> usize {
     let evses = load["evses"].as_array();
     evses.map_or(0, |evses| evses.iter().filter(|evse| evse["connected"] == true).count())
+}
+
+/// The sum of what EVSEs may have in force, in mA.
+async fn promised(cluster: &Nodes) -> Option<i64> {
+    load(cluster, 0).await["circuits"][0]["limits"][0]["promised"].as_i64()
 }
 
 async fn is_managed(cluster: &Nodes, node: usize) -> Option<i64> {
@@ -94,6 +104,10 @@ async fn stations_at_two_nodes_share_one_limit_and_survive_their_owner() {
     gone.moved_to(cluster.nodes[other].addresses.ws);
     eventually!("the other node to manage all of them", is_managed(&cluster, other).await);
     assert!(draws() <= LINE_W, "{} and {}", gone.draws(0..3), stays.draws(0..3));
+    // Who takes over asks every station what it has: a car that charges is no sign that its fallback is lost.
+    let alarms = load(&cluster, other).await["alarms"].clone();
+    let lost = alarms.as_array().unwrap().iter().find(|alarm| alarm["alarm"] == "fallback_lost");
+    assert_eq!(lost, None);
     cluster.nodes[other].stop().await;
 }
 
@@ -143,5 +157,37 @@ async fn an_owner_hears_again_of_stations_whose_node_slept() {
     while fields[sleeper].draws(0..STATIONS / 2) == 0 {
         assert!(Instant::now() < deadline, "not in time: a car there to be given current");
         tokio::time::sleep(POLL).await;
+    }
+}
+
+/// A node took a limit in and was gone before it told the owner: nobody will ever tell it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_of_which_nobody_told_the_owner_holds_all_the_same() {
+    let (mut cluster, _redis) = with_cluster!(2, &[("LOAD__GUARD_S", "1")]);
+    for node in &mut cluster.nodes {
+        node.expect_complaint("load");
+    }
+    draw(&cluster).await;
+    let all: Vec<_> = (0..STATIONS).map(identity).collect();
+    let field = Field::start(cluster.nodes[0].addresses.ws, &all);
+    eventually!("all stations to be managed", is_managed(&cluster, 0).await);
+    eventually!("all fallbacks to be confirmed", (promised(&cluster).await == Some(0)).then_some(()));
+    (0..STATIONS).for_each(|place| field.nudge(place, Nudge::Arrive));
+    eventually!(
+        "more to be drawn than the cut leaves",
+        (field.draws(0..STATIONS) > LINE_W / 2).then_some(())
+    );
+    let cut = Signal {
+        source: "grid operator".into(),
+        from: clock::now(),
+        until: None,
+        limit: Limit { line_ma: Some([Milliamps(LINE_MA / 2); 3]), ..Limit::default() },
+    };
+    let (tenant, depot) = (TenantId::default_tenant(), LocationId::new("depot").unwrap());
+    let store = cluster.open_store().await;
+    assert!(store.put_site_signals(&tenant, &depot, &CircuitId::new("grid").unwrap(), &[cut]).await.unwrap());
+    eventually!("all to be under the cut", (field.draws(0..STATIONS) <= LINE_W / 2).then_some(()));
+    for node in &mut cluster.nodes {
+        node.stop().await;
     }
 }

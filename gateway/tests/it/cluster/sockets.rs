@@ -91,3 +91,31 @@ async fn a_node_that_leaves_hands_its_stations_on() {
     station.call("Heartbeat", &json!({})).await;
     assert_eq!(order(&cluster.api(1), &mut station, "CS-1").await["outcome"], "accepted");
 }
+
+/// A call that the station is about to answer is waited for; one that was not written yet comes back as not delivered.
+#[tokio::test]
+async fn a_node_that_leaves_lets_calls_under_way_end() {
+    let (mut cluster, _redis) = with_cluster!(2, &[]);
+    cluster.api(0).register("CS-1").await;
+    let mut station = booted(&cluster.nodes[0], "CS-1").await;
+    let api = cluster.api(1);
+    let heartbeat = json!({"command": "trigger", "message": "heartbeat"});
+    let give = || {
+        let (api, heartbeat) = (api.clone(), heartbeat.clone());
+        tokio::spawn(async move { api.command("CS-1", &heartbeat).await })
+    };
+    let first = give();
+    let (id, _) = station.ordered("TriggerMessage").await;
+    let second = give();
+    let leaving = cluster.nodes[0].stop();
+    let answering = async {
+        // One call at a time is written, so this one ends without an answer: when the node has begun to leave.
+        let second = second.await.unwrap();
+        assert!(matches!(second["outcome"].as_str(), Some("draining" | "offline")), "{second}");
+        station.answer(&id, &json!({"status": "Accepted"})).await;
+        let first = first.await.unwrap();
+        assert_eq!(first["outcome"], "accepted", "{first}");
+        assert_eq!(station.closed().await, Some(1012));
+    };
+    tokio::join!(leaving, answering);
+}

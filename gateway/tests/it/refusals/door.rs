@@ -282,3 +282,25 @@ async fn without_a_common_protocol_the_upgrade_is_made_and_closed() {
     assert_eq!(stranger.status, 404, "whoever cannot speak with us leaves no record");
     scene.end().await;
 }
+
+/// Whoever has the right password comes five times at once and then once a second; by identity, since nobody else can lock it out.
+#[tokio::test]
+async fn a_station_that_comes_too_often_is_told_to_wait() {
+    let scene = Scene::new().await;
+    scene.node.api().register("CS-busy").await;
+    let password = password_of("CS-busy");
+    let since = std::time::Instant::now();
+    let knocks = (0..40).map(|_| async {
+        let who = Introduction::of("CS-busy", "ocpp2.0.1", &password);
+        Station::introduce(&scene.node.addresses, &who).await.err()
+    });
+    let statuses = futures_util::future::join_all(knocks).await;
+    let allowed = statuses.iter().filter(|status| **status != Some(429)).count();
+    let allowed_most = 5.0 + since.elapsed().as_secs_f64().ceil();
+    assert!(f64::from(u32::try_from(allowed).unwrap()) <= allowed_most, "{statuses:?}");
+    assert!((1..40).contains(&allowed), "{statuses:?}");
+    assert!(scene.refused("too_many_connects").await >= 1.0);
+    scene.node.api().register("CS-other").await;
+    Station::booted(&scene.node.addresses, "CS-other", "ocpp2.0.1").await.is_well().await;
+    scene.end().await;
+}

@@ -62,6 +62,18 @@ impl Node {
         Self { addresses, log, output, child, readers, settings, expected: Vec::new(), store, folder }
     }
 
+    /// A node that can write neither its log nor anything else it has to say: no space is left for it.
+    pub(crate) async fn start_mute(store: TestStore) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, output) = (Log::default(), Log::default());
+        let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut mute = command(folder.path(), &store, &[]);
+        let mut child = mute.stdout(full()).stderr(full()).spawn().unwrap();
+        let addresses = ready(folder.path(), &mut child, &log).await;
+        let (readers, settings, expected) = (Vec::new(), Vec::new(), Vec::new());
+        Self { addresses, log, output, child, readers, settings, expected, store, folder }
+    }
+
     /// Lines of WARN or ERROR with this text are part of the test.
     pub(crate) fn expect_complaint(&mut self, text: &'static str) {
         self.expected.push(text);
@@ -156,6 +168,12 @@ fn spawn(
     log: &Log,
     output: &Log,
 ) -> (Child, Vec<JoinHandle<()>>) {
+    let mut child = command(folder, store, settings).spawn().unwrap();
+    let readers = vec![log.follow(child.stderr.take().unwrap()), output.follow(child.stdout.take().unwrap())];
+    (child, readers)
+}
+
+fn command(folder: &Path, store: &TestStore, settings: &[(&'static str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
     // Variables of this run (the test database) are unknown keys to a node.
     for (name, _value) in std::env::vars_os() {
@@ -175,15 +193,15 @@ fn spawn(
         .env("RINGMAIN_STORE__URL", store.url(folder))
         .env("RINGMAIN_BOOTSTRAP_TOKEN", TOKEN)
         .env("RINGMAIN_LOG__FORMAT", "json")
+        // Most tests say what a station is told, and this comes by itself.
+        .env("RINGMAIN_STATIONS__BACK_OFF_ENABLED", "false")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     for (key, value) in settings {
         command.env(format!("RINGMAIN_{key}"), value);
     }
-    let mut child = command.spawn().unwrap();
-    let readers = vec![log.follow(child.stderr.take().unwrap()), output.follow(child.stdout.take().unwrap())];
-    (child, readers)
+    command
 }
 
 async fn ready(folder: &Path, child: &mut Child, log: &Log) -> Addresses {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use ringmain_store::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,7 +17,7 @@ use crate::faults::COMPLAINTS_OF_AN_OUTAGE;
 pub(crate) struct Nodes {
     pub(crate) nodes: Vec<Node>,
     settings: Vec<(&'static str, String)>,
-    _store: TestStore,
+    pub(crate) store: TestStore,
     folder: TempDir,
 }
 
@@ -53,7 +54,7 @@ impl Nodes {
         ];
         settings.extend(redis.map(|url| ("CLUSTER__REDIS", url.to_owned())));
         settings.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
-        let mut cluster = Self { nodes: Vec::new(), settings, _store: store, folder };
+        let mut cluster = Self { nodes: Vec::new(), settings, store, folder };
         for _ in 0..count {
             cluster.add().await;
         }
@@ -105,6 +106,11 @@ impl Nodes {
                 node.expect_complaint(complaint);
             }
         }
+    }
+
+    /// The store of all of them a second time.
+    pub(crate) async fn open_store(&self) -> Store {
+        self.store.open(self.folder.path()).await
     }
 
     /// Where the certificates are.

@@ -95,6 +95,18 @@ impl TestStore {
         Hold::Postgres { client, connection }
     }
 
+    /// The facts of this name, oldest first; only of PostgreSQL.
+    pub(crate) async fn facts(&self, name: &str) -> Vec<serde_json::Value> {
+        let Self::Postgres(database) = self else { unreachable!("asked of PostgreSQL only") };
+        let (client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        let sql = "SELECT body::text FROM events WHERE name = $1 ORDER BY position";
+        let rows = client.query(sql, &[&name]).await.unwrap();
+        drop(client);
+        connection.await.unwrap();
+        rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect()
+    }
+
     /// The same store a second time, to read what is committed.
     pub(crate) async fn open(&self, data_dir: &Path) -> Store {
         Store::open(&self.url(data_dir), StoreSettings::default()).await.unwrap()

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::super::node::Addresses;
-use super::members::Member;
+use super::members::{Member, Standing};
 use crate::dial::{ByteStream, Transport};
 use crate::tls::{Identity, TlsFiles};
 
@@ -23,6 +23,7 @@ pub(super) struct Target {
     pub(super) name: String,
     state: watch::Receiver<Option<Addresses>>,
     well: watch::Receiver<bool>,
+    standing: watch::Receiver<Standing>,
     /// Stations go through here, where their link can be disturbed.
     proxy: Option<SocketAddr>,
 }
@@ -35,6 +36,8 @@ pub(super) type Tls = Option<(TlsConnector, ServerName<'static>)>;
 pub(super) struct Balanced {
     pub(super) targets: Arc<[Target]>,
     tls: Tls,
+    /// All go through here, and are sent on by [`Balanced::door`].
+    way: Option<SocketAddr>,
 }
 
 // === impl Target ===
@@ -45,6 +48,7 @@ impl Target {
             name: member.name.clone(),
             state: member.process.state(),
             well: member.well(),
+            standing: member.standing(),
             proxy: member.links.as_ref().map(|links| links.stations.address()),
         }
     }
@@ -52,6 +56,11 @@ impl Target {
     /// It is ready.
     pub(super) fn is_well(&self) -> bool {
         *self.well.borrow()
+    }
+
+    /// It is meant to run.
+    pub(super) fn is_in_use(&self) -> bool {
+        *self.standing.borrow() != Standing::Out
     }
 
     /// Its API, while it runs.
@@ -75,17 +84,32 @@ impl Target {
 impl Balanced {
     pub(super) fn new(members: &[Member], ca: Option<&Path>) -> anyhow::Result<Self> {
         let tls = ca.map(connector).transpose()?;
-        Ok(Self { targets: members.iter().map(Target::of).collect(), tls })
+        Ok(Self { targets: members.iter().map(Target::of).collect(), tls, way: None })
     }
 
-    /// One that is ready, at random.
+    /// The same for stations that are reached by a way of their own.
+    pub(super) fn by_way_of(&self, way: SocketAddr) -> Self {
+        Self { way: Some(way), ..self.clone() }
+    }
+
+    /// Where a new connection goes.
+    pub(super) fn door(&self) -> Option<SocketAddr> {
+        self.pick().and_then(|(_, target)| target.door(self.tls.is_some()))
+    }
+
+    /// One that is ready, at random; one that is about to leave only where there is no other.
     pub(super) fn pick(&self) -> Option<(usize, &Target)> {
-        let well: Vec<_> = self.targets.iter().enumerate().filter(|(_, target)| target.is_well()).collect();
+        let of = |standing: Standing| -> Vec<_> {
+            let all = self.targets.iter().enumerate();
+            all.filter(|(_, target)| target.is_well() && *target.standing.borrow() == standing).collect()
+        };
+        let (staying, leaving) = (of(Standing::In), of(Standing::Leaving));
+        let well = if staying.is_empty() { leaving } else { staying };
         well.get(fastrand::usize(..well.len().max(1))).copied()
     }
 }
 
-fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
+pub(super) fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
     let config = TlsFiles::read(ca, Identity::None, false)?.config("")?;
     let name = ServerName::try_from("127.0.0.1").context("read the name of the server")?;
     Ok((TlsConnector::from(config), name))
@@ -93,7 +117,7 @@ fn connector(ca: &Path) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
 
 impl Transport for Balanced {
     fn open(&self) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> {
-        let door = self.pick().and_then(|(_, target)| target.door(self.tls.is_some()));
+        let door = self.way.or_else(|| self.door());
         let tls = self.tls.clone();
         Box::pin(async move {
             let none = || io::Error::new(io::ErrorKind::ConnectionRefused, "no node is ready");

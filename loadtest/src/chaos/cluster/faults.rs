@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::proxy::{Flow, Weather};
-use super::members::{Member, Proxies};
+use super::members::{Member, Proxies, Standing};
 use super::orders::Try;
 use super::report::Figure;
 use super::scene::{Scene, percentile, seconds};
@@ -230,15 +230,24 @@ pub(super) async fn storm(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     Ok("every socket reset at once".to_owned())
 }
 
-/// C9: each node leaves in order and comes back.
+/// C9: a rolling update. One node of the newest release joins, and no station is sent to an old one any more; then each old node leaves and
+/// comes back as a new one, but for the last, whose place is taken. So every station moves once.
 pub(super) async fn roll(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let since = Instant::now();
-    for member in &scene.grounds.members {
-        member.process.signal("TERM").await?;
-        member.process.down(BACK).await.with_context(|| format!("{} leaves", member.name))?;
+    let (spare, old) = scene.grounds.members.split_last().context("there are no nodes")?;
+    let (last, others) = old.split_last().context("there is one node alone")?;
+    old.iter().for_each(|member| member.stand(Standing::Leaving));
+    scene.grounds.release.put_out();
+    spare.join().await?;
+    scene.grounds.all_well().await?;
+    for member in others {
+        member.leave().await?;
         scene.grounds.all_well().await?;
+        member.stand(Standing::In);
         scene.all_connected("stations come back", BACK).await?;
     }
+    last.leave_for_good().await?;
+    scene.all_connected("stations come back", BACK).await?;
     let outages = scene.witness.links().outages(0);
     let mut by_station: BTreeMap<&str, usize> = BTreeMap::new();
     for outage in &outages {
@@ -264,7 +273,11 @@ pub(super) async fn roll(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         Figure::told("commands meanwhile", outcomes(&tries)),
     ]);
     tell_outages(scene, &outages);
-    Ok("each node asked to leave, and started again".to_owned())
+    let from =
+        if scene.course.lineup.older.is_some() { "from the release before" } else { "to the same release" };
+    Ok(format!(
+        "rolling update {from}: a new node joins, each old one leaves and comes back new, the last for good"
+    ))
 }
 
 fn proxies<'a>(scene: &'a Scene<'_>) -> anyhow::Result<Vec<&'a Proxies>> {
@@ -272,7 +285,7 @@ fn proxies<'a>(scene: &'a Scene<'_>) -> anyhow::Result<Vec<&'a Proxies>> {
 }
 
 /// Memory of all nodes, KiB.
-fn memory(scene: &Scene<'_>) -> u64 {
+pub(super) fn memory(scene: &Scene<'_>) -> u64 {
     scene.grounds.members.iter().filter_map(Member::rss_kib).sum()
 }
 

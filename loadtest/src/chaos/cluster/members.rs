@@ -11,12 +11,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::super::node::{Addresses, Ground};
+use super::super::node::{Addresses, Ground, Release};
 use super::super::postgres::{Postgres, free_port};
 use super::super::process::{Supervised, command};
 use super::super::proxy::{Proxy, Target};
 use super::super::redis::Redis;
-use super::{ClusterCourse, TOKEN};
+use super::super::small_disk::SmallDisk;
+use super::super::standby::Standby;
+use super::cases::Case;
+use super::{Lineup, TOKEN, clocks, disk, sites, standby};
 use crate::machine::Usage;
 use crate::oracle::http;
 
@@ -25,6 +28,11 @@ const READY: Duration = Duration::from_secs(60);
 /// How often a balancer asks a node whether it is ready, and how long it waits for the answer.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 const ANSWER: Duration = Duration::from_secs(1);
+/// How long one that leaves may take.
+const LEAVE: Duration = Duration::from_secs(180);
+/// Sockets that a node closes in a second when it leaves, on the average, and the least time it is given.
+const CLOSED_PER_S: usize = 30;
+const DRAIN_MIN: Duration = Duration::from_secs(10);
 
 /// What a run stands on.
 pub(super) struct Grounds {
@@ -33,6 +41,14 @@ pub(super) struct Grounds {
     pub(super) redis: Redis,
     /// What stations trust, where they use TLS.
     pub(super) ca: Option<PathBuf>,
+    /// What the files and the log of the first node are on, where that is to be full.
+    pub(super) node_disk: Option<SmallDisk>,
+    /// Who follows PostgreSQL, where somebody is to take its place.
+    pub(super) standby: Option<Standby>,
+    /// What nodes are started from.
+    pub(super) release: Release,
+    /// Settings that all nodes share.
+    settings: Vec<(&'static str, String)>,
     folder: TempDir,
 }
 
@@ -44,7 +60,19 @@ pub(super) struct Member {
     /// Links that can be disturbed, where the case wants them.
     pub(super) links: Option<Proxies>,
     well: watch::Receiver<bool>,
+    standing: watch::Sender<Standing>,
     asking: JoinHandle<()>,
+}
+
+/// What a balancer is told to make of a node, beyond whether it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It takes its share.
+    In,
+    /// It gets nobody new while there is another: it is about to leave.
+    Leaving,
+    /// It does not run, and is not meant to.
+    Out,
 }
 
 /// The links of one node.
@@ -60,36 +88,61 @@ pub(super) struct Proxies {
 struct Papers<'a> {
     folder: &'a Path,
     tls: bool,
+    /// How long a node that leaves takes to close its sockets.
+    drain: Duration,
 }
 
 // === impl Grounds ===
 
 impl Grounds {
-    /// Starts everything; with proxies in all links where `disturbed`.
-    pub(super) async fn start(course: &ClusterCourse, disturbed: bool) -> anyhow::Result<Self> {
+    /// Starts everything as the case needs it.
+    ///
+    /// A node that leaves closes its sockets at a rate that suits so many stations.
+    pub(super) async fn start(lineup: &Lineup, case: Case, stations: usize) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("ringmain-cluster.").tempdir()?;
-        let (postgres, redis) = tokio::join!(Postgres::start(), Redis::start());
+        let (postgres, redis) = tokio::join!(Postgres::start_on(disk::postgres_mib(case)), Redis::start());
         let (postgres, redis) = (postgres.context("PostgreSQL")?, redis.context("Redis")?);
-        let program =
-            course.node.canonicalize().with_context(|| format!("find {}", course.node.display()))?;
-        let papers = Papers { folder: folder.path(), tls: course.tls };
-        papers.write(&program).await?;
-        let ca = course.tls.then(|| folder.path().join("pki/pki/ca.pem"));
-        let mut grounds = Self { members: Vec::new(), postgres, redis, ca, folder };
-        for number in 1..=course.nodes {
+        let release = lineup.release()?;
+        let drain = drain_of(stations / usize::from(lineup.nodes.max(1)));
+        let papers = Papers { folder: folder.path(), tls: lineup.tls, drain };
+        papers.write(&lineup.program).await?;
+        let settings = papers.settings();
+        let ca = lineup.tls.then(|| folder.path().join("pki/pki/ca.pem"));
+        let (members, node_disk, standby) = (Vec::new(), None, None);
+        let mut grounds =
+            Self { members, postgres, redis, ca, node_disk, standby, release, settings, folder };
+        grounds.standby = standby::of(case, &grounds.postgres).await?;
+        grounds.node_disk = disk::of_a_node(case, &grounds.first_home()).await?;
+        for number in 1..=lineup.nodes {
             // The first one makes the tables and the pepper, so it comes alone.
-            let member = grounds.member(number, &program, course.tls, disturbed).await?;
+            let member = grounds.member(number, lineup, case).await?;
             member.process.ready(READY).await.with_context(|| member.name.clone())?;
             grounds.members.push(member);
+        }
+        if case.needs_spare() {
+            let spare = grounds.member(lineup.nodes + 1, lineup, case).await?;
+            spare.process.ready(READY).await.with_context(|| spare.name.clone())?;
+            spare.leave_for_good().await?;
+            grounds.members.push(spare);
         }
         Ok(grounds)
     }
 
-    async fn member(&self, number: u8, program: &Path, tls: bool, disturbed: bool) -> anyhow::Result<Member> {
+    /// Where the first node keeps its files and its log.
+    fn first_home(&self) -> PathBuf {
+        self.folder.path().join("first")
+    }
+
+    async fn member(&self, number: u8, lineup: &Lineup, case: Case) -> anyhow::Result<Member> {
+        let (tls, disturbed) = (lineup.tls, case.needs_proxies());
         let name = format!("node-{number}");
-        let home = self.folder.path().join(&name);
+        let place = match &self.node_disk {
+            Some(_) if number == 1 => self.first_home(),
+            Some(_) | None => self.folder.path().to_owned(),
+        };
+        let home = place.join(&name);
         std::fs::create_dir(&home).with_context(|| format!("make {}", home.display()))?;
-        let log = self.folder.path().join(format!("{name}.log"));
+        let log = place.join(format!("{name}.log"));
         let cluster = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (redis, postgres) = (local(self.redis.port), local(self.postgres.port));
@@ -112,7 +165,7 @@ impl Grounds {
         let seen = |proxy: Option<&Proxy>, else_at| proxy.map_or(else_at, Proxy::address);
         let redis = seen(links.as_ref().map(|links| &links.redis), redis);
         let postgres = seen(links.as_ref().map(|links| &links.postgres), postgres);
-        let mut settings = Papers { folder: self.folder.path(), tls }.settings();
+        let mut settings = self.settings.clone();
         settings.extend([
             ("LISTEN__CLUSTER", cluster.to_string()),
             ("CLUSTER__NODE", name.clone()),
@@ -122,23 +175,28 @@ impl Grounds {
             settings.push(("CLUSTER__HOST", host.to_string()));
         }
         let ground = Ground {
-            program: program.to_owned(),
+            release: self.release.clone(),
             folder: home,
             log: log.clone(),
-            store_url: Some(format!("postgres://ringmain@{postgres}/ringmain")),
+            store_url: Some(match &self.standby {
+                Some(standby) => standby::url(postgres, standby),
+                None => format!("postgres://ringmain@{postgres}/ringmain"),
+            }),
             token: TOKEN.to_owned(),
             name: name.clone(),
             settings,
+            environment: clocks::environment(case, number == lineup.nodes, self.folder.path())?,
         };
         let process = Supervised::start(ground.recipe());
         let (told, well) = watch::channel(false);
         let asking = tokio::spawn(ask_health(process.state(), told, state_told));
-        Ok(Member { name, process, log, links, well, asking })
+        let (standing, _) = watch::channel(Standing::In);
+        Ok(Member { name, process, log, links, well, standing, asking })
     }
 
     /// Waits until every node is ready and says so.
     pub(super) async fn all_well(&self) -> anyhow::Result<()> {
-        for member in &self.members {
+        for member in self.members.iter().filter(|member| member.is_in_use()) {
             member.process.ready(READY).await.with_context(|| member.name.clone())?;
             let mut well = member.well();
             let asked = timeout(READY, well.wait_for(|well| *well)).await;
@@ -147,11 +205,25 @@ impl Grounds {
         Ok(())
     }
 
+    /// Lays a text beside the logs, for whoever looks at them.
+    pub(super) fn note(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+
+    /// The file that says what the clock of the last node is off by, where a case wants it wrong.
+    pub(super) fn clock_file(&self) -> PathBuf {
+        clocks::file(self.folder.path())
+    }
+
     /// Ends all processes; keeps the folder with the logs where something was wrong.
     pub(super) async fn end(self, keep: bool) -> anyhow::Result<Option<PathBuf>> {
         for member in self.members {
             member.asking.abort();
             member.process.end().await?;
+        }
+        if let Some(standby) = self.standby {
+            standby.end().await?;
         }
         self.redis.end().await?;
         self.postgres.end().await?;
@@ -165,6 +237,42 @@ impl Member {
     /// Whether a balancer sends somebody there.
     pub(super) fn well(&self) -> watch::Receiver<bool> {
         self.well.clone()
+    }
+
+    /// What the balancer makes of it.
+    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// Tells the balancer what to make of it.
+    pub(super) fn stand(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
+
+    /// It is meant to run.
+    pub(super) fn is_in_use(&self) -> bool {
+        *self.standing.borrow() != Standing::Out
+    }
+
+    /// It is asked to leave, and is down when this ends.
+    pub(super) async fn leave(&self) -> anyhow::Result<()> {
+        self.process.signal("TERM").await?;
+        self.process.down(LEAVE).await.with_context(|| format!("{} leaves", self.name))
+    }
+
+    /// The same, and it is not started again.
+    pub(super) async fn leave_for_good(&self) -> anyhow::Result<()> {
+        self.process.hold(true);
+        self.leave().await?;
+        self.stand(Standing::Out);
+        Ok(())
+    }
+
+    /// One that was out is started.
+    pub(super) async fn join(&self) -> anyhow::Result<()> {
+        self.stand(Standing::In);
+        self.process.hold(false);
+        self.process.ready(READY).await.with_context(|| self.name.clone())
     }
 
     /// Where it listens now.
@@ -234,7 +342,9 @@ impl Papers<'_> {
             ("CLUSTER__CERTIFICATE", file("nodes/node.pem")),
             ("CLUSTER__KEY", file("nodes/node.key")),
             ("CLUSTER__DRAIN_NOTICE_S", "2".to_owned()),
-            ("CLUSTER__DRAIN_S", "10".to_owned()),
+            ("CLUSTER__DRAIN_S", self.drain.as_secs().to_string()),
+            ("LOAD__GUARD_S", sites::GUARD.as_secs().to_string()),
+            ("LOAD__GRANT_S", sites::TTL.as_secs().to_string()),
         ];
         if self.tls {
             settings.extend([
@@ -245,6 +355,11 @@ impl Papers<'_> {
         }
         settings
     }
+}
+
+/// How long a node takes to close so many sockets, so that no more than 50 stations a second come back (C9).
+fn drain_of(stations: usize) -> Duration {
+    Duration::from_secs(u64::try_from(stations / CLOSED_PER_S).unwrap_or(u64::MAX)).max(DRAIN_MIN)
 }
 
 /// Asks a node again and again whether it is ready, as a balancer does.

@@ -23,7 +23,9 @@ const ORDER: &str = r#"{"command":"trigger","message":"heartbeat"}"#;
 /// By when a command must have ended, s; the caller waits a little longer.
 pub(super) const DEADLINE_S: u32 = 10;
 const WAIT_S: u32 = 20;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The same of raw actions, which are given to stations that do not answer.
+const RAW_S: u32 = 45;
+const PATIENCE: Duration = Duration::from_secs(50);
 /// Commands under way at a time.
 const UNDER_WAY_MAX: usize = 128;
 /// Stations that came back and are ordered something of at a time, and how often it is looked for them.
@@ -88,12 +90,30 @@ impl Desk {
 
     /// Gives one command through a node, waits for its end and gives the outcome.
     pub(super) async fn order(&self, target: &Target, station: &str) -> String {
-        let Some(api) = target.api() else { return "node is down".to_owned() };
         let path = format!(
             "/api/v1/charging-stations/{}/commands?deadline_s={DEADLINE_S}&wait_s={WAIT_S}",
             percent_encoded(station)
         );
-        let answer = match timeout(PATIENCE, http::send(api, "POST", &path, TOKEN, ORDER)).await {
+        self.post(target, &path, ORDER).await
+    }
+
+    /// Sends a station an action of its own version with this payload, and waits for the end as long as the API does.
+    pub(super) async fn order_raw(
+        &self,
+        target: &Target,
+        station: &str,
+        (action, payload): (&str, &str),
+    ) -> String {
+        let path = format!(
+            "/api/v1/charging-stations/{}/ocpp/{action}?deadline_s={RAW_S}&wait_s={RAW_S}",
+            percent_encoded(station)
+        );
+        self.post(target, &path, payload).await
+    }
+
+    async fn post(&self, target: &Target, path: &str, body: &str) -> String {
+        let Some(api) = target.api() else { return "node is down".to_owned() };
+        let answer = match timeout(PATIENCE, http::send(api, "POST", path, TOKEN, body)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => return "no answer".to_owned(),
         };
@@ -203,6 +223,11 @@ impl Desk {
     /// All nodes.
     pub(super) fn targets(&self) -> &[Target] {
         &self.balance.targets
+    }
+
+    /// Those that are meant to run.
+    pub(super) fn targets_in_use(&self) -> impl Iterator<Item = &Target> {
+        self.targets().iter().filter(|target| target.is_in_use())
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::cases::{Case, TABLE};
+use super::simulations::{self, Simulation};
 use crate::machine::Machine;
 use crate::oracle::Verdict;
 
@@ -12,9 +13,10 @@ use crate::oracle::Verdict;
 pub(super) const FIRST_OF_ALL: &str = "connections that nodes count after all have left";
 /// What a verdict does not say.
 const CAVEAT: &str = "Sizes are smaller than those the targets were set for (5,000 stations, kills for 10 minutes, 60 s of silence, 10 minutes \
-    without PostgreSQL, 1,000 second and 500 silent sockets): a verdict holds for the size in the section of its case. Limits of sites, and what a stale owner would do to them, are not judged \
-    here, because no site of this crowd is managed. The oracle's part of a verdict is the same for all cases and stands in their sections.";
+    without PostgreSQL, 1,000 second and 500 silent sockets, 200 slow consumers, a flood of 2,000, 500 queues): a verdict holds for the size in the section of its case. The oracle's part of a verdict is the same for all cases and stands in their sections.";
 
+/// The row that the simulations fill.
+const SIMULATIONS: &str = "C20";
 /// Violations of one case that are shown to people.
 const SHOWN_MAX: usize = 10;
 
@@ -48,6 +50,15 @@ pub struct CaseReport {
     pub verdict: Verdict,
 }
 
+/// A case that this machine cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Which.
+    pub case: Case,
+    /// What is missing.
+    pub why: String,
+}
+
 /// Everything about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClusterReport {
@@ -61,6 +72,10 @@ pub struct ClusterReport {
     pub machine: Machine,
     /// The cases, in the order they ran.
     pub cases: Vec<CaseReport>,
+    /// What was asked for and could not be run here.
+    pub skipped: Vec<Skipped>,
+    /// What the simulations said, where they ran.
+    pub simulations: Vec<Simulation>,
 }
 
 // === impl Figure ===
@@ -153,10 +168,12 @@ impl CaseReport {
 // === impl ClusterReport ===
 
 impl ClusterReport {
-    /// Violations of all cases.
+    /// Violations of all cases, and of the simulations.
     #[must_use]
     pub fn violations_count(&self) -> usize {
-        self.cases.iter().map(|case| case.verdict.violations_count).sum()
+        let simulated: u64 = self.simulations.iter().map(|one| one.broken).sum();
+        let of_cases: usize = self.cases.iter().map(|case| case.verdict.violations_count).sum();
+        of_cases.saturating_add(usize::try_from(simulated).unwrap_or(usize::MAX))
     }
 
     /// For people.
@@ -165,6 +182,9 @@ impl ClusterReport {
         let mut text = format!("seed {}, {}\n", self.seed, self.machine.line());
         for case in &self.cases {
             text.push_str(&case.text());
+        }
+        for Skipped { case, why } in &self.skipped {
+            text.push_str(&format!("SKIPPED {}: {why}\n", case.id()));
         }
         text
     }
@@ -188,9 +208,14 @@ impl ClusterReport {
         page.push_str("| id | fault and target | measured | verdict |\n|---|---|---|---|\n");
         for row in TABLE {
             let ran = self.cases.iter().find(|case| case.case.id() == row.id);
-            let (measured, verdict) = match ran {
-                Some(case) => (case.headline(), case.word()),
-                None => (format!("not run: {}", row.not_run), "–".to_owned()),
+            let skipped = self.skipped.iter().find(|skipped| skipped.case.id() == row.id);
+            let (measured, verdict) = match (ran, skipped) {
+                (Some(case), _) => (case.headline(), case.word()),
+                (None, Some(skipped)) => (format!("SKIPPED: {}", skipped.why), "–".to_owned()),
+                (None, None) if row.id == SIMULATIONS && !self.simulations.is_empty() => {
+                    simulations::told(&self.simulations)
+                }
+                (None, None) => (format!("not run: {}", row.not_run), "–".to_owned()),
             };
             page.push_str(&format!("| {} | {} | {measured} | {verdict} |\n", row.id, row.target));
         }
@@ -266,6 +291,8 @@ mod tests {
             started_at: "2026-01-01T00:00:00Z".to_owned(),
             machine: Machine::look(),
             cases: vec![case],
+            skipped: vec![Skipped { case: Case::C15, why: "no file system can be mounted".to_owned() }],
+            simulations: Vec::new(),
         }
     }
 
@@ -278,6 +305,19 @@ mod tests {
         assert!(page.contains("events lost: 0; back: 98 % | 1 missed |"), "{page}");
         assert!(page.contains(CAVEAT));
         assert!(page.contains("| C19 | ") && page.contains("not run: "));
+        assert!(page.contains("SKIPPED: no file system can be mounted | – |"), "{page}");
+        assert!(report().text().contains("SKIPPED C15: no file system"));
+    }
+
+    #[test]
+    fn the_simulations_fill_their_row() {
+        let one = |name: &str| Simulation { name: name.to_owned(), seeds: 10_000, broken: 0, labels: None };
+        let report = ClusterReport { simulations: vec![one("cluster"), one("load")], ..report() };
+        let page = report.page();
+        assert!(page.contains("load: 10000 seeds, 0 with a broken promise | met |"), "{page}");
+        assert_eq!(report.violations_count(), 0);
+        let broken = Simulation { broken: 2, ..one("load") };
+        assert_eq!(ClusterReport { simulations: vec![broken], ..report }.violations_count(), 2);
     }
 
     #[test]

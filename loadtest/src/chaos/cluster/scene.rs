@@ -14,7 +14,11 @@ use super::cases::Case;
 use super::members::{Grounds, Member};
 use super::orders::{Desk, Orders, has_reached};
 use super::report::{CaseReport, FIRST_OF_ALL, Figure};
-use super::{ClusterCourse, TOKEN, duels, faults};
+use super::sites::{Remote, Sites};
+use super::{
+    ClusterCourse, Lineup, TOKEN, clocks, cuts, disk, duels, faults, floods, guesses, owners, queues, slow,
+    standby,
+};
 use crate::chaos::PANIC_MARKS;
 use crate::clock::Clock;
 use crate::crowd::{Crowd, DialerOf};
@@ -42,6 +46,8 @@ const ASKED_AT_ONCE: usize = 32;
 /// How long a system at rest may take until its verdict is clean, and between two of them.
 const SETTLE: Duration = Duration::from_secs(40);
 const JUDGE_AGAIN: Duration = Duration::from_secs(1);
+/// As the C library words it.
+const NO_SPACE: &str = "No space left on device";
 /// What passwords are derived from.
 pub(super) const SECRET: &str = "of the cluster run";
 
@@ -52,23 +58,40 @@ pub(super) struct Scene<'a> {
     pub(super) witness: Arc<Witness>,
     pub(super) tally: Arc<Tally>,
     pub(super) desk: Desk,
+    pub(super) sites: Sites,
+    /// Stations behind a link of their own, where the case wants it.
+    pub(super) remote: Option<Remote>,
     pub(super) figures: Vec<Figure>,
     /// What a case itself saw that must not be.
     pub(super) wrong: Vec<Violation>,
     stations: usize,
+    clock: Clock,
 }
 
 /// Plays one case from its first process to its verdict.
 pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<CaseReport> {
     let began = Instant::now();
-    let grounds = Grounds::start(course, case.needs_proxies()).await?;
+    let grounds = Grounds::start(&course.lineup, case, course.plan.stations()).await?;
     let balance = Balanced::new(&grounds.members, grounds.ca.as_deref())?;
     let witness = Arc::new(Witness::default());
     let tally = Arc::new(Tally::new(None)?.witnessed(Arc::clone(&witness)));
     let desk = Desk::new(balance.clone(), Arc::clone(&witness));
     let stations = course.plan.stations();
-    let mut scene =
-        Scene { course, grounds, witness, tally, desk, figures: Vec::new(), wrong: Vec::new(), stations };
+    let sites = Sites::of(&course.plan);
+    let (figures, wrong, remote) = (Vec::new(), Vec::new(), None);
+    let mut scene = Scene {
+        course,
+        grounds,
+        witness,
+        tally,
+        desk,
+        sites,
+        remote,
+        figures,
+        wrong,
+        stations,
+        clock: Clock::start(),
+    };
     let played = scene.act(case, balance).await;
     let keep = !played.as_ref().is_ok_and(|(_, verdict)| verdict.is_clean());
     let connections_lost = scene.tally.of(Count::ConnectionLost);
@@ -87,8 +110,11 @@ impl Scene<'_> {
     async fn act(&mut self, case: Case, balance: Balanced) -> anyhow::Result<(String, Verdict)> {
         self.grounds.all_well().await?;
         self.operator()?.put_price(PRICE).await?;
-        let crowd = self.crowd(balance)?;
+        self.draw_sites(case, &balance).await?;
+        let crowd = self.crowd(balance, case)?;
         self.all_connected("the crowd comes", self.course.plan.ramp() + ARRIVAL).await?;
+        let first = self.desk.targets().first().context("no nodes")?;
+        self.sites.come_into_use(first, self.witness.draws()).await?;
         let orders = self.desk.open(self.course.orders_per_s);
         let memory = self.memory();
         let setting = match case {
@@ -102,18 +128,49 @@ impl Scene<'_> {
             Case::C2 => duels::sleepers(self).await,
             Case::C10 => duels::doubles(self).await,
             Case::C11 => duels::half_open(self).await,
+            Case::C17 => owners::two(self).await,
+            Case::C18 => cuts::cut(self).await,
+            Case::C12 => slow::consumers(self).await,
+            Case::C6 => standby::take_over(self).await,
+            Case::C13 => floods::all_kinds(self).await,
+            Case::C14 => guesses::at_passwords(self).await,
+            Case::C15 => disk::full(self).await,
+            Case::C16 => clocks::jump(self).await,
+            Case::C21 => queues::flush(self).await,
         }?;
         let verdict = self.come_to_rest(crowd, orders, memory).await?;
-        let tls = if self.course.tls { " over TLS" } else { "" };
-        Ok((format!("{} nodes, {} stations{tls}; {setting}", self.course.nodes, self.stations), verdict))
+        let Lineup { nodes, tls, .. } = self.course.lineup;
+        let tls = if tls { " over TLS" } else { "" };
+        Ok((format!("{nodes} nodes, {} stations{tls}; {setting}", self.stations), verdict))
     }
 
-    fn crowd(&self, balance: Balanced) -> anyhow::Result<Crowd> {
-        let plan = Plan { seed: self.course.seed, ..self.course.plan.clone() };
-        let dialer = Arc::new(Dialer::new(Box::new(balance), Endpoint::read("ws://127.0.0.1:9000/ocpp")?));
-        let dialer_of: DialerOf = Box::new(move |_| Ok(Arc::clone(&dialer)));
+    /// Trees of circuits, before the crowd comes.
+    async fn draw_sites(&mut self, case: Case, balance: &Balanced) -> anyhow::Result<()> {
+        let first = self.desk.targets().first().context("no nodes")?;
+        self.sites.draw(first, &Passwords::Derived(SECRET.to_owned())).await?;
+        self.witness.draws().watch(self.sites.stations());
+        if case == Case::C18 {
+            self.remote = Some(self.sites.remote(balance).await?);
+        }
+        Ok(())
+    }
+
+    fn crowd(&self, balance: Balanced, case: Case) -> anyhow::Result<Crowd> {
+        let mut plan = Plan { seed: self.course.seed, ..self.course.plan.clone() };
+        clocks::misread(case, &mut plan);
+        let dialer = |by: Balanced| {
+            anyhow::Ok(Arc::new(Dialer::new(Box::new(by), Endpoint::read("ws://127.0.0.1:9000/ocpp")?)))
+        };
+        let remote = self.remote.as_ref().map(|remote| {
+            anyhow::Ok((remote.stations.clone(), dialer(balance.by_way_of(remote.link.address()))?))
+        });
+        let (remote, near) = (remote.transpose()?, dialer(balance)?);
+        let dialer_of: DialerOf = Box::new(move |identity| {
+            let far = remote.as_ref().filter(|(stations, _)| stations.contains(identity));
+            Ok(Arc::clone(far.map_or(&near, |(_, far)| far)))
+        });
         let passwords = Passwords::Derived(SECRET.to_owned());
-        Crowd::start(&plan, &passwords, &dialer_of, Clock::start(), &self.tally, self.course.drain)
+        Crowd::start(&plan, &passwords, &dialer_of, self.clock, &self.tally, self.course.drain)
     }
 
     /// The operators leave, routes are compared with sockets, the crowd leaves, and the oracle looks.
@@ -129,6 +186,7 @@ impl Scene<'_> {
         let unreached = self.unreached().await;
         self.remember_growth(&memory);
         let drain = Instant::now();
+        let limits = self.sites.judge(self.witness.draws(), drain)?;
         crowd.tell(Stop::WindDown);
         let stuck = crowd.gone().await;
         self.figures.push(Figure::told("all queues drained after", seconds(drain.elapsed())));
@@ -142,7 +200,12 @@ impl Scene<'_> {
             .chain(std::mem::take(&mut self.wrong))
             .for_each(|violation| verdict.accuse(violation));
         self.accuse_panics(&mut verdict)?;
+        let of_limits = self.sites.sum_up(limits, drain, &mut verdict);
+        if !verdict.is_clean() {
+            self.grounds.note("draws.csv", &self.witness.draws().table(self.clock)?)?;
+        }
         self.sum_up(&verdict);
+        self.figures.extend(of_limits);
         Ok(verdict)
     }
 
@@ -173,11 +236,17 @@ impl Scene<'_> {
         Ok(Operator::new(at.http, TOKEN).priced(PRICE))
     }
 
+    /// Who looks after the API of one node, by its place.
+    pub(super) fn operator_of(&self, place: usize) -> anyhow::Result<Operator> {
+        let member = self.grounds.members.get(place).and_then(Member::addresses);
+        Ok(Operator::new(member.context("the node is down")?.http, TOKEN))
+    }
+
     /// Every connected station is ordered something through every node.
     async fn unreached(&self) -> Vec<Violation> {
         let connected = self.witness.links().connected();
         let pairs =
-            connected.iter().flat_map(|station| self.desk.targets().iter().map(move |node| (station, node)));
+            connected.iter().flat_map(|station| self.desk.targets_in_use().map(move |node| (station, node)));
         let asked = stream::iter(pairs).map(async |(station, node)| {
             let until = Instant::now() + ROUTES;
             loop {
@@ -239,7 +308,10 @@ impl Scene<'_> {
             let file: &PathBuf = file;
             let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
             let text = String::from_utf8_lossy(&bytes);
-            for line in text.lines().filter(|line| PANIC_MARKS.iter().any(|mark| line.contains(mark))) {
+            let marked = text.lines().filter(|line| PANIC_MARKS.iter().any(|mark| line.contains(mark)));
+            // PostgreSQL ends itself where its log of writes has no room: that is what it should do.
+            let is_full = name == "postgres" && self.grounds.postgres.disk.is_some();
+            for line in marked.filter(|line| !(is_full && line.contains(NO_SPACE))) {
                 verdict.accuse(Violation::Panicked {
                     process: name.to_owned(),
                     line: line.chars().take(300).collect(),

@@ -8,7 +8,7 @@ use crate::load::highs::{HOUR_MS, larger};
 use crate::load::ledger::steering::input::Effect;
 use crate::load::plan::LoadPlan;
 use crate::load::settings::{CircuitSettings, SiteSettings};
-use crate::load::supply::{Battery, PeakTarget, QUARTER_S, Reading, SolarOnly};
+use crate::load::supply::{Battery, PeakTarget, QUARTER_S, Reading, Signal, SolarOnly};
 use crate::load::tree::Connection;
 use crate::time::Timestamp;
 use crate::unit::{Milliamps, WattHours, Watts};
@@ -41,6 +41,12 @@ struct Quarter {
 // === impl AllocationState ===
 
 impl AllocationState {
+    /// The limits from outside that are known of a circuit.
+    #[must_use]
+    pub fn signals(&self, circuit: &CircuitId) -> &[Signal] {
+        self.supply.circuits.get(circuit).map_or(&[], |known| &known.signals)
+    }
+
     /// Other settings: cars are asked about anew, because their weights and what their words are worth come from here.
     pub(super) fn on_settings(&mut self, now: Timestamp, settings: &SiteSettings) -> Vec<Effect> {
         self.supply.policy = settings.policy();

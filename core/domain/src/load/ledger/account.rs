@@ -109,6 +109,12 @@ impl Account {
         self.grants.last()
     }
 
+    /// What the station has in force, or will have when its newest grant arrives.
+    #[must_use]
+    pub fn held(&self) -> Milliamps {
+        self.newest().map_or_else(|| self.floor(), |grant| grant.limit)
+    }
+
     /// Of an EVSE that was out of every tree: it may have all that it was given or none, and what is on its way to it is older than what follows.
     #[must_use]
     pub fn unknown(self) -> Self {

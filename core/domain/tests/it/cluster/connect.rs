@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 
 use ringmain_domain::cluster::dispatch::ASK_ALL_MS;
+use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::cluster::lease;
 use ringmain_domain::cluster::routes::{self, Place};
 use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
-use ringmain_domain::id::{Epoch, StationId};
+use ringmain_domain::id::Epoch;
 use ringmain_domain::time::Timestamp;
 
 use super::close::Why;
@@ -197,11 +198,15 @@ impl World {
             Takeover::Old => {
                 self.count("second socket refused");
                 self.tell(|| format!("second socket of station {station} refused"));
-                let now = Timestamp::from_millis(self.boot(node));
-                let id = StationId::new(&format!("CS-{station}")).unwrap();
-                if self.nodes[node].conflicts.fought(now, &id) {
-                    self.count("a person must decide");
-                    self.nodes[node].quarantine.insert(station);
+                let now = Timestamp::from_millis(self.now);
+                // A database that does not answer remembers nothing; the newcomer is refused all the same.
+                if self.reaches_postgres(node) {
+                    let before = self.postgres.duplicates.remove(&station);
+                    let (duplicates, _) = Duplicates::fought(before, now, "an address");
+                    if duplicates.needs_a_person {
+                        self.count("a person must decide");
+                    }
+                    self.postgres.duplicates.insert(station, duplicates);
                 }
                 self.refuse(node, wire);
             }

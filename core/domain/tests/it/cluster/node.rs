@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fastrand::Rng;
 use ringmain_domain::cluster::clock::DatabaseClock;
-use ringmain_domain::cluster::conflicts::Conflicts;
 use ringmain_domain::cluster::lease::{LeaseState, RENEW_EVERY_MS};
 use ringmain_domain::cluster::routes::Place;
 use ringmain_domain::cluster::takeover::OldSocket;
@@ -97,9 +96,6 @@ pub(crate) struct Node {
     pub(crate) waiting: BTreeMap<u64, (Waits, usize)>,
     /// Older connections, by station and node, that their node has not yet said to have ended.
     pub(crate) dismissals: BTreeMap<(usize, NodeId), Dismissal>,
-    pub(crate) conflicts: Conflicts,
-    /// Identities that a person must decide about.
-    pub(crate) quarantine: BTreeSet<usize>,
     pub(crate) redis_answers: bool,
     /// Its routes are said again with the next renewal.
     pub(crate) must_sweep: bool,
@@ -133,8 +129,6 @@ impl Node {
             opening: BTreeMap::new(),
             desk: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            conflicts: Conflicts::default(),
-            quarantine: BTreeSet::new(),
             redis_answers: true,
             must_sweep: false,
             healthy_since: None,

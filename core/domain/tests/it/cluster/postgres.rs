@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_domain::cluster::dispatch;
+use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::cluster::lease::{self, LEASE_MS};
 use ringmain_domain::cluster::ownership::{self, Owner};
 use ringmain_domain::command::CommandOutcome;
@@ -68,6 +69,8 @@ pub(crate) struct Postgres {
     pub(crate) owners: Vec<Option<NodeId>>,
     pub(crate) rows: BTreeMap<usize, Row>,
     pub(crate) open: BTreeSet<usize>,
+    /// Second sockets that were refused, by station.
+    pub(crate) duplicates: BTreeMap<usize, Duplicates>,
     pub(crate) away_until: i64,
     pub(crate) slow_until: i64,
     sequence: i64,
@@ -81,6 +84,7 @@ impl Postgres {
             owners: vec![None; SITES],
             rows: BTreeMap::new(),
             open: BTreeSet::new(),
+            duplicates: BTreeMap::new(),
             away_until: 0,
             slow_until: 0,
             sequence: 0,

@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// The station is gone without a word; its node finds out by unanswered pings, 75 s later at most.
+    /// The station is gone without a word; its node finds out by unanswered pings, 70 s later at most.
     pub(crate) fn go_silent(&mut self, client: usize) {
         self.clients[client].is_online = false;
         let Some(wire) = self.clients[client].wire.take() else { return };

@@ -23,6 +23,7 @@ on_both_engines!(
     what_changes_outside_the_facts_is_told_too,
     only_roaming_drivers_sessions_and_bills_are_told,
     f42_places_are_given_once_and_seen_in_their_order,
+    f41_a_bill_whose_answer_was_lost_comes_again_under_its_id,
     what_all_have_read_is_forgotten_but_no_bill,
     a_cursor_never_goes_back,
 );
@@ -165,6 +166,17 @@ async fn f42_places_are_given_once_and_seen_in_their_order(rig: &Rig) {
     assert!(all.iter().map(|row| row.position).eq(1..=60));
     let subjects: std::collections::BTreeSet<_> = all.iter().map(|row| row.subject.clone()).collect();
     assert_eq!(subjects.len(), 60);
+}
+
+/// A worker moves its cursor after the answer: without one it reads the same bill again, and the partner knows its id.
+async fn f41_a_bill_whose_answer_was_lost_comes_again_under_its_id(rig: &Rig) {
+    let facts = driven_by(whole_transaction("CS-1", "tx"), "ABC");
+    let bill = rig.store.append(&facts).await.unwrap()[3].cdr.unwrap().to_string();
+    for attempt in 0..2 {
+        let rows = feed(rig, &tenant(), 0).await;
+        let bills: Vec<_> = names(&rows).into_iter().filter(|(kind, _)| *kind == KIND_CDR).collect();
+        assert_eq!(bills, [(KIND_CDR, &*bill)], "attempt {attempt}");
+    }
 }
 
 async fn what_all_have_read_is_forgotten_but_no_bill(rig: &Rig) {

@@ -146,7 +146,10 @@ impl Site {
     /// The load is told something from outside: here, or wherever it is managed.
     pub(in crate::actors::site) fn load_is_told(&mut self, input: Input, ctx: &mut Context<Self>) {
         if !matches!(self.load, Load::Elsewhere { .. }) {
-            return self.load_hears(input, ctx);
+            return match input {
+                Input::Signals { .. } => self.limits_changed(ctx),
+                other => self.load_hears(other, ctx),
+            };
         }
         match input {
             Input::Settings(_) => self.pass_on(&SiteNote::SettingsChanged),
@@ -166,7 +169,16 @@ impl Site {
             SiteNote::TreeChanged => self.start_load(ctx),
             SiteNote::SettingsChanged => self.read_settings(ctx),
             SiteNote::NeedsChanged(station) => self.needs_changed(&station, ctx),
+            SiteNote::Told(LoadNote::Signals { .. }) => self.limits_changed(ctx),
             SiteNote::Told(note) => self.load_hears(note.into_input(), ctx),
+        }
+    }
+
+    /// Something that was told of the load may have been lost: what is kept of it is read again.
+    pub(in crate::actors::site) fn read_what_was_told(&mut self, ctx: &mut Context<Self>) {
+        if matches!(self.load, Load::Managed(_)) {
+            self.limits_changed(ctx);
+            self.read_settings(ctx);
         }
     }
 

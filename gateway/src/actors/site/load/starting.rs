@@ -150,6 +150,8 @@ impl Site {
                 site.start_load(ctx);
             }
         }));
+        // Nobody told of them either, if whoever took them in was gone the moment after.
+        self.limits_changed(ctx);
     }
 
     fn claimed_load(&self, location: LocationId) -> impl Future<Output = Result<Read, StoreError>> + use<> {
@@ -255,16 +257,17 @@ impl Site {
             self.load_hears(Input::Signals { circuit, signals }, ctx);
         }
         self.load_hears(Input::Steering(SteeringInput::Loaded(Box::new(ledger))), ctx);
-        self.hear_of_connected(&waited, ctx);
-        for (slot, transaction) in over {
-            let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
-            self.load_hears(Input::Steering(input), ctx);
-        }
+        // Cars before connections: what a station is asked about its fallback depends on whether a car charges.
         for StationSnapshot { station, connectors, open } in stations {
             self.load_hears(Input::Open { station: station.id, sessions: open }, ctx);
             for word in connectors.iter().filter_map(resting::of_connector) {
                 self.load_hears(word, ctx);
             }
+        }
+        self.hear_of_connected(&waited, ctx);
+        for (slot, transaction) in over {
+            let input = SteeringInput::Evse(slot, EvseInput::Ended(transaction));
+            self.load_hears(Input::Steering(input), ctx);
         }
         for input in waited {
             match input {
@@ -272,6 +275,8 @@ impl Site {
                 other => self.load_hears(other, ctx),
             }
         }
+        // What was told of them since they were read.
+        self.read_limits(ctx);
     }
 
     /// The load hears of all that are connected, but for those that joined meanwhile: of them it is told like of everything that happened

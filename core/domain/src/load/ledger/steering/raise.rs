@@ -38,8 +38,12 @@ impl SteeringState {
                 continue;
             };
             let ceiling = account.ceiling();
-            let rows = self.rows.iter().zip(&slack);
-            let rooms = rows.filter_map(|(row, slack)| {
+            let rows = || self.rows.iter().zip(&slack);
+            // The ledger would refuse it: nothing is raised where a limit is not kept.
+            if rows().any(|(row, slack)| *slack < 0 && row.coefficient(slot) > 0) {
+                continue;
+            }
+            let rooms = rows().filter_map(|(row, slack)| {
                 let coefficient = row.coefficient(slot);
                 (coefficient > 0).then(|| (*slack).max(0) / coefficient)
             });
@@ -69,13 +73,13 @@ impl Seat {
         if !idle || !paced || !self.is_steered() || self.doubt != Doubt::None || account.deaf {
             return None;
         }
-        let shortfall = self.wanted(account).minus(self.held(account));
+        let shortfall = self.wanted(account).minus(account.held());
         (shortfall > Milliamps::ZERO).then_some(shortfall)
     }
 
     /// Enough for a car, and enough to bother the station.
     fn worth_raising(&self, now: Timestamp, account: &Account, limit: Milliamps, pace: &Pace) -> bool {
-        let raise = limit.minus(self.held(account));
+        let raise = limit.minus(account.held());
         let is_rested = self.raised_at.is_none_or(|at| now >= at.plus_millis(pace.small_raise_every_ms));
         limit >= self.minimum && (raise >= pace.raise_min || (is_rested && raise > Milliamps::ZERO))
     }

@@ -146,11 +146,6 @@ impl Seat {
         !self.fallback_unread && !self.fallback_unsure && !self.fallback_lost && !is_told
     }
 
-    /// What the station has in force, or will have when its newest grant arrives.
-    pub(super) fn held(&self, account: &Account) -> Milliamps {
-        account.newest().map_or_else(|| account.floor(), |grant| grant.limit)
-    }
-
     pub(super) fn in_force(&self, now: Timestamp, account: &Account) -> Option<Milliamps> {
         let Some(newest) = account.newest() else { return Some(account.floor()) };
         let settled = |guard: &Guard| guard.seq == newest.seq && now >= guard.over_at;
@@ -159,13 +154,13 @@ impl Seat {
 
     /// By how much it is to be lowered.
     pub(super) fn surplus(&self, account: &Account) -> Milliamps {
-        self.held(account).minus(self.wanted(account)).max(Milliamps::ZERO)
+        account.held().minus(self.wanted(account)).max(Milliamps::ZERO)
     }
 
     /// The target in whole steps, never above the rated current; of a deaf station the least that charges (G12). Without a plan it is
     /// what it has.
     pub(super) fn wanted(&self, account: &Account) -> Milliamps {
-        let target = self.target.unwrap_or_else(|| self.held(account)).min(account.rated);
+        let target = self.target.unwrap_or_else(|| account.held()).min(account.rated);
         let target = if account.deaf { target.min(self.minimum) } else { target };
         self.in_steps(target)
     }
@@ -255,7 +250,7 @@ impl Seat {
         if self.call.is_some() || !self.is_steered() || self.doubt == Doubt::Unread {
             return None;
         }
-        let (held, wanted) = (self.held(account), self.wanted(account));
+        let (held, wanted) = (account.held(), self.wanted(account));
         let again = self.back_off.is_over(now);
         let unsure = self.doubt == Doubt::Unissued || self.is_unanswered(account);
         let due = self.renewal_at(account).is_some_and(|at| now >= at);
