@@ -20,7 +20,7 @@ use crate::ocpi::caller::Caller;
 use crate::ocpi::status::Refusal;
 use crate::ocpi::{envelope, headers, v221, versions};
 use crate::partner::base_url;
-use crate::push;
+use crate::push::{self, bills};
 use crate::runtime::Runtime;
 
 /// The largest body that is read, in bytes: a credentials object with all its roles.
@@ -50,6 +50,7 @@ pub struct Hub {
     pub(crate) client: Client,
     pub(crate) limits: Arc<Limits>,
     pub(crate) leads: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub(crate) bills: Arc<bills::Underway>,
     partners_changed: Arc<Notify>,
 }
 
@@ -75,6 +76,7 @@ impl Hub {
             client,
             limits: Arc::default(),
             leads,
+            bills: Arc::default(),
             partners_changed: Arc::default(),
         };
         runtime.spawn(push::run(hub.clone()));

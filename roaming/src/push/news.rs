@@ -71,6 +71,21 @@ impl News {
     }
 }
 
+// === impl What ===
+
+impl What {
+    /// The location it is about, with what stands there.
+    #[must_use]
+    pub const fn location(&self) -> Option<&Arc<PublishedLocation>> {
+        match self {
+            Self::Location(published) | Self::Evses(published, _) | Self::Status(published, ..) => {
+                Some(published)
+            }
+            Self::Tariff(_) | Self::TariffGone(_) | Self::Session(_) | Self::Cdr(_) | Self::Nothing => None,
+        }
+    }
+}
+
 /// Reads what changed.
 ///
 /// # Errors

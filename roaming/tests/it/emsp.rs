@@ -21,6 +21,10 @@ pub(crate) enum Mood {
     Garbage,
     /// OCPI's refusal.
     Refusing(u16),
+    /// It takes what it is told, and its answer is lost.
+    Mute,
+    /// HTTP's status and no body.
+    Http(u16),
 }
 
 /// What it was told.
@@ -42,6 +46,10 @@ pub(crate) struct Partner {
 
 struct Shared {
     mood: Mutex<Mood>,
+    /// Its moods for what begins like this, method and path: each for one call, the last for all others.
+    moods: Mutex<Vec<(String, VecDeque<Mood>)>>,
+    /// The bill records it keeps.
+    bills: Mutex<Vec<Value>>,
     /// What it says to a token: the answer's data, after so long.
     authorize: Mutex<(Value, Duration)>,
     heard: Mutex<Vec<Heard>>,
@@ -55,6 +63,8 @@ impl Partner {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             mood: Mutex::new(Mood::Well),
+            moods: Mutex::default(),
+            bills: Mutex::default(),
             authorize: Mutex::new((json!({"allowed": "ALLOWED"}), Duration::ZERO)),
             heard: Mutex::default(),
             tokens: Mutex::default(),
@@ -77,6 +87,27 @@ impl Partner {
 
     pub(crate) fn be(&self, mood: Mood) {
         *self.shared.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn be_for(&self, call: &str, moods: &[Mood]) {
+        let mut all = self.shared.moods.lock().unwrap();
+        all.retain(|(other, _)| other != call);
+        all.push((call.to_owned(), moods.iter().cloned().collect()));
+    }
+
+    fn mood_for(&self, heard: &Heard) -> Mood {
+        let call = format!("{} {}", heard.method, heard.path);
+        let mut all = self.shared.moods.lock().unwrap();
+        let own = all.iter_mut().find(|(start, _)| call.starts_with(start));
+        let own = own
+            .and_then(|(_, moods)| if moods.len() > 1 { moods.pop_front() } else { moods.front().cloned() });
+        own.unwrap_or_else(|| self.shared.mood.lock().unwrap().clone())
+    }
+
+    /// How often it heard such a call: method and the beginning of the path.
+    pub(crate) fn count(&self, call: &str) -> usize {
+        let is_it = |heard: &&Heard| format!("{} {}", heard.method, heard.path).starts_with(call);
+        self.heard().iter().filter(is_it).count()
     }
 
     pub(crate) fn say(&self, answer: Value, after: Duration) {
@@ -130,7 +161,7 @@ impl Partner {
                 std::future::pending::<()>().await;
                 return;
             };
-            if stream.write_all(answer.as_bytes()).await.is_err() {
+            if answer.is_empty() || stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
         }
@@ -162,9 +193,14 @@ impl Partner {
             ]);
             return Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})));
         }
-        let mood = self.shared.mood.lock().unwrap().clone();
+        let mood = self.mood_for(heard);
+        if matches!(mood, Mood::Well | Mood::Mute | Mood::Stalled | Mood::Http(201)) && path == "/emsp/cdrs" {
+            self.shared.bills.lock().unwrap().push(heard.body.clone());
+        }
         match mood {
             Mood::Stalled => return None,
+            Mood::Mute => return Some(String::new()),
+            Mood::Http(status) => return Some(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")),
             Mood::Garbage => {
                 return Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"da<".to_owned());
             }
@@ -193,6 +229,13 @@ impl Partner {
         if path == "/emsp/tokens" {
             let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
             return Some(frame("200 OK", "", Value::Array(tokens)));
+        }
+        if let Some(id) = path.strip_prefix("/emsp/cdrs/") {
+            let kept = self.shared.bills.lock().unwrap().iter().find(|bill| bill["id"] == *id).cloned();
+            return Some(match kept {
+                Some(bill) => frame("200 OK", "", bill),
+                None => "HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            });
         }
         let id = heard.body["id"].as_str().unwrap_or_default();
         let kept = format!("Location: {}\r\n", self.url(&format!("/emsp/cdrs/{id}")));

@@ -9,6 +9,7 @@ mod handshake;
 mod lists;
 mod make;
 mod properties;
+mod pushes;
 mod rig;
 mod schema;
 mod tariff_cases;

@@ -22,7 +22,7 @@ fn token(uid: &str, whitelist: &str) -> Value {
 }
 
 /// A place with one station that is connected and free.
-async fn furnish(rig: &Rig) {
+pub(crate) async fn furnish(rig: &Rig) {
     rig.store.put_location(&location("L1", at(0))).await.unwrap();
     stand(&rig.store, "CS-1", "L1", None).await;
     rig.store
@@ -32,19 +32,19 @@ async fn furnish(rig: &Rig) {
 }
 
 /// The EVSE gets this status, and the partner hears of it: not of an earlier time when it was so.
-async fn turns(rig: &Rig, state: ConnectorStatus, word: &str) {
+pub(crate) async fn turns(rig: &Rig, state: ConnectorStatus, word: &str) {
     let before = rig.emsp.heard().len();
     rig.store.append(&[status("CS-1", now(), 1, 1, state)]).await.unwrap();
     rig.emsp.hears(|_| rig.emsp.heard()[before..].iter().any(|heard| patched(heard, word))).await;
 }
 
 /// The partner has heard of all that was furnished: the second of these is told when the batch of the first has ended.
-async fn in_step(rig: &Rig) {
+pub(crate) async fn in_step(rig: &Rig) {
     turns(rig, ConnectorStatus::Faulted, "OUTOFORDER").await;
     turns(rig, ConnectorStatus::Available, "AVAILABLE").await;
 }
 
-fn patched(heard: &Heard, status: &str) -> bool {
+pub(crate) fn patched(heard: &Heard, status: &str) -> bool {
     heard.method == "PATCH" && heard.body["status"] == status
 }
 

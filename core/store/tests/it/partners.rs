@@ -59,7 +59,7 @@ pub(crate) fn invitation(id: u128, token_hash: &[u8]) -> Invitation {
     }
 }
 
-fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exchange {
+pub(crate) fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exchange {
     let peer = Peer {
         url: "https://emsp.example.com/ocpi/versions".into(),
         token: PeerToken::new("token-b"),

@@ -7,13 +7,14 @@ use ringmain_store::feed::{FeedEnds, FeedRow, KIND_LOCATION, KIND_STATION, KIND_
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
 use ringmain_store::partners::Invitation;
 use ringmain_store::partners::lanes::Lane;
+use ringmain_store::partners::settings::{PartnerEndpoint, PartnerEndpoints, Side};
 use ringmain_store::store::StoreSettings;
 
 use crate::make::{
     MINUTE, at, driven_by, fact, location, message, other_tenant, station, status, tariff, tenant,
     whole_transaction,
 };
-use crate::partners::{invitation, registered, role};
+use crate::partners::{exchange, invitation, registered, role};
 use crate::rig::Rig;
 
 on_both_engines!(
@@ -26,6 +27,8 @@ on_both_engines!(
     f41_a_bill_whose_answer_was_lost_comes_again_under_its_id,
     what_all_have_read_is_forgotten_but_no_bill,
     a_cursor_never_goes_back,
+    what_was_refused_is_kept_until_it_is_taken,
+    the_place_of_a_bill_that_is_sent_is_noted_first,
 );
 
 async fn feed(rig: &Rig, tenant: &TenantId, behind: i64) -> Vec<FeedRow> {
@@ -64,11 +67,29 @@ async fn rows_of_tenants_without_a_partner_are_dropped(rig: &Rig) {
     rig.store.append(&[theirs(status("CS-2", 0, 1, 1, ConnectorStatus::Available))]).await.unwrap();
     let partner = Invitation { tenant: other_tenant(), ..invitation(1, b"1") };
     rig.store.insert_invitation(&partner).await.unwrap();
+    // One that is only invited, or of which nobody knows where it is told anything, reads everything when it comes.
+    let exchange = exchange(&partner.token_hash, b"c", &[role("ABC", "EMSP")]);
+    assert!(rig.store.register_partner(&other_tenant(), partner.id, &exchange).await.unwrap());
+    rig.store.append(&[theirs(status("CS-2", 0, 2, 1, ConnectorStatus::Available))]).await.unwrap();
+    assert_eq!(rig.store.outbox_drop_unwanted(9).await.unwrap(), 5);
+    let modules = vec![PartnerEndpoint {
+        module: "locations".into(),
+        side: Side::Receiver,
+        url: "https://emsp.example.com/locations".into(),
+    }];
+    let endpoints =
+        PartnerEndpoints { version: "2.2.1".into(), modules, is_token_plain: false, fetched_at: at(0) };
+    let keep = async || {
+        rig.store.put_partner_endpoints(&other_tenant(), partner.id, &endpoints, at(1)).await.unwrap()
+    };
+    assert!(keep().await && !keep().await);
+    rig.store.append(&["d", "e", "f"].map(|name| message("CS-1", name, 0, 0).fact())).await.unwrap();
+    rig.store.append(&[theirs(status("CS-2", 1, 1, 1, ConnectorStatus::Occupied))]).await.unwrap();
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 2);
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 1);
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 0);
     assert_eq!(names(&feed(rig, &other_tenant(), 0).await), [(KIND_EVSE_STATUS, "CS-2/1")]);
-    rig.store.append(&[theirs(status("CS-2", 1, 1, 1, ConnectorStatus::Faulted))]).await.unwrap();
+    rig.store.append(&[theirs(status("CS-2", 2, 1, 1, ConnectorStatus::Faulted))]).await.unwrap();
     // A partner that has left is none any more.
     assert!(rig.store.unregister_partner(&other_tenant(), partner.id, at(1)).await.unwrap());
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 1);
@@ -213,4 +234,36 @@ async fn a_cursor_never_goes_back(rig: &Rig) {
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
     rig.store.advance_partner_cursor((&tenant(), partner, Lane::Cdrs), 99, at(3)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
+}
+
+async fn what_was_refused_is_kept_until_it_is_taken(rig: &Rig) {
+    let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
+    let (own_tenant, key) = (tenant(), (KIND_LOCATION, "L1"));
+    let of = (&own_tenant, partner);
+    let letters = async || {
+        let first = ringmain_store::page::PageRequest::first(9);
+        rig.store.dead_letters(&tenant(), partner, &first).await.unwrap().items
+    };
+    assert!(!rig.store.retry_dead_letter(of, key, at(1)).await.unwrap());
+    assert_eq!(rig.store.outbox_len().await.unwrap(), 0, "nothing to send again");
+    rig.store.put_dead_letter(of, key, "no", at(1)).await.unwrap();
+    assert!(rig.store.retry_dead_letter(of, key, at(2)).await.unwrap());
+    assert_eq!(names(&feed(rig, &tenant(), 0).await), [key]);
+    // Refused again: how often it was tried stays.
+    rig.store.put_dead_letter(of, key, "still no", at(3)).await.unwrap();
+    let kept = letters().await;
+    assert_eq!((kept[0].retries, kept[0].retried_at, kept[0].refused_at), (1, Some(at(2)), at(3)));
+    assert_eq!(*kept[0].reason, *"still no");
+    rig.store.settle_dead_letter(of, key).await.unwrap();
+    assert!(letters().await.is_empty());
+}
+
+async fn the_place_of_a_bill_that_is_sent_is_noted_first(rig: &Rig) {
+    let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
+    assert_eq!(rig.store.bills_posted(&tenant(), partner).await.unwrap(), 0);
+    for (place, expect) in [(7, 7), (3, 7), (9, 9)] {
+        rig.store.note_bill_posting(&tenant(), partner, place, at(1)).await.unwrap();
+        assert_eq!(rig.store.bills_posted(&tenant(), partner).await.unwrap(), expect, "never back");
+    }
+    assert_eq!(rig.store.bills_posted(&other_tenant(), partner).await.unwrap(), 0);
 }
