@@ -87,7 +87,7 @@ async fn a_session_and_its_bill_are_addressed_to_the_drivers_company() {
 }
 
 #[actix_web::test]
-async fn a_bill_whose_answer_was_lost_is_not_told_again() {
+async fn f41_a_bill_whose_answer_was_lost_is_not_told_again() {
     // The partner took it, and says so when it is asked; or cannot be asked, and refuses the second one as one that it has.
     for (gets, posts) in [(Mood::Well, 1), (Mood::Http(405), 2)] {
         let rig = Rig::start().await;
@@ -267,9 +267,9 @@ async fn whoever_was_away_for_long_is_told_everything_once_it_is_back() {
         let told = |is_it: &dyn Fn(&Heard) -> bool| {
             heard[before..].iter().any(|heard| heard.method != "GET" && is_it(heard))
         };
-        let all = told(&|heard| heard.body["name"] == "Another name")
-            && told(&|heard| heard.path.ends_with(&session))
-            && told(&|heard| heard.path == "/emsp/cdrs");
+        let all = told(&|heard: &Heard| heard.body["name"] == "Another name")
+            && told(&|heard: &Heard| heard.path.ends_with(&session))
+            && told(&|heard: &Heard| heard.path == "/emsp/cdrs");
         all.then_some(())
     })
     .await;
