@@ -52,14 +52,23 @@ chaos:
 	@scripts/chaos.sh $(ARGS)
 
 # Every fault of the cluster's table that can be had here, over three nodes and a crowd on TLS; writes docs/reliability.md. Both simulations of the
-# cluster and the load run before, with SEEDS each. Above an hour. make cluster-chaos SEEDS=200 ARGS="--case C1 --seed 7"
+# cluster and the load run before, with SEEDS each. About an hour. C9 from another release: ARGS="--older FILE --older-lacks SETTING". make cluster-chaos SEEDS=200 ARGS="--case C1 --seed 7"
 .PHONY: cluster-chaos
 cluster-chaos:
 	cargo build --release -p ringmain-gateway -p ringmain-loadtest
 	mkdir -p target/chaos
 	-$(MAKE) --no-print-directory cluster-simulation load-simulation > target/chaos/simulations.log 2>&1
 	target/release/ringmain-loadtest cluster-chaos --plan loadtest/plans/cluster.toml --node target/release/ringmain --tls \
-	  --stations 1000 --minutes 2 --span-s 30 --duels 120 --flood 2000 --simulations target/chaos/simulations.log --json target/chaos/cluster.json --page docs/reliability.md $(ARGS)
+	  --stations 1500 --minutes 1.5 --span-s 30 --duels 240 --flood 2000 --simulations target/chaos/simulations.log --json target/chaos/cluster.json --page docs/reliability.md $(ARGS)
+
+# What many stations cost on three nodes over TLS, and a command through another node; about three minutes. Needs a file descriptor for each:
+# ulimit -n. make fleet STATIONS=5000
+STATIONS ?= 15600
+.PHONY: fleet
+fleet:
+	@cargo build --release --locked -p ringmain-gateway -p ringmain-loadtest
+	target/release/ringmain-loadtest fleet --plan loadtest/plans/heartbeat-5000.toml --node target/release/ringmain --tls --stations $(STATIONS) --stay-s 90 \
+	  --orders 2000 $(ARGS)
 
 # Thousands of drawn sites in virtual time: the sum of what stations were allowed against every limit. One line tells how it went and names the
 # seeds that failed; replay one with SEEDS=1 SEED=n.

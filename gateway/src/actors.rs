@@ -17,5 +17,6 @@ pub mod doorkeeper;
 pub mod exit;
 pub mod farewell;
 pub mod journal;
+pub mod notice;
 pub mod site;
 pub mod site_directory;

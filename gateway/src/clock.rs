@@ -3,7 +3,8 @@
 //! A node reads its machine's wall clock once and counts on from there by the time since boot, a suspended machine's sleep included: a wall clock
 //! that is set, or wrong, must not end commands a day early, keep silent stations for an hour, or stamp bills with another day. What keeps it right
 //! is the store's clock, the one that all nodes of a cluster share: whenever a lease is renewed it is compared, and followed where the two
-//! are more than a second apart.
+//! are more than a second apart. Such a step comes all at once, forward or back, since the store's host may be another one after a failover. So
+//! what must last for a stretch of real time, as guards of a site's grants do, asks with each [`reading`] whether the clock was set since.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -21,10 +22,50 @@ const UNSET: i64 = i64::MIN;
 /// Milliseconds in UTC less milliseconds since boot.
 static AHEAD_OF_BOOT_MS: AtomicI64 = AtomicI64::new(UNSET);
 
+/// What the clock shows, and how it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Now, in UTC.
+    pub now: Timestamp,
+    /// How far it is ahead of the time since boot, in milliseconds: two readings with the same setting are as far apart as they seem.
+    pub ahead_ms: i64,
+}
+
+/// How the clock was set when somebody last looked who lets things run for a stretch of real time.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    ahead_ms: i64,
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// As it is in this reading.
+    #[must_use]
+    pub const fn of(reading: Reading) -> Self {
+        Self { ahead_ms: reading.ahead_ms }
+    }
+
+    /// By how much the clock was set since the last reading, in milliseconds: what runs is moved along by as much before anything happens at
+    /// this one.
+    pub const fn follow(&mut self, reading: Reading) -> Option<i64> {
+        let by_ms = reading.ahead_ms.saturating_sub(self.ahead_ms);
+        self.ahead_ms = reading.ahead_ms;
+        if by_ms == 0 { None } else { Some(by_ms) }
+    }
+}
+
 /// Now, in UTC.
 #[must_use]
 pub fn now() -> Timestamp {
-    Timestamp::from_millis(since_boot_ms().saturating_add(ahead()))
+    reading().now
+}
+
+/// Now, and how the clock is set.
+#[must_use]
+pub fn reading() -> Reading {
+    let ahead_ms = ahead();
+    Reading { now: Timestamp::from_millis(since_boot_ms().saturating_add(ahead_ms)), ahead_ms }
 }
 
 /// The store was asked at this time since boot, has answered just now, and said that it is so late there; all in milliseconds.
@@ -80,6 +121,31 @@ mod tests {
     fn an_answer_that_took_long_says_nothing() {
         assert_eq!(judge(0, (10_000, 10_500), 500_000), Some(490_000));
         assert_eq!(judge(0, (10_000, 10_501), 500_000), None);
+    }
+
+    /// Whatever the clock did, what is moved along by what is told ends when it would have by the time since boot.
+    #[test]
+    fn what_follows_the_clock_lasts_as_long_as_it_would_have() {
+        let reading = |since_boot_ms: i64, ahead_ms: i64| Reading {
+            now: Timestamp::from_millis(since_boot_ms + ahead_ms),
+            ahead_ms,
+        };
+        let begun = reading(1_000, 500_000);
+        let (mut setting, mut ends_at) = (Setting::of(begun), begun.now.plus_millis(40_000));
+        for (since_boot_ms, ahead_ms) in [
+            (2_000, 500_000),
+            (3_000, 545_000),
+            (9_000, 545_000),
+            (10_000, 545_000 - 3_600_000),
+            (40_000, 510_000),
+        ] {
+            let reading = reading(since_boot_ms, ahead_ms);
+            let before = setting.ahead_ms;
+            let moved = setting.follow(reading);
+            assert_eq!(moved.is_some(), before != ahead_ms);
+            ends_at = ends_at.plus_millis(moved.unwrap_or(0));
+            assert_eq!(ends_at.millis_since(reading.now), 41_000 - since_boot_ms);
+        }
     }
 
     #[test]

@@ -158,10 +158,8 @@ impl Demo {
         let mut station = ChargingStation::unknown(house.tenant.clone(), id, Registration::Accepted, now);
         station.location_id = Some(location_id(&group.site)?);
         station.tariff_id = Some(TariffId::new(if group.kind == "dc" { "dc-fast" } else { "ac-standard" })?);
-        if house.store.insert_station(&station).await? {
-            let sealed = house.credentials.seal(FLEET_PASSWORD.as_bytes(), now)?;
-            house.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
-        }
+        let sealed = house.credentials.seal(FLEET_PASSWORD.as_bytes(), now)?;
+        house.store.insert_station_with(&station, &sealed).await?;
         Ok(())
     }
 

@@ -107,6 +107,8 @@ pub enum RefusalReason {
     TooManyAttempts,
     /// The door: this identity connects too often.
     TooManyConnects,
+    /// The door: too many unknown stations wait for an operator already.
+    QuarantineFull,
     /// The door: the identity is connected and alive.
     AlreadyConnected,
     /// The door: this node takes no more for the moment.
@@ -150,7 +152,7 @@ impl fmt::Debug for Password {
 
 impl RefusalReason {
     /// All of them, for the generated page and the metric's registration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::HeadTooLarge,
         Self::PathUnknown,
         Self::UpgradeMissing,
@@ -169,6 +171,7 @@ impl RefusalReason {
         Self::CertificateMismatch,
         Self::TooManyAttempts,
         Self::TooManyConnects,
+        Self::QuarantineFull,
         Self::AlreadyConnected,
         Self::Overloaded,
         Self::Draining,
@@ -197,6 +200,7 @@ impl RefusalReason {
             Self::CertificateMismatch => ("certificate_mismatch", 403),
             Self::TooManyAttempts => ("too_many_attempts", 429),
             Self::TooManyConnects => ("too_many_connects", 429),
+            Self::QuarantineFull => ("quarantine_full", 429),
             Self::AlreadyConnected => ("already_connected", 409),
             Self::Overloaded => ("overloaded", 503),
             Self::Draining => ("draining", 503),

@@ -206,6 +206,26 @@ pub enum Violation {
         /// How long.
         lasted_ms: u64,
     },
+    /// A node ended, and nobody had asked it to.
+    #[error("{process}: ended by itself {times} times, {failed_starts} starts came to nothing")]
+    EndedByItself {
+        /// Which process.
+        process: String,
+        /// How often beyond what it was asked.
+        times: u32,
+        /// Starts that failed.
+        failed_starts: u32,
+    },
+    /// A figure that does not depend on the machine is not what it must be.
+    #[error("{what}: {measured} instead of {target}")]
+    Missed {
+        /// What was measured.
+        what: String,
+        /// What it came to.
+        measured: String,
+        /// What it must be.
+        target: String,
+    },
     /// A process under test panicked, or the run saw something else in its log that must not be there.
     #[error("log of {process}: {line}")]
     Panicked {

@@ -16,8 +16,10 @@ const KEEP: &str = "INSERT INTO duplicate_identities (tenant, station, document)
 pub struct DuplicateRow {
     /// The refusals.
     pub duplicates: Duplicates,
-    /// Until then the next newcomer takes the station's place.
+    /// Until then a newcomer from [`DuplicateRow::admit_source`] takes the station's place.
     pub admit_until: Option<Timestamp>,
+    /// For whom that was decided; none where nothing was.
+    pub admit_source: Option<Box<str>>,
 }
 
 impl Store {
@@ -30,11 +32,16 @@ impl Store {
         tenant: &TenantId,
         station: &StationId,
     ) -> Result<Option<DuplicateRow>, StoreError> {
-        let sql = "SELECT admit_until, document FROM duplicate_identities WHERE tenant = $1 AND station = $2";
+        let sql = "SELECT admit_until, admit_source, document FROM duplicate_identities WHERE tenant = $1 AND station = $2";
         let rows = self.engine().rows(sql, params![tenant, station]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let (duplicates, admit_until) = (row.json("document")?, row.at_or_null("admit_until")?);
-        Ok(Some(DuplicateRow { duplicates, admit_until }))
+        let duplicates: Duplicates = row.json("document")?;
+        let admit_until = row.at_or_null("admit_until")?;
+        let admit_source = match row.words("admit_source")? {
+            None if admit_until.is_some() => Some(duplicates.source.clone()),
+            known => known,
+        };
+        Ok(Some(DuplicateRow { duplicates, admit_until, admit_source }))
     }
 
     /// Keeps what became of one more.
@@ -52,7 +59,7 @@ impl Store {
         self.engine().change(KEEP, row).await.map(drop)
     }
 
-    /// An operator lets the next newcomer in until then; `false`: nobody was refused.
+    /// An operator lets a newcomer from this address in until then; `false`: nobody was refused.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -60,13 +67,29 @@ impl Store {
         &self,
         tenant: &TenantId,
         station: &StationId,
-        until: Timestamp,
+        (source, until): (&str, Timestamp),
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE duplicate_identities SET admit_until = $3 WHERE tenant = $1 AND station = $2 RETURNING station";
-        Ok(!self.engine().change(sql, params![tenant, station, until]).await?.is_empty())
+        let sql = "UPDATE duplicate_identities SET admit_until = $3, admit_source = $4 \
+             WHERE tenant = $1 AND station = $2 RETURNING station";
+        Ok(!self.engine().change(sql, params![tenant, station, until, source]).await?.is_empty())
     }
 
-    /// A newcomer is at the door: may it take the station's place? One of several at a time, once; with it the matter is over.
+    /// A newcomer from this address is at the door: may it take the station's place? Once it has, [`Store::take_newcomer`] ends the matter.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn admits_newcomer(
+        &self,
+        tenant: &TenantId,
+        station: &StationId,
+        (source, now): (&str, Timestamp),
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT station FROM duplicate_identities WHERE tenant = $1 AND station = $2 AND admit_until >= $3 \
+             AND coalesce(admit_source, document ->> 'source') = $4";
+        Ok(!self.engine().rows(sql, params![tenant, station, now, source]).await?.is_empty())
+    }
+
+    /// The newcomer from this address that was let in has the station's place: the matter is over. `false`: nobody from there was let in.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -74,10 +97,11 @@ impl Store {
         &self,
         tenant: &TenantId,
         station: &StationId,
-        now: Timestamp,
+        source: &str,
     ) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM duplicate_identities WHERE tenant = $1 AND station = $2 AND admit_until >= $3 RETURNING station";
-        Ok(!self.engine().change(sql, params![tenant, station, now]).await?.is_empty())
+        let sql = "DELETE FROM duplicate_identities WHERE tenant = $1 AND station = $2 AND admit_until IS NOT NULL \
+             AND coalesce(admit_source, document ->> 'source') = $3 RETURNING station";
+        Ok(!self.engine().change(sql, params![tenant, station, source]).await?.is_empty())
     }
 
     /// An operator says that the old one is right; `false`: nobody was refused.

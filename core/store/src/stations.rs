@@ -15,7 +15,7 @@ use ringmain_domain::time::Timestamp;
 use crate::engine::param::{Param, params};
 use crate::engine::row::Row;
 use crate::engine::select::Select;
-use crate::engine::{Statement, Texts};
+use crate::engine::{Statement, Texts, Tx};
 use crate::page::{Page, PageRequest};
 use crate::store::{Store, StoreError};
 
@@ -190,33 +190,28 @@ impl Store {
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn insert_station(&self, station: &ChargingStation) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO stations (tenant, id, location_id, name, registration, tariff_id, maintenance, vendor, \
-             model, serial, firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, search, \
-             local_list_enabled, max_power_w) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
-             ON CONFLICT DO NOTHING RETURNING id";
-        let params = params![
-            &station.tenant,
-            &station.id,
-            station.location_id.as_ref(),
-            station.name.as_deref(),
-            station.registration.as_str(),
-            station.tariff_id.as_ref(),
-            station.maintenance,
-            station.vendor.as_deref(),
-            station.model.as_deref(),
-            station.serial.as_deref(),
-            station.firmware.as_deref(),
-            station.ocpp_version.as_deref(),
-            station.last_seen_at,
-            station.booted_at,
-            station.created_at,
-            station.updated_at,
-            search(station),
-            station.local_list_enabled,
-            station.max_power_w,
-        ];
-        Ok(!self.engine().change(sql, params).await?.is_empty())
+        Ok(!self.engine().change_all(insertion(station)).await?.is_empty())
+    }
+
+    /// Makes the station with the password it must show from now on: there is never one without the other. `false`: the identity is taken, in this
+    /// tenant or another, and nothing was changed.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn insert_station_with(
+        &self,
+        station: &ChargingStation,
+        credential: &StationCredential,
+    ) -> Result<bool, StoreError> {
+        let (insertion, sealing) = (insertion(station), sealing(&station.tenant, &station.id, credential));
+        let work = async |tx: &mut Tx| {
+            let is_new = !tx.run(insertion).await?.is_empty();
+            if is_new {
+                tx.run(sealing).await?;
+            }
+            Ok(is_new)
+        };
+        self.engine().write(move |tx| Box::pin(work(tx))).await
     }
 
     /// Replaces what people decide about a station: location, name, registration, tariff, maintenance, local list, rating, and when that was. What it said
@@ -249,6 +244,17 @@ impl Store {
         Ok(!self.engine().change(sql, params).await?.is_empty())
     }
 
+    /// How many stations wait for an operator; it counts to `most` and no further.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn pending_stations_count(&self, tenant: &TenantId, most: u32) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS n FROM \
+             (SELECT 1 FROM stations WHERE tenant = $1 AND registration = 'pending' LIMIT $2) pending";
+        let rows = self.engine().rows(sql, params![tenant, i64::from(most)]).await?;
+        rows.first().map_or(Ok(0), |row| row.number("n"))
+    }
+
     /// The password of the station of this identity, over all tenants.
     ///
     /// # Errors
@@ -278,17 +284,7 @@ impl Store {
         id: &StationId,
         credential: &StationCredential,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO station_credentials (tenant, station, salt, hash, updated_at) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, station) \
-             DO UPDATE SET salt = excluded.salt, hash = excluded.hash, updated_at = excluded.updated_at";
-        let params = params![
-            tenant,
-            id,
-            credential.salt.as_slice(),
-            credential.hash.as_slice(),
-            credential.updated_at,
-        ];
-        self.engine().change(sql, params).await.map(drop)
+        self.engine().change_all(sealing(tenant, id, credential)).await.map(drop)
     }
 
     async fn snapshots(&self, rows: &[Row]) -> Result<Vec<StationSnapshot>, StoreError> {
@@ -361,6 +357,45 @@ impl Details {
         }
         Ok(StationRow { station, online: row.boolean("online")?, connectors: rows })
     }
+}
+
+fn insertion(station: &ChargingStation) -> Statement {
+    let sql = "INSERT INTO stations (tenant, id, location_id, name, registration, tariff_id, maintenance, vendor, \
+         model, serial, firmware, ocpp_version, last_seen_at, booted_at, created_at, updated_at, search, \
+         local_list_enabled, max_power_w) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         ON CONFLICT DO NOTHING RETURNING id";
+    let params = params![
+        &station.tenant,
+        &station.id,
+        station.location_id.as_ref(),
+        station.name.as_deref(),
+        station.registration.as_str(),
+        station.tariff_id.as_ref(),
+        station.maintenance,
+        station.vendor.as_deref(),
+        station.model.as_deref(),
+        station.serial.as_deref(),
+        station.firmware.as_deref(),
+        station.ocpp_version.as_deref(),
+        station.last_seen_at,
+        station.booted_at,
+        station.created_at,
+        station.updated_at,
+        search(station),
+        station.local_list_enabled,
+        station.max_power_w,
+    ];
+    Statement::once(sql, params)
+}
+
+fn sealing(tenant: &TenantId, id: &StationId, credential: &StationCredential) -> Statement {
+    let sql = "INSERT INTO station_credentials (tenant, station, salt, hash, updated_at) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, station) \
+         DO UPDATE SET salt = excluded.salt, hash = excluded.hash, updated_at = excluded.updated_at";
+    let params =
+        params![tenant, id, credential.salt.as_slice(), credential.hash.as_slice(), credential.updated_at,];
+    Statement::once(sql, params)
 }
 
 /// What a search looks through.

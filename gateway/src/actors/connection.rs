@@ -123,7 +123,7 @@ pub struct Execute {
     pub done: oneshot::Sender<CommandResult>,
 }
 
-/// Are you there? Answered when the station gives any sign of life after the question.
+/// Are you there? Yes when the station gives any sign of life after the question; no as soon as its socket is at an end, or after [`PROBE_WAIT`].
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct Probe;
@@ -366,8 +366,12 @@ impl StreamHandler<Result<Incoming, WsFault>> for Connection {
         if self.exit.is_some() {
             return;
         }
-        for probe in self.probes.drain(..) {
-            probe.send(()).ok();
+        // The socket's own end is no sign of life: whoever asks for one is told that there is none.
+        let probes = std::mem::take(&mut self.probes);
+        if matches!(item, Ok(Incoming::Text(_) | Incoming::Ping(_) | Incoming::Pong)) {
+            for probe in probes {
+                probe.send(()).ok();
+            }
         }
         match item {
             Ok(Incoming::Text(text)) => self.on_text(&text, ctx),

@@ -11,7 +11,6 @@ use futures_util::future::LocalBoxFuture;
 use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::cluster::takeover::{Claimant, OldSocket, Takeover};
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{Epoch, NodeId, StationId};
 use ringmain_domain::location::{ChargingStation, UnknownStations};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::telemetry;
@@ -19,49 +18,31 @@ use ringmain_ocpp::translate::Dialect;
 use ringmain_ocpp::version::Version;
 use ringmain_store::store::StoreError;
 
-use super::connection::{Birth, Connection, Probe};
-use super::exit::Exit;
+use super::connection::{Birth, Probe};
 use super::journal::Note;
 use super::site_directory::Locate;
-use crate::admission::Admission;
 use crate::app::Node;
 use crate::clock;
-use crate::cluster::memory::{MemoryRouting, Route};
-use crate::cluster::{Announced, Elsewhere, NotKnown};
+use crate::cluster::{Elsewhere, NotKnown};
 use crate::handshake::{ListenerKind, Password, Refusal, RefusalReason, UpgradeRequest};
-use crate::listen::network::Network;
+use crate::listen::network::{Host, Network};
 use crate::listen::{Door, Verdict};
-use crate::services::rate::RateLimiter;
+use crate::services::duplicates::source_of;
+
+mod entrance;
+mod limits;
+
+use entrance::{Announcement, Entrance, Room};
+use limits::Limits;
 
 /// What stations are told to wait when we cannot take them now, in seconds.
 const COME_BACK_AFTER_S: u32 = 10;
-
-/// Wrong credentials a source may show for one identity: so many at once, then one in six seconds. By source and identity together, or
-/// anybody could lock a station out (reliability.md 7.2).
-const FAILURES_BURST: u32 = 10;
-const FAILURES_PER_S: f64 = 1.0 / 6.0;
-/// Identities nobody knows that a source may bring into quarantine: so many at once, then one in ten seconds.
-const CONTACTS_BURST: u32 = 50;
-const CONTACTS_PER_S: f64 = 0.1;
-
-/// Connections that stations of one identity may make once they have shown who they are: so many at once, then one a second
-/// (reliability.md 7.2).
-const CONNECTS_BURST: u32 = 5;
-const CONNECTS_PER_S: f64 = 1.0;
 
 /// Opens the door for stations.
 #[derive(Clone)]
 pub struct Doorkeeper {
     node: Arc<Node>,
     limits: Arc<Limits>,
-}
-
-struct Limits {
-    failures: RateLimiter<(IpAddr, StationId)>,
-    contacts: RateLimiter<IpAddr>,
-    connects: RateLimiter<StationId>,
-    admission: Admission,
-    networks: RateLimiter<Network>,
 }
 
 /// A station that may connect.
@@ -106,16 +87,7 @@ impl Doorkeeper {
     /// A doorkeeper of this node.
     #[must_use]
     pub fn new(node: Arc<Node>) -> Self {
-        let limits = Limits {
-            failures: RateLimiter::new(FAILURES_BURST, FAILURES_PER_S),
-            contacts: RateLimiter::new(CONTACTS_BURST, CONTACTS_PER_S),
-            connects: RateLimiter::new(CONNECTS_BURST, CONNECTS_PER_S),
-            admission: Admission::per_second(node.config.stations.admissions_per_s, Instant::now()),
-            networks: RateLimiter::new(
-                node.config.stations.admissions_per_s,
-                f64::from(node.config.stations.admissions_per_s) / 2.0,
-            ),
-        };
+        let limits = Limits::new(&node.config.stations);
         Self { node, limits: Arc::new(limits) }
     }
 
@@ -129,19 +101,20 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::StoreUnavailable).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        let who = (request.peer.ip(), request.identity.clone());
-        if !self.limits.failures.has(&who, Instant::now()) {
+        let who = (Host::of(request.peer.ip()), request.identity.clone());
+        // Taken before anything is waited for and given back unless it was wrong: of many that guess at once no more are heard than of one that
+        // waits for its answers.
+        if !self.limits.failures.take(&who, Instant::now()) {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::TooManyAttempts).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        self.wait_for_turn(request.peer.ip()).await?;
         let version = Version::negotiate(request.protocols.iter().map(String::as_str));
-        let admitted = self.admit(request, version.is_some()).await.inspect_err(|shut| {
-            if let Shut::Refused(Refusal { status: 401 | 403, .. }) = shut {
-                self.limits.failures.take(&who, Instant::now());
-            }
-        })?;
+        let admitted = self.admit(request, version.is_some()).await;
+        if !matches!(admitted, Err(Shut::Refused(Refusal { status: 401 | 403, .. }))) {
+            self.limits.failures.give_back(&who);
+        }
+        let admitted = admitted?;
         let (Some(version), Some(Admitted { station, proven })) = (version, admitted) else {
             tracing::info!(station.id = %request.identity, offered = ?request.protocols, "no common subprotocol");
             return Ok(Verdict::CloseAfterUpgrade);
@@ -151,7 +124,7 @@ impl Doorkeeper {
                 Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S),
             ));
         }
-        let elsewhere = self.make_room(request, &station).await?;
+        let room = self.make_room(request, &station).await?;
         let epoch = self.node.epochs.next().await?;
         let site = Locate { tenant: station.tenant.clone(), site: station.site() };
         let Ok(Ok(site)) = self.node.directory.send(site).await else {
@@ -169,34 +142,16 @@ impl Doorkeeper {
             ListenerKind::Wss => "wss",
         };
         let announced = Announcement::make(&self.node, &station.id, epoch).await?;
-        let dialect = Dialect::of(version);
-        let node = Arc::clone(&self.node);
+        let (node, dialect) = (Arc::clone(&self.node), Dialect::of(version));
         let birth = Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants };
-        let (node, station, source) = (Arc::clone(&self.node), request.identity.clone(), request.peer.ip());
-        let certificate = fingerprint(request).map(Into::into);
-        let start = Box::new(move |socket| {
-            let connection = Connection::start_with(birth, socket);
-            let claimed = node.routing.claim(&station, Route { epoch, connection, source, certificate });
-            announced.stands(elsewhere);
-            if node.routing.changes() != changes {
-                // Somebody's record changed since this one was read, when there was no route to tell it to: perhaps this one.
-                node.routing.notify_changed(&station);
-            }
-            match claimed {
-                Ok(Some(replaced)) => drop(MemoryRouting::dismiss(&replaced.connection, Exit::Replaced)),
-                Ok(None) => {}
-                // A newer connection of this station was quicker.
-                Err(route) => drop(MemoryRouting::dismiss(&route.connection, Exit::Replaced)),
-            }
-        });
+        let (source, certificate) = (request.peer.ip(), fingerprint(request).map(Into::into));
+        let entrance = Entrance { announced, room, changes, source, certificate };
+        let start = Box::new(move |socket| entrance.enter(birth, socket));
         Ok(Verdict::Admit { subprotocol: version.subprotocol(), start })
     }
 
-    /// Not all at once: a storm is spread, and its tail comes back later.
     async fn wait_for_turn(&self, peer: IpAddr) -> Result<(), Shut> {
-        // No network takes more than half of the turns: whoever knocks under many names keeps nobody else out.
-        let is_fair = self.limits.networks.take(&Network::of(peer), Instant::now());
-        let Some(wait) = is_fair.then(|| self.limits.admission.turn(Instant::now())).flatten() else {
+        let Some(wait) = self.limits.turn(peer, Instant::now()) else {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::Overloaded).retry_after(COME_BACK_AFTER_S),
             ));
@@ -207,8 +162,9 @@ impl Doorkeeper {
         Ok(())
     }
 
-    /// The station behind the request, if it may connect. A stranger that cannot speak with us anyway leaves no record: `None`.
+    /// The station behind the request, if it may connect, once it is its turn. A stranger that cannot speak with us anyway leaves no record: `None`.
     async fn admit(&self, request: &UpgradeRequest, can_speak: bool) -> Result<Option<Admitted>, Shut> {
+        self.wait_for_turn(request.peer.ip()).await?;
         match self.node.store.find_station(&request.identity).await? {
             Some(station) => self.check_credentials(request, station).await.map(Some),
             None if can_speak => self.meet(request).await.map(Some),
@@ -256,7 +212,7 @@ impl Doorkeeper {
         };
         check_certificate(request, None)?;
         let accepted = registration == Registration::Accepted;
-        if !accepted && !self.limits.contacts.take(&request.peer.ip(), Instant::now()) {
+        if !accepted && !self.limits.contacts.take(&Network::of(request.peer.ip()), Instant::now()) {
             return Err(Shut::Refused(
                 Refusal::new(RefusalReason::TooManyConnects).retry_after(COME_BACK_AFTER_S),
             ));
@@ -265,57 +221,62 @@ impl Doorkeeper {
         if accepted && !proven && !self.node.config.stations.without_password_enabled {
             return Err(RefusalReason::CredentialsMissing.into());
         }
+        let has_room =
+            accepted || self.limits.quarantine.has_room(&self.node.store, &self.node.tenant).await?;
+        if !has_room {
+            return Err(Shut::Refused(
+                Refusal::new(RefusalReason::QuarantineFull).retry_after(COME_BACK_AFTER_S),
+            ));
+        }
         let now = clock::now();
         let station =
             ChargingStation::unknown(self.node.tenant.clone(), request.identity.clone(), registration, now);
-        if !self.node.store.insert_station(&station).await? {
+        let (store, password) = (&self.node.store, password_of(request));
+        let sealed =
+            password.map(|password| self.node.credentials.seal(password.as_bytes(), now)).transpose();
+        let is_new = match &sealed.map_err(|_no_random| RefusalReason::Overloaded)? {
+            Some(sealed) => store.insert_station_with(&station, sealed).await?,
+            None => store.insert_station(&station).await?,
+        };
+        if !is_new {
             // Another socket made contact under this identity in the same moment: whoever comes second must show the same password.
-            return match self.node.store.find_station(&request.identity).await? {
+            return match store.find_station(&request.identity).await? {
                 Some(station) => self.check_credentials(request, station).await,
                 None => Err(RefusalReason::StationUnknown.into()),
             };
         }
         tracing::info!(station.id = %station.id, registration = registration.as_str(), "an unknown station made contact");
-        if let Some(password) = password_of(request) {
-            let sealed = self.node.credentials.seal(password.as_bytes(), now);
-            let sealed = sealed.map_err(|_no_random| RefusalReason::Overloaded)?;
-            self.node.store.put_station_credential(&station.tenant, &station.id, &sealed).await?;
-        }
         Ok(Admitted { station, proven })
     }
 
     /// A second socket of one identity (DESIGN section 6), here or at another node: the same address or certificate is the same station come
     /// back; otherwise the old one is asked for a sign of life, and keeps its place if it gives one. Gives back the node whose connection
     /// is to be dismissed.
-    async fn make_room(
-        &self,
-        request: &UpgradeRequest,
-        station: &ChargingStation,
-    ) -> Result<Option<NodeId>, Shut> {
+    async fn make_room(&self, request: &UpgradeRequest, station: &ChargingStation) -> Result<Room, Shut> {
         let (source, certificate) = (request.peer.ip(), fingerprint(request));
         if let Some(old) = self.node.routing.find(&request.identity) {
             let claimant = old.claimant(source, certificate);
             let stays = claimant.must_probe() && matches!(old.connection.send(Probe).await, Ok(true));
             let old = if stays { OldSocket::Alive } else { OldSocket::Silent };
             return match claimant.against(old) {
-                Takeover::New => Ok(None),
-                Takeover::Old => self.contest(request, station).await.map(|()| None),
+                Takeover::New => Ok(Room::default()),
+                Takeover::Old => self.contest(request, station).await.map(|()| Room::admitted(None)),
             };
         }
         let (cluster, store) = (&self.node.cluster, &self.node.store);
         let elsewhere = cluster.elsewhere(store, &request.identity, (source, certificate)).await?;
-        let Some(Elsewhere { place, old, same }) = elsewhere else { return Ok(None) };
+        let Some(Elsewhere { place, old, same }) = elsewhere else { return Ok(Room::default()) };
         match (Claimant { same_source: same, same_certificate: same }).against(old) {
-            Takeover::New => Ok(Some(place.node)),
-            Takeover::Old => self.contest(request, station).await.map(|()| Some(place.node)),
+            Takeover::New => Ok(Room { elsewhere: Some(place.node), was_contested: false }),
+            Takeover::Old => self.contest(request, station).await.map(|()| Room::admitted(Some(place.node))),
         }
     }
 
     /// Two living sockets under one identity: somebody may be playing the station. The newcomer is refused, which is kept for a person to
-    /// see, unless one has said that it is the right one.
+    /// see, unless one has said that whoever comes from there is the right one.
     async fn contest(&self, request: &UpgradeRequest, station: &ChargingStation) -> Result<(), Shut> {
-        let (store, now) = (&self.node.store, clock::now());
-        if store.take_newcomer(&station.tenant, &station.id, now).await? {
+        let (store, now, source) = (&self.node.store, clock::now(), source_of(request.peer.ip()));
+        if store.admits_newcomer(&station.tenant, &station.id, (&source, now)).await? {
             tracing::info!(
                 station.id = %station.id, peer = %request.peer,
                 "a second living socket takes the station's place, as an operator said"
@@ -323,7 +284,6 @@ impl Doorkeeper {
             return Ok(());
         }
         let before = store.duplicates(&station.tenant, &station.id).await?;
-        let source = request.peer.ip().to_string();
         let (duplicates, is_worth_telling) =
             Duplicates::fought(before.map(|before| before.duplicates), now, &source);
         store.put_duplicates(&station.tenant, &station.id, &duplicates).await?;
@@ -333,7 +293,7 @@ impl Doorkeeper {
                 tenant: station.tenant.clone(),
                 station: station.id.clone(),
                 received_at: now,
-                event: DomainEvent::DuplicateIdentity { source: source.into(), needs_a_person },
+                event: DomainEvent::DuplicateIdentity { source, needs_a_person },
             };
             if self.node.journal_of(&station.id).try_send(Note { facts: vec![fact], site: None }).is_err() {
                 metrics::counter!(telemetry::COMMIT_LOST).increment(1);
@@ -345,50 +305,6 @@ impl Doorkeeper {
             "a second living socket of one station is refused"
         );
         Err(RefusalReason::AlreadyConnected.into())
-    }
-}
-
-/// A connection that others are told of, and that nobody is told of any more should its upgrade come to nothing.
-struct Announcement {
-    node: Arc<Node>,
-    station: StationId,
-    epoch: Epoch,
-    announced: Announced,
-    stands: bool,
-}
-
-// === impl Announcement ===
-
-impl Announcement {
-    /// Refused where a newer connection is known: Redis says so and the store, too.
-    async fn make(node: &Arc<Node>, station: &StationId, epoch: Epoch) -> Result<Self, Shut> {
-        let announced = node.cluster.announce(station, epoch).await;
-        if announced.newer.is_some() {
-            let places = node.store.station_places(std::slice::from_ref(station)).await?;
-            if places.iter().any(|place| place.epoch > epoch) {
-                return Err(RefusalReason::AlreadyConnected.into());
-            }
-        }
-        let (node, station) = (Arc::clone(node), station.clone());
-        Ok(Self { node, station, epoch, announced, stands: false })
-    }
-
-    /// The socket is there: whoever had the station before is told.
-    fn stands(mut self, elsewhere: Option<NodeId>) {
-        self.stands = true;
-        let replaced = self.announced.replaced.map(|place| place.node);
-        let Some(links) = self.node.cluster.links() else { return };
-        for old in elsewhere.into_iter().chain(replaced.filter(|replaced| Some(*replaced) != elsewhere)) {
-            links.dismiss(old, &self.station, self.epoch);
-        }
-    }
-}
-
-impl Drop for Announcement {
-    fn drop(&mut self) {
-        if !self.stands {
-            self.node.cluster.withdraw(&self.station, self.epoch);
-        }
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Site {
     unwritten: Unwritten,
     /// Stations that are connected to other nodes.
     remote: BTreeMap<StationId, NodeId>,
+    /// Some were, at some time.
+    had_remote: bool,
     missed: Arc<AtomicBool>,
     owned: Arc<AtomicBool>,
     depth: Arc<AtomicUsize>,
@@ -115,8 +117,10 @@ pub struct Heard {
 pub enum NodesChanged {
     /// Some are gone, or leave.
     Gone,
-    /// Some came: perhaps they were only not heard for a while, and their stations were taken for lost.
-    Came,
+    /// One came: perhaps it was only not heard for a while, and its stations were taken for lost.
+    Came(NodeId),
+    /// The store had forgotten that stations are at this one, and was told again.
+    Asserted,
     /// This one was taken for lost, and takes part again.
     Again,
 }
@@ -242,6 +246,7 @@ impl Site {
             limits: Limits::default(),
             unwritten: Unwritten::default(),
             remote: BTreeMap::new(),
+            had_remote: false,
             missed: mark,
             owned: is_owned,
             depth: in_mailbox,
@@ -277,6 +282,7 @@ impl Site {
                     return;
                 }
                 self.remote.insert(snapshot.id().clone(), from);
+                self.had_remote = true;
             }
             // It speaks of a connection that is over by now: the station is here, or at a third node.
             site::Input::Left { station, .. } if self.remote.get(station) != Some(&from) => return,
@@ -425,11 +431,8 @@ impl Handler<NodesChanged> for Site {
                 self.forget_lost_nodes(ctx);
                 self.look_for_owner(ctx);
             }
-            NodesChanged::Came => {
-                self.missed.store(true, Ordering::Relaxed);
-                // Perhaps it owns the site and was not known here when it was first told.
-                self.pass_on(&SiteNote::Missed);
-            }
+            NodesChanged::Came(node) => self.nodes_came(Some(node)),
+            NodesChanged::Asserted => self.nodes_came(None),
             // Its owner has forgotten the stations that are here: they are told of again.
             NodesChanged::Again => self.start_load(ctx),
         }

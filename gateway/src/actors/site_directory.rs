@@ -10,12 +10,16 @@ use actix::prelude::*;
 use ringmain_domain::id::{SiteId, TenantId};
 use ringmain_store::store::StoreError;
 
+use super::notice;
 use super::site::{NodesChanged, NotOwned, Site, SiteHandle, SiteParts};
 
 const MAILBOX: usize = 256;
 /// A site that dies this often within a minute is not reborn until the window has passed.
 pub const DEATHS_MAX: usize = 5;
 const DEATH_WINDOW: Duration = Duration::from_secs(60);
+/// So many sites at a time hear that a node came, and a pause after them: 10,000 in some fifty seconds.
+const AT_ONCE: usize = 200;
+const EACH: Duration = Duration::from_secs(1);
 
 /// All sites of this node.
 pub struct SiteDirectory {
@@ -71,6 +75,14 @@ pub enum NoSite {
     /// It died too often.
     #[error("the site is in quarantine: it died {DEATHS_MAX} times within a minute")]
     Quarantined,
+}
+
+/// How many sites are told in [`EACH`]: who may read from the store after it is told does so with few others, who takes a site over at once.
+const fn pace(change: NodesChanged) -> usize {
+    match change {
+        NodesChanged::Came(_) | NodesChanged::Asserted => AT_ONCE,
+        NodesChanged::Gone | NodesChanged::Again => usize::MAX,
+    }
 }
 
 // === impl SiteDirectory ===
@@ -145,15 +157,16 @@ impl Handler<Locate> for SiteDirectory {
 
 impl Handler<TellSites> for SiteDirectory {
     type Result = ();
-    fn handle(&mut self, TellSites(change): TellSites, _: &mut Self::Context) {
-        for site in self.sites.values() {
-            // One whose mailbox is full hears it once there is room; one that ended needs not.
-            if let Err(SendError::Full(change)) = site.addr().try_send(change) {
-                let site = site.addr().clone();
-                actix::spawn(async move {
-                    site.send(change).await.ok();
-                });
-            }
+    fn handle(&mut self, TellSites(change): TellSites, ctx: &mut Self::Context) {
+        let sites: Vec<_> = self.sites.values().map(|site| site.addr().clone()).collect();
+        for (pause, some) in (0_u32..).map(|number| EACH * number).zip(sites.chunks(pace(change))) {
+            let some = some.to_vec();
+            let tell = move |_: &mut Self, _: &mut Context<Self>| {
+                for site in &some {
+                    notice::give(site, change);
+                }
+            };
+            ctx.run_later(pause, tell);
         }
     }
 }

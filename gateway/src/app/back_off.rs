@@ -1,10 +1,12 @@
 //! Tells stations how to wait before they connect again: those that came or booted, if they were not told yet. A few at a time; who cannot be
-//! told now is told when it comes the next time.
+//! told now is told when it comes the next time, and who never answers is left alone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use ringmain_domain::command::{CommandDesk, CommandOutcome, StationCommand};
 use ringmain_domain::id::StationId;
 use ringmain_store::back_offs::ToldBackOff;
@@ -17,32 +19,57 @@ use crate::{clock, desk};
 
 /// Stations that wait for being looked at; more than that are told when they come again.
 pub(super) const WAITING_MAX: usize = 16_384;
-/// Stations looked at in one question to the store, and told at a time.
+/// Stations looked at in one question to the store.
 const LOOKED_AT: usize = 256;
-const AT_ONCE: usize = 8;
+/// Stations told at a time.
+const AT_ONCE: usize = 32;
 /// How long one of them may take.
 const DEADLINE_S: i64 = 60;
 /// How often the fleet is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(600);
 
-/// Works until nobody can come any more.
+/// A station that is to be told, and its firmware.
+type Due = (StationId, Option<Box<str>>);
+
+/// Works until nobody can come any more. Each that ends makes room for the next: those that do not answer hold up nobody but as many as they are.
 pub(super) async fn run(node: Arc<Node>, desk: Arc<dyn CommandDesk>, mut came: mpsc::Receiver<StationId>) {
     let mut counted: Option<(Instant, u64)> = None;
-    let mut some = Vec::new();
-    while came.recv_many(&mut some, LOOKED_AT).await > 0 {
-        if let Err(error) = tell(&node, &desk, &mut counted, &some).await {
-            tracing::warn!(%error, stations = some.len(), "stations are not told now how to wait before they come again");
+    let (mut some, mut due) = (Vec::new(), VecDeque::new());
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < AT_ONCE
+            && let Some((back_off, one)) = due.pop_front()
+        {
+            under_way.push(tell_one(&node, &desk, back_off, one));
         }
-        some.clear();
+        tokio::select! {
+            Some(ended) = under_way.next() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "what a station said of how to wait is not kept: it is told when it comes again");
+                }
+            }
+            came = came.recv_many(&mut some, LOOKED_AT), if due.is_empty() && under_way.len() < AT_ONCE => {
+                if came == 0 {
+                    return;
+                }
+                match look_up(&node, &mut counted, &some).await {
+                    Ok((back_off, found)) => due.extend(found.into_iter().map(|one| (back_off, one))),
+                    Err(error) => {
+                        tracing::warn!(%error, stations = some.len(), "stations are not told now how to wait before they come again");
+                    }
+                }
+                some.clear();
+            }
+        }
     }
 }
 
-async fn tell(
+/// How stations are to wait now, and which of these are not told yet.
+async fn look_up(
     node: &Node,
-    desk: &Arc<dyn CommandDesk>,
     counted: &mut Option<(Instant, u64)>,
     stations: &[StationId],
-) -> Result<(), StoreError> {
+) -> Result<(BackOff, Vec<Due>), StoreError> {
     let fleet = match counted.filter(|(at, _)| at.elapsed() < COUNT_EVERY) {
         Some((_, fleet)) => fleet,
         None => {
@@ -52,18 +79,14 @@ async fn tell(
         }
     };
     let back_off = BackOff::of(&node.config.stations, fleet);
-    let due = node.store.due_back_offs(&node.tenant, stations, &back_off.text()).await?;
-    let told = stream::iter(due).map(|(station, firmware)| tell_one(node, desk, back_off, station, firmware));
-    let failed: Vec<_> = told.buffer_unordered(AT_ONCE).filter_map(async |told| told.err()).collect().await;
-    failed.into_iter().next().map_or(Ok(()), Err)
+    Ok((back_off, node.store.due_back_offs(&node.tenant, stations, &back_off.text()).await?))
 }
 
 async fn tell_one(
     node: &Node,
     desk: &Arc<dyn CommandDesk>,
     back_off: BackOff,
-    station: StationId,
-    firmware: Option<Box<str>>,
+    (station, firmware): Due,
 ) -> Result<(), StoreError> {
     let command = StationCommand::SetVariables { variables: back_off.settings() };
     let order = desk::order(&node.tenant, &station, command, clock::now().plus_secs(DEADLINE_S));
@@ -72,6 +95,12 @@ async fn tell_one(
         CommandOutcome::Accepted => "accepted".into(),
         CommandOutcome::Rejected | CommandOutcome::CallError | CommandOutcome::NotSupported => {
             result.detail.unwrap_or_else(|| result.outcome.as_str().into())
+        }
+        // It was told and says nothing: after some times of that it is left alone as well.
+        CommandOutcome::TimeoutUnknown => {
+            let answer = result.outcome.as_str().into();
+            let told = ToldBackOff { told: back_off.text().into(), firmware, answer, told_at: clock::now() };
+            return node.store.put_unanswered_back_off(&node.tenant, &station, &told).await;
         }
         outcome => {
             tracing::debug!(station.id = %station, outcome = outcome.as_str(), "it is told when it comes again");

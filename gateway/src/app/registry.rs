@@ -124,8 +124,8 @@ async fn look_around(node: &Node) -> Result<(), StoreError> {
     if gone {
         tell_sites(node, NodesChanged::Gone).await;
     }
-    if came {
-        tell_sites(node, NodesChanged::Came).await;
+    for newcomer in came {
+        tell_sites(node, NodesChanged::Came(newcomer)).await;
     }
     Ok(())
 }

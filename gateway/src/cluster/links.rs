@@ -69,12 +69,12 @@ pub struct Peer {
 }
 
 /// What changed among the other nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Met {
     /// Some are gone, or leave.
     pub gone: bool,
-    /// Some were not there before.
-    pub came: bool,
+    /// Those that were not there before.
+    pub came: Vec<NodeId>,
 }
 
 /// Why another node did not answer.
@@ -162,7 +162,8 @@ impl Links {
         self.shared.outbox.forget_all_but(&now);
         let stays = |peer: &Peer| now.iter().any(|other| other.id == peer.id && !other.draining);
         let was_there = |peer: &Peer| before.iter().any(|other| other.id == peer.id);
-        Met { gone: !before.iter().all(stays), came: !now.iter().all(was_there) }
+        let came = now.iter().filter(|peer| !was_there(peer)).map(|peer| peer.id).collect();
+        Met { gone: !before.iter().all(stays), came }
     }
 
     /// Tells the other nodes that this one is there, or not any more, before they see it in the store. Waits until they know, not for long.

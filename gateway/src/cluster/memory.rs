@@ -11,8 +11,9 @@ use ringmain_domain::cluster::routes;
 use ringmain_domain::cluster::takeover::Claimant;
 use ringmain_domain::id::{Epoch, StationId};
 
-use crate::actors::connection::{Connection, Execute, RecordChanged};
+use crate::actors::connection::{Connection, Execute, Leave, RecordChanged};
 use crate::actors::exit::Exit;
+use crate::actors::notice;
 
 /// Where a station is.
 #[derive(Debug, Clone)]
@@ -114,12 +115,7 @@ impl MemoryRouting {
     pub fn notify_changed(&self, station: &StationId) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         let Some(route) = self.find(station) else { return };
-        if let Err(SendError::Full(notice)) = route.connection.try_send(RecordChanged) {
-            actix::spawn(async move {
-                // A connection that ended meanwhile needs no notice.
-                route.connection.send(notice).await.ok();
-            });
-        }
+        notice::give(&route.connection, RecordChanged);
     }
 
     /// Hands an order to the station's connection.
@@ -139,8 +135,8 @@ impl MemoryRouting {
         })
     }
 
-    /// Asks a connection to leave; its end is told by its own farewell.
-    pub fn dismiss(connection: &Addr<Connection>, exit: Exit) -> bool {
-        connection.try_send(crate::actors::connection::Leave(exit)).is_ok()
+    /// Asks a connection to leave; where its mailbox is full, once there is room. Its end is told by its own farewell. Called on an arbiter.
+    pub fn dismiss(connection: &Addr<Connection>, exit: Exit) {
+        notice::give(connection, Leave(exit));
     }
 }

@@ -100,7 +100,7 @@ async fn changed(node: web::Data<Arc<Node>>, message: web::Json<Changed>) -> web
 
 async fn presence(node: web::Data<Arc<Node>>, message: web::Json<Presence>) -> web::Json<()> {
     let presence = message.into_inner();
-    let change = if presence.is_here { NodesChanged::Came } else { NodesChanged::Gone };
+    let change = if presence.is_here { NodesChanged::Came(presence.node) } else { NodesChanged::Gone };
     if let Some(links) = node.cluster.links() {
         links.meet(presence);
     }

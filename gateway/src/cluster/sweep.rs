@@ -50,7 +50,7 @@ pub async fn run(cluster: Cluster, store: Store, sites: Addr<SiteDirectory>) {
         if wanted || redis_came_back || swept_at.elapsed() >= EVERY {
             if sweep(&cluster, &store, &mut versions).await {
                 // Owners of sites may have read that stations are nowhere: they read again. A directory that is gone has no sites.
-                sites.send(TellSites(NodesChanged::Came)).await.ok();
+                sites.send(TellSites(NodesChanged::Asserted)).await.ok();
             }
             swept_at = Instant::now();
             // However often Redis comes and goes: one sweep a look.

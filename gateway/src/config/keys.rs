@@ -47,6 +47,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "until a remote start without a transaction is given up",
     ),
     (
+        "stations.quarantine_max",
+        "1 to 1000000 stations",
+        "the most unknown stations that wait for an operator; others are refused until some are approved or removed",
+    ),
+    (
         "stations.without_password_enabled",
         "true, false",
         "registered stations without a password may connect: for trusted networks only",

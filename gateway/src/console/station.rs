@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use ringmain_domain::command::CommandOutcome;
 use ringmain_domain::id::StationId;
 use ringmain_domain::location::ChargingStation;
 use ringmain_domain::reply::Registration;
@@ -91,8 +92,13 @@ struct Duplicate {
     source: String,
     last: String,
     needs_a_person: bool,
-    /// It is let in when it comes within so long.
-    admitted: Option<String>,
+    admitted: Option<Admitted>,
+}
+
+/// A newcomer that is let in when it comes.
+struct Admitted {
+    source: String,
+    within: String,
 }
 
 struct EvseLine {
@@ -235,6 +241,8 @@ fn facts(
             back_off.map(|told| {
                 if &*told.answer == "accepted" {
                     told.told.into()
+                } else if *told.answer == *CommandOutcome::TimeoutUnknown.as_str() {
+                    "by its own settings, it did not answer to ours".into()
                 } else {
                     format!("by its own settings, ours were refused ({})", told.answer)
                 }
@@ -296,7 +304,10 @@ impl Duplicate {
             last: ago(known.duplicates.last_at(), now),
             source: known.duplicates.source.into(),
             needs_a_person: known.duplicates.needs_a_person,
-            admitted: known.admit_until.map(|until| duration(until.millis_since(now))),
+            admitted: known.admit_until.zip(known.admit_source).map(|(until, source)| Admitted {
+                source: source.into(),
+                within: duration(until.millis_since(now)),
+            }),
         }))
     }
 }

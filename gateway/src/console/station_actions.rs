@@ -1,5 +1,6 @@
 //! What can be done on a station's page: commands with their outcome in words, approval, changes of its record.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -47,6 +48,8 @@ pub(super) struct RegistrationForm {
 #[derive(Debug, Deserialize)]
 pub(super) struct DuplicateForm {
     decision: String,
+    /// Whom the page named as the new one.
+    source: Option<IpAddr>,
 }
 
 /// Name, location, tariff, rating, or maintenance alone.
@@ -122,7 +125,10 @@ pub(super) async fn decide(
     form: web::Form<DuplicateForm>,
 ) -> Result<HttpResponse, PageError> {
     let (decision, notice) = match form.decision.as_str() {
-        "accept_new" => (Decision::AcceptNew, "The new one takes its place when it comes within 15 minutes."),
+        "accept_new" => {
+            let decision = Decision::AcceptNew { source: form.source };
+            (decision, "The new one takes its place when it comes from the same address within 15 minutes.")
+        }
         "keep_old" => (Decision::KeepOld, "The one that is connected keeps its place."),
         _ => return Err(PageError::BadForm),
     };

@@ -1,5 +1,7 @@
 //! Two stations under one identity: what is known of the second one, and what an operator decides (reliability.md 7.2).
 
+use std::net::IpAddr;
+
 use ringmain_domain::cluster::duplicates::ADMISSION_MS;
 use ringmain_domain::id::StationId;
 use ringmain_store::duplicates::DuplicateRow;
@@ -15,8 +17,12 @@ use crate::house::House;
 /// Who is the station?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// The one that was refused: when it comes again, within a quarter of an hour, it takes the station's place.
-    AcceptNew,
+    /// The one that was refused: when it comes again from this address, within a quarter of an hour, it takes the station's place. Without an
+    /// address: the one that was refused last.
+    AcceptNew {
+        /// From where.
+        source: Option<IpAddr>,
+    },
     /// The one that is connected: the matter is closed, and opened again by the next refusal.
     KeepOld,
 }
@@ -33,9 +39,10 @@ pub async fn of(
     stations::own(house, caller, station).await?;
     let now = clock::now();
     let row = house.store.duplicates(&caller.tenant, station).await?;
-    Ok(row
-        .filter(|row| !row.duplicates.is_over(now))
-        .map(|row| DuplicateRow { admit_until: row.admit_until.filter(|until| *until >= now), ..row }))
+    Ok(row.filter(|row| !row.duplicates.is_over(now)).map(|row| match row.admit_until {
+        Some(until) if until >= now => row,
+        Some(_) | None => DuplicateRow { admit_until: None, admit_source: None, ..row },
+    }))
 }
 
 /// Decides.
@@ -51,14 +58,24 @@ pub async fn decide(
     stations::own(house, caller, station).await?;
     let (store, tenant) = (&house.store, &caller.tenant);
     let until = clock::now().plus_millis(ADMISSION_MS);
-    let was_there = match decision {
-        Decision::AcceptNew => store.admit_newcomer(tenant, station, until).await?,
-        Decision::KeepOld => store.forget_duplicates(tenant, station).await?,
+    let (was_there, source) = match decision {
+        Decision::AcceptNew { source } => {
+            let source = match source {
+                Some(source) => Some(source_of(source)),
+                None => store.duplicates(tenant, station).await?.map(|row| row.duplicates.source),
+            };
+            let admitted = match &source {
+                Some(source) => store.admit_newcomer(tenant, station, (source, until)).await?,
+                None => false,
+            };
+            (admitted, source)
+        }
+        Decision::KeepOld => (store.forget_duplicates(tenant, station).await?, None),
     };
     if !was_there {
         return Err(Refusal::conflict("no second socket of this station was refused"));
     }
-    let said = json!({ "decision": decision.as_str() });
+    let said = json!({ "decision": decision.as_str(), "source": source });
     audit::record(
         house,
         caller,
@@ -70,6 +87,12 @@ pub async fn decide(
     Ok(())
 }
 
+/// A newcomer's address, as it is kept and compared.
+#[must_use]
+pub fn source_of(address: IpAddr) -> Box<str> {
+    address.to_canonical().to_string().into()
+}
+
 // === impl Decision ===
 
 impl Decision {
@@ -77,7 +100,7 @@ impl Decision {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::AcceptNew => "accept_new",
+            Self::AcceptNew { .. } => "accept_new",
             Self::KeepOld => "keep_old",
         }
     }

@@ -68,10 +68,13 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
         bucket.take(self.burst, self.per_second, now)
     }
 
-    /// Is there one left? Takes none.
-    pub fn has(&self, key: &K, now: Instant) -> bool {
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.get(key).is_none_or(|bucket| self.left(bucket, now) >= 1.0)
+    /// What was taken was not used. One whose bucket was dropped meanwhile has a full one anyway.
+    pub fn give_back(&self, key: &K) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(key) {
+            // Whatever is too much is cut off when it is next asked for.
+            bucket.left += 1.0;
+        }
     }
 
     fn left(&self, bucket: &Bucket, now: Instant) -> f64 {
@@ -100,10 +103,25 @@ mod tests {
         assert!(limiter.take(&1, start));
         assert!(limiter.take(&1, start));
         assert!(!limiter.take(&1, start));
-        assert!(!limiter.has(&1, start));
         assert!(limiter.take(&2, start), "another key has its own");
         assert!(limiter.take(&1, start + Duration::from_secs(1)));
         assert!(!limiter.take(&1, start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_was_given_back_can_be_taken_again_and_no_more() {
+        let limiter = RateLimiter::new(2, 0.001);
+        let start = Instant::now();
+        limiter.give_back(&1);
+        for _ in 0..3 {
+            assert!(limiter.take(&1, start) && limiter.take(&1, start));
+            assert!(!limiter.take(&1, start), "both are out");
+            limiter.give_back(&1);
+            limiter.give_back(&1);
+        }
+        limiter.give_back(&1);
+        assert!(limiter.take(&1, start) && limiter.take(&1, start));
+        assert!(!limiter.take(&1, start), "never more than the burst");
     }
 
     #[test]
@@ -114,6 +132,6 @@ mod tests {
             assert!(limiter.take(&key, start + Duration::from_millis(u64::try_from(key).unwrap())));
         }
         assert_eq!(limiter.buckets.lock().unwrap().len(), KEYS_MAX);
-        assert!(!limiter.has(&(KEYS_MAX + 9), start), "the newest is still known");
+        assert!(!limiter.take(&(KEYS_MAX + 9), start), "the newest is still known");
     }
 }

@@ -4,7 +4,7 @@ use ringmain_domain::id::{LocationId, StationId, TariffId};
 use ringmain_domain::location::{ChargingStation, OperatorState};
 use ringmain_domain::reply::Registration;
 use ringmain_store::page::{Page, PageRequest};
-use ringmain_store::stations::{StationFilter, StationRow};
+use ringmain_store::stations::{StationCredential, StationFilter, StationRow};
 use ringmain_store::store::StoreError;
 use serde_json::{Map, Value, json};
 
@@ -130,13 +130,13 @@ pub async fn register(house: &House, caller: &Caller, new: NewStation) -> Result
         local_list_enabled: new.local_list_enabled,
         ..ChargingStation::unknown(caller.tenant.clone(), new.id, new.registration, now)
     };
-    if !house.store.insert_station(&station).await? {
+    let sealed = sealed(house, &password)?;
+    if !house.store.insert_station_with(&station, &sealed).await? {
         return Err(Refusal::conflict(format!(
             "a charging station {:?} exists already",
             station.id.as_str()
         )));
     }
-    put_password(house, &station, &password).await?;
     let detail = json!({
         "location_id": station.location_id, "name": station.name, "tariff_id": station.tariff_id,
         "registration": station.registration, "max_power_w": station.max_power_w, "local_list_enabled": station.local_list_enabled,
@@ -351,9 +351,12 @@ fn check_password(flaws: &mut Vec<Flaw>, password: &str) {
     }
 }
 
+fn sealed(house: &House, password: &Secret) -> Result<StationCredential, StoreError> {
+    house.credentials.seal(password.reveal().as_bytes(), clock::now()).map_err(|c| no_random(&c))
+}
+
 async fn put_password(house: &House, station: &ChargingStation, password: &Secret) -> Result<(), StoreError> {
-    let sealed =
-        house.credentials.seal(password.reveal().as_bytes(), clock::now()).map_err(|c| no_random(&c))?;
+    let sealed = sealed(house, password)?;
     house.store.put_station_credential(&station.tenant, &station.id, &sealed).await
 }
 

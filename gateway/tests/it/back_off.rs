@@ -1,6 +1,7 @@
 //! How stations are told to wait before they come again.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+use ringmain_domain::id::{StationId, TenantId};
 use serde_json::{Value, json};
 
 use crate::rig::eventually;
@@ -33,8 +34,7 @@ async fn told(station: &mut Station, status: &str) -> Vec<(String, String)> {
 async fn shown(node: &Node, wanted: &str) {
     let store = node.open_store().await;
     eventually!("the answer to be kept", {
-        let tenant = ringmain_domain::id::TenantId::default_tenant();
-        let station = ringmain_domain::id::StationId::new("CS-1").unwrap();
+        let (tenant, station) = (TenantId::default_tenant(), StationId::new("CS-1").unwrap());
         let told = store.back_off(&tenant, &station).await.unwrap();
         told.is_some_and(|told| &*told.answer == wanted).then_some(())
     });
@@ -78,5 +78,55 @@ async fn a_station_that_refuses_is_not_asked_again_until_its_firmware_changes() 
     station.call("BootNotification", &boot).await;
     told(&mut station, "Accepted").await;
     shown(&node, "accepted").await;
+    node.stop().await;
+}
+
+/// It answers nothing, and comes again and again.
+#[tokio::test]
+async fn a_station_that_never_answers_is_left_alone_at_some_point() {
+    let mut node = node(&[("STATIONS__ANSWER_TIMEOUT_S", "1")]).await;
+    let (tenant, id) = (TenantId::default_tenant(), StationId::new("CS-1").unwrap());
+    let store = node.open_store().await;
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    let mut last = None;
+    for _ in 0..3 {
+        station.ordered("SetVariables").await;
+        last = eventually!("its silence to be kept", {
+            let told = store.back_off(&tenant, &id).await.unwrap();
+            told.map(|told| Some((told.answer, told.told_at))).filter(|told| *told != last)
+        });
+        station.close().await;
+        station = Station::connect(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    }
+    store.close().await;
+    shown(&node, "timeout_unknown").await;
+    // An order that is given now is the first it hears.
+    station.is_well().await;
+    let api = node.api();
+    let order = tokio::spawn(async move {
+        api.command("CS-1", &json!({"command": "trigger", "message": "heartbeat"})).await
+    });
+    let (id, _) = station.ordered("TriggerMessage").await;
+    station.answer(&id, &json!({"status": "Accepted"})).await;
+    assert_eq!(order.await.unwrap()["outcome"], "accepted");
+    node.stop().await;
+}
+
+/// As many as are told at a time, but for one, leave it open for half a minute: whoever comes then is told at once.
+#[tokio::test]
+async fn stations_that_do_not_answer_hold_up_nobody() {
+    let mut node = node(&[("STATIONS__ANSWER_TIMEOUT_S", "60")]).await;
+    let mut silent = Vec::new();
+    for number in 0..31 {
+        let identity = format!("SILENT-{number}");
+        node.api().register(&identity).await;
+        let mut station = Station::booted(&node.addresses, &identity, "ocpp2.0.1").await;
+        station.ordered("SetVariables").await;
+        silent.push(station);
+    }
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    told(&mut station, "Accepted").await;
+    shown(&node, "accepted").await;
+    drop(silent);
     node.stop().await;
 }

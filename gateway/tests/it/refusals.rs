@@ -24,7 +24,11 @@ impl Scene {
     }
 
     async fn with(settings: &[(&'static str, &str)]) -> Self {
-        let node = Node::start_with(TestStore::sqlite(), settings).await;
+        Self::on(TestStore::sqlite(), settings).await
+    }
+
+    async fn on(store: TestStore, settings: &[(&'static str, &str)]) -> Self {
+        let node = Node::start_with(store, settings).await;
         node.api().register("WITNESS").await;
         let witness = Station::booted(&node.addresses, "WITNESS", "ocpp2.0.1").await;
         Self { node, witness }

@@ -55,11 +55,11 @@ impl Redis {
         Ok(())
     }
 
-    /// How many keys are in it.
-    pub(super) async fn keys(&self) -> anyhow::Result<usize> {
-        let answer = ask(self.port, "DBSIZE").await?;
+    /// How many routes of stations are in it.
+    pub(super) async fn routes(&self) -> anyhow::Result<usize> {
+        let answer = ask(self.port, r#"EVAL "return #redis.call('keys','*:route:*')" 0"#).await?;
         let told = answer.trim().strip_prefix(':').and_then(|count| count.parse().ok());
-        told.with_context(|| format!("DBSIZE is answered with {answer}"))
+        told.with_context(|| format!("the count of routes is answered with {answer}"))
     }
 
     /// Ends the server and takes its folder away.

@@ -13,6 +13,10 @@ use crate::cli::{print, runtime};
 use crate::plan::Plan;
 use crate::progress::say;
 
+/// Fewer, and a kind of them would be held to nothing.
+const DUELS_MIN: usize = 3;
+const FLOOD_MIN: usize = 7;
+
 #[derive(Args, Debug)]
 pub(super) struct ClusterChaosArgs {
     /// The plan (TOML).
@@ -105,6 +109,8 @@ impl ClusterChaosArgs {
             self.kill_every_s > 0 && self.orders_per_s > 0,
             "--kill-every-s and --orders-per-s must be above 0"
         );
+        ensure!(self.duels >= DUELS_MIN, "--duels: at least {DUELS_MIN}, one of each kind");
+        ensure!(self.flood >= FLOOD_MIN, "--flood: at least {FLOOD_MIN}, one of each kind");
         ensure!((0.0..=1_440.0).contains(&self.minutes), "--minutes: 0 to 1440");
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
         Ok(ClusterCourse {

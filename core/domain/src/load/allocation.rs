@@ -227,6 +227,14 @@ impl AllocationState {
         self.steering.next_deadline(now).map_or(self.plan_at, |at| at.min(self.plan_at))
     }
 
+    /// Our clock was set by so many milliseconds, forward or back: what is heard from now on is heard at the new time. Guards and waits go on for as
+    /// long as they would have.
+    pub fn clock_moved(&mut self, by_ms: i64) {
+        self.plan_at = self.plan_at.plus_millis(by_ms);
+        self.lags.iter_mut().for_each(|lag| lag.clock_moved(by_ms));
+        self.steering.clock_moved(by_ms);
+    }
+
     /// Takes one input. Total: one that fits nothing changes nothing.
     pub fn apply(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         match input {

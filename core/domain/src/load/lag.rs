@@ -25,6 +25,15 @@ struct Window {
 // === impl Lag ===
 
 impl Lag {
+    /// Our clock was set by so many milliseconds: by so much more, or less, the station's is slow from now on.
+    pub fn clock_moved(&mut self, by_ms: i64) {
+        let Some(Window { since, smallest_ms }) = self.window else { return };
+        let window =
+            Window { since: since.plus_millis(by_ms), smallest_ms: smallest_ms.saturating_add(by_ms) };
+        self.window = Some(window);
+        self.before_ms = Some(self.before_ms.unwrap_or(0).saturating_add(by_ms));
+    }
+
     /// When a sample was taken, on our clock: it says `said`, and came at `now`.
     pub fn taken_at(&mut self, now: Timestamp, said: Timestamp) -> Timestamp {
         let age_ms = now.millis_since(said);
@@ -64,6 +73,19 @@ mod tests {
         let mut lag = Lag::default();
         assert_eq!(lag.taken_at(at(100), at(190)), at(100));
         assert_eq!(lag.taken_at(at(130), at(200)), at(110), "ahead by 90 s and late by 20 s");
+    }
+
+    /// Otherwise a late sample would be taken for a new one after a step back.
+    #[test]
+    fn a_step_of_our_clock_makes_no_late_sample_a_prompt_one() {
+        for by_s in [-3_600, -45, 45, 3_600] {
+            let mut lag = Lag::default();
+            assert_eq!(lag.taken_at(at(100), at(100)), at(100));
+            lag.clock_moved(by_s * 1_000);
+            let ours = |second: i64| at(second + by_s);
+            assert_eq!(lag.taken_at(ours(140), at(110)), ours(110), "by {by_s} s: it waited 30 s");
+            assert_eq!(lag.taken_at(ours(150), at(150)), ours(150), "by {by_s} s");
+        }
     }
 
     #[test]

@@ -209,6 +209,11 @@ fn releasing_with_a_call_unanswered_is_found() {
 }
 
 #[test]
+fn a_clock_that_is_set_under_running_guards_is_found() {
+    check_found(Planted::ClockStepsUntold, &[Promise::WithinCeiling, Promise::AllowedWithinLimit]);
+}
+
+#[test]
 fn a_connection_without_a_fence_is_found() {
     check_found(Planted::NoFence, &[Promise::WithinCeiling]);
 }

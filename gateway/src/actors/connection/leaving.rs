@@ -18,6 +18,7 @@ impl Connection {
             return;
         }
         self.exit = Some(exit);
+        self.probes.clear();
         // One that must go takes no more orders: they look for the newer connection, without waiting until the station has said goodbye.
         if matches!(exit, Exit::Replaced | Exit::Dismissed) {
             self.give_up_route();

@@ -27,7 +27,7 @@ use ringmain_store::ledgers::{LedgerOf, Transacted};
 use ringmain_store::store::{Store, StoreError};
 
 use super::Site;
-use crate::clock;
+use crate::clock::{self, Reading, Setting};
 
 pub mod calls;
 mod dynamic;
@@ -83,6 +83,8 @@ pub(super) struct Managed {
     timer: Option<(Timestamp, SpawnHandle)>,
     alarms: VecDeque<LoadAlarm>,
     settings: Arc<SiteSettings>,
+    /// How the clock was set when the load last asked for the time.
+    clock: Setting,
     /// The clock of the location, for departures of fleets.
     zone: Zone,
     look_up: needs::LookUp,
@@ -167,7 +169,7 @@ impl Site {
             Load::Starting(_) => return self.start_load(ctx),
             Load::Managed(managed) => managed,
         };
-        let now = clock::now();
+        let now = managed.follow_clock(clock::reading());
         let effects = managed.state.apply(now, input);
         for effect in effects {
             self.carry_out(now, effect, ctx);
@@ -258,7 +260,7 @@ impl Site {
     /// One timer, for whatever is due first.
     fn arm_load(&mut self, ctx: &mut Context<Self>) {
         let Load::Managed(managed) = &mut self.load else { return };
-        let now = clock::now();
+        let now = managed.follow_clock(clock::reading());
         let due = managed.state.next_deadline(now);
         if let Some((at, handle)) = managed.timer {
             if at == due {
@@ -278,6 +280,20 @@ impl Site {
             }
         });
         managed.timer = Some((due, handle));
+    }
+}
+
+// === impl Managed ===
+
+impl Managed {
+    /// The time, for the load: where the clock was set since it last asked, all that runs is moved along first, or a step forward would end
+    /// guards of grants that are still coming into force.
+    fn follow_clock(&mut self, reading: Reading) -> Timestamp {
+        if let Some(by_ms) = self.clock.follow(reading) {
+            self.state.clock_moved(by_ms);
+            self.told.clock_moved();
+        }
+        reading.now
     }
 }
 

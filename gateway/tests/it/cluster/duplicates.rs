@@ -11,13 +11,22 @@ use crate::rig::station::{Introduction, Station, password_of};
 
 const COMPLAINT: &str = "a second living socket of one station is refused";
 
+/// Where the newcomer comes from.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+
 /// Knocks at a node from elsewhere while the old one gives a sign of life.
 async fn knock(cluster: &Nodes, node: usize, old: &mut Station) -> Result<Station, u16> {
+    knock_from(ELSEWHERE, cluster, node, old).await
+}
+
+async fn knock_from(
+    source: Ipv4Addr,
+    cluster: &Nodes,
+    node: usize,
+    old: &mut Station,
+) -> Result<Station, u16> {
     let password = password_of("CS-1");
-    let elsewhere = Introduction {
-        source: Ipv4Addr::new(127, 0, 0, 9),
-        ..Introduction::of("CS-1", "ocpp2.0.1", &password)
-    };
+    let elsewhere = Introduction { source, ..Introduction::of("CS-1", "ocpp2.0.1", &password) };
     let knocks = Station::introduce(&cluster.nodes[node].addresses, &elsewhere);
     let (came, ()) = tokio::join!(knocks, old.pinged());
     came
@@ -65,7 +74,7 @@ async fn an_operator_decides_between_two_stations_of_one_identity() {
     let mut new = knock(&cluster, 1, &mut old).await.expect("an operator let it in");
     assert_eq!(old.closed().await, Some(1008), "superseded");
     assert_eq!(order(&cluster.api(0), &mut new, "CS-1").await["outcome"], "accepted");
-    assert_eq!(duplicate(&cluster, 0).await, Value::Null, "the matter is over");
+    eventually!("the matter to be over", duplicate(&cluster, 0).await.is_null().then_some(()));
     let late = json!({ "decision": "keep_old" });
     let late = cluster.api(0).send("POST", "/charging-stations/CS-1/duplicate", &[], Some(&late)).await;
     assert_eq!(late.status, 409, "nobody was refused: {}", late.body);
@@ -84,4 +93,58 @@ async fn who_keeps_the_first_one_hears_of_the_next_newcomer() {
     let known = duplicate(&cluster, 0).await;
     assert_eq!(known["needs_a_person"], false, "{known}");
     assert_eq!(known["admitted_until"], Value::Null);
+}
+
+/// The word of an operator is for the one that was refused, and lasts until that one is in.
+#[tokio::test]
+async fn nobody_else_is_let_in_and_a_failure_takes_nothing() {
+    let (mut cluster, _redis) = with_cluster!(1, &[]);
+    cluster.nodes[0].expect_complaint(COMPLAINT);
+    for complaint in
+        ["the store cannot be asked at the door", "EVSEs that left their trees are cleared later"]
+    {
+        cluster.nodes[0].expect_complaint(complaint);
+    }
+    cluster.api(0).register("CS-1").await;
+    let mut old = booted(&cluster.nodes[0], "CS-1").await;
+    assert_eq!(knock(&cluster, 0, &mut old).await.err(), Some(409));
+    let open = decide(&cluster, 0, "accept_new").await;
+    assert_eq!(open["admitted_source"], "127.0.0.9", "{open}");
+    let impostor = Ipv4Addr::new(127, 0, 0, 10);
+    assert_eq!(knock_from(impostor, &cluster, 0, &mut old).await.err(), Some(409));
+    let known = duplicate(&cluster, 0).await;
+    assert_eq!((&known["source"], &known["admitted_source"]), (&json!("127.0.0.10"), &json!("127.0.0.9")));
+    // The store fails after the decision was looked up and before the newcomer is in.
+    let held = cluster.nodes[0].hold_table("site_accounts", "ACCESS EXCLUSIVE").await;
+    assert_eq!(knock(&cluster, 0, &mut old).await.err(), Some(503));
+    held.end().await;
+    let mut new = knock(&cluster, 0, &mut old).await.expect("an operator let it in");
+    assert_eq!(old.closed().await, Some(1008), "superseded");
+    new.is_well().await;
+    eventually!("the matter to be over", duplicate(&cluster, 0).await.is_null().then_some(()));
+}
+
+/// The one that an operator means need not be the one that came last.
+#[tokio::test]
+async fn an_operator_says_which_newcomer_is_right() {
+    let (mut cluster, _redis) = with_cluster!(1, &[]);
+    cluster.nodes[0].expect_complaint(COMPLAINT);
+    cluster.api(0).register("CS-1").await;
+    let mut old = booted(&cluster.nodes[0], "CS-1").await;
+    let right = Ipv4Addr::new(127, 0, 0, 10);
+    for source in [right, ELSEWHERE] {
+        assert_eq!(knock_from(source, &cluster, 0, &mut old).await.err(), Some(409));
+    }
+    let (api, path) = (cluster.api(0), "/charging-stations/CS-1/duplicate");
+    for (nonsense, status) in [
+        (json!({"decision": "keep_old", "source": "127.0.0.10"}), 422),
+        (json!({"decision": "accept_new", "source": "somewhere"}), 422),
+    ] {
+        let refused = api.send("POST", path, &[], Some(&nonsense)).await;
+        assert_eq!(refused.status, status, "{}", refused.body);
+    }
+    let open = api.change("POST", path, &json!({"decision": "accept_new", "source": "127.0.0.10"})).await;
+    assert_eq!(open["admitted_source"], "127.0.0.10", "{open}");
+    assert_eq!(knock(&cluster, 0, &mut old).await.err(), Some(409));
+    knock_from(right, &cluster, 0, &mut old).await.expect("an operator let it in").is_well().await;
 }

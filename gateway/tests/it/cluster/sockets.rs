@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use serde_json::json;
 
 use super::{booted, order, order_unheard, with_cluster};
-use crate::rig::eventually;
 use crate::rig::station::{Introduction, Station, password_of};
+use crate::rig::{eventually, within};
 
 /// The bug that well-known systems have: an old socket's close deletes the route of the new one (reliability.md 0.7).
 #[tokio::test]
@@ -118,4 +118,40 @@ async fn a_node_that_leaves_lets_calls_under_way_end() {
         assert_eq!(station.closed().await, Some(1012));
     };
     tokio::join!(leaving, answering);
+}
+
+/// It had passed the door when the node began to leave, and came in when all that were there had been told.
+#[tokio::test]
+async fn a_station_that_comes_in_while_its_node_leaves_is_told_to_go() {
+    let (mut cluster, _redis) = with_cluster!(2, &[]);
+    for identity in ["CS-1", "CS-2"] {
+        cluster.api(0).register(identity).await;
+    }
+    let mut first = booted(&cluster.nodes[0], "CS-1").await;
+    let (addresses, api) = (cluster.nodes[0].addresses.clone(), cluster.api(1));
+    let give = || {
+        let api = api.clone();
+        let trigger = json!({"command": "trigger", "message": "heartbeat"});
+        tokio::spawn(async move { api.command("CS-1", &trigger).await })
+    };
+    let under_way = give();
+    let (id, _) = first.ordered("TriggerMessage").await;
+    let waiting = give();
+    // The last thing that is read for a connection.
+    let held = cluster.nodes[0].hold_table("site_accounts", "ACCESS EXCLUSIVE").await;
+    let second = tokio::spawn(async move { Station::connect(&addresses, "CS-2", "ocpp2.0.1").await });
+    held.is_waited_for("max(seq)").await;
+    let leaving = cluster.nodes[0].stop();
+    let meanwhile = async {
+        // This one comes back when its connection was told to go: so was everybody who was there.
+        let waited = waiting.await.unwrap();
+        assert!(matches!(waited["outcome"].as_str(), Some("draining" | "offline")), "{waited}");
+        held.end().await;
+        let mut second = within("the second one", second).await.unwrap();
+        assert_eq!(second.closed().await, Some(1012), "it goes while the first one is still waited for");
+        first.answer(&id, &json!({"status": "Accepted"})).await;
+        assert_eq!(under_way.await.unwrap()["outcome"], "accepted");
+        assert_eq!(first.closed().await, Some(1012));
+    };
+    tokio::join!(leaving, meanwhile);
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::{PROTOCOLS, Scene};
 use crate::rig::station::{Introduction, Station, password_of};
+use crate::rig::stores::TestStore;
 use crate::rig::{eventually, within};
 
 /// Another address of this machine.
@@ -102,6 +103,32 @@ async fn an_unknown_station_waits_in_quarantine_until_an_operator_lets_it_in() {
     scene.end().await;
 }
 
+/// Whoever knocks under name after name fills the quarantine, and neither the store nor the page: registered stations come and go as ever.
+#[tokio::test]
+async fn a_full_quarantine_takes_no_more() {
+    let scene = Scene::with(&[("STATIONS__QUARANTINE_MAX", "2")]).await;
+    for identity in ["NEW-1", "NEW-2"] {
+        assert_eq!(scene.knock(identity, Some("chosen-by-the-station")).await, None);
+    }
+    assert_eq!(scene.knock("NEW-3", Some("chosen-by-the-station")).await, Some(429));
+    assert_eq!(scene.refused("quarantine_full").await, 1.0);
+    let unknown = scene.node.api().send("GET", "/charging-stations/NEW-3", &[], None).await;
+    assert_eq!(unknown.status, 404, "nothing is kept of it");
+    assert_eq!(scene.knock("NEW-1", Some("chosen-by-the-station")).await, None, "it waits already");
+    scene.booted("ocpp2.0.1").await.is_well().await;
+    let accepted = json!({"registration": "accepted"});
+    scene.node.api().change("PATCH", "/charging-stations/NEW-1", &accepted).await;
+    // They are counted anew every ten seconds, and at a start.
+    let Scene { mut node, witness } = scene;
+    witness.close().await;
+    node.stop().await;
+    node.restart().await;
+    let witness = Station::booted(&node.addresses, "WITNESS", "ocpp2.0.1").await;
+    let scene = Scene { node, witness };
+    assert_eq!(scene.knock("NEW-3", Some("chosen-by-the-station")).await, None);
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn a_call_before_the_boot_is_refused() {
     let scene = Scene::new().await;
@@ -158,6 +185,25 @@ async fn too_many_wrong_passwords_are_told_to_wait() {
     let beside = Introduction { source: ELSEWHERE, ..Introduction::of("CS-2", "ocpp2.0.1", &beside) };
     assert_eq!(Station::introduce(&scene.node.addresses, &beside).await.err(), None);
     assert_eq!(scene.knock("CS-1", Some(&right)).await, None, "the station itself");
+    scene.end().await;
+}
+
+/// Guesses that are all under way at once are as many as those one after another.
+#[tokio::test]
+async fn wrong_passwords_at_once_are_told_to_wait_too() {
+    let scene = Scene::new().await;
+    scene.node.api().register("CS-1").await;
+    let guess =
+        Introduction { source: ELSEWHERE, ..Introduction::of("CS-1", "ocpp2.0.1", "wrong-and-long-enough") };
+    let since = std::time::Instant::now();
+    let guesses = (0..60).map(|_| Station::introduce(&scene.node.addresses, &guess));
+    let statuses = futures_util::future::join_all(guesses).await;
+    let heard = statuses.iter().filter(|status| status.as_ref().err() == Some(&401)).count();
+    let heard_most = 10.0 + (since.elapsed().as_secs_f64() / 6.0).ceil();
+    let statuses: Vec<_> = statuses.into_iter().map(Result::err).collect();
+    assert!(heard >= 10 && f64::from(u32::try_from(heard).unwrap()) <= heard_most, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, Some(401 | 429))), "{statuses:?}");
+    assert_eq!(scene.knock("CS-1", Some(&password_of("CS-1"))).await, None, "the station itself");
     scene.end().await;
 }
 
@@ -223,6 +269,41 @@ async fn a_second_socket_from_elsewhere_does_not_displace_a_living_one() {
     assert_eq!(refused, Some(409));
     assert_eq!(scene.refused("already_connected").await, 1.0);
     first.is_well().await;
+    scene.end().await;
+}
+
+/// The store stands still, or its node dies, in the middle of a first contact: there is no station without the password it showed.
+#[tokio::test]
+async fn a_first_contact_that_is_broken_off_locks_nobody_out() {
+    let Some(store) = TestStore::postgres("a_first_contact_that_is_broken_off_locks_nobody_out").await else {
+        return;
+    };
+    let mut scene = Scene::on(store, &[("STATIONS__UNKNOWN", "accept")]).await;
+    scene.node.expect_complaint("the store cannot be asked at the door");
+    let held = scene.node.hold_table("station_credentials", "EXCLUSIVE").await;
+    let status = scene.knock("NEW-1", Some("chosen-by-the-station")).await;
+    assert_eq!((status, scene.refused("store_unavailable").await), (Some(503), 1.0));
+    held.end().await;
+    assert_eq!(scene.knock("NEW-1", Some("chosen-by-the-station")).await, None);
+    assert_eq!(scene.knock("NEW-1", Some("another-password")).await, Some(401));
+    scene.end().await;
+}
+
+/// Its own end is no sign of life: the newcomer is no second living socket, nor is one told.
+#[tokio::test]
+async fn a_socket_that_ends_while_it_is_asked_makes_room() {
+    let scene = Scene::new().await;
+    let close_frame = [0x88, 0x80, 0, 0, 0, 0];
+    for (identity, last) in [("CS-closes", &close_frame[..]), ("CS-drops", &[])] {
+        scene.node.api().register(identity).await;
+        let first = Station::booted(&scene.node.addresses, identity, "ocpp2.0.1").await;
+        let password = password_of(identity);
+        let second = Introduction { source: ELSEWHERE, ..Introduction::of(identity, "ocpp2.0.1", &password) };
+        let knocks = Station::introduce(&scene.node.addresses, &second);
+        let (second, ()) = tokio::join!(knocks, first.ends_when_asked(last));
+        second.unwrap_or_else(|status| panic!("{identity}: refused with {status}")).is_well().await;
+    }
+    assert_eq!(scene.refused("already_connected").await, 0.0);
     scene.end().await;
 }
 

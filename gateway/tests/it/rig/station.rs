@@ -229,10 +229,21 @@ impl Station {
         assert!(answer["currentTime"].is_string(), "{answer}");
     }
 
-    /// Reads until the node asks for a sign of life, and gives it.
-    pub(crate) async fn pinged(&mut self) {
+    /// Reads until the node asks for a sign of life.
+    async fn asked(&mut self) {
         let ping = async { while !matches!(self.socket.next().await.unwrap().unwrap(), Message::Ping(_)) {} };
         within("a ping", ping).await;
+    }
+
+    /// Reads until the node asks for a sign of life, and ends without one: with these bytes as its last ones.
+    pub(crate) async fn ends_when_asked(mut self, last: &[u8]) {
+        self.asked().await;
+        within("room to send", self.socket.get_mut().write_all(last)).await.unwrap();
+    }
+
+    /// Reads until the node asks for a sign of life, and gives it.
+    pub(crate) async fn pinged(&mut self) {
+        self.asked().await;
         // What answers it was queued by reading it.
         within("room to send", self.socket.flush()).await.unwrap();
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ringmain_store::store::{Store, StoreSettings};
 use tokio_postgres::NoTls;
 
-use super::DEADLINE;
+use super::{DEADLINE, eventually};
 
 /// The variable that `scripts/with-services.sh` sets.
 const POSTGRES: &str = "RINGMAIN_TEST_POSTGRES";
@@ -126,6 +126,17 @@ impl Hold {
                 connection.await.unwrap();
             }
         }
+    }
+
+    /// Waits until a query with these words in it waits for a lock; only of PostgreSQL.
+    pub(crate) async fn is_waited_for(&self, words: &str) {
+        let Self::Postgres { client, .. } = self else { unreachable!("a file is held as a whole") };
+        let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+             AND strpos(query, $1) > 0 AND pid <> pg_backend_pid()";
+        eventually!("the query to wait", {
+            let waiting = client.query(sql, &[&words]).await.unwrap();
+            (!waiting.is_empty()).then_some(())
+        });
     }
 
     /// Lets go, once whoever waited is gone: what a dead node had under way is not committed after it.

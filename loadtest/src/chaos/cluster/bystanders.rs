@@ -25,19 +25,19 @@ impl Bystanders {
     pub(super) async fn watch(scene: &Scene<'_>, span: Duration) -> Self {
         let since = Instant::now();
         sleep(span).await;
-        Self { p99: p99(&scene.desk.tries(since)) }
+        Self { p99: p99(&scene.desk.tries(since).await) }
     }
 
     /// What became of commands since then.
-    pub(super) fn tell(&self, scene: &mut Scene<'_>, since: Instant) {
-        let tries = scene.desk.tries(since);
+    pub(super) async fn tell(&self, scene: &mut Scene<'_>, since: Instant) {
+        let tries = scene.desk.tries(since).await;
         scene.figures.extend(figures(self.p99, &tries));
     }
 
     /// The same where the run's own half of the work weighs as much as the nodes': told, and held to nothing.
-    pub(super) fn mention(&self, scene: &mut Scene<'_>, since: Instant) {
-        let told = figures(self.p99, &scene.desk.tries(since));
-        scene.figures.extend(told.map(|figure| Figure { target: String::new(), met: None, ..figure }));
+    pub(super) async fn mention(&self, scene: &mut Scene<'_>, since: Instant) {
+        let told = figures(self.p99, &scene.desk.tries(since).await);
+        scene.figures.extend(told.map(|figure| Figure::told(figure.what, figure.measured)));
     }
 }
 

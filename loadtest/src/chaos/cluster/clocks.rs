@@ -96,7 +96,7 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         set(&file, off)?;
         let (jumped, dropped) = (Instant::now(), scene.tally.of(Count::ConnectionLost));
         sleep(span).await;
-        let tries = scene.desk.tries(jumped);
+        let tries = scene.desk.tries(jumped).await;
         let reached = tries.iter().filter(|one| one.has_reached()).count();
         let dropped = scene.tally.of(Count::ConnectionLost) - dropped;
         let told = format!("{reached} of {}, {dropped}", tries.len());
@@ -114,8 +114,8 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
             if is_tomorrow { "yes" } else { "no" },
             is_tomorrow,
         ),
-        Figure::held("sockets dropped", "0", dropped.to_string(), dropped == 0),
-        Figure::held("nodes taken for dead, leases lost", "0", burials.to_string(), burials == 0),
+        Figure::must("sockets dropped", "0", dropped.to_string(), dropped == 0),
+        Figure::must("nodes taken for dead, leases lost", "0", burials.to_string(), burials == 0),
         Figure::held(
             "runs of nodes in the registry before and after",
             "the same",
@@ -123,7 +123,7 @@ pub(super) async fn jump(scene: &mut Scene<'_>) -> anyhow::Result<String> {
             before == after,
         ),
     ]);
-    others.tell(scene, since);
+    others.tell(scene, since).await;
     let words: Vec<_> = JUMPS.iter().map(|(_, words)| *words).collect();
     Ok(format!(
         "the clock of a node {}, for {} s each; of five stations' clocks one is 10 min ahead, one 10 min behind, one says 1970",

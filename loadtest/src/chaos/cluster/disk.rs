@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use tokio::time::{Instant, sleep, timeout};
+use anyhow::Context as _;
+use tokio::time::{Instant, sleep};
 
 use super::super::small_disk::SmallDisk;
 use super::bystanders::Bystanders;
@@ -62,7 +62,7 @@ pub(super) async fn full(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         dropped.to_string(),
         dropped == 0,
     ));
-    others.tell(scene, since);
+    others.tell(scene, since).await;
     scene.grounds.all_well().await?;
     under_postgres(scene, span).await?;
     Ok(format!(
@@ -81,7 +81,8 @@ async fn under_postgres(scene: &mut Scene<'_>, span: Duration) -> anyhow::Result
     let crowd = scene.witness.links().connected().len();
     let disk = scene.grounds.postgres.disk.as_ref().context("PostgreSQL has no disk of its own")?;
     let full_since = Instant::now();
-    let (filled, refused) = tokio::join!(keep_full(disk, under_postgres_for(span)), all_unwell(scene));
+    let (filled, refused) =
+        tokio::join!(keep_full(disk, under_postgres_for(span)), scene.grounds.all_unwell(NOT_READY));
     filled?;
     let left = scene.witness.links().connected().len();
     disk.free()?;
@@ -129,18 +130,4 @@ async fn keep_full(disk: &SmallDisk, span: Duration) -> anyhow::Result<()> {
         }
         sleep(FILL_EVERY).await;
     }
-}
-
-/// When the last of the nodes said that it is not ready; `None`: one never did.
-async fn all_unwell(scene: &Scene<'_>) -> Option<Instant> {
-    let all = async {
-        for member in &scene.grounds.members {
-            let mut well = member.well();
-            if well.wait_for(|well| !well).await.is_err() {
-                bail!("nobody asks a node any more");
-            }
-        }
-        Ok(Instant::now())
-    };
-    timeout(NOT_READY, all).await.ok()?.ok()
 }

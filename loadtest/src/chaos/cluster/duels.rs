@@ -191,7 +191,9 @@ pub(super) async fn half_open(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         async move { ring.dial(&identity, number % nodes, source(number)).await }
     });
     // Nobody reads these any more: a ping is never answered.
-    let silent: Vec<_> = dials.buffered(AT_ONCE).filter_map(async |dialed| dialed.ok()).collect().await;
+    let silent: Vec<_> = dials.buffered(AT_ONCE).collect().await;
+    let silent: Result<Vec<_>, _> = silent.into_iter().collect();
+    let silent = silent.map_err(|refused| anyhow::anyhow!("at first: {refused}"))?;
     let since = Instant::now();
     let back = stream::iter(0..count / 2).map(|number| {
         let (ring, identity) = (&ring, format!("SILENT-{number:04}"));

@@ -17,6 +17,10 @@ use crate::tally::Count;
 
 /// A node, or a server, comes back within so long.
 const BACK: Duration = Duration::from_secs(60);
+/// All nodes say that they are not ready within so long after their store is away.
+const NOT_READY: Duration = Duration::from_secs(30);
+/// And all stations are back within so long after it is there again.
+const RECOVERED: Duration = Duration::from_secs(300);
 /// Between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Stations that come back so fast are quick enough, and what share of them must (C1).
@@ -41,7 +45,7 @@ pub(super) async fn kill_nodes(scene: &mut Scene<'_>) -> anyhow::Result<String> 
     scene.all_connected("stations come back", BACK).await?;
     let outages = scene.witness.links().outages(0);
     tell_outages(scene, &outages);
-    tell_first_orders(scene);
+    tell_first_orders(scene).await;
     scene
         .figures
         .push(Figure::told("longest start of a node", seconds(ready.into_iter().max().unwrap_or_default())));
@@ -55,13 +59,15 @@ pub(super) async fn kill_nodes(scene: &mut Scene<'_>) -> anyhow::Result<String> 
 /// C3: Redis is killed and stays away, is emptied, falls silent.
 pub(super) async fn lose_redis(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let span = scene.course.span;
-    scene.figures.push(Figure::told("keys in Redis before", scene.grounds.redis.keys().await?.to_string()));
+    scene
+        .figures
+        .push(Figure::told("routes in Redis before", scene.grounds.redis.routes().await?.to_string()));
     // Killed, and away for a while.
     let begun = Instant::now();
     scene.grounds.redis.process.hold(true);
     scene.grounds.redis.process.kill().await.context("kill Redis")?;
     sleep(span).await;
-    let away = scene.desk.tries(begun);
+    let away = scene.desk.tries(begun).await;
     scene.grounds.redis.process.hold(false);
     scene.grounds.redis.process.ready(BACK).await.context("Redis")?;
     let after_kill = routes_again(scene).await?;
@@ -73,14 +79,16 @@ pub(super) async fn lose_redis(scene: &mut Scene<'_>) -> anyhow::Result<String> 
     for links in proxies(scene)? {
         links.redis.set(Weather::black_hole());
     }
+    // What is in it meanwhile nobody can tell: all routes must be told again after.
+    scene.grounds.redis.flush().await?;
     sleep(span).await;
-    let silent = scene.desk.tries(silent_since);
+    let silent = scene.desk.tries(silent_since).await;
     for links in proxies(scene)? {
         links.redis.set(Weather::default());
     }
     let after_silence = routes_again(scene).await?;
     let dropped = scene.witness.links().outages_count();
-    scene.figures.push(Figure::held("sockets dropped", "0", dropped.to_string(), dropped == 0));
+    scene.figures.push(Figure::must("sockets dropped", "0", dropped.to_string(), dropped == 0));
     for (what, tries) in [("Redis is away", away), ("Redis is silent", silent)] {
         tell_orders(scene, what, tries);
     }
@@ -91,16 +99,16 @@ pub(super) async fn lose_redis(scene: &mut Scene<'_>) -> anyhow::Result<String> 
     Ok(format!("Redis killed and away for {0} s, FLUSHALL, black hole for {0} s", span.as_secs()))
 }
 
-/// Waits until there is a key in Redis for every station.
+/// Waits until there is a route in Redis for every station.
 async fn routes_again(scene: &Scene<'_>) -> anyhow::Result<Duration> {
     let (since, wanted) = (Instant::now(), scene.witness.links().connected().len());
     loop {
-        let keys = scene.grounds.redis.keys().await?;
-        if keys >= wanted {
+        let routes = scene.grounds.redis.routes().await?;
+        if routes >= wanted {
             return Ok(since.elapsed());
         }
         if since.elapsed() > BACK {
-            bail!("{keys} keys in Redis after {} s, {wanted} stations are connected", BACK.as_secs());
+            bail!("{routes} routes in Redis after {} s, {wanted} stations are connected", BACK.as_secs());
         }
         sleep(LOOK_EVERY).await;
     }
@@ -117,13 +125,14 @@ pub(super) async fn kill_postgres(scene: &mut Scene<'_>) -> anyhow::Result<Strin
         postgres.ready(BACK).await.context("PostgreSQL")?;
         let accepts = Instant::now();
         scene.grounds.all_well().await?;
+        scene.all_write(BACK).await?;
         ready.push(accepts.elapsed());
         sleep_until(next).await;
     }
     let longest = ready.into_iter().max().unwrap_or_default();
     let met = longest <= Duration::from_secs(10);
     scene.figures.push(Figure::held(
-        "all nodes ready after PostgreSQL accepts",
+        "all nodes ready, and write, after PostgreSQL accepts",
         "≤ 10 s",
         seconds(longest),
         met,
@@ -137,27 +146,40 @@ pub(super) async fn miss_postgres(scene: &mut Scene<'_>) -> anyhow::Result<Strin
     let postgres = &scene.grounds.postgres.process;
     postgres.hold(true);
     postgres.kill().await.context("kill PostgreSQL")?;
-    sleep(scene.course.span).await;
+    let away = Instant::now();
+    let unwell = scene.grounds.all_unwell(NOT_READY).await.map(|at| at.duration_since(away));
+    sleep_until(away + scene.course.span.max(NOT_READY)).await;
+    let turned_away = turned_away(scene);
     postgres.hold(false);
     postgres.ready(BACK).await.context("PostgreSQL")?;
     let accepts = Instant::now();
     scene.grounds.all_well().await?;
+    scene.all_write(BACK).await?;
     let ready = accepts.elapsed();
-    scene.all_connected("stations come back", BACK).await?;
+    scene.all_connected("stations come back", RECOVERED).await?;
     let back = accepts.elapsed();
-    let refused: u64 = scene.tally.refusals().values().sum();
     scene.figures.extend([
-        Figure::told("all nodes ready after PostgreSQL accepts", seconds(ready)),
         Figure::held(
-            "all stations back after it",
-            "≤ 300 s",
-            seconds(back),
-            back <= Duration::from_secs(300),
+            "all nodes say that they are not ready, after PostgreSQL is away",
+            "≤ 30 s",
+            unwell.map_or_else(|| "never".to_owned(), seconds),
+            unwell.is_some(),
         ),
-        Figure::told("attempts to connect that were refused meanwhile", refused.to_string()),
+        Figure::must("upgrades answered with 503 meanwhile", "≥ 1", turned_away.to_string(), turned_away > 0),
+        Figure::told("all nodes ready, and write, after PostgreSQL accepts", seconds(ready)),
+        Figure::held("all stations back after it", "≤ 300 s", seconds(back), back <= RECOVERED),
     ]);
     tell_sockets(scene);
-    Ok(format!("PostgreSQL away for {} s (the table's 600 s shortened)", scene.course.span.as_secs()))
+    Ok(format!(
+        "PostgreSQL away for {} s (the table's 600 s shortened)",
+        scene.course.span.max(NOT_READY).as_secs()
+    ))
+}
+
+/// Attempts to connect that were answered with 503 so far.
+fn turned_away(scene: &Scene<'_>) -> u64 {
+    let refusals = scene.tally.refusals();
+    refusals.iter().filter(|(reason, _)| reason.contains("503")).map(|(_, count)| count).sum()
 }
 
 /// C7: one node after the other is cut off.
@@ -172,7 +194,7 @@ pub(super) async fn partition(scene: &mut Scene<'_>) -> anyhow::Result<String> {
             sleep(span).await;
             disturb(links.context("no proxies")?, from, Weather::default());
             scene.grounds.all_well().await?;
-            let outcomes = outcomes(&scene.desk.tries(since));
+            let outcomes = outcomes(&scene.desk.tries(since).await);
             scene
                 .figures
                 .push(Figure::told(format!("commands while a node misses {from}, {what}"), outcomes));
@@ -226,7 +248,7 @@ pub(super) async fn storm(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     }
     let growth = format!("{} to {} MiB", steady / 1_024, peak / 1_024);
     scene.figures.push(Figure::held("memory of all nodes", "≤ 1.5x", growth, peak * 2 <= steady * 3));
-    tell_first_orders(scene);
+    tell_first_orders(scene).await;
     Ok("every socket reset at once".to_owned())
 }
 
@@ -255,11 +277,13 @@ pub(super) async fn roll(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     }
     let most = by_station.values().copied().max().unwrap_or_default();
     let peak = peak_per_s(&outages);
-    let tries = scene.desk.tries(since);
-    let retriable = ["HTTP 503", "HTTP 429", "no answer", "node is down"];
+    let tries = scene.desk.tries(since).await;
+    // A call that was cut is none of them: nobody knows what became of it.
+    let retriable = ["HTTP 503", "HTTP 429", "node is down"];
     let failed = tries
         .iter()
-        .filter(|one| one.outcome.starts_with("HTTP") && !retriable.contains(&one.outcome.as_str()));
+        .filter(|one| one.outcome.starts_with("HTTP") || one.outcome == "no answer")
+        .filter(|one| !retriable.contains(&one.outcome.as_str()));
     let failed = failed.count();
     scene.figures.extend([
         Figure::held(
@@ -294,7 +318,7 @@ fn tell_outages(scene: &mut Scene<'_>, outages: &[Outage]) {
     let mut spans: Vec<_> =
         outages.iter().filter_map(|outage| Some(outage.back_at?.duration_since(outage.lost_at))).collect();
     let quick = spans.iter().filter(|span| **span <= QUICK).count();
-    let met = quick * 100 >= outages.len() * QUICK_PERCENT;
+    let met = quick * 100 >= outages.len() * QUICK_PERCENT && !outages.is_empty();
     let share = format!("{quick} of {}", outages.len());
     scene.figures.push(Figure::held("stations back ≤ 30 s after they were cut", "≥ 99 %", share, met));
     let p99 = percentile(&mut spans, 99);
@@ -304,13 +328,13 @@ fn tell_outages(scene: &mut Scene<'_>, outages: &[Outage]) {
 }
 
 /// How long it took until a command reached those that were back.
-fn tell_first_orders(scene: &mut Scene<'_>) {
-    let first = scene.desk.first_orders();
+async fn tell_first_orders(scene: &mut Scene<'_>) {
+    let first = scene.desk.first_orders().await;
     // One that was never reached counts as long as it was tried.
     let mut spans: Vec<_> = first.iter().map(|span| span.unwrap_or(QUICK)).collect();
     let p99 = percentile(&mut spans, 99);
     let told = format!("{} of {}", seconds(p99), spans.len());
-    let met = p99 <= Duration::from_secs(5);
+    let met = p99 <= Duration::from_secs(5) && !spans.is_empty();
     scene.figures.push(Figure::held("command to a station that is back, p99", "≤ 5 s", told, met));
 }
 

@@ -165,7 +165,7 @@ pub(super) async fn all_kinds(scene: &mut Scene<'_>) -> anyhow::Result<String> {
             format!("{calm}, {busy} thousandths"),
         ),
     ]);
-    others.tell(scene, since);
+    others.tell(scene, since).await;
     Ok(format!(
         "{count} attackers of {} kinds, {ROUNDS} times each, for {} s; permessage-deflate is not offered by the gateway",
         Kind::ALL.len(),
@@ -185,7 +185,7 @@ fn tell_kinds(scene: &mut Scene<'_>, attacks: impl Iterator<Item = (Kind, Result
         }
     }
     for (kind, (right, all)) in by_kind {
-        scene.figures.push(Figure::held(kind.name(), "all", format!("{right} of {all}"), right == all));
+        scene.figures.push(Figure::must(kind.name(), "all", format!("{right} of {all}"), right == all));
     }
     if !wrong.is_empty() {
         let told: Vec<_> = wrong.iter().take(5).map(|(what, count)| format!("{count} x {what}")).collect();

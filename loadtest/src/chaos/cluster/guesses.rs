@@ -36,6 +36,13 @@ const AGAIN: Duration = Duration::from_millis(200);
 const BUDGET_PERCENT: u64 = 50;
 const BREACH_PERCENT: usize = 1;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Identities that every second guess is aimed at, each from one address: those meet the limit of wrong passwords.
+const AIMED_AT: usize = 4;
+/// Wrong passwords of one identity from one address that a node compares: so many at once, then one in so long.
+const TRIED_AT_ONCE: usize = 10;
+const TRIED_EVERY: Duration = Duration::from_secs(6);
+/// What a guess is answered with that was compared.
+const WRONG_PASSWORD: u16 = 401;
 /// What a guess is answered with where there was no answer.
 const NO_ANSWER: u16 = 0;
 
@@ -43,6 +50,8 @@ const NO_ANSWER: u16 = 0;
 #[derive(Default)]
 struct Guesses {
     by_status: BTreeMap<u16, usize>,
+    /// Of those aimed at few identities, how many were compared with the password.
+    aimed_tried: usize,
 }
 
 /// C14: brute force.
@@ -68,7 +77,7 @@ pub(super) async fn at_passwords(scene: &mut Scene<'_>) -> anyhow::Result<String
     let length = since.elapsed();
     let busy = cpu.permille(scene);
     tell(scene, &guesses, logins?, (calm, busy, length), &seconds_used);
-    others.mention(scene, since);
+    others.mention(scene, since).await;
     Ok(format!(
         "{GUESSES_PER_S} wrong passwords/s wanted for {} s at all identities of the crowd and {own} that come and go",
         span.as_secs()
@@ -98,8 +107,15 @@ fn tell(
     let rate = count as u128 * 1_000 / length.as_millis().max(1);
     let each_us = u128::from(busy.saturating_sub(calm)) * length.as_millis() / (count as u128).max(1);
     let login = percentile(&mut logins, 100);
+    let tried_max = tried_max(scene.grounds.members.len(), length);
     scene.figures.extend([
-        Figure::held("guesses that got in", "0", format!("{got_in} of {count}"), got_in == 0),
+        Figure::must("guesses that got in", "0", format!("{got_in} of {count}"), got_in == 0),
+        Figure::held(
+            format!("guesses at {AIMED_AT} identities from an address each that were compared"),
+            format!("≤ {tried_max}"),
+            guesses.aimed_tried.to_string(),
+            (1..=tried_max).contains(&guesses.aimed_tried),
+        ),
         Figure::held(
             "slowest login of a station that is guessed at",
             "< 5 s",
@@ -139,22 +155,41 @@ async fn guess(doors: &Doors, victims: Arc<[String]>, span: Duration) -> Guesses
         let (doors, victims) = (doors.clone(), Arc::clone(&victims));
         under_way.spawn(async move {
             let _until_done = slot;
-            let Some(victim) = victims.get(number % victims.len().max(1)) else { return NO_ANSWER };
-            let tried = timeout(PATIENCE, try_one(&doors, victim, number)).await;
-            tried.ok().and_then(Result::ok).flatten().unwrap_or(NO_ANSWER)
+            let (victim, source) = aim(number, victims.len());
+            let Some(victim) = victims.get(victim) else { return (number, NO_ANSWER) };
+            let tried = timeout(PATIENCE, try_one(&doors, victim, number, source)).await;
+            (number, tried.ok().and_then(Result::ok).flatten().unwrap_or(NO_ANSWER))
         });
-        while let Some(Ok(status)) = under_way.try_join_next() {
-            guesses.note(status);
+        while let Some(Ok((number, status))) = under_way.try_join_next() {
+            guesses.note(number, status);
         }
     }
-    for status in under_way.join_all().await {
-        guesses.note(status);
+    for (number, status) in under_way.join_all().await {
+        guesses.note(number, status);
     }
     guesses
 }
 
-async fn try_one(doors: &Doors, victim: &str, number: usize) -> io::Result<Option<u16>> {
-    let mut stream = doors.stream(number, source_of(number)).await?;
+/// At whom and from where a guess goes: each second one at one of a few, always from the same address.
+fn aim(number: usize, victims: usize) -> (usize, Ipv4Addr) {
+    match is_aimed(number) {
+        true => (number / 2 % AIMED_AT, source_of(number / 2 % AIMED_AT)),
+        false => (number % victims.max(1), source_of(number)),
+    }
+}
+
+const fn is_aimed(number: usize) -> bool {
+    number.is_multiple_of(2)
+}
+
+/// What the nodes may compare of those that are aimed, in so long.
+fn tried_max(nodes: usize, span: Duration) -> usize {
+    let more = span.as_secs().div_ceil(TRIED_EVERY.as_secs());
+    AIMED_AT * nodes * (TRIED_AT_ONCE + usize::try_from(more).unwrap_or(usize::MAX))
+}
+
+async fn try_one(doors: &Doors, victim: &str, number: usize, source: Ipv4Addr) -> io::Result<Option<u16>> {
+    let mut stream = doors.stream(number, source).await?;
     let head = doors.upgrade_head(victim, Some(format!("guess-number-{number:08}")));
     stream.write_all(head.as_bytes()).await?;
     stream.flush().await?;
@@ -212,8 +247,9 @@ async fn look_each_second(scene: &Scene<'_>, span: Duration) -> Vec<u64> {
 // === impl Guesses ===
 
 impl Guesses {
-    fn note(&mut self, status: u16) {
+    fn note(&mut self, number: usize, status: u16) {
         *self.by_status.entry(status).or_default() += 1;
+        self.aimed_tried += usize::from(is_aimed(number) && status == WRONG_PASSWORD);
     }
 }
 
@@ -222,6 +258,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn every_second_guess_is_aimed_at_one_of_a_few_from_one_address_each() {
+        let aimed: BTreeSet<_> = (0..1_000).step_by(2).map(|number| aim(number, 500)).collect();
+        assert_eq!(aimed.len(), AIMED_AT);
+        assert_eq!(tried_max(3, Duration::from_secs(31)), 4 * 3 * 16);
+    }
 
     #[test]
     fn guesses_come_from_few_addresses_and_stations_from_none_of_them() {

@@ -3,13 +3,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::super::node::{Addresses, Ground, Release};
 use super::super::postgres::{Postgres, free_port};
@@ -21,7 +22,7 @@ use super::super::standby::Standby;
 use super::cases::Case;
 use super::{Lineup, TOKEN, clocks, disk, sites, standby};
 use crate::machine::Usage;
-use crate::oracle::http;
+use crate::oracle::{Violation, http};
 
 /// How long a node may take until it is ready.
 const READY: Duration = Duration::from_secs(60);
@@ -61,6 +62,8 @@ pub(super) struct Member {
     pub(super) links: Option<Proxies>,
     well: watch::Receiver<bool>,
     standing: watch::Sender<Standing>,
+    /// How often it was asked to leave.
+    asked: AtomicU32,
     asking: JoinHandle<()>,
 }
 
@@ -191,7 +194,7 @@ impl Grounds {
         let (told, well) = watch::channel(false);
         let asking = tokio::spawn(ask_health(process.state(), told, state_told));
         let (standing, _) = watch::channel(Standing::In);
-        Ok(Member { name, process, log, links, well, standing, asking })
+        Ok(Member { name, process, log, links, well, standing, asked: AtomicU32::new(0), asking })
     }
 
     /// Waits until every node is ready and says so.
@@ -203,6 +206,27 @@ impl Grounds {
             asked.with_context(|| format!("{} is not ready after {} s", member.name, READY.as_secs()))??;
         }
         Ok(())
+    }
+
+    /// When the last of the nodes said that it is not ready; `None`: one never did within so long.
+    pub(super) async fn all_unwell(&self, patience: Duration) -> Option<Instant> {
+        let all = async {
+            for member in self.members.iter().filter(|member| member.is_in_use()) {
+                member.well().wait_for(|well| !well).await.ok()?;
+            }
+            Some(Instant::now())
+        };
+        timeout(patience, all).await.ok()?
+    }
+
+    /// What of each node's lives nobody asked for.
+    pub(super) fn unasked_ends(&self) -> impl Iterator<Item = Violation> {
+        self.members.iter().filter_map(|member| {
+            let fate = member.process.take_fate();
+            let times = fate.left.saturating_sub(member.asked.load(Ordering::Relaxed));
+            let (process, failed_starts) = (member.name.clone(), fate.failed_starts);
+            (times + failed_starts > 0).then_some(Violation::EndedByItself { process, times, failed_starts })
+        })
     }
 
     /// Lays a text beside the logs, for whoever looks at them.
@@ -256,6 +280,7 @@ impl Member {
 
     /// It is asked to leave, and is down when this ends.
     pub(super) async fn leave(&self) -> anyhow::Result<()> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.process.signal("TERM").await?;
         self.process.down(LEAVE).await.with_context(|| format!("{} leaves", self.name))
     }

@@ -49,8 +49,12 @@ pub(super) struct Try {
 struct Book {
     taken: BTreeSet<String>,
     tries: Vec<Try>,
+    /// When those began that are under way.
+    open: Vec<Instant>,
     /// How long stations that came back took until a command reached them; `None`: not within the patience.
     first: Vec<Option<Duration>>,
+    /// Stations of which that is not known yet.
+    first_open: usize,
 }
 
 /// Gives commands.
@@ -156,8 +160,9 @@ impl Desk {
             let (desk, target) = (self.clone(), target.clone());
             under_way.spawn(async move {
                 let at = Instant::now();
+                desk.lock().open.push(at);
                 let outcome = desk.order(&target, &station).await;
-                desk.lock().tries.push(Try { at, took: at.elapsed(), outcome });
+                desk.lock().ended(Try { at, took: at.elapsed(), outcome });
                 drop(slot);
             });
             while under_way.try_join_next().is_some() {}
@@ -180,29 +185,35 @@ impl Desk {
             seen += backs.len();
             // Those that waited for their turn would be measured by it: of a crowd that comes back at once some are asked.
             for (station, back_at) in backs.into_iter().take(FIRST_MAX.saturating_sub(under_way.len())) {
-                under_way.spawn(self.clone().first(station, back_at));
+                self.lock().first_open += 1;
+                let desk = self.clone();
+                under_way.spawn(async move {
+                    let reached = desk.first(station, back_at).await;
+                    let mut book = desk.lock();
+                    book.first.extend(reached);
+                    book.first_open -= 1;
+                });
             }
         }
         under_way.join_all().await;
     }
 
-    /// Orders something of a station that is just back until it answers.
-    async fn first(self, station: Arc<str>, back_at: Instant) {
+    /// Orders something of a station that is just back until it answers: how long that took, `Some(None)` where it never did.
+    async fn first(&self, station: Arc<str>, back_at: Instant) -> Option<Option<Duration>> {
         while back_at.elapsed() < FIRST_PATIENCE {
             if let Some((_, target)) = self.balance.pick() {
                 let outcome = self.order(&target.clone(), &station).await;
                 if has_reached(&outcome) {
-                    self.lock().first.push(Some(back_at.elapsed()));
-                    return;
+                    return Some(Some(back_at.elapsed()));
                 }
             }
             if !self.witness.links().connected().contains(&station) {
                 // It lost its connection once more: nobody could reach it.
-                return;
+                return None;
             }
             sleep(AGAIN).await;
         }
-        self.lock().first.push(None);
+        Some(None)
     }
 
     /// Ids of all commands that were taken.
@@ -210,13 +221,20 @@ impl Desk {
         self.lock().taken.clone()
     }
 
-    /// Attempts since then.
-    pub(super) fn tries(&self, since: Instant) -> Vec<Try> {
-        self.lock().tries.iter().filter(|one| one.at >= since).cloned().collect()
+    /// Attempts that began since then and before now. Those under way are waited for: the slowest would be missing.
+    pub(super) async fn tries(&self, since: Instant) -> Vec<Try> {
+        let span = since..Instant::now();
+        while self.lock().open.iter().any(|at| span.contains(at)) {
+            sleep(LOOK_EVERY).await;
+        }
+        self.lock().tries.iter().filter(|one| span.contains(&one.at)).cloned().collect()
     }
 
-    /// How long stations that came back took until a command reached them.
-    pub(super) fn first_orders(&self) -> Vec<Option<Duration>> {
+    /// How long stations that came back took until a command reached them, or `None`. Those under way are waited for.
+    pub(super) async fn first_orders(&self) -> Vec<Option<Duration>> {
+        while self.lock().first_open > 0 {
+            sleep(LOOK_EVERY).await;
+        }
         self.lock().first.clone()
     }
 
@@ -232,6 +250,17 @@ impl Desk {
 
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Book ===
+
+impl Book {
+    fn ended(&mut self, one: Try) {
+        if let Some(place) = self.open.iter().position(|at| *at == one.at) {
+            self.open.swap_remove(place);
+        }
+        self.tries.push(one);
     }
 }
 

@@ -11,7 +11,7 @@ use super::TOKEN;
 use super::balance::Target;
 use super::report::Figure;
 use super::scene::{Scene, seconds};
-use super::sites::{Told, owner_told};
+use super::sites::{GRACE, Told, owner_told};
 use crate::oracle::http;
 
 /// A node is followed by another one within so long: its lease, and a look of the others.
@@ -24,6 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The lowest limit that is ordered, per cent; and of so many orders one takes it back.
 const LOWEST_PERCENT: u64 = 40;
 const WHOLE_EVERY: usize = 3;
+/// How long the last and lowest one is judged, beyond the time in which another may still be drawn.
+const KEPT: Duration = Duration::from_secs(15);
 /// Pause between two orders of a limit, ms.
 const PAUSE_MS: std::ops::Range<u64> = 300..1_500;
 
@@ -49,8 +51,13 @@ pub(super) async fn two(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         rounds.count += 1;
         scene.grounds.all_well().await?;
     }
+    // And now one that stays until nothing else may be drawn: who had not taken any would still be above it.
     for place in 0..scene.sites.all.len() {
-        take_back(scene, place).await?;
+        set(scene, place, LOWEST_PERCENT).await?;
+    }
+    sleep(GRACE + KEPT).await;
+    for place in 0..scene.sites.all.len() {
+        set(scene, place, 100).await?;
     }
     scene.sites.all_used(scene.witness.draws()).await?;
     tell(scene, &rounds)?;
@@ -117,13 +124,13 @@ async fn order(
     Ok(())
 }
 
-/// The whole limit counts again.
-async fn take_back(scene: &mut Scene<'_>, place: usize) -> anyhow::Result<()> {
+/// Orders a limit through one node after the other until one takes it.
+async fn set(scene: &mut Scene<'_>, place: usize, percent: u64) -> anyhow::Result<()> {
     let targets = scene.desk.targets().to_vec();
     let since = Instant::now();
     let site = scene.sites.all.get_mut(place).context("no such site")?;
     for target in targets.iter().cycle() {
-        if site.limit(target, 100).await {
+        if site.limit(target, percent).await {
             break;
         }
         ensure!(since.elapsed() < ASKED, "{}: its limit cannot be ordered", site.id);

@@ -81,11 +81,11 @@ pub(super) async fn flush(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     while let Some(done) = under_way.join_next().await {
         delivered.push(done.context("a station died")??);
     }
-    tell(scene, &delivered, (crowd, since));
+    tell(scene, &delivered, (crowd, since)).await;
     Ok(format!("{count} stations beside the crowd with {EVENTS} queued events each, all back at once"))
 }
 
-fn tell(scene: &mut Scene<'_>, delivered: &[Delivered], (crowd, since): (usize, Instant)) {
+async fn tell(scene: &mut Scene<'_>, delivered: &[Delivered], (crowd, since): (usize, Instant)) {
     let took = since.elapsed();
     let mut answers: Vec<_> = delivered.iter().flat_map(|one| one.answers.iter().copied()).collect();
     let p99 = percentile(&mut answers, 99);
@@ -93,7 +93,7 @@ fn tell(scene: &mut Scene<'_>, delivered: &[Delivered], (crowd, since): (usize, 
     let sockets: usize = delivered.iter().map(|one| one.sockets).sum();
     let looked_up: Vec<_> = delivered.iter().filter_map(|one| one.was_stored).collect();
     let stored = looked_up.iter().filter(|stored| **stored).count();
-    let mut orders: Vec<_> = scene.desk.tries(since).iter().map(|one| one.took).collect();
+    let mut orders: Vec<_> = scene.desk.tries(since).await.iter().map(|one| one.took).collect();
     let order = percentile(&mut orders, 99);
     scene.figures.extend([
         Figure::held("all queues drained", "≤ 60 s", seconds(took), took <= DRAINED),

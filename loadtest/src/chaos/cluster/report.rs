@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::cases::{Case, TABLE};
 use super::simulations::{self, Simulation};
 use crate::machine::Machine;
-use crate::oracle::Verdict;
+use crate::oracle::{Verdict, Violation};
 
 /// The first of the figures that every case has: what all of them must hold.
-pub(super) const FIRST_OF_ALL: &str = "connections that nodes count after all have left";
+pub(super) const FIRST_OF_ALL: &str =
+    "connections that nodes count, and routes in Redis, after all have left";
 /// What a verdict does not say.
 const CAVEAT: &str = "Sizes are smaller than those the targets were set for (5,000 stations, kills for 10 minutes, 60 s of silence, 10 minutes \
     without PostgreSQL, 1,000 second and 500 silent sockets, 200 slow consumers, a flood of 2,000, 500 queues): a verdict holds for the size in the section of its case. The oracle's part of a verdict is the same for all cases and stands in their sections.";
@@ -31,6 +32,8 @@ pub struct Figure {
     pub measured: String,
     /// Whether that is good enough; `None` where it is only told.
     pub met: Option<bool>,
+    /// It does not depend on the machine: missed, it is a violation.
+    pub is_hard: bool,
 }
 
 /// What became of one case.
@@ -88,12 +91,30 @@ impl Figure {
         measured: impl Into<String>,
         met: bool,
     ) -> Self {
-        Self { what: what.into(), target: target.into(), measured: measured.into(), met: Some(met) }
+        let (what, target, measured) = (what.into(), target.into(), measured.into());
+        Self { what, target, measured, met: Some(met), is_hard: false }
+    }
+
+    /// The same, of what no machine is too slow for.
+    pub(super) fn must(
+        what: impl Into<String>,
+        target: impl Into<String>,
+        measured: impl Into<String>,
+        met: bool,
+    ) -> Self {
+        Self { is_hard: true, ..Self::held(what, target, measured, met) }
     }
 
     /// A figure without one.
     pub(super) fn told(what: impl Into<String>, measured: impl Into<String>) -> Self {
-        Self { what: what.into(), target: String::new(), measured: measured.into(), met: None }
+        let (what, measured) = (what.into(), measured.into());
+        Self { what, target: String::new(), measured, met: None, is_hard: false }
+    }
+
+    /// What it accuses of, where it is hard and was missed.
+    pub(super) fn violation(&self) -> Option<Violation> {
+        let (what, measured, target) = (self.what.clone(), self.measured.clone(), self.target.clone());
+        (self.is_hard && self.met == Some(false)).then_some(Violation::Missed { what, measured, target })
     }
 
     fn mark(&self) -> &'static str {
@@ -130,6 +151,9 @@ impl CaseReport {
     }
 
     fn word(&self) -> String {
+        if let Some(why) = self.proves_nothing() {
+            return format!("proves nothing: {why}");
+        }
         match (self.is_clean(), self.missed()) {
             (false, _) => format!("**violated** ({} times)", self.verdict.violations_count),
             (true, 0) => "met at this size".to_owned(),
@@ -321,6 +345,14 @@ mod tests {
     }
 
     #[test]
+    fn what_must_hold_on_every_machine_is_a_violation_when_it_does_not() {
+        assert!(Figure::must("sockets dropped", "0", "1", false).violation().is_some());
+        assert!(Figure::must("sockets dropped", "0", "0", true).violation().is_none());
+        assert!(Figure::held("back", "≤ 10 s", "12 s", false).violation().is_none());
+        assert!(Figure::told("growth", "3 %").violation().is_none());
+    }
+
+    #[test]
     fn what_was_missed_is_named() {
         let text = report().text();
         assert!(text.contains("MISSED") && text.contains("C1: 3 nodes, 200 stations"), "{text}");
@@ -329,5 +361,6 @@ mod tests {
             case.verdict.ended = 0;
         }
         assert!(report.text().contains("proves nothing: no transaction ended"));
+        assert!(report.page().contains("| proves nothing: no transaction ended |"));
     }
 }

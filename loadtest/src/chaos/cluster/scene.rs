@@ -200,7 +200,9 @@ impl Scene<'_> {
             .chain(std::mem::take(&mut self.wrong))
             .for_each(|violation| verdict.accuse(violation));
         self.accuse_panics(&mut verdict)?;
+        self.grounds.unasked_ends().for_each(|violation| verdict.accuse(violation));
         let of_limits = self.sites.sum_up(limits, drain, &mut verdict);
+        self.figures.iter().filter_map(Figure::violation).for_each(|violation| verdict.accuse(violation));
         if !verdict.is_clean() {
             self.grounds.note("draws.csv", &self.witness.draws().table(self.clock)?)?;
         }
@@ -227,6 +229,20 @@ impl Scene<'_> {
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits until something was written through each node.
+    pub(super) async fn all_write(&self, patience: Duration) -> anyhow::Result<()> {
+        let since = Instant::now();
+        for place in 0..self.grounds.members.len() {
+            while let Err(error) = self.operator_of(place)?.put_price(PRICE).await {
+                if since.elapsed() > patience {
+                    return Err(error).with_context(|| format!("node {place} writes nothing"));
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
     }
 
     /// Who looks after the API of a node that is ready.
@@ -264,14 +280,14 @@ impl Scene<'_> {
         asked.buffer_unordered(ASKED_AT_ONCE).filter_map(std::future::ready).collect().await
     }
 
-    /// Nobody is connected any more: no node may count a connection.
+    /// Nobody is connected any more: no node may count a connection, and no route may be left.
     async fn leftover_routes(&mut self) -> anyhow::Result<()> {
         let until = Instant::now() + ROUTES;
         loop {
-            let left = self.connections_told().await?;
-            if left == 0 || Instant::now() >= until {
-                let met = left == 0;
-                self.figures.push(Figure::held(FIRST_OF_ALL, "0", left.to_string(), met));
+            let (left, routes) = (self.connections_told().await?, self.grounds.redis.routes().await?);
+            let met = left == 0 && routes == 0;
+            if met || Instant::now() >= until {
+                self.figures.push(Figure::must(FIRST_OF_ALL, "0, 0", format!("{left}, {routes}"), met));
                 return Ok(());
             }
             sleep(JUDGE_AGAIN).await;

@@ -94,7 +94,7 @@ pub(super) async fn consumers(scene: &mut Scene<'_>) -> anyhow::Result<String> {
         Figure::told("memory of all nodes meanwhile", format!("+ {grown}")),
         Figure::held("sockets the kernel keeps for them afterwards", "0", open.to_string(), open == 0),
     ]);
-    others.tell(scene, since);
+    others.tell(scene, since).await;
     Ok(format!("{count} stations read 1 B/s, {COMMANDS} commands of {} KB to each", DATA_BYTES / 1_000))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It holds no promise: the ledger does. What it remembers besides its copy of the ledger (guards that run, calls in flight, samples)
 //! may be lost with it; a new owner then waits longer, and nothing else (G10). Every decision is read off the state as it is, not off the
-//! event that led there, so that a late, lost or repeated input costs time and never a limit.
+//! event that led there, so that a late, lost or repeated input costs time and never a limit. Guards are stretches of real time: whoever
+//! gives the time tells when its clock is set ([`SteeringState::clock_moved`]).
 //!
 //! Absent on purpose: who should get how much (the plan), and whether a raise fits (asked of the ledger, which alone decides).
 
@@ -17,6 +18,7 @@ use crate::unit::Milliamps;
 
 mod answers;
 mod back_off;
+mod clock;
 pub mod input;
 mod raise;
 mod seat;

@@ -1,7 +1,7 @@
 //! What may go wrong in a simulated site, and the faults of the protocol that the simulation must find.
 
 /// What must have happened in a hundred seeds.
-pub(crate) const TALLIED: [&str; 17] = [
+pub(crate) const TALLIED: [&str; 18] = [
     "raised",
     "lowered",
     "closed",
@@ -12,6 +12,7 @@ pub(crate) const TALLIED: [&str; 17] = [
     "outage",
     "boot",
     "limit cut",
+    "clock step",
     "new owner",
     "commit unknown",
     "set deaf",
@@ -33,6 +34,8 @@ pub(crate) enum Planted {
     NoFence,
     /// The store opens grants without a look at the rows.
     Unchecked,
+    /// The owner goes by its clock and is not told when that is set.
+    ClockStepsUntold,
     /// Guards last an hour: safe, and of no use.
     EndlessGuard,
 }
@@ -45,7 +48,7 @@ pub(crate) struct Faults {
     pub(crate) online_mean_ms: Option<i64>,
     pub(crate) stay_mean_ms: i64,
     pub(crate) gap_mean_ms: i64,
-    /// Odd stations, boots, limit cuts, new owners, unknown commits, slow messages.
+    /// Odd stations, boots, limit cuts, new owners, steps of our clock, unknown commits, slow messages.
     pub(crate) odd: bool,
 }
 

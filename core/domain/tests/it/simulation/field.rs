@@ -82,7 +82,8 @@ impl World {
         let station = &self.stations[slot];
         if let Some(transaction) = station.transaction.clone().filter(|_| station.connection.is_some()) {
             let drawn = station.draws(self.now);
-            let measured = EvseInput::Measured { least: drawn, most: drawn, taken_at: self.instant() };
+            let taken_at = Timestamp::from_millis(self.now);
+            let measured = EvseInput::Measured { least: drawn, most: drawn, taken_at };
             if self.faults.odd && self.rng.u32(..1_000) < LATE_PERMILLE {
                 self.count("late sample");
                 let arrives = self.now + self.rng.i64(1_000..LATE_MAX_MS);
@@ -169,7 +170,7 @@ impl World {
         let nature = self.stations[slot].nature;
         Conduct {
             honours_end: nature.honours_end,
-            skew_ms: Some(nature.clock_ms),
+            skew_ms: Some(nature.clock_ms - self.clock_ms),
             offline_end_ms: nature.offline_end_ms,
             ping_ms: nature.offline_end_ms.map(|_| 30_000),
             ttl_ms: if self.faults.odd { 120_000 } else { 900_000 },
@@ -205,7 +206,8 @@ impl World {
         }
     }
 
+    /// What our clock shows.
     pub(crate) const fn instant(&self) -> Timestamp {
-        Timestamp::from_millis(self.now)
+        Timestamp::from_millis(self.now + self.clock_ms)
     }
 }

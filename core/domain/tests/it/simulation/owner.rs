@@ -99,13 +99,31 @@ impl World {
             Input::Evse(slot, EvseInput::Accepted(seq)) => Some((*slot, *seq)),
             _ => None,
         };
-        let effects = state.apply(instant, input);
+        let effects = state.apply(instant, on_our_clock(input, self.clock_ms));
         self.perform(owner, effects);
         self.schedule_tick(owner, instant);
         if let (Some((slot, below)), Planted::CloseAtAccepted) = (accepted, self.planted) {
             self.ledger.transact(&self.rows, self.ledger.owner, &Change::Close { slot, below });
             self.reload(owner);
         }
+    }
+
+    /// The database's host is another one now, or its clock was put right: everybody follows.
+    pub(crate) fn step_clock(&mut self) {
+        self.count("clock step");
+        let by_ms = match self.rng.u8(..4) {
+            0 => self.rng.i64(1_000..86_400_000),
+            _ => self.rng.i64(1_000..120_000),
+        };
+        let by_ms = if self.rng.bool() { by_ms } else { -by_ms };
+        self.clock_ms += by_ms;
+        if self.planted != Planted::ClockStepsUntold {
+            self.owners
+                .iter_mut()
+                .filter_map(|owner| owner.state.as_mut())
+                .for_each(|owner| owner.clock_moved(by_ms));
+        }
+        self.after(300_000, Event::ClockStep);
     }
 
     pub(crate) fn reload(&mut self, owner: usize) {
@@ -121,7 +139,7 @@ impl World {
         let next = if large {
             Some(self.now + 1_000)
         } else {
-            state.next_deadline(instant).map(Timestamp::as_millis)
+            state.next_deadline(instant).map(|at| at.as_millis() - self.clock_ms)
         };
         if let Some(next) = next.filter(|next| *next < hearer.tick_at) {
             hearer.tick_at = next;
@@ -323,5 +341,15 @@ impl World {
         if !lost {
             self.at(self.now, Event::Answer(owner, slot, connection, input));
         }
+    }
+}
+
+/// A sample's age is known: whatever our clock did meanwhile, it was taken that long ago.
+fn on_our_clock(input: Input, clock_ms: i64) -> Input {
+    match input {
+        Input::Evse(slot, EvseInput::Measured { least, most, taken_at }) => {
+            Input::Evse(slot, EvseInput::Measured { least, most, taken_at: taken_at.plus_millis(clock_ms) })
+        }
+        other => other,
     }
 }

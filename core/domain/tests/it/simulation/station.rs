@@ -23,7 +23,7 @@ pub(crate) struct Nature {
     pub(crate) offline_end_ms: Option<i64>,
     /// Keeps a profile beyond its transaction.
     pub(crate) keeps_profile: bool,
-    /// Its clock less ours.
+    /// Its clock less the true time.
     pub(crate) clock_ms: i64,
 }
 

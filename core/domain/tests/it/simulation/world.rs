@@ -49,11 +49,14 @@ pub(crate) enum Event {
     Sampled(Slot, TransactionId, EvseInput),
     CutLimit,
     NewOwner,
+    ClockStep,
 }
 
 pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) now: i64,
+    /// Our clock less the true time.
+    pub(crate) clock_ms: i64,
     pub(crate) faults: Faults,
     pub(crate) planted: Planted,
     pub(crate) tree: SiteTree,
@@ -102,6 +105,7 @@ impl World {
         if faults.odd {
             world.after(400_000, Event::CutLimit);
             world.after(300_000, Event::NewOwner);
+            world.after(300_000, Event::ClockStep);
         }
         world
     }
@@ -127,6 +131,7 @@ impl World {
         let mut world = Self {
             rng,
             now: 0,
+            clock_ms: 0,
             faults,
             planted,
             excused: vec![None; rows.len()],
@@ -237,6 +242,7 @@ impl World {
             Event::Sampled(slot, transaction, measured) => self.sampled(slot, &transaction, &measured),
             Event::CutLimit => self.cut_limit(),
             Event::NewOwner => self.new_owner(),
+            Event::ClockStep => self.step_clock(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Stations as people keep them, and the snapshots they are born again from.
 
+use ringmain_domain::cluster::duplicates::Duplicates;
 use ringmain_domain::id::{Epoch, SiteId};
-use ringmain_domain::location::ConnectorStatus;
+use ringmain_domain::location::{ChargingStation, ConnectorStatus};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::ChargingState;
+use ringmain_store::back_offs::ToldBackOff;
 use ringmain_store::page::PageRequest;
 use ringmain_store::stations::{StationCredential, StationFilter};
 use ringmain_store::store::StoreError;
@@ -18,6 +20,9 @@ on_both_engines!(
     an_identity_is_given_once,
     people_change_only_what_is_theirs,
     a_station_goes_but_its_past_stays,
+    stations_that_wait_are_counted,
+    who_was_told_how_to_wait_is_not_told_again,
+    a_newcomer_is_admitted_by_its_address,
     a_station_with_open_sessions_stays,
     stations_are_filtered_and_come_in_pages,
     a_snapshot_holds_what_a_connection_needs,
@@ -213,6 +218,75 @@ async fn a_row_shows_the_open_session_of_each_evse(rig: &Rig) {
     assert_eq!(page.items, [row]);
 }
 
+async fn stations_that_wait_are_counted(rig: &Rig) {
+    let store = &rig.store;
+    let pending = |id| ChargingStation { registration: Registration::Pending, ..station(id) };
+    let elsewhere = ChargingStation { tenant: other_tenant(), ..pending("CS-9") };
+    for one in [pending("CS-1"), pending("CS-2"), pending("CS-3"), station("CS-4"), elsewhere] {
+        assert!(store.insert_station(&one).await.unwrap());
+    }
+    for (most, expect) in [(10, 3), (3, 3), (2, 2)] {
+        assert_eq!(store.pending_stations_count(&tenant(), most).await.unwrap(), expect);
+    }
+}
+
+async fn who_was_told_how_to_wait_is_not_told_again(rig: &Rig) {
+    let (store, tenant, id) = (&rig.store, tenant(), station_id("CS-1"));
+    store.insert_station(&station("CS-1")).await.unwrap();
+    let is_due = async |told: &str| {
+        let due = store.due_back_offs(&tenant, std::slice::from_ref(&id), told).await.unwrap();
+        !due.is_empty()
+    };
+    let said = |told: &str, firmware: Option<&str>, answer: &str| ToldBackOff {
+        told: told.into(),
+        firmware: firmware.map(Into::into),
+        answer: answer.into(),
+        told_at: at(1),
+    };
+    assert!(is_due("10 s").await);
+    // Three times it may say nothing; other settings or another firmware count anew.
+    for (told, firmware, due) in [
+        ("10 s", None, true),
+        ("10 s", None, true),
+        ("20 s", None, true),
+        ("20 s", None, true),
+        ("20 s", None, false),
+        ("20 s", Some("2.0.0"), true),
+        ("20 s", None, true),
+    ] {
+        store.put_unanswered_back_off(&tenant, &id, &said(told, firmware, "silence")).await.unwrap();
+        assert_eq!(is_due(told).await, due, "{told} {firmware:?}");
+    }
+    assert_eq!(store.back_off(&tenant, &id).await.unwrap(), Some(said("20 s", None, "silence")));
+    store.put_back_off(&tenant, &id, &said("20 s", None, "accepted")).await.unwrap();
+    assert!(!is_due("20 s").await && is_due("30 s").await, "it answered");
+}
+
+async fn a_newcomer_is_admitted_by_its_address(rig: &Rig) {
+    let (store, tenant, id) = (&rig.store, tenant(), station_id("CS-1"));
+    let admits = async |source: &str, minute: i64| {
+        store.admits_newcomer(&tenant, &id, (source, at(minute * MINUTE))).await.unwrap()
+    };
+    assert!(
+        !store.admit_newcomer(&tenant, &id, ("192.0.2.1", at(10 * MINUTE))).await.unwrap(),
+        "nobody came"
+    );
+    let (refused, _) = Duplicates::fought(None, at(0), "192.0.2.1");
+    store.put_duplicates(&tenant, &id, &refused).await.unwrap();
+    assert!(!admits("192.0.2.1", 1).await, "nobody decided");
+    assert!(store.admit_newcomer(&tenant, &id, ("192.0.2.1", at(10 * MINUTE))).await.unwrap());
+    // A later refusal of somebody else changes nothing about whom it was decided for.
+    let (refused, _) = Duplicates::fought(Some(refused), at(1), "192.0.2.2");
+    store.put_duplicates(&tenant, &id, &refused).await.unwrap();
+    assert!(admits("192.0.2.1", 10).await && admits("192.0.2.1", 1).await, "as often as it is asked");
+    assert!(!admits("192.0.2.1", 11).await && !admits("192.0.2.2", 1).await);
+    let row = store.duplicates(&tenant, &id).await.unwrap().unwrap();
+    assert_eq!((row.admit_source.as_deref(), &*row.duplicates.source), (Some("192.0.2.1"), "192.0.2.2"));
+    assert!(!store.take_newcomer(&tenant, &id, "192.0.2.2").await.unwrap());
+    assert!(store.take_newcomer(&tenant, &id, "192.0.2.1").await.unwrap());
+    assert_eq!(store.duplicates(&tenant, &id).await.unwrap(), None);
+}
+
 async fn a_password_is_found_by_identity(rig: &Rig) {
     let (store, tenant, id) = (&rig.store, tenant(), station_id("CS-1"));
     let credential =
@@ -226,7 +300,14 @@ async fn a_password_is_found_by_identity(rig: &Rig) {
     // Another tenant's wish for the same identity changes nothing.
     store.put_station_credential(&other_tenant(), &id, &credential(b"c")).await.unwrap();
     assert_eq!(store.station_credential(&id).await.unwrap(), Some(credential(b"b")));
+    // Neither does one that comes with a password of its own, and the first to come keeps its own.
+    for taken in [station("CS-1"), ChargingStation { tenant: other_tenant(), ..station("CS-1") }] {
+        assert!(!store.insert_station_with(&taken, &credential(b"d")).await.unwrap());
+        assert_eq!(store.station_credential(&id).await.unwrap(), Some(credential(b"b")));
+    }
     store.delete_station(&tenant, &id).await.unwrap();
     assert_eq!(store.station_credential(&id).await.unwrap(), None);
+    assert!(store.insert_station_with(&station("CS-1"), &credential(b"d")).await.unwrap());
+    assert_eq!(store.station_credential(&id).await.unwrap(), Some(credential(b"d")));
     assert!(!format!("{:?}", credential(b"b")).contains("255"), "never in a log");
 }

@@ -25,6 +25,40 @@ enum Happened<'a> {
     Happened(&'a site::Input),
 }
 
+/// Where a site is managed, as far as is known here.
+#[derive(Debug, Clone, Copy)]
+enum Stands {
+    /// Here, or nowhere; some of its stations were at other nodes at some time.
+    Here { had_remote: bool },
+    /// At another node.
+    Elsewhere(Option<NodeId>),
+}
+
+/// What a site does where something may have been missed between nodes.
+#[derive(Debug, PartialEq, Eq)]
+enum Mending {
+    Nothing,
+    /// It reads itself from the store: stations of the newcomer may have been taken for lost.
+    Read,
+    /// Its owner reads: it was not known here when it was first told, or has read that the stations that are here are nowhere.
+    TellOwner,
+}
+
+// === impl Stands ===
+
+impl Stands {
+    /// After a node came; `None`: after the store was told where this one's stations are.
+    fn after(self, newcomer: Option<NodeId>) -> Mending {
+        match self {
+            Self::Here { had_remote: true } => Mending::Read,
+            Self::Elsewhere(Some(owner)) if newcomer.is_none_or(|newcomer| newcomer == owner) => {
+                Mending::TellOwner
+            }
+            Self::Here { had_remote: false } | Self::Elsewhere(_) => Mending::Nothing,
+        }
+    }
+}
+
 // === impl LoadNote ===
 
 impl LoadNote {
@@ -240,6 +274,22 @@ impl Site {
         }
     }
 
+    /// A node came, or the store was told again where this one's stations are: a site without any at other nodes, whose owner knows it, misses
+    /// nothing. Most are such, and one node that starts does not make all sites of all others read themselves.
+    pub(in crate::actors::site) fn nodes_came(&self, newcomer: Option<NodeId>) {
+        let stands = match &self.load {
+            Load::Elsewhere { owner, .. } => Stands::Elsewhere(*owner),
+            // What it reads just now may be from before.
+            Load::Starting(_) => Stands::Here { had_remote: true },
+            Load::Unmanaged | Load::Managed(_) => Stands::Here { had_remote: self.had_remote },
+        };
+        match stands.after(newcomer) {
+            Mending::Nothing => {}
+            Mending::Read => self.missed.store(true, Ordering::Relaxed),
+            Mending::TellOwner => self.pass_on(&SiteNote::Missed),
+        }
+    }
+
     /// The owner is gone or leaves, or nobody owned it while this node might not: whoever comes first takes the site over.
     pub(in crate::actors::site) fn look_for_owner(&mut self, ctx: &mut Context<Self>) {
         let Load::Elsewhere { owner, .. } = &self.load else {
@@ -278,5 +328,27 @@ impl Site {
                 None
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_node_that_comes_concerns_few_sites() {
+        let [newcomer, other] = [1, 2].map(|number| NodeId(Uuid::from_u128(number)));
+        for (stands, came, asserted) in [
+            (Stands::Here { had_remote: false }, Mending::Nothing, Mending::Nothing),
+            (Stands::Here { had_remote: true }, Mending::Read, Mending::Read),
+            (Stands::Elsewhere(Some(newcomer)), Mending::TellOwner, Mending::TellOwner),
+            (Stands::Elsewhere(Some(other)), Mending::Nothing, Mending::TellOwner),
+            (Stands::Elsewhere(None), Mending::Nothing, Mending::Nothing),
+        ] {
+            assert_eq!(stands.after(Some(newcomer)), came, "{stands:?}");
+            assert_eq!(stands.after(None), asserted, "{stands:?}");
+        }
     }
 }

@@ -23,6 +23,16 @@ pub(super) struct Told {
     looked_at: Option<Timestamp>,
 }
 
+// === impl Told ===
+
+impl Told {
+    /// The clock was set: when the last ones were told says nothing any more.
+    pub(super) const fn clock_moved(&mut self) {
+        self.at = None;
+        self.looked_at = None;
+    }
+}
+
 impl Site {
     /// A set-point that finds no room is told with the next.
     pub(super) fn tell_batteries(&mut self, now: Timestamp) {

@@ -25,7 +25,7 @@ use ringmain_store::store::{Store, StoreError};
 
 use super::super::{Site, stations_of};
 use super::{AGAIN_AFTER, Load, Managed, dynamic, gauges, needs, setpoints};
-use crate::clock;
+use crate::clock::{self, Setting};
 use crate::cluster::Cluster;
 use crate::cluster::lease::since_boot_ms;
 
@@ -227,14 +227,14 @@ impl Site {
         let waited = self.take_waited();
         // Before the load is there to hear of it: what follows tells it of all that are connected.
         self.hear_of_remote(&stations, &places, ctx);
-        let now = clock::now();
+        let reading = clock::reading();
         let owner = ledger.owner;
         let conduct = self.parts.conduct;
         tracing::info!(site.id = %self.state.id(), owner = owner.0, evses = of.evses.len(), "the load of a site is managed here");
         let over = finished(&ledger, &of, &stations);
         self.mark_managed(of.evses.iter().cloned().collect());
         self.load = Load::Managed(Box::new(Managed {
-            state: AllocationState::new(tree, owner, conduct, now),
+            state: AllocationState::new(tree, owner, conduct, reading.now),
             drawn_at,
             of,
             owner,
@@ -244,6 +244,7 @@ impl Site {
             timer: None,
             alarms: VecDeque::new(),
             settings: Arc::default(),
+            clock: Setting::of(reading),
             zone,
             look_up: needs::LookUp::default(),
             told: setpoints::Told::default(),

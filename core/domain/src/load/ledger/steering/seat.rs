@@ -2,7 +2,7 @@
 
 use crate::id::{Epoch, GrantSeq, TransactionId};
 use crate::load::ledger::account::{Account, Fallback, GrantState};
-use crate::load::ledger::conduct::Conduct;
+use crate::load::ledger::conduct::{Conduct, MARGIN_MS};
 use crate::load::ledger::steering::back_off::BackOff;
 use crate::load::ledger::steering::input::{Alarm, Effect};
 use crate::load::ledger::steering::{Outlet, Pace};
@@ -253,7 +253,7 @@ impl Seat {
         let (held, wanted) = (account.held(), self.wanted(account));
         let again = self.back_off.is_over(now);
         let unsure = self.doubt == Doubt::Unissued || self.is_unanswered(account);
-        let due = self.renewal_at(account).is_some_and(|at| now >= at);
+        let due = self.renewal_at(account).is_some_and(|at| now >= at) || self.ends_too_late(now, account);
         if wanted < held || (again && (due || (unsure && account.newest().is_some()))) {
             return self.proposal(now, slot, account, wanted.min(held));
         }
@@ -270,6 +270,13 @@ impl Seat {
     fn renewal_at(&self, account: &Account) -> Option<Timestamp> {
         let end = account.newest()?.valid_to?;
         Some(end.plus_millis((self.conduct.ttl_ms - self.conduct.ttl_ms / 3).saturating_neg()))
+    }
+
+    /// It would end later than any grant that is given now: our clock was put back since. Where the station's was not, its end comes before its
+    /// renewal would.
+    fn ends_too_late(&self, now: Timestamp, account: &Account) -> bool {
+        let end = account.newest().and_then(|grant| grant.valid_to);
+        end.is_some_and(|end| end.millis_since(now) > self.conduct.ttl_ms.saturating_add(MARGIN_MS))
     }
 
     pub(super) fn proposal(
