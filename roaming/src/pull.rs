@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_domain::time::Timestamp;
-use ringmain_store::partners::settings::Side;
-use ringmain_store::partners::tokens::ToldToken;
+use ringmain_store::partners::settings::{PartnerSettings, Side};
+use ringmain_store::partners::tokens::{ToldToken, Touched};
 use ringmain_store::partners::{Partner, PartnerState};
 use url::Url;
 
@@ -126,7 +126,8 @@ pub(crate) fn told(partner: &Partner, from: &Token) -> Result<ToldToken, String>
         return Err(format!("/party_id: you do not act for {country}*{party} as EMSP"));
     }
     let told = serde_json::value::to_raw_value(from).map_err(|error| error.to_string())?;
-    Ok(ToldToken { token, told, last_updated: from.last_updated.0 })
+    let last_updated = from.last_updated.0;
+    Ok(ToldToken { token, told, last_updated, touched: Touched::whole(last_updated) })
 }
 
 /// Of several words about one token the last: a statement cannot write a row twice.

@@ -198,6 +198,15 @@ async fn a_company_is_asked_about_its_driver_within_the_budget() {
     let c = rig.register().await;
     let put = token("D1", "NEVER");
     assert_eq!(
+    // Overtaken by a word about another field, it still says what it says; and the instant does not go back.
+    let late = json!({"language": "nl", "valid": true, "last_updated": "2026-03-02T07:59:59Z"});
+    assert_eq!(patch(late).await.status(), (200, 1000));
+    let known = rig.get(path, &c).await;
+    assert_eq!((&known.data()["valid"], &known.data()["language"]), (&json!(false), &json!("nl")));
+    assert!(known.data()["last_updated"].as_str().unwrap().starts_with("2026-03-02T08:00:00"), "{known:?}");
+    let later = json!({"language": "de", "last_updated": "2026-03-02T07:59:58Z"});
+    assert_eq!(patch(later).await.status(), (200, 1000));
+    assert_eq!(rig.get(path, &c).await.data()["language"], "nl");
         rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/ABC/D1", &c, Some(&put)).await.status(),
         (201, 1000)
     );

@@ -1,0 +1,15 @@
+-- Starts that companies ordered, each under our number for it: of two for one uid neither takes the other's driver.
+CREATE TABLE ordered_starts (
+    tenant TEXT NOT NULL,
+    -- In ASCII upper case; the document has it as the company spells it.
+    uid TEXT NOT NULL,
+    station TEXT NOT NULL,
+    remote_start_id INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (tenant, uid, station, remote_start_id)
+) STRICT;
+CREATE INDEX ordered_starts_by_age ON ordered_starts (at);
+
+-- When its company last said which field of a token, where that is not one instant for all.
+ALTER TABLE partner_tokens ADD COLUMN touched TEXT;
