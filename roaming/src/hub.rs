@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::{HttpResponse, Resource, web};
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::TenantId;
@@ -110,6 +110,8 @@ pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'sta
             .configure(v221::routes::configure)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(Refusal::no_such_path()) }));
         config.service(scope);
+            // Some partners write every address with a slash at its end.
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
     }
 }
 

@@ -181,6 +181,9 @@ impl Found {
             }
             KIND_STATION => {
                 let station = StationId::new(subject).ok()?;
+        if *kind == *KIND_CDR && matches!(what, What::Nothing) {
+            tracing::warn!(cdr.id = %subject, "a bill record cannot be told: nobody knows any more where its session was");
+        }
                 What::Evses(at(&station)?, station)
             }
             KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),

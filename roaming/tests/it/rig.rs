@@ -139,17 +139,18 @@ impl Rig {
         Answer::read(std::str::from_utf8(&answer).unwrap())
     }
 
-    /// All objects of a list, page by page along `Link`; also the number of pages and the last page's total.
+    /// All objects of a list, page by page along `Link`; also the number of pages and the total that every page tells.
     pub(crate) async fn follow(&self, path: &str, token: &str) -> (Vec<Value>, usize, Option<String>) {
-        let (mut objects, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
+        let (mut objects, mut pages, mut path, mut total) = (Vec::new(), 0, path.to_owned(), None);
         loop {
             let answer = self.get(&path, token).await;
             assert_eq!(answer.status(), (200, 1000), "{path}: {answer:?}");
             objects.extend(answer.data().as_array().unwrap().iter().cloned());
             pages += 1;
-            let Some(link) = answer.headers.get("link") else {
-                return (objects, pages, answer.headers.get("x-total-count").cloned());
-            };
+            let told = answer.headers.get("x-total-count").cloned();
+            assert!(pages == 1 || told == total, "{path}: {told:?} after {total:?}");
+            total = told;
+            let Some(link) = answer.headers.get("link") else { return (objects, pages, total) };
             let url = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
             path = format!("/ocpi{}", url.strip_prefix(BASE).unwrap());
         }

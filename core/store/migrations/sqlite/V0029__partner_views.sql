@@ -1,3 +1,6 @@
+-- The location as it was when a roaming driver's session was first known: that is what its bill record tells.
+ALTER TABLE sessions ADD COLUMN place TEXT;
+
 -- Starts that companies ordered, each under our number for it: of two for one uid neither takes the other's driver.
 CREATE TABLE ordered_starts (
     tenant TEXT NOT NULL,
@@ -13,3 +16,6 @@ CREATE INDEX ordered_starts_by_age ON ordered_starts (at);
 
 -- When its company last said which field of a token, where that is not one instant for all.
 ALTER TABLE partner_tokens ADD COLUMN touched TEXT;
+
+-- Partners write the ids of locations in upper case or in lower case (OCPI, CiString).
+CREATE INDEX locations_by_any_case ON locations (tenant, upper(id));

@@ -84,18 +84,25 @@ static OVERLAPPING: Texts = Texts {
 
 static WRITE: Texts = Texts {
     one: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id) \
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (tenant, id) DO UPDATE SET \
-          location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+          CASE WHEN $16 IS NOT NULL THEN (SELECT l.document FROM locations l WHERE l.tenant = $1 AND l.id = $5) END) \
+          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+/// A roaming driver's session keeps the location as it was when it was first known: the bill record tells it (OCPI 2.2.1 mod_cdrs,
+/// `cdr_location`), whatever becomes of the location.
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
           updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \
           party_country = excluded.party_country, party_id = excluded.party_id",
     all: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id) SELECT * FROM unnest($1::text[], $2::uuid[], \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place) \
+          SELECT k.*, CASE WHEN k.party_country IS NOT NULL THEN (SELECT l.document FROM locations l \
+          WHERE l.tenant = k.tenant AND l.id = k.location_id) END FROM unnest($1::text[], $2::uuid[], \
           $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], \
-          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[], $16::text[], $17::text[]) ON CONFLICT (tenant, id) DO UPDATE SET \
-          location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[], $16::text[], $17::text[]) \
+          AS k(tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, ended_at, energy_wh, \
+          energy_flows, updated_at, settle_at, document, party_country, party_id) \
+          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
           updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \

@@ -57,16 +57,9 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<Tariff>, StoreError> {
-        let changed_since = |at: Timestamp| params![at, now, at, now, at, now];
-        let mut select = Select::new("SELECT t.id, t.document FROM tariffs t")
-            .filter("t.tenant = ?", params![tenant])
+        let select = self
+            .of_tariffs("SELECT t.id, t.document FROM tariffs t", (tenant, now), window)
             .filter_some("t.id > ?", page.key::<String>()?);
-        if let Some(from) = window.from {
-            select = select.filter(CHANGED, changed_since(from));
-        }
-        if let Some(to) = window.to {
-            select = select.filter(&format!("NOT {CHANGED}"), changed_since(to));
-        }
         let select = select.tail("ORDER BY t.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let mut page: Page<Tariff> =
@@ -92,6 +85,35 @@ fn in_force(versions: &[(Timestamp, Tariff)], now: Timestamp) -> Option<Tariff> 
     let version = Timeline::new(versions.iter().map(|(from, tariff)| (*from, tariff)))?.at(now);
     let turns = versions.iter().flat_map(|(from, tariff)| [Some(*from), tariff.valid_until]).flatten();
     let since = turns.filter(|turn| *turn <= now).max();
+
+    /// How many tariffs a list of them has in all its pages.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn count_tariffs(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        window: &Window,
+    ) -> Result<u32, StoreError> {
+        let select = self.of_tariffs("SELECT count(*) AS n FROM tariffs t", (tenant, now), window);
+        self.counted(select.tail("", Vec::new())).await
+    }
+
+    fn of_tariffs(&self, head: &str, (tenant, now): (&TenantId, Timestamp), window: &Window) -> Select {
+        let changed_since = |at: Timestamp| params![at, now, at, now, at, now, at];
+        let default = self.settings().default_tariff.as_ref().map_or("", TariffId::as_str);
+        let mut select = Select::new(head)
+            .filter("t.tenant = ?", params![tenant])
+            .filter(FOR_ANYONE, params![default, i64::MAX, now]);
+        if let Some(from) = window.from {
+            select = select.filter(CHANGED, changed_since(from));
+        }
+        if let Some(to) = window.to {
+            select = select.filter(&format!("NOT {CHANGED}"), changed_since(to));
+        }
+        select
+    }
     Some(Tariff { updated_at: since.unwrap_or(version.tariff.updated_at), ..version.tariff.clone() })
 }
 
