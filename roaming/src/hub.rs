@@ -12,6 +12,7 @@ use ringmain_domain::id::TenantId;
 use ringmain_store::store::Store;
 use tokio::sync::Notify;
 
+use crate::authorize::silence::Silence;
 use crate::client::Client;
 use crate::client::log::CallLog;
 use crate::config::Settings;
@@ -50,6 +51,7 @@ pub struct Hub {
     pub(crate) client: Client,
     pub(crate) limits: Arc<Limits>,
     pub(crate) leads: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub(crate) silence: Arc<Silence>,
     partners_changed: Arc<Notify>,
 }
 
@@ -67,6 +69,7 @@ impl Hub {
         runtime.spawn(writing);
         let client =
             Client::new(settings.guard.clone(), settings.extra_ca_pem.as_deref(), runtime.clone(), log);
+        let silence = Arc::new(Silence::new(settings.pauses));
         let hub = Self {
             store,
             tenant,
@@ -75,6 +78,7 @@ impl Hub {
             client,
             limits: Arc::default(),
             leads,
+            silence,
             partners_changed: Arc::default(),
         };
         runtime.spawn(push::run(hub.clone()));

@@ -35,7 +35,7 @@ pub(crate) struct Rig {
     pub(crate) desk: Arc<Desk>,
     pub(crate) hub: Hub,
     address: std::net::SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer.
@@ -77,7 +77,12 @@ impl Rig {
         let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
         let address = server.addrs()[0];
         actix_web::rt::spawn(server.run());
-        Self { store, emsp, desk, hub, address, _folder: folder }
+        Self { store, emsp, desk, hub, address, folder }
+    }
+
+    /// Somebody else who writes to the store's file.
+    pub(crate) fn other_writer(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("store.db")).unwrap()
     }
 
     /// Invites a partner with this token A, for a minute from `from`.
