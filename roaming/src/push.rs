@@ -168,6 +168,7 @@ impl Leading {
                 }
             }
         }
+        store.tell_of_price_turns(tenant, now).await?;
         store.feed_forget(tenant, now.plus_millis(-FEED_KEPT_MS)).await?;
         store.trim_partner_calls(now.plus_millis(-CALLS_KEPT_MS)).await?;
         commands::tell_overdue(&self.hub, now).await

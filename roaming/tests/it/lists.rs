@@ -14,7 +14,7 @@ use ringmain_store::cdrs::CdrFilter;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use serde_json::{Value, json};
 
-use crate::make::{at, connected, disconnected, fact, location, stand, status, tariff, tenant};
+use crate::make::{at, connected, disconnected, fact, for_anyone, location, stand, status, tariff, tenant};
 use crate::rig::Rig;
 use crate::schema::schema;
 
@@ -138,6 +138,7 @@ async fn lists_are_cut_by_dates() {
         let changed_at = at(10 * i64::try_from(n).unwrap());
         rig.store.put_location(&location(id, changed_at)).await.unwrap();
         rig.store.put_tariff(&tariff(id, changed_at)).await.unwrap();
+        rig.store.put_tariff_assignment(&for_anyone(id)).await.unwrap();
     }
     for list in [LOCATIONS, TARIFFS] {
         for (query, expect) in [
@@ -172,6 +173,7 @@ async fn a_tariff_keeps_every_digit() {
     let rig = Rig::start().await;
     let token = rig.register().await;
     rig.store.put_tariff(&tariff("T1", at(0))).await.unwrap();
+    rig.store.put_tariff_assignment(&for_anyone("T1")).await.unwrap();
     let page = rig.get(TARIFFS, &token).await;
     schema!("tariff").check(&page.data()[0]);
     let components = &page.data()[0]["elements"][0]["price_components"];

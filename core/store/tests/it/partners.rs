@@ -13,8 +13,8 @@ use ringmain_store::store::{StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::make::{
-    MINUTE, T0, all_pages, at, driven_by, fact, location, location_id, message, other_tenant, station,
-    status, tariff, tariff_id, tenant, whole_transaction, whole_transaction_apart,
+    MINUTE, T0, all_pages, assignment, at, driven_by, fact, location, location_id, message, other_tenant,
+    station, status, tariff, tariff_id, tenant, whole_transaction, whole_transaction_apart,
 };
 use crate::rig::Rig;
 
@@ -310,6 +310,7 @@ async fn tariffs_are_cut_by_their_last_change(rig: &Rig) {
         let mut one = tariff(id, &[(Dimension::Energy, "0.49")]);
         one.updated_at = at(millis);
         rig.store.put_tariff(&one).await.unwrap();
+        rig.store.put_tariff_assignment(&assignment(id, |_| {})).await.unwrap();
     }
     let check = async |window: Window, expect: &[&str]| {
         let found =
