@@ -7,7 +7,7 @@ use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId};
 use ringmain_domain::party::Party;
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::time::Timestamp;
-use ringmain_store::feed::{FeedRow, KIND_LOCATION, KIND_STATION, KIND_TARIFF};
+use ringmain_store::feed::{FeedRow, KIND_EVSE_REMOVED, KIND_LOCATION, KIND_STATION, KIND_TARIFF};
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
 use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
@@ -43,6 +43,8 @@ pub enum What {
     Evses(Arc<PublishedLocation>, StationId),
     /// The status of one EVSE changed.
     Status(Arc<PublishedLocation>, StationId, EvseId),
+    /// An EVSE stands there no more.
+    Removed(LocationId, StationId, EvseId),
     /// A tariff as it is in force.
     Tariff(Arc<Tariff>),
     /// A tariff is gone.
@@ -62,7 +64,9 @@ impl News {
     #[must_use]
     pub const fn lane(&self) -> Option<Lane> {
         match &self.what {
-            What::Location(_) | What::Evses(..) | What::Status(..) => Some(Lane::Locations),
+            What::Location(_) | What::Evses(..) | What::Status(..) | What::Removed(..) => {
+                Some(Lane::Locations)
+            }
             What::Tariff(_) | What::TariffGone(_) => Some(Lane::Tariffs),
             What::Session(_) => Some(Lane::Sessions),
             What::Cdr(_) => Some(Lane::Cdrs),
@@ -107,6 +111,13 @@ fn evse_of(subject: &str) -> Option<(StationId, EvseId)> {
     Some((StationId::new(station).ok()?, EvseId(evse.parse().ok()?)))
 }
 
+/// The location where an EVSE stood, its station and its number.
+fn removed(subject: &str) -> Option<(LocationId, StationId, EvseId)> {
+    let (location, evse) = subject.split_once('/')?;
+    let (station, evse) = evse_of(evse)?;
+    Some((LocationId::new(location).ok()?, station, evse))
+}
+
 // === impl Wanted ===
 
 impl Wanted {
@@ -114,6 +125,7 @@ impl Wanted {
         match &*row.kind {
             KIND_EVSE_STATUS => self.stations.extend(evse_of(&row.subject).map(|(station, _)| station)),
             KIND_STATION => self.stations.extend(StationId::new(&row.subject).ok()),
+            KIND_EVSE_REMOVED => self.stations.extend(removed(&row.subject).map(|(_, station, _)| station)),
             KIND_LOCATION => self.locations.extend(LocationId::new(&row.subject).ok()),
             KIND_SESSION => self.sessions.extend(Uuid::parse_str(&row.subject).ok()),
             KIND_CDR => self.cdrs.extend(Uuid::parse_str(&row.subject).ok()),
@@ -169,6 +181,9 @@ impl Found {
     fn news(&self, row: FeedRow) -> News {
         let FeedRow { position, kind, subject, changed_at, party } = row;
         let what = self.what(&kind, &subject).unwrap_or(What::Nothing);
+        if *kind == *KIND_CDR && matches!(what, What::Nothing) {
+            tracing::warn!(cdr.id = %subject, "a bill record cannot be told: nobody knows any more where its session was");
+        }
         News { position, kind, subject, changed_at, party, what }
     }
 
@@ -183,6 +198,14 @@ impl Found {
                 let station = StationId::new(subject).ok()?;
         if *kind == *KIND_CDR && matches!(what, What::Nothing) {
             tracing::warn!(cdr.id = %subject, "a bill record cannot be told: nobody knows any more where its session was");
+            KIND_EVSE_REMOVED => {
+                let (location, station, evse) = removed(subject)?;
+                // It may be back.
+                let back = self.locations.get(&location).is_some_and(|published| {
+                    published.connectors.iter().any(|c| c.station == station && c.evse == evse)
+                });
+                if back { What::Nothing } else { What::Removed(location, station, evse) }
+            }
         }
                 What::Evses(at(&station)?, station)
             }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use ringmain_domain::command::StationCommand;
-use ringmain_domain::id::StationId;
+use ringmain_domain::id::{EvseId, StationId};
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::roaming::{Question, TokenOwners as _};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_roaming::ocpi::envelope::now;
+use ringmain_roaming::service::locations::evse_uid;
 use serde_json::{Value, json};
 
 use crate::emsp::{Heard, Mood};
@@ -90,6 +91,30 @@ async fn a_partner_that_was_away_hears_of_each_object_once_in_its_newest_state()
         assert!(!since.iter().any(|heard| patched(heard, "AVAILABLE")), "{mood:?}: what is over is not told");
         turns(&rig, ConnectorStatus::Available, "AVAILABLE").await;
     }
+}
+
+#[actix_web::test]
+async fn an_evse_that_goes_says_so_and_one_that_moves_is_told_at_its_new_place() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    rig.register().await;
+    in_step(&rig).await;
+    rig.store.put_location(&location("L2", at(0))).await.unwrap();
+    let uid = evse_uid(&tenant(), &StationId::new("CS-1").unwrap(), EvseId(1));
+    let removed = |heard: &Heard, place: &str| {
+        patched(heard, "REMOVED") && heard.path == format!("/emsp/locations/NL/RMN/{place}/{uid}")
+    };
+    let mut moved = rig.store.find_station(&StationId::new("CS-1").unwrap()).await.unwrap().unwrap();
+    moved.location_id = Some(location("L2", at(0)).id);
+    assert!(rig.store.update_station(&moved, moved.updated_at).await.unwrap());
+    rig.emsp.hears(|heard| removed(heard, "L1")).await;
+    let there = rig
+        .emsp
+        .hears(|heard| heard.method == "PUT" && heard.path == format!("/emsp/locations/NL/RMN/L2/{uid}"))
+        .await;
+    assert_eq!(there.body["status"], "AVAILABLE");
+    assert!(rig.store.delete_station(&tenant(), &moved.id).await.unwrap());
+    rig.emsp.hears(|heard| removed(heard, "L2")).await;
 }
 
 /// Its worker waits for the answer; whoever asks is served meanwhile.

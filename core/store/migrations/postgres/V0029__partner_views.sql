@@ -1,3 +1,7 @@
+-- When a session began or ended at the connector's EVSE, or said for the last time that energy flows there or does not: how the EVSE looks
+-- from outside depends on it.
+ALTER TABLE connectors ADD COLUMN session_changed_at BIGINT NOT NULL DEFAULT 0;
+
 -- The location as it was when a roaming driver's session was first known: that is what its bill record tells.
 ALTER TABLE sessions ADD COLUMN place JSONB;
 
@@ -19,6 +23,15 @@ ALTER TABLE partner_tokens ADD COLUMN touched JSONB;
 
 -- Partners write the ids of locations in upper case or in lower case (OCPI, CiString).
 CREATE INDEX locations_by_any_case ON locations (tenant, upper(id));
+
+-- What was changed long ago is found by its age.
+CREATE INDEX feed_by_age ON feed (tenant, changed_at);
+
+-- A location that is written as it was is no news.
+DROP TRIGGER tell_of_location ON locations;
+CREATE TRIGGER tell_of_new_location AFTER INSERT OR DELETE ON locations FOR EACH ROW EXECUTE FUNCTION tell_of_record('location');
+CREATE TRIGGER tell_of_location AFTER UPDATE ON locations FOR EACH ROW WHEN (OLD.document IS DISTINCT FROM NEW.document)
+    EXECUTE FUNCTION tell_of_record('location');
 
 -- What is paid where for all whom we know nothing of: the tariff, and the places where it counts now or no more.
 CREATE FUNCTION tell_of_assignment() RETURNS TRIGGER LANGUAGE plpgsql AS $$
@@ -67,6 +80,28 @@ END
 $$;
 REVOKE ALL ON FUNCTION tell_of_own_tariff() FROM PUBLIC;
 CREATE TRIGGER tell_of_own_tariff AFTER INSERT OR UPDATE OF tariff_id ON stations FOR EACH ROW EXECUTE FUNCTION tell_of_own_tariff();
+
+-- EVSEs that partners see no more where they stood: the station went, moved, or is not let in any more. The location is another one then.
+CREATE FUNCTION tell_of_removal() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    now_ms BIGINT := CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT);
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.registration = 'accepted' AND NEW.location_id IS NOT DISTINCT FROM OLD.location_id THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
+    SELECT DISTINCT OLD.tenant, 'evse_removed', OLD.location_id || '/' || OLD.id || '/' || c.evse, now_ms, 0 FROM connectors c
+    WHERE c.tenant = OLD.tenant AND c.station = OLD.id AND c.evse > 0 AND c.connector > 0 ORDER BY 3
+    ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
+    UPDATE locations SET updated_at = greatest(updated_at, now_ms),
+        document = jsonb_set(document, '{updated_at}', to_jsonb(greatest(updated_at, now_ms)))
+    WHERE tenant = OLD.tenant AND id = OLD.location_id;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION tell_of_removal() FROM PUBLIC;
+CREATE TRIGGER tell_of_removal AFTER UPDATE OF location_id, registration OR DELETE ON stations FOR EACH ROW
+    WHEN (OLD.registration = 'accepted' AND OLD.location_id IS NOT NULL) EXECUTE FUNCTION tell_of_removal();
 
 -- Until when it was looked which versions of tariffs and which assignments begin or end by the clock alone.
 CREATE TABLE price_turns (

@@ -1,3 +1,7 @@
+-- When a session began or ended at the connector's EVSE, or said for the last time that energy flows there or does not: how the EVSE looks
+-- from outside depends on it.
+ALTER TABLE connectors ADD COLUMN session_changed_at INTEGER NOT NULL DEFAULT 0;
+
 -- The location as it was when a roaming driver's session was first known: that is what its bill record tells.
 ALTER TABLE sessions ADD COLUMN place TEXT;
 
@@ -19,6 +23,17 @@ ALTER TABLE partner_tokens ADD COLUMN touched TEXT;
 
 -- Partners write the ids of locations in upper case or in lower case (OCPI, CiString).
 CREATE INDEX locations_by_any_case ON locations (tenant, upper(id));
+
+-- What was changed long ago is found by its age.
+CREATE INDEX feed_by_age ON feed (tenant, changed_at);
+
+-- A location that is written as it was is no news.
+DROP TRIGGER tell_of_location;
+CREATE TRIGGER tell_of_location AFTER UPDATE ON locations WHEN OLD.document IS NOT NEW.document BEGIN
+    INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
+    VALUES (NEW.tenant, 'location', NEW.id, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0)
+    ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
+END;
 
 -- What is paid where for all whom we know nothing of: the tariff, and the places where it counts now or no more.
 CREATE TRIGGER tell_of_new_assignment AFTER INSERT ON tariff_assignments BEGIN
@@ -71,6 +86,31 @@ CREATE TRIGGER tell_of_own_tariff AFTER UPDATE OF tariff_id ON stations WHEN OLD
     SELECT NEW.tenant, 'tariff', own.id, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0
     FROM (SELECT OLD.tariff_id AS id UNION SELECT NEW.tariff_id) own WHERE own.id IS NOT NULL
     ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
+END;
+
+-- EVSEs that partners see no more where they stood: the station went, moved, or is not let in any more. The location is another one then.
+CREATE TRIGGER tell_of_removal AFTER UPDATE OF location_id, registration ON stations
+WHEN OLD.registration = 'accepted' AND OLD.location_id IS NOT NULL
+    AND (NEW.registration <> 'accepted' OR NEW.location_id IS NOT OLD.location_id) BEGIN
+    INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
+    SELECT DISTINCT OLD.tenant, 'evse_removed', OLD.location_id || '/' || OLD.id || '/' || c.evse,
+        CAST(unixepoch('subsec') * 1000 AS INTEGER), 0 FROM connectors c
+    WHERE c.tenant = OLD.tenant AND c.station = OLD.id AND c.evse > 0 AND c.connector > 0
+    ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
+    UPDATE locations SET updated_at = max(updated_at, CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+        document = json_set(document, '$.updated_at', max(updated_at, CAST(unixepoch('subsec') * 1000 AS INTEGER)))
+    WHERE tenant = OLD.tenant AND id = OLD.location_id;
+END;
+CREATE TRIGGER tell_of_last_removal AFTER DELETE ON stations
+WHEN OLD.registration = 'accepted' AND OLD.location_id IS NOT NULL BEGIN
+    INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
+    SELECT DISTINCT OLD.tenant, 'evse_removed', OLD.location_id || '/' || OLD.id || '/' || c.evse,
+        CAST(unixepoch('subsec') * 1000 AS INTEGER), 0 FROM connectors c
+    WHERE c.tenant = OLD.tenant AND c.station = OLD.id AND c.evse > 0 AND c.connector > 0
+    ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
+    UPDATE locations SET updated_at = max(updated_at, CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+        document = json_set(document, '$.updated_at', max(updated_at, CAST(unixepoch('subsec') * 1000 AS INTEGER)))
+    WHERE tenant = OLD.tenant AND id = OLD.location_id;
 END;
 
 -- Until when it was looked which versions of tariffs and which assignments begin or end by the clock alone.

@@ -62,7 +62,7 @@ pub struct PublishedConnector {
     pub energy_flows: Option<bool>,
     /// What a driver pays whom we know nothing of: the tariff assigned here, else the station's own, else the default one.
     pub tariff_id: Option<TariffId>,
-    /// When its status, its station or the assignment of its tariff was last changed. That an assignment was removed does not show.
+    /// When its status, its station, what a session says of it or the assignment of its tariff was last changed. That an assignment was removed does not show.
     pub changed_at: Timestamp,
 }
 
@@ -97,7 +97,8 @@ pub struct PartnerCdr {
 // CROSS JOIN here and below: without figures of its own SQLite would begin with the largest table.
 const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stations s CROSS JOIN connectors c \
      WHERE s.tenant = l.tenant AND s.location_id = l.id AND c.tenant = s.tenant AND c.station = s.id \
-     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ?)) \
+     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ? \
+     OR c.session_changed_at >= ?)) \
      OR EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = l.tenant AND a.token_group IS NULL \
      AND (a.location_id IS NULL OR a.location_id = l.id) AND (a.station IS NULL OR EXISTS (SELECT 1 FROM stations s \
      WHERE s.tenant = a.tenant AND s.id = a.station AND s.location_id = l.id)) AND (a.updated_at >= ? \
@@ -105,14 +106,14 @@ const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stat
      OR CAST(a.document ->> 'valid_until' AS BIGINT) BETWEEN ? AND ?)))";
 
 fn changed_since(at: Timestamp, now: Timestamp) -> Vec<Param> {
-    params![at, at, at, at, at, now, at, now]
+    params![at, at, at, at, at, at, now, at, now]
 }
 
 macro_rules! connectors {
     ($from:literal, $where:literal) => {
         concat!(
             "SELECT s.location_id, s.id AS station, s.tariff_id, s.maintenance, s.online, s.updated_at, c.evse, \
-             c.connector, c.status, c.since, (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
+             c.connector, c.status, c.since, c.session_changed_at, (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
              WHERE x.tenant = s.tenant AND x.station = s.id AND x.status = 'active' AND x.evse = c.evse) \
              AS energy_flows FROM ",
             $from,
@@ -483,7 +484,11 @@ fn connector(row: &Row, prices: &Prices<'_>) -> Result<PublishedConnector, Store
         maintenance: row.boolean("maintenance")?,
         online: row.boolean("online")?,
         energy_flows: row.int_or_null("energy_flows")?.map(|flows| flows != 0),
-        changed_at: row.at("since")?.max(row.at("updated_at")?).max(assigned_at.unwrap_or_default()),
+        changed_at: row
+            .at("since")?
+            .max(row.at("session_changed_at")?)
+            .max(row.at("updated_at")?)
+            .max(assigned_at.unwrap_or_default()),
         tariff_id,
         evse,
         station,
