@@ -110,12 +110,12 @@ pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'sta
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
             .app_data(web::PathConfig::default().error_handler(|_, _| Refusal::unknown_location().into()))
             .wrap(from_fn(headers::answer))
+            // Some partners write every address with a slash at its end.
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
             .service(resource("/versions").route(web::get().to(list_versions)))
             .configure(v221::routes::configure)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(Refusal::no_such_path()) }));
         config.service(scope);
-            // Some partners write every address with a slash at its end.
-            .wrap(NormalizePath::new(TrailingSlash::Trim))
     }
 }
 

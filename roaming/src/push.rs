@@ -150,7 +150,7 @@ impl Leading {
             runtime.spawn(worker::run(worker::Worker { hub, ring, partner, lane, breaker }))
         };
         let mut tasks: Vec<_> = Lane::ALL.into_iter().map(worker).collect();
-        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner))));
+        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker))));
         Told { partner, breaker, tasks }
     }
 

@@ -196,8 +196,8 @@ impl Found {
             }
             KIND_STATION => {
                 let station = StationId::new(subject).ok()?;
-        if *kind == *KIND_CDR && matches!(what, What::Nothing) {
-            tracing::warn!(cdr.id = %subject, "a bill record cannot be told: nobody knows any more where its session was");
+                What::Evses(at(&station)?, station)
+            }
             KIND_EVSE_REMOVED => {
                 let (location, station, evse) = removed(subject)?;
                 // It may be back.
@@ -205,9 +205,6 @@ impl Found {
                     published.connectors.iter().any(|c| c.station == station && c.evse == evse)
                 });
                 if back { What::Nothing } else { What::Removed(location, station, evse) }
-            }
-        }
-                What::Evses(at(&station)?, station)
             }
             KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),
             KIND_SESSION => What::Session(self.sessions.get(&Uuid::parse_str(subject).ok()?)?.clone()),

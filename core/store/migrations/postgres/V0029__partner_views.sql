@@ -21,6 +21,9 @@ CREATE INDEX ordered_starts_by_age ON ordered_starts (at);
 -- When its company last said which field of a token, where that is not one instant for all.
 ALTER TABLE partner_tokens ADD COLUMN touched JSONB;
 
+-- At which page a long list of a partner is read on.
+ALTER TABLE partner_cursors ADD COLUMN page TEXT COLLATE "C";
+
 -- Partners write the ids of locations in upper case or in lower case (OCPI, CiString).
 CREATE INDEX locations_by_any_case ON locations (tenant, upper(id));
 

@@ -95,8 +95,6 @@ static WRITE: Texts = Texts {
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
           CASE WHEN $16 IS NOT NULL THEN (SELECT l.document FROM locations l WHERE l.tenant = $1 AND l.id = $5) END) \
           ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
-/// A roaming driver's session keeps the location as it was when it was first known: the bill record tells it (OCPI 2.2.1 mod_cdrs,
-/// `cdr_location`), whatever becomes of the location.
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
           updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \
@@ -340,6 +338,8 @@ impl Projected {
         self.folded.push((settled.session.id, latest(new)));
         self.keep(settled.session, latest(new));
     }
+
+    fn keep(&mut self, session: Session, at: Timestamp) {
         let (before, now) = (self.said.get(&session.id).copied(), Said::by(&session));
         if before != now {
             let place = (session.tenant.clone(), session.station.clone());
@@ -348,8 +348,6 @@ impl Projected {
                 *since = at.max(*since);
             }
         }
-
-    fn keep(&mut self, session: Session, at: Timestamp) {
         self.sessions.insert(session.id, session.clone());
         self.changed.push((session, at));
     }

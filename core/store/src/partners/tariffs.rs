@@ -85,13 +85,6 @@ impl Store {
         }
         Ok(page)
     }
-}
-
-/// The version in force, with the moment since when it is.
-fn in_force(versions: &[(Timestamp, Tariff)], now: Timestamp) -> Option<Tariff> {
-    let version = Timeline::new(versions.iter().map(|(from, tariff)| (*from, tariff)))?.at(now);
-    let turns = versions.iter().flat_map(|(from, tariff)| [Some(*from), tariff.valid_until]).flatten();
-    let since = turns.filter(|turn| *turn <= now).max();
 
     /// How many tariffs a list of them has in all its pages.
     ///
@@ -121,6 +114,13 @@ fn in_force(versions: &[(Timestamp, Tariff)], now: Timestamp) -> Option<Tariff> 
         }
         select
     }
+}
+
+/// The version in force, with the moment since when it is.
+fn in_force(versions: &[(Timestamp, Tariff)], now: Timestamp) -> Option<Tariff> {
+    let version = Timeline::new(versions.iter().map(|(from, tariff)| (*from, tariff)))?.at(now);
+    let turns = versions.iter().flat_map(|(from, tariff)| [Some(*from), tariff.valid_until]).flatten();
+    let since = turns.filter(|turn| *turn <= now).max();
     Some(Tariff { updated_at: since.unwrap_or(version.tariff.updated_at), ..version.tariff.clone() })
 }
 
