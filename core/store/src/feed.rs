@@ -27,6 +27,8 @@ pub const KIND_EVSE_REMOVED: &str = "evse_removed";
 pub const KIND_LOCATION: &str = "location";
 /// A tariff changed, or it is gone.
 pub const KIND_TARIFF: &str = "tariff";
+/// Who may pay a tariff changed: perhaps partners see it only now, or no more.
+pub const KIND_TARIFF_REACH: &str = "tariff_reach";
 
 /// An object that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ const TELL: &str = "WITH turned AS (SELECT a.tariff_id, a.station, a.location_id
      told AS (SELECT 'tariff' AS kind, v.id AS subject FROM tariff_versions v WHERE v.tenant = $1 \
      AND (v.valid_from > $2 AND v.valid_from <= $3 OR CAST(v.document ->> 'valid_until' AS BIGINT) > $2 \
      AND CAST(v.document ->> 'valid_until' AS BIGINT) <= $3) \
-     UNION SELECT 'tariff', tariff_id FROM turned UNION SELECT 'station', station FROM turned WHERE station IS NOT NULL \
+     UNION SELECT 'tariff_reach', tariff_id FROM turned UNION SELECT 'station', station FROM turned WHERE station IS NOT NULL \
      UNION SELECT 'location', l.id FROM turned a CROSS JOIN locations l WHERE l.tenant = $1 AND a.station IS NULL \
      AND (a.location_id IS NULL OR a.location_id = l.id)) \
      INSERT INTO outbox (tenant, kind, subject, created_at, leased_until) \

@@ -7,7 +7,9 @@ use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId};
 use ringmain_domain::party::Party;
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::time::Timestamp;
-use ringmain_store::feed::{FeedRow, KIND_EVSE_REMOVED, KIND_LOCATION, KIND_STATION, KIND_TARIFF};
+use ringmain_store::feed::{
+    FeedRow, KIND_EVSE_REMOVED, KIND_LOCATION, KIND_STATION, KIND_TARIFF, KIND_TARIFF_REACH,
+};
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
 use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
@@ -93,7 +95,7 @@ struct Wanted {
     locations: BTreeSet<LocationId>,
     sessions: Vec<Uuid>,
     cdrs: Vec<Uuid>,
-    tariffs: bool,
+    tariffs: BTreeSet<TariffId>,
 }
 
 /// What was read.
@@ -103,6 +105,8 @@ struct Found {
     sessions: BTreeMap<Uuid, Arc<PartnerSession>>,
     cdrs: BTreeMap<Uuid, Arc<PartnerCdr>>,
     tariffs: BTreeMap<TariffId, Arc<Tariff>>,
+    /// Tariffs that are there, but not for everybody.
+    private: BTreeSet<TariffId>,
 }
 
 /// The station and the EVSE of a status.
@@ -129,7 +133,7 @@ impl Wanted {
             KIND_LOCATION => self.locations.extend(LocationId::new(&row.subject).ok()),
             KIND_SESSION => self.sessions.extend(Uuid::parse_str(&row.subject).ok()),
             KIND_CDR => self.cdrs.extend(Uuid::parse_str(&row.subject).ok()),
-            KIND_TARIFF => self.tariffs = true,
+            KIND_TARIFF | KIND_TARIFF_REACH => self.tariffs.extend(TariffId::new(&row.subject).ok()),
             _ => {}
         }
     }
@@ -148,6 +152,7 @@ impl Found {
             sessions: BTreeMap::new(),
             cdrs: BTreeMap::new(),
             tariffs: BTreeMap::new(),
+            private: BTreeSet::new(),
         };
         if !(stations.is_empty() && locations.is_empty()) {
             for published in store.published_around(tenant, now(), &stations, &locations).await? {
@@ -165,7 +170,7 @@ impl Found {
             let cdrs = store.cdrs_for_partners(tenant, &wanted.cdrs).await?;
             found.cdrs = cdrs.into_iter().map(|one| (one.cdr.id.0, Arc::new(one))).collect();
         }
-        if wanted.tariffs {
+        if !wanted.tariffs.is_empty() {
             let whole = ringmain_store::partners::lists::Window::default();
             let mut page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
             loop {
@@ -173,6 +178,11 @@ impl Found {
                 found.tariffs.extend(read.items.into_iter().map(|one| (one.id.clone(), Arc::new(one))));
                 let Some(next) = read.next else { break };
                 page.after = Some(next);
+            }
+            for id in wanted.tariffs {
+                if !found.tariffs.contains_key(&id) && store.tariff(tenant, &id).await?.is_some() {
+                    found.private.insert(id);
+                }
             }
         }
         Ok(found)
@@ -209,8 +219,12 @@ impl Found {
             KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),
             KIND_SESSION => What::Session(self.sessions.get(&Uuid::parse_str(subject).ok()?)?.clone()),
             KIND_CDR => What::Cdr(self.cdrs.get(&Uuid::parse_str(subject).ok()?)?.clone()),
-            KIND_TARIFF => {
+            KIND_TARIFF | KIND_TARIFF_REACH => {
                 let id = TariffId::new(subject).ok()?;
+                // What was never for everybody is not taken away from everybody when it changes.
+                if kind == KIND_TARIFF && self.private.contains(&id) {
+                    return None;
+                }
                 self.tariffs.get(&id).cloned().map_or(What::TariffGone(id), What::Tariff)
             }
             _ => What::Nothing,

@@ -44,7 +44,7 @@ BEGIN
     IF TG_OP <> 'INSERT' AND OLD.token_group IS NULL THEN
         INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
         SELECT OLD.tenant, told.kind, told.subject, now_ms, 0 FROM (
-            SELECT 'tariff' AS kind, OLD.tariff_id AS subject
+            SELECT 'tariff_reach' AS kind, OLD.tariff_id AS subject
             UNION ALL SELECT 'station', OLD.station WHERE OLD.station IS NOT NULL
             UNION ALL SELECT 'location', l.id FROM locations l
             WHERE l.tenant = OLD.tenant AND OLD.station IS NULL AND (OLD.location_id IS NULL OR l.id = OLD.location_id)
@@ -54,7 +54,7 @@ BEGIN
     IF TG_OP <> 'DELETE' AND NEW.token_group IS NULL THEN
         INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
         SELECT NEW.tenant, told.kind, told.subject, now_ms, 0 FROM (
-            SELECT 'tariff' AS kind, NEW.tariff_id AS subject
+            SELECT 'tariff_reach' AS kind, NEW.tariff_id AS subject
             UNION ALL SELECT 'station', NEW.station WHERE NEW.station IS NOT NULL
             UNION ALL SELECT 'location', l.id FROM locations l
             WHERE l.tenant = NEW.tenant AND NEW.station IS NULL AND (NEW.location_id IS NULL OR l.id = NEW.location_id)
@@ -74,7 +74,7 @@ DECLARE
 BEGIN
     IF TG_OP = 'INSERT' OR OLD.tariff_id IS DISTINCT FROM NEW.tariff_id THEN
         INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
-        SELECT DISTINCT NEW.tenant, 'tariff', own.id, now_ms, 0
+        SELECT DISTINCT NEW.tenant, 'tariff_reach', own.id, now_ms, 0
         FROM unnest(ARRAY[NEW.tariff_id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.tariff_id END]) AS own(id) WHERE own.id IS NOT NULL
         ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
     END IF;

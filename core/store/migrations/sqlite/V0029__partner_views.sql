@@ -42,7 +42,7 @@ END;
 CREATE TRIGGER tell_of_new_assignment AFTER INSERT ON tariff_assignments BEGIN
     INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
     SELECT NEW.tenant, told.kind, told.subject, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0 FROM (
-        SELECT 'tariff' AS kind, NEW.tariff_id AS subject
+        SELECT 'tariff_reach' AS kind, NEW.tariff_id AS subject
         UNION ALL SELECT 'station', NEW.station WHERE NEW.station IS NOT NULL
         UNION ALL SELECT 'location', l.id FROM locations l
         WHERE l.tenant = NEW.tenant AND NEW.station IS NULL AND (NEW.location_id IS NULL OR l.id = NEW.location_id)
@@ -52,7 +52,7 @@ END;
 CREATE TRIGGER tell_of_assignment AFTER UPDATE ON tariff_assignments BEGIN
     INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
     SELECT OLD.tenant, told.kind, told.subject, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0 FROM (
-        SELECT 'tariff' AS kind, OLD.tariff_id AS subject
+        SELECT 'tariff_reach' AS kind, OLD.tariff_id AS subject
         UNION ALL SELECT 'station', OLD.station WHERE OLD.station IS NOT NULL
         UNION ALL SELECT 'location', l.id FROM locations l
         WHERE l.tenant = OLD.tenant AND OLD.station IS NULL AND (OLD.location_id IS NULL OR l.id = OLD.location_id)
@@ -60,7 +60,7 @@ CREATE TRIGGER tell_of_assignment AFTER UPDATE ON tariff_assignments BEGIN
     ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
     INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
     SELECT NEW.tenant, told.kind, told.subject, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0 FROM (
-        SELECT 'tariff' AS kind, NEW.tariff_id AS subject
+        SELECT 'tariff_reach' AS kind, NEW.tariff_id AS subject
         UNION ALL SELECT 'station', NEW.station WHERE NEW.station IS NOT NULL
         UNION ALL SELECT 'location', l.id FROM locations l
         WHERE l.tenant = NEW.tenant AND NEW.station IS NULL AND (NEW.location_id IS NULL OR l.id = NEW.location_id)
@@ -70,7 +70,7 @@ END;
 CREATE TRIGGER tell_of_old_assignment AFTER DELETE ON tariff_assignments BEGIN
     INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
     SELECT OLD.tenant, told.kind, told.subject, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0 FROM (
-        SELECT 'tariff' AS kind, OLD.tariff_id AS subject
+        SELECT 'tariff_reach' AS kind, OLD.tariff_id AS subject
         UNION ALL SELECT 'station', OLD.station WHERE OLD.station IS NOT NULL
         UNION ALL SELECT 'location', l.id FROM locations l
         WHERE l.tenant = OLD.tenant AND OLD.station IS NULL AND (OLD.location_id IS NULL OR l.id = OLD.location_id)
@@ -81,12 +81,12 @@ END;
 -- A tariff that a station begins or ceases to have of its own: perhaps it is only now one that partners see.
 CREATE TRIGGER tell_of_first_tariff AFTER INSERT ON stations WHEN NEW.tariff_id IS NOT NULL BEGIN
     INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
-    VALUES (NEW.tenant, 'tariff', NEW.tariff_id, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0)
+    VALUES (NEW.tenant, 'tariff_reach', NEW.tariff_id, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0)
     ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
 END;
 CREATE TRIGGER tell_of_own_tariff AFTER UPDATE OF tariff_id ON stations WHEN OLD.tariff_id IS NOT NEW.tariff_id BEGIN
     INSERT INTO outbox (tenant, kind, subject, created_at, leased_until)
-    SELECT NEW.tenant, 'tariff', own.id, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0
+    SELECT NEW.tenant, 'tariff_reach', own.id, CAST(unixepoch('subsec') * 1000 AS INTEGER), 0
     FROM (SELECT OLD.tariff_id AS id UNION SELECT NEW.tariff_id) own WHERE own.id IS NOT NULL
     ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0;
 END;

@@ -226,18 +226,18 @@ async fn what_an_assignment_changes_is_told(rig: &Rig) {
         news(rig).await
     };
     let at_station = assignment("A", |a| a.station = Some(station_id("CS-1")));
-    assert_eq!(put(at_station.clone()).await, of(&[("station", "CS-1"), ("tariff", "A")]));
+    assert_eq!(put(at_station.clone()).await, of(&[("station", "CS-1"), ("tariff_reach", "A")]));
     // Moved to a location: both places, and both tariffs.
     let mut moved = assignment("A", |a| a.location = Some(location_id("L2")));
     moved.tariff = tariff_id("B");
-    let both = of(&[("location", "L2"), ("station", "CS-1"), ("tariff", "A"), ("tariff", "B")]);
+    let both = of(&[("location", "L2"), ("station", "CS-1"), ("tariff_reach", "A"), ("tariff_reach", "B")]);
     assert_eq!(put(moved.clone()).await, both);
     // For a group it is no longer anybody's; then it is nobody's business.
     moved.token_group = Some(token_uid("FLEET"));
-    assert_eq!(put(moved.clone()).await, of(&[("location", "L2"), ("tariff", "B")]));
+    assert_eq!(put(moved.clone()).await, of(&[("location", "L2"), ("tariff_reach", "B")]));
     moved.updated_at = at(1);
     assert_eq!(put(moved.clone()).await, of(&[]));
-    let everywhere = of(&[("location", "L1"), ("location", "L2"), ("tariff", "B")]);
+    let everywhere = of(&[("location", "L1"), ("location", "L2"), ("tariff_reach", "B")]);
     assert_eq!(put(assignment("B", |_| {})).await, everywhere);
     assert!(rig.store.delete_tariff_assignment(&tenant(), &moved.id).await.unwrap());
     assert_eq!(news(rig).await, of(&[]));
@@ -245,13 +245,13 @@ async fn what_an_assignment_changes_is_told(rig: &Rig) {
     assert_eq!(news(rig).await, everywhere);
     // A station's own.
     rig.execute("UPDATE stations SET tariff_id = 'A' WHERE id = 'CS-1'").await;
-    assert_eq!(news(rig).await, of(&[("station", "CS-1"), ("tariff", "A")]));
+    assert_eq!(news(rig).await, of(&[("station", "CS-1"), ("tariff_reach", "A")]));
     rig.execute("UPDATE stations SET tariff_id = NULL WHERE id = 'CS-1'").await;
-    assert_eq!(news(rig).await, of(&[("station", "CS-1"), ("tariff", "A")]));
+    assert_eq!(news(rig).await, of(&[("station", "CS-1"), ("tariff_reach", "A")]));
     let mut new = station("CS-3");
     new.tariff_id = Some(tariff_id("B"));
     rig.store.insert_station(&new).await.unwrap();
-    assert_eq!(news(rig).await, of(&[("tariff", "B")]));
+    assert_eq!(news(rig).await, of(&[("tariff_reach", "B")]));
 }
 
 async fn prices_that_turn_by_the_clock_are_told_once(rig: &Rig) {
@@ -275,11 +275,11 @@ async fn prices_that_turn_by_the_clock_are_told_once(rig: &Rig) {
     };
     assert_eq!(turn(5).await, of(&[]), "the first look begins there");
     assert_eq!(turn(9).await, of(&[]));
-    let offered = of(&[("station", "CS-1"), ("tariff", "A")]);
+    let offered = of(&[("station", "CS-1"), ("tariff_reach", "A")]);
     assert_eq!(turn(10).await, offered);
     assert_eq!(turn(10).await, of(&[]));
     assert_eq!(turn(20).await, offered);
-    assert_eq!(turn(30).await, of(&[("location", "L1"), ("location", "L2"), ("tariff", "B")]));
+    assert_eq!(turn(30).await, of(&[("location", "L1"), ("location", "L2"), ("tariff_reach", "B")]));
     // A node that looks again after an hour makes good what it missed; one whose clock is behind tells nothing.
     assert_eq!(turn(90).await, of(&[("tariff", "B")]));
     assert_eq!(turn(45).await, of(&[]));
