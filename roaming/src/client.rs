@@ -307,7 +307,7 @@ impl Client {
         said: &mut Said,
     ) -> Result<Answered, CallError> {
         let http = self.shared.http.as_ref().map_err(|reason| CallError::Unreachable(reason.clone()))?;
-        let mut url = self.shared.guard.check(&call.url).map_err(CallError::Guarded)?;
+        let mut url = self.shared.guard.check_call(&call.url).map_err(CallError::Guarded)?;
         let mut redirected = false;
         let mut response = loop {
             let request = request(http, callee, &call, &url, request_id);

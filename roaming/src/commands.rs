@@ -12,7 +12,7 @@ use reqwest::Method;
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::command::{CommandOrder, CommandOutcome, CommandResult, StationCommand};
 use ringmain_domain::id::{CommandId, EvseId, StationId};
-use ringmain_domain::roaming::{AuthMethod, Clearance};
+use ringmain_domain::roaming::{AuthMethod, Clearance, OrderedStart};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_store::commands::CommandRecord;
 use ringmain_store::partners::commands::{CommandAddress, PartnerCommand};
@@ -89,8 +89,10 @@ pub(crate) async fn give(
     let (id, at) = (Uuid::now_v7(), now());
     let patience_ms = i64::try_from(hub.settings.command_deadline.as_millis()).unwrap_or(30_000);
     let deadline = at.plus_millis(patience_ms);
-    if let Some(clearance) = &clearance {
-        hub.store.put_clearance(&hub.tenant, &station, clearance).await?;
+    if let (Some(clearance), StationCommand::StartTransaction { remote_start_id, .. }) = (clearance, &command)
+    {
+        let ordered = OrderedStart { remote_start_id: *remote_start_id, clearance };
+        hub.store.put_ordered_start(&hub.tenant, &station, &ordered).await?;
     }
     let record = CommandRecord {
         id: CommandId(id),

@@ -197,7 +197,7 @@ impl Leading {
             runtime.spawn(worker::run(worker::Worker { hub, ring, partner, lane, breaker }))
         };
         let mut tasks: Vec<_> = Lane::ALL.into_iter().map(worker).collect();
-        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner))));
+        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker))));
         let overdue = commands::tell_overdue(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker));
         tasks.push(runtime.spawn(overdue));
         Told { partner, breaker, tasks }
@@ -210,6 +210,7 @@ impl Leading {
                 store.note_partner_standing(tenant, *id, &standing).await?;
             }
         }
+        self.hub.store.tell_of_price_turns(tenant, now()).await?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use ringmain_domain::id::{EvseId, StationId};
+use ringmain_domain::id::{EvseId, LocationId, StationId};
 use ringmain_domain::party::Party;
 use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::partners::settings::{PartnerEndpoints, Side, TokenForm};
@@ -91,6 +91,13 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<(), Ca
                 None => return Ok(()),
             }
         }
+        What::Removed(location, station, evse) => {
+            match removed(hub, to, location, evse_uid(&hub.tenant, station, *evse)).await {
+                // What it never knew is gone there too.
+                Err(error) if error.is_absent() => return Ok(()),
+                told => told,
+            }
+        }
         What::Evses(published, station) => return of_station(hub, to, published, station).await,
         What::Tariff(tariff) => {
             let tariff = to_wire::tariff::tariff(&to.ours, tariff);
@@ -143,6 +150,19 @@ async fn status(
         Err(CallError::Refused { http: 501, .. }) => whole_evse(hub, to, published, evse).await,
         told => told,
     }
+}
+
+/// An EVSE is not taken away but says that it is gone (OCPI 2.2.1 mod_locations, `REMOVED`).
+async fn removed(
+    hub: &Hub,
+    to: &Receiver,
+    location: &LocationId,
+    uid: uuid::Uuid,
+) -> Result<Answered, CallError> {
+    let patch = StatusPatch { status: Status::Removed, last_updated: DateTime(now()) };
+    let url = to.own(&[location.as_str(), &uid.to_string()]);
+    let patch = call(Method::PATCH, url, &patch, hub.settings.patience)?;
+    hub.client.call(&to.callee, patch).await
 }
 
 async fn whole_evse(

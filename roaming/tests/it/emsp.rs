@@ -54,6 +54,10 @@ struct Shared {
     authorize: Mutex<(Value, Duration)>,
     heard: Mutex<Vec<Heard>>,
     tokens: Mutex<VecDeque<Value>>,
+    /// So many tokens on a page; all on one when absent.
+    per_page: Mutex<Option<usize>>,
+    /// What the tokens' pages begin with before it gives any more of them: HTTP's status, for an offset.
+    stumbles: Mutex<VecDeque<(usize, &'static str)>>,
     news: Notify,
 }
 
@@ -68,6 +72,8 @@ impl Partner {
             authorize: Mutex::new((json!({"allowed": "ALLOWED"}), Duration::ZERO)),
             heard: Mutex::default(),
             tokens: Mutex::default(),
+            per_page: Mutex::default(),
+            stumbles: Mutex::default(),
             news: Notify::new(),
         });
         let partner = Self { address, shared };
@@ -116,6 +122,12 @@ impl Partner {
 
     pub(crate) fn has_token(&self, token: Value) {
         self.shared.tokens.lock().unwrap().push_back(token);
+    }
+
+    /// It gives tokens in pages of so many, and answers the page at an offset this way first.
+    pub(crate) fn pages(&self, per_page: usize, stumbles: &[(usize, &'static str)]) {
+        *self.shared.per_page.lock().unwrap() = Some(per_page);
+        *self.shared.stumbles.lock().unwrap() = stumbles.iter().copied().collect();
     }
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
@@ -228,7 +240,28 @@ impl Partner {
         }
         if path == "/emsp/tokens" {
             let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
-            return Some(frame("200 OK", "", Value::Array(tokens)));
+            let offset = heard
+                .path
+                .split_once("offset=")
+                .map_or(0, |(_, rest)| rest.split('&').next().unwrap().parse().unwrap());
+            let mut stumbles = self.shared.stumbles.lock().unwrap();
+            if stumbles.front().is_some_and(|(at, _)| *at == offset) {
+                let (_, http) = stumbles.pop_front().unwrap();
+                return Some(format!("HTTP/1.1 {http}\r\nContent-Length: 0\r\n\r\n"));
+            }
+            let end = self
+                .shared
+                .per_page
+                .lock()
+                .unwrap()
+                .map_or(tokens.len(), |size| tokens.len().min(offset + size));
+            // Behind its front it has another name, and no idea of https.
+            let link = format!(
+                "Link: <http://inside.example.internal:1/emsp/tokens?offset={end}&cursor={}>; rel=\"next\"\r\n",
+                "x".repeat(400)
+            );
+            let more = if end < tokens.len() { &*link } else { "" };
+            return Some(frame("200 OK", more, Value::Array(tokens[offset..end].to_vec())));
         }
         if let Some(id) = path.strip_prefix("/emsp/cdrs/") {
             let kept = self.shared.bills.lock().unwrap().iter().find(|bill| bill["id"] == *id).cloned();

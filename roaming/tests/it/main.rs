@@ -8,6 +8,7 @@ mod generate;
 mod handshake;
 mod lists;
 mod make;
+mod prices;
 mod properties;
 mod pushes;
 mod rig;

@@ -3,7 +3,7 @@
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{
-    ConnectorId, Epoch, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
+    AssignmentId, ConnectorId, Epoch, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
 };
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
@@ -12,6 +12,7 @@ use ringmain_domain::party::{Party, Role};
 use ringmain_domain::reply::Registration;
 use ringmain_domain::report::{MessageKey, TransactionPhase};
 use ringmain_domain::roaming::{AuthMethod, Contract};
+use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_domain::tariff::{Dimension, PriceComponent, Tariff, TariffElement};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::{IdToken, TokenKind};
@@ -41,6 +42,23 @@ pub(crate) fn location(id: &str, updated_at: Timestamp) -> Location {
         longitude: "5.1214201".into(),
         time_zone: "Europe/Amsterdam".into(),
         updated_at,
+    }
+}
+
+/// Everybody pays the tariff of this name everywhere.
+pub(crate) fn for_anyone(id: &str) -> TariffAssignment {
+    TariffAssignment {
+        tenant: tenant(),
+        id: AssignmentId::new(id).unwrap(),
+        tariff: TariffId::new(id).unwrap(),
+        location: None,
+        station: None,
+        evse: None,
+        token_group: None,
+        token_kind: None,
+        valid_from: None,
+        valid_until: None,
+        updated_at: at(0),
     }
 }
 

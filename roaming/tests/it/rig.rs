@@ -37,7 +37,7 @@ pub(crate) struct Rig {
     pub(crate) hub: Hub,
     pub(crate) leads: Arc<Leads>,
     address: std::net::SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Does this node lead? It is asked before every look.
@@ -113,7 +113,12 @@ impl Rig {
         let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
         let address = server.addrs()[0];
         actix_web::rt::spawn(server.run());
-        Self { store, emsp, desk, hub, leads, address, _folder: folder }
+        Self { store, emsp, desk, hub, leads, address, folder }
+    }
+
+    /// Somebody else who writes to the store's file.
+    pub(crate) fn other_writer(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("store.db")).unwrap()
     }
 
     /// Invites a partner with this token A, for a minute from `from`.
@@ -180,17 +185,18 @@ impl Rig {
         Answer::read(std::str::from_utf8(&answer).unwrap())
     }
 
-    /// All objects of a list, page by page along `Link`; also the number of pages and the last page's total.
+    /// All objects of a list, page by page along `Link`; also the number of pages and the total that every page tells.
     pub(crate) async fn follow(&self, path: &str, token: &str) -> (Vec<Value>, usize, Option<String>) {
-        let (mut objects, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
+        let (mut objects, mut pages, mut path, mut total) = (Vec::new(), 0, path.to_owned(), None);
         loop {
             let answer = self.get(&path, token).await;
             assert_eq!(answer.status(), (200, 1000), "{path}: {answer:?}");
             objects.extend(answer.data().as_array().unwrap().iter().cloned());
             pages += 1;
-            let Some(link) = answer.headers.get("link") else {
-                return (objects, pages, answer.headers.get("x-total-count").cloned());
-            };
+            let told = answer.headers.get("x-total-count").cloned();
+            assert!(pages == 1 || told == total, "{path}: {told:?} after {total:?}");
+            total = told;
+            let Some(link) = answer.headers.get("link") else { return (objects, pages, total) };
             let url = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
             path = format!("/ocpi{}", url.strip_prefix(BASE).unwrap());
         }

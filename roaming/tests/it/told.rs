@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use ringmain_domain::command::StationCommand;
-use ringmain_domain::id::StationId;
+use ringmain_domain::id::{EvseId, StationId};
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::roaming::{Question, TokenOwners as _};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_roaming::ocpi::envelope::now;
+use ringmain_roaming::service::locations::evse_uid;
 use serde_json::{Value, json};
 
 use crate::emsp::{Heard, Mood};
@@ -92,6 +93,30 @@ async fn a_partner_that_was_away_hears_of_each_object_once_in_its_newest_state()
     }
 }
 
+#[actix_web::test]
+async fn an_evse_that_goes_says_so_and_one_that_moves_is_told_at_its_new_place() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    rig.register().await;
+    in_step(&rig).await;
+    rig.store.put_location(&location("L2", at(0))).await.unwrap();
+    let uid = evse_uid(&tenant(), &StationId::new("CS-1").unwrap(), EvseId(1));
+    let removed = |heard: &Heard, place: &str| {
+        patched(heard, "REMOVED") && heard.path == format!("/emsp/locations/NL/RMN/{place}/{uid}")
+    };
+    let mut moved = rig.store.find_station(&StationId::new("CS-1").unwrap()).await.unwrap().unwrap();
+    moved.location_id = Some(location("L2", at(0)).id);
+    assert!(rig.store.update_station(&moved, moved.updated_at).await.unwrap());
+    rig.emsp.hears(|heard| removed(heard, "L1")).await;
+    let there = rig
+        .emsp
+        .hears(|heard| heard.method == "PUT" && heard.path == format!("/emsp/locations/NL/RMN/L2/{uid}"))
+        .await;
+    assert_eq!(there.body["status"], "AVAILABLE");
+    assert!(rig.store.delete_station(&tenant(), &moved.id).await.unwrap());
+    rig.emsp.hears(|heard| removed(heard, "L2")).await;
+}
+
 /// Its worker waits for the answer; whoever asks is served meanwhile.
 #[actix_web::test]
 async fn a_partner_that_never_answers_may_still_ask() {
@@ -173,6 +198,15 @@ async fn a_partner_tells_changes_and_reads_its_own_tokens_and_nobody_elses() {
         (200, 1000)
     );
     assert_eq!(rig.get(path, &c).await.data()["valid"], json!(false), "older news change nothing");
+    // Overtaken by a word about another field, it still says what it says; and the instant does not go back.
+    let late = json!({"language": "nl", "valid": true, "last_updated": "2026-03-02T07:59:59Z"});
+    assert_eq!(patch(late).await.status(), (200, 1000));
+    let known = rig.get(path, &c).await;
+    assert_eq!((&known.data()["valid"], &known.data()["language"]), (&json!(false), &json!("nl")));
+    assert!(known.data()["last_updated"].as_str().unwrap().starts_with("2026-03-02T08:00:00"), "{known:?}");
+    let later = json!({"language": "de", "last_updated": "2026-03-02T07:59:58Z"});
+    assert_eq!(patch(later).await.status(), (200, 1000));
+    assert_eq!(rig.get(path, &c).await.data()["language"], "nl");
     // Somebody else's, or another one than the address says.
     let foreign = rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/XYZ/1", &c, Some(&token("1", "ALWAYS"))).await;
     assert_eq!(foreign.status(), (404, 2001));
@@ -246,6 +280,105 @@ async fn a_company_is_asked_about_its_driver_within_the_budget() {
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     rig.emsp.be(Mood::Garbage);
     assert_eq!(ask().await, None);
+}
+
+#[actix_web::test]
+async fn a_long_list_of_tokens_is_read_on_where_a_partner_stumbled() {
+    let rig = Rig::start().await;
+    for number in 0..7 {
+        rig.emsp.has_token(token(&format!("P{number}"), "NEVER"));
+    }
+    let busy = "429 Too Many\r\nRetry-After: 1";
+    rig.emsp.pages(2, &[(0, "503 Away"), (2, busy), (2, busy), (4, "503 Away")]);
+    let c = rig.register().await;
+    let last = async || {
+        while rig.get("/ocpi/cpo/2.2.1/tokens/DE/ABC/P6", &c).await.http != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), last()).await.unwrap();
+    let asked = rig.emsp.heard().into_iter().filter(|heard| heard.path.starts_with("/emsp/tokens?"));
+    let offsets: Vec<_> = asked
+        .map(|heard| heard.path.split_once("offset=").map_or("0", |(_, rest)| &rest[..1]).to_owned())
+        .collect();
+    assert_eq!(offsets, ["0", "0", "2", "2", "2", "4", "4", "6"]);
+}
+
+#[actix_web::test]
+async fn changes_of_tokens_are_fetched_though_the_whole_list_cannot_be() {
+    let rig = Rig::start().await;
+    rig.emsp.has_token(token("P1", "NEVER"));
+    rig.emsp.has_token(token("P2", "NEVER"));
+    // The page at 1 is refused for good: everything begins anew a minute later, at the earliest.
+    rig.emsp.pages(1, &[(0, "503 Away"), (1, "404 Gone"), (1, "404 Gone")]);
+    let partner = rig.invite("token-a", now()).await;
+    let hours_ago = now().plus_millis(-7_200_000);
+    let mark = (&tenant(), partner, "tokens_fetched");
+    rig.store.put_partner_mark(mark, hours_ago, hours_ago).await.unwrap();
+    let answer = rig.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(&rig.credentials())).await;
+    assert_eq!(answer.status(), (200, 1000), "{answer:?}");
+    let since = rig.emsp.hears(|heard| heard.path.contains("date_from=")).await;
+    assert!(since.path.contains("limit=100&date_from="), "{since:?}");
+    // And the whole list is not forgotten over it.
+    rig.emsp.hears(|heard| heard.path == "/emsp/tokens?limit=100").await;
+}
+
+#[actix_web::test]
+async fn an_answer_in_time_counts_though_it_cannot_be_kept_yet() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let c = rig.register().await;
+    rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/ABC/D1", &c, Some(&token("D1", "NEVER"))).await;
+    let (ask, presented) = (question(&rig).await, "D1");
+    let other = rig.other_writer();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let clearance = rig.hub.ask(ask.clone()).await.unwrap();
+    assert_eq!((clearance.authorization.as_str(), &*clearance.contract.uid), ("accepted", presented));
+    other.execute_batch("COMMIT").unwrap();
+    // It is kept all the same, a moment later.
+    let kept = async || {
+        while standing(&rig).await.to_ask(now()).is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), kept()).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_silent_company_keeps_only_three_drivers_waiting() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let c = rig.register().await;
+    rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/ABC/D1", &c, Some(&token("D1", "NEVER"))).await;
+    let ask = question(&rig).await;
+    rig.emsp.be(Mood::Busy(60));
+    let asked = || rig.emsp.heard().iter().filter(|heard| heard.path.contains("/authorize")).count();
+    for number in 1..=6 {
+        assert_eq!(rig.hub.ask(ask.clone()).await, None);
+        assert_eq!(asked(), number.min(3));
+    }
+    // It says for how long; a pause of ours is at most a second here.
+    rig.emsp.be(Mood::Well);
+    let back = async || {
+        while rig.hub.ask(ask.clone()).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), back()).await.unwrap();
+    assert!(rig.hub.ask(ask.clone()).await.is_some());
+}
+
+/// What is known of card D1 at the station.
+async fn standing(rig: &Rig) -> ringmain_domain::authorize::TokenStanding {
+    let station = StationId::new("CS-1").unwrap();
+    let presented = IdToken { uid: ringmain_domain::id::TokenUid::new("d1").unwrap(), kind: TokenKind::Rfid };
+    rig.store.token_standing(&tenant(), &presented, &station).await.unwrap()
+}
+
+/// What is asked about card D1 there.
+async fn question(rig: &Rig) -> Question {
+    let token = standing(rig).await.to_ask(now()).unwrap().clone();
+    Question { tenant: tenant(), token, station: StationId::new("CS-1").unwrap(), evse: None }
 }
 
 #[actix_web::test]

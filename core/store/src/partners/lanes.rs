@@ -155,6 +155,37 @@ impl Store {
         self.engine().change(sql, params![tenant, partner, name, done, now]).await.map(drop)
     }
 
+    /// At which page a long list of a partner is read on, and since when it is read; `None`: it is read from its beginning.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_page(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+        name: &str,
+    ) -> Result<Option<(Timestamp, Box<str>)>, StoreError> {
+        let sql = "SELECT position, page FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane = $3 AND page IS NOT NULL";
+        let rows = self.engine().rows(sql, params![tenant, partner, name]).await?;
+        rows.first().map(|row| Ok((row.at("position")?, row.text("page")?.into()))).transpose()
+    }
+
+    /// Notes at which page a long list is read on; `None`: at its beginning.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_partner_page(
+        &self,
+        (tenant, partner, name): (&TenantId, Uuid, &str),
+        (since, page): (Timestamp, Option<&str>),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at, page) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (tenant, partner, lane) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at, \
+             page = excluded.page";
+        self.engine().change(sql, params![tenant, partner, name, since, now, page]).await.map(drop)
+    }
+
     /// Which of these bill records have reached a partner.
     ///
     /// # Errors

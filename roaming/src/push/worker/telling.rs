@@ -225,11 +225,11 @@ fn key(news: &News) -> Key {
 
 /// Would one overwrite what the other says? A location says all of its EVSEs; their states overwrite nothing but themselves.
 fn same_place(one: &News, other: &News) -> bool {
-    if matches!((&one.what, &other.what), (What::Status(..), What::Status(..))) {
-        return one.subject == other.subject;
+    if let (Some(one), Some(other)) = (one.what.evse(), other.what.evse()) {
+        return one == other;
     }
-    match (one.what.location(), other.what.location()) {
-        (Some(one), Some(other)) => one.location.id == other.location.id,
+    match (one.what.place(), other.what.place()) {
+        (Some(one), Some(other)) => one == other,
         _ => (&one.kind, &one.subject) == (&other.kind, &other.subject),
     }
 }
