@@ -44,6 +44,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0025__party_indexes", include_str!("../migrations/sqlite/V0025__party_indexes.sql")),
     ("V0026__duplicates", include_str!("../migrations/sqlite/V0026__duplicates.sql")),
     ("V0027__back_offs", include_str!("../migrations/sqlite/V0027__back_offs.sql")),
+    ("V0032__hardware", include_str!("../migrations/sqlite/V0032__hardware.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -73,6 +74,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0025__party_indexes", include_str!("../migrations/postgres/V0025__party_indexes.sql")),
     ("V0026__duplicates", include_str!("../migrations/postgres/V0026__duplicates.sql")),
     ("V0027__back_offs", include_str!("../migrations/postgres/V0027__back_offs.sql")),
+    ("V0032__hardware", include_str!("../migrations/postgres/V0032__hardware.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is
