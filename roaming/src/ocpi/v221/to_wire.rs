@@ -1,12 +1,13 @@
 //! Nouns into OCPI 2.2.1. Numbers stay exact; a partner sees us as the party we are towards it. What is made here keeps the lengths and the
 //! lists of the specification; texts for people are cut where a field is too short for them, identifiers never.
 //!
-//! **Assumed**, until the domain keeps it: what a connector is made of ([`HARDWARE`]), what an EVSE can do ([`CAPABILITIES`]), and an EVSE's
-//! printed id, which is `#NA` in bill records and left out of locations. A token's contract goes by the token's own uid.
+//! **Assumed**, until the domain keeps it: what an EVSE can do ([`CAPABILITIES`]); in bill records what a connector is made of ([`HARDWARE`]), and
+//! an EVSE's printed id, which is `#NA` there. A token's contract goes by the token's own uid.
 //!
 //! **Not said**, though there is a field: current in charging periods, because it counts all phases there and we know the most loaded one;
 //! pictures, opening hours, energy mix and facilities of a location, which the domain does not have.
 
+use ringmain_domain::hardware::{ConnectorHardware, Current, Plug};
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId};
 use ringmain_domain::money;
 use ringmain_domain::party::Party;
