@@ -35,6 +35,7 @@ mod commands_typed;
 mod duplicates;
 mod events;
 mod evses;
+mod hardware;
 mod load_forecast;
 mod load_history;
 mod location_access;

@@ -13,6 +13,7 @@ pub mod doorway;
 pub mod duplicates;
 pub mod evses;
 pub mod feed;
+pub mod hardware;
 pub mod keys;
 pub mod local_lists;
 pub mod location_access;

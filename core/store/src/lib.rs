@@ -25,6 +25,7 @@ pub mod commands;
 pub mod duplicates;
 mod engine;
 pub mod feed;
+pub mod hardware;
 pub mod idempotency;
 pub mod leavers;
 pub mod ledgers;

@@ -47,6 +47,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0028__door", include_str!("../migrations/sqlite/V0028__door.sql")),
     ("V0029__retries", include_str!("../migrations/sqlite/V0029__retries.sql")),
     ("V0030__partner_views", include_str!("../migrations/sqlite/V0030__partner_views.sql")),
+    ("V0031__hardware", include_str!("../migrations/sqlite/V0031__hardware.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -79,6 +80,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0028__door", include_str!("../migrations/postgres/V0028__door.sql")),
     ("V0029__retries", include_str!("../migrations/postgres/V0029__retries.sql")),
     ("V0030__partner_views", include_str!("../migrations/postgres/V0030__partner_views.sql")),
+    ("V0031__hardware", include_str!("../migrations/postgres/V0031__hardware.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is

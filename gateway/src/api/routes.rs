@@ -5,8 +5,8 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, duplicates, events,
-    evses, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, openapi,
-    partners, reports, rulings, sessions, site_load, site_settings, station_tariffs, strays,
+    evses, hardware, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes,
+    openapi, partners, reports, rulings, sessions, site_load, site_settings, station_tariffs, strays,
     tariff_assignments, tariffs, token_groups, tokens, transactions, vehicles,
 };
 
@@ -97,6 +97,8 @@ routes! {
     POST   "/charging-stations/{id}/password"                    WRITE       charging_stations::rotate_password;
     GET    "/charging-stations/{id}/duplicate"                   READ        duplicates::read;
     POST   "/charging-stations/{id}/duplicate"                   WRITE       duplicates::decide;
+    GET    "/charging-stations/{id}/hardware"                    READ        hardware::read;
+    PUT    "/charging-stations/{id}/hardware"                    WRITE       hardware::put;
     GET    "/charging-stations/{id}/tariffs"                     READ        station_tariffs::read;
     GET    "/charging-stations/{id}/messages"                    READ        messages::list;
     POST   "/charging-stations/{id}/commands"                    COMMAND     commands::give;

@@ -28,7 +28,12 @@ async fn a_case(case: Case) -> Option<CaseReport> {
     plan.scale_to(STATIONS).unwrap();
     let course = ClusterCourse {
         plan,
-        lineup: Lineup { program: PathBuf::from(env!("CARGO_BIN_EXE_ringmain")), older: None, nodes: NODES, tls: false },
+        lineup: Lineup {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_ringmain")),
+            older: None,
+            nodes: NODES,
+            tls: false,
+        },
         cases: vec![case],
         length: Duration::ZERO,
         kill_every: Duration::from_secs(4),

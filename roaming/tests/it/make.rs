@@ -2,8 +2,10 @@
 
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::event::{DomainEvent, Fact};
+use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug, StationHardware};
 use ringmain_domain::id::{
-    AssignmentId, ConnectorId, Epoch, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid, TransactionId,
+    AssignmentId, ConnectorId, Epoch, EvseId, LocationId, StationId, TariffId, TenantId, TokenUid,
+    TransactionId,
 };
 use ringmain_domain::location::{ChargingStation, ConnectorStatus, Location};
 use ringmain_domain::meter::{Sample, SampleContext};
@@ -112,7 +114,7 @@ pub(crate) fn disconnected(station: &str, at: Timestamp) -> Fact {
     fact(station, at, DomainEvent::StationDisconnected { exit: "closed".into(), epoch: Epoch(0) })
 }
 
-/// An accepted station at a location.
+/// An accepted station at a location, with three EVSEs of three connectors described.
 pub(crate) async fn stand(store: &Store, id: &str, location: &str, tariff: Option<&str>) {
     let mut station =
         ChargingStation::unknown(tenant(), StationId::new(id).unwrap(), Registration::Accepted, at(0));
@@ -120,6 +122,26 @@ pub(crate) async fn stand(store: &Store, id: &str, location: &str, tariff: Optio
     station.location_id = Some(LocationId::new(location).unwrap());
     station.tariff_id = tariff.map(|tariff| TariffId::new(tariff).unwrap());
     assert!(store.insert_station(&station).await.unwrap());
+    let evses = (1..=3).map(|evse| EvseHardware {
+        evse: EvseId(evse),
+        printed_id: Some(format!("NL*RMN*E{evse}").into()),
+        connectors: (1..=3).map(made).collect(),
+    });
+    let hardware = StationHardware { evses: evses.collect() };
+    assert!(store.put_station_hardware(&tenant(), &station.id, &hardware, at(0)).await.unwrap());
+}
+
+/// A socket of 22 kW.
+pub(crate) fn made(connector: u32) -> ConnectorHardware {
+    ConnectorHardware {
+        connector: ConnectorId(connector),
+        plug: Plug::Type2,
+        has_cable: false,
+        current: Current::Ac3,
+        max_voltage_v: 230,
+        max_current_a: 32,
+        max_power_w: None,
+    }
 }
 
 /// A driver of this company charges at CS-1, from an instant on, for an hour; the session and its bill.

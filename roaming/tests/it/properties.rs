@@ -95,7 +95,7 @@ fn same_place(published: &PublishedLocation, read: &from_wire::location::Foreign
         assert_eq!(theirs.capabilities, to_wire::CAPABILITIES);
         for (theirs, ours) in theirs.connectors.iter().zip(&ours.connectors) {
             assert_eq!((&*theirs.id, theirs.changed_at), (&*ours.number.to_string(), ours.changed_at));
-            assert_eq!(theirs.hardware, to_wire::HARDWARE);
+            assert_eq!(theirs.hardware, to_wire::hardware(&ours.hardware));
             let tariffs: Vec<_> = ours.tariff_id.iter().map(|id| id.as_str()).collect();
             assert!(theirs.tariff_ids.iter().map(|id| &**id).eq(tariffs));
         }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ringmain_domain::cdr::Cdr;
+use ringmain_domain::hardware::{ConnectorHardware, StationHardware};
 use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId};
 use ringmain_domain::location::{ConnectorStatus, Location};
 use ringmain_domain::party::{Party, Role};
@@ -62,7 +63,10 @@ pub struct PublishedConnector {
     pub energy_flows: Option<bool>,
     /// What a driver pays whom we know nothing of: the tariff assigned here, else the station's own, else the default one.
     pub tariff_id: Option<TariffId>,
-    /// When its status, its station, what a session says of it or the assignment of its tariff was last changed. That an assignment was removed does not show.
+    /// What it is made of, and what is printed on its EVSE; `None`: nobody has described it, and OCPI cannot say it.
+    pub hardware: Option<(ConnectorHardware, Option<Box<str>>)>,
+    /// When its status, its station, its description, what a session says of it or the assignment of its tariff was last changed. That an
+    /// assignment was removed does not show.
     pub changed_at: Timestamp,
 }
 
@@ -99,6 +103,8 @@ const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stat
      WHERE s.tenant = l.tenant AND s.location_id = l.id AND c.tenant = s.tenant AND c.station = s.id \
      AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ? \
      OR c.session_changed_at >= ?)) \
+     OR EXISTS (SELECT 1 FROM stations s CROSS JOIN station_hardware h WHERE s.tenant = l.tenant AND s.location_id = l.id \
+     AND h.tenant = s.tenant AND h.station = s.id AND h.updated_at >= ?) \
      OR EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = l.tenant AND a.token_group IS NULL \
      AND (a.location_id IS NULL OR a.location_id = l.id) AND (a.station IS NULL OR EXISTS (SELECT 1 FROM stations s \
      WHERE s.tenant = a.tenant AND s.id = a.station AND s.location_id = l.id)) AND (a.updated_at >= ? \
@@ -106,18 +112,19 @@ const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stat
      OR CAST(a.document ->> 'valid_until' AS BIGINT) BETWEEN ? AND ?)))";
 
 fn changed_since(at: Timestamp, now: Timestamp) -> Vec<Param> {
-    params![at, at, at, at, at, at, now, at, now]
+    params![at, at, at, at, at, at, at, now, at, now]
 }
 
 macro_rules! connectors {
     ($from:literal, $where:literal) => {
         concat!(
             "SELECT s.location_id, s.id AS station, s.tariff_id, s.maintenance, s.online, s.updated_at, c.evse, \
-             c.connector, c.status, c.since, c.session_changed_at, (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
+             c.connector, c.status, c.since, c.session_changed_at, h.document AS hardware, h.updated_at AS described_at, \
+             (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
              WHERE x.tenant = s.tenant AND x.station = s.id AND x.status = 'active' AND x.evse = c.evse) \
              AS energy_flows FROM ",
             $from,
-            " CROSS JOIN connectors c WHERE ",
+            " CROSS JOIN connectors c LEFT JOIN station_hardware h ON h.tenant = c.tenant AND h.station = c.station WHERE ",
             $where,
             " AND c.tenant = s.tenant AND c.station = s.id \
              AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0"
@@ -478,8 +485,13 @@ fn connector(row: &Row, prices: &Prices<'_>) -> Result<PublishedConnector, Store
     let station: StationId = row.named("station")?;
     let evse = EvseId(row.number("evse")?);
     let (tariff_id, assigned_at) = prices.of(&station, evse, row.named_or_null("tariff_id")?);
+    let connector = ConnectorId(row.number("connector")?);
+    let described: Option<StationHardware> = row.json_or_null("hardware")?;
+    let hardware = described.as_ref().and_then(|described| described.of(evse, connector));
+    let described_at = row.at_or_null("described_at")?.unwrap_or_default();
     Ok(PublishedConnector {
-        connector: ConnectorId(row.number("connector")?),
+        connector,
+        hardware: hardware.map(|(made, printed)| (made, printed.map(Into::into))),
         status: row.named("status")?,
         maintenance: row.boolean("maintenance")?,
         online: row.boolean("online")?,
@@ -488,7 +500,8 @@ fn connector(row: &Row, prices: &Prices<'_>) -> Result<PublishedConnector, Store
             .at("since")?
             .max(row.at("session_changed_at")?)
             .max(row.at("updated_at")?)
-            .max(assigned_at.unwrap_or_default()),
+            .max(assigned_at.unwrap_or_default())
+            .max(described_at),
         tariff_id,
         evse,
         station,

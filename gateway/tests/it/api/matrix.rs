@@ -112,6 +112,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
         ("/charging-stations/{id}/duplicate", "/charging-stations/CS-1/duplicate".to_owned()),
+        ("/charging-stations/{id}/hardware", "/charging-stations/CS-1/hardware".to_owned()),
         ("/charging-stations/{id}/tariffs", "/charging-stations/CS-1/tariffs".to_owned()),
         ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),
         ("/charging-stations/{id}/commands", "/charging-stations/CS-1/commands".to_owned()),
