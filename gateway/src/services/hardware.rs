@@ -20,7 +20,7 @@ pub async fn describe(
     station: &StationId,
     hardware: &StationHardware,
 ) -> Result<(), Refusal> {
-    let flaws = hardware.check().into_iter().map(|(at, what)| Flaw::new(&at, what)).collect();
+    let flaws = hardware.check().into_iter().map(|(at, what)| Flaw::new(at, what)).collect();
     Refusal::unless_sound(flaws)?;
     if !house.store.put_station_hardware(&caller.tenant, station, hardware, clock::now()).await? {
         return Err(Refusal::absent("charging station", station.as_str()));

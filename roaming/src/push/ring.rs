@@ -188,6 +188,7 @@ mod tests {
             online: true,
             energy_flows: None,
             tariff_id: None,
+            hardware: None,
             changed_at: Timestamp::from_millis(0),
         };
         Arc::new(PublishedLocation { location, connectors: (1..=connectors).map(connector).collect() })

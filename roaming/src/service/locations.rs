@@ -87,9 +87,9 @@ pub fn changed_at(published: &PublishedLocation, evses: &[Evse]) -> Timestamp {
 
 fn evse(tenant: &TenantId, connectors: &[PublishedConnector]) -> Option<Evse> {
     let first = connectors.first()?;
-    let described = |of: &PublishedConnector| Some((of.hardware.clone()?, of.clone()));
-    let described: Vec<_> = connectors.iter().filter_map(described).collect();
-    let ((_, printed_id), _) = described.first()?;
+    let described: Vec<_> =
+        connectors.iter().filter_map(|connector| Some((connector, connector.hardware.as_ref()?))).collect();
+    let (_, (_, printed_id)) = described.first()?;
     Some(Evse {
         uid: evse_uid(tenant, &first.station, first.evse),
         printed_id: printed_id.clone(),
@@ -97,7 +97,7 @@ fn evse(tenant: &TenantId, connectors: &[PublishedConnector]) -> Option<Evse> {
         changed_at: connectors.iter().map(|connector| connector.changed_at).max()?,
         connectors: described
             .iter()
-            .map(|((hardware, _), connector)| Connector {
+            .map(|(connector, (hardware, _))| Connector {
                 number: connector.connector,
                 hardware: *hardware,
                 tariff_id: connector.tariff_id.clone(),

@@ -181,99 +181,103 @@ impl Partner {
 
     async fn answer(&self, heard: &Heard) -> Option<String> {
         let path = heard.path.split('?').next().unwrap();
-        let frame = |http: &str, extra: &str, data: Value| {
-            let body =
-                json!({"data": data, "status_code": 1000, "timestamp": "2026-03-01T08:00:00Z"}).to_string();
-            format!(
-                "HTTP/1.1 {http}\r\nContent-Type: application/json\r\n{extra}Content-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-        };
-        if path == "/ocpi/versions" {
-            return Some(frame("200 OK", "", json!([{"version": "2.2.1", "url": self.url("/ocpi/2.2.1")}])));
-        }
-        if path == "/ocpi/2.2.1" {
-            let side = |module: &str, role: &str| json!({"identifier": module, "role": role, "url": self.url(&format!("/emsp/{module}"))});
-            let mut endpoints: Vec<_> = ["locations", "tariffs", "sessions", "cdrs"]
-                .into_iter()
-                .map(|m| side(m, "RECEIVER"))
-                .collect();
-            endpoints.extend([
-                side("tokens", "SENDER"),
-                side("commands", "SENDER"),
-                side("credentials", "SENDER"),
-            ]);
-            return Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})));
+        if let Some(told) = self.about_itself(path) {
+            return Some(told);
         }
         let mood = self.mood_for(heard);
         if matches!(mood, Mood::Well | Mood::Mute | Mood::Stalled | Mood::Http(201)) && path == "/emsp/cdrs" {
             self.shared.bills.lock().unwrap().push(heard.body.clone());
         }
         match mood {
-            Mood::Stalled => return None,
-            Mood::Mute => return Some(String::new()),
-            Mood::Http(status) => return Some(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n")),
-            Mood::Garbage => {
-                return Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"da<".to_owned());
-            }
-            Mood::Busy(after) => {
-                return Some(format!(
-                    "HTTP/1.1 429 Too Many\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n"
-                ));
-            }
+            Mood::Stalled => None,
+            Mood::Mute => Some(String::new()),
+            Mood::Http(status) => Some(bare(&format!("{status} X"))),
+            Mood::Garbage => Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"da<".to_owned()),
+            Mood::Busy(after) => Some(bare(&format!("429 Too Many\r\nRetry-After: {after}"))),
             Mood::Refusing(code) => {
                 let body =
                     json!({"status_code": code, "status_message": "no", "timestamp": "2026-03-01T08:00:00Z"})
                         .to_string();
-                return Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+                Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
             }
-            Mood::Well => {}
+            Mood::Well => Some(self.well(path, heard).await),
         }
+    }
+
+    /// What it says whatever its mood.
+    fn about_itself(&self, path: &str) -> Option<String> {
+        match path {
+            "/ocpi/versions" => {
+                Some(frame("200 OK", "", json!([{"version": "2.2.1", "url": self.url("/ocpi/2.2.1")}])))
+            }
+            "/ocpi/2.2.1" => {
+                let side = |module: &str, role: &str| json!({"identifier": module, "role": role, "url": self.url(&format!("/emsp/{module}"))});
+                let receives = ["locations", "tariffs", "sessions", "cdrs"].map(|m| side(m, "RECEIVER"));
+                let sends = ["tokens", "commands", "credentials"].map(|m| side(m, "SENDER"));
+                let endpoints: Vec<_> = receives.into_iter().chain(sends).collect();
+                Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})))
+            }
+            _ => None,
+        }
+    }
+
+    async fn well(&self, path: &str, heard: &Heard) -> String {
         if path == "/emsp/credentials" {
             let number = self.heard().iter().filter(|heard| heard.path == path).count();
-            return Some(frame("200 OK", "", self.credentials(&format!("their-c{number}"))));
+            return frame("200 OK", "", self.credentials(&format!("their-c{number}")));
         }
         if path.ends_with("/authorize") {
             let (answer, after) = self.shared.authorize.lock().unwrap().clone();
             tokio::time::sleep(after).await;
-            return Some(frame("200 OK", "", answer));
+            return frame("200 OK", "", answer);
         }
         if path == "/emsp/tokens" {
-            let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
-            let offset = heard
-                .path
-                .split_once("offset=")
-                .map_or(0, |(_, rest)| rest.split('&').next().unwrap().parse().unwrap());
-            let mut stumbles = self.shared.stumbles.lock().unwrap();
-            if stumbles.front().is_some_and(|(at, _)| *at == offset) {
-                let (_, http) = stumbles.pop_front().unwrap();
-                return Some(format!("HTTP/1.1 {http}\r\nContent-Length: 0\r\n\r\n"));
-            }
-            let end = self
-                .shared
-                .per_page
-                .lock()
-                .unwrap()
-                .map_or(tokens.len(), |size| tokens.len().min(offset + size));
-            // Behind its front it has another name, and no idea of https.
-            let link = format!(
-                "Link: <http://inside.example.internal:1/emsp/tokens?offset={end}&cursor={}>; rel=\"next\"\r\n",
-                "x".repeat(400)
-            );
-            let more = if end < tokens.len() { &*link } else { "" };
-            return Some(frame("200 OK", more, Value::Array(tokens[offset..end].to_vec())));
+            return self.tokens(heard);
         }
         if let Some(id) = path.strip_prefix("/emsp/cdrs/") {
             let kept = self.shared.bills.lock().unwrap().iter().find(|bill| bill["id"] == *id).cloned();
-            return Some(match kept {
-                Some(bill) => frame("200 OK", "", bill),
-                None => "HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n".to_owned(),
-            });
+            return kept.map_or_else(|| bare("404 X"), |bill| frame("200 OK", "", bill));
         }
         let id = heard.body["id"].as_str().unwrap_or_default();
         let kept = format!("Location: {}\r\n", self.url(&format!("/emsp/cdrs/{id}")));
-        Some(frame("201 Created", if path == "/emsp/cdrs" { &kept } else { "" }, Value::Null))
+        frame("201 Created", if path == "/emsp/cdrs" { &kept } else { "" }, Value::Null)
     }
+
+    /// A page of its tokens.
+    fn tokens(&self, heard: &Heard) -> String {
+        let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
+        let offset = heard
+            .path
+            .split_once("offset=")
+            .map_or(0, |(_, rest)| rest.split('&').next().unwrap().parse().unwrap());
+        let mut stumbles = self.shared.stumbles.lock().unwrap();
+        if stumbles.front().is_some_and(|(at, _)| *at == offset) {
+            return bare(stumbles.pop_front().unwrap().1);
+        }
+        let per_page = *self.shared.per_page.lock().unwrap();
+        let end = per_page.map_or(tokens.len(), |size| tokens.len().min(offset + size));
+        // Behind its front it has another name, and no idea of https.
+        let link = format!(
+            "Link: <http://inside.example.internal:1/emsp/tokens?offset={end}&cursor={}>; rel=\"next\"\r\n",
+            "x".repeat(400)
+        );
+        let more = if end < tokens.len() { &*link } else { "" };
+        frame("200 OK", more, Value::Array(tokens[offset..end].to_vec()))
+    }
+}
+
+/// An answer with data.
+fn frame(http: &str, extra: &str, data: Value) -> String {
+    let body = json!({"data": data, "status_code": 1000, "timestamp": "2026-03-01T08:00:00Z"}).to_string();
+    format!(
+        "HTTP/1.1 {http}\r\nContent-Type: application/json\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// An answer without a body.
+fn bare(http: &str) -> String {
+    format!("HTTP/1.1 {http}\r\nContent-Length: 0\r\n\r\n")
 }
 
 async fn read(stream: &mut TcpStream, mut buffer: Vec<u8>) -> Option<(Heard, Vec<u8>)> {

@@ -146,7 +146,7 @@ async fn a_location_that_a_partner_cannot_digest_is_put_aside_and_delays_nothing
     let (partner, _) = rig.register_with(&rig.credentials()).await;
     in_step(&rig).await;
     for mood in [Mood::Mute, Mood::Garbage, Mood::Http(502)] {
-        rig.emsp.be_for("PUT /emsp/locations/NL/RMN/L2", &[mood.clone()]);
+        rig.emsp.be_for("PUT /emsp/locations/NL/RMN/L2", std::slice::from_ref(&mood));
         renamed(&rig, "L2", "Indigestible").await;
         rig.emsp.hears(|heard| heard.path.ends_with("/L2")).await;
         let began = Instant::now();
@@ -198,12 +198,12 @@ async fn a_patch_that_is_refused_is_followed_by_the_whole() {
     in_step(&rig).await;
     for mood in [Mood::Refusing(2_000), Mood::Refusing(2_001), Mood::Http(405), Mood::Http(404)] {
         let before = rig.emsp.heard().len();
-        rig.emsp.be_for("PATCH /emsp/locations/", &[mood.clone()]);
+        rig.emsp.be_for("PATCH /emsp/locations/", std::slice::from_ref(&mood));
         rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
         eventually(&format!("{mood:?}: the whole"), async || {
             let heard = rig.emsp.heard();
             let whole = |heard: &Heard| heard.method == "PUT" && heard.body["status"] == "CHARGING";
-            heard[before..].iter().any(|heard| whole(heard)).then_some(())
+            heard[before..].iter().any(whole).then_some(())
         })
         .await;
         rig.emsp.be_for("PATCH /emsp/locations/", &[Mood::Well]);
