@@ -52,6 +52,10 @@ async fn start(emsp: &Partner) -> (Node, String, String) {
     });
     api.change("POST", "/locations", &location).await;
     api.register_with("CS-1", json!({"tariff_id": TARIFF, "location_id": "L1"})).await;
+    let made = json!({"connector_id": 1, "plug": "ccs2", "has_cable": true, "current": "dc", "max_voltage_v": 920,
+        "max_current_a": 500, "max_power_w": 400_000});
+    let hardware = json!({"evses": [{"evse_id": 1, "printed_id": "NL*RMN*E1", "connectors": [made]}]});
+    api.change("PUT", "/charging-stations/CS-1/hardware", &hardware).await;
     let invited = api.change("POST", "/partners", &json!({"name": "Example"})).await;
     assert_eq!(invited["versions_url"], "https://cpo.example.com/ocpi/versions");
     let token_a = invited["token_a"].as_str().unwrap().to_owned();
