@@ -77,7 +77,8 @@ async fn rows_of_tenants_without_a_partner_are_dropped(rig: &Rig) {
     let exchange = exchange(&partner.token_hash, b"c", &[role("ABC", "EMSP")]);
     assert!(rig.store.register_partner(&other_tenant(), partner.id, &exchange).await.unwrap());
     rig.store.append(&[theirs(status("CS-2", 0, 2, 1, ConnectorStatus::Available))]).await.unwrap();
-    assert_eq!(rig.store.outbox_drop_unwanted(9).await.unwrap(), 5);
+    // Three sessions, their EVSE that nobody knew, and two states.
+    assert_eq!(rig.store.outbox_drop_unwanted(9).await.unwrap(), 6);
     let modules = vec![PartnerEndpoint {
         module: "locations".into(),
         side: Side::Receiver,
@@ -92,7 +93,7 @@ async fn rows_of_tenants_without_a_partner_are_dropped(rig: &Rig) {
     rig.store.append(&["d", "e", "f"].map(|name| message("CS-1", name, 0, 0).fact())).await.unwrap();
     rig.store.append(&[theirs(status("CS-2", 1, 1, 1, ConnectorStatus::Occupied))]).await.unwrap();
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 2);
-    // Three sessions, and the EVSE that nobody knew.
+    // Three sessions, and their EVSE.
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 2);
     assert_eq!(rig.store.outbox_drop_unwanted(2).await.unwrap(), 0);
     assert_eq!(names(&feed(rig, &other_tenant(), 0).await), [(KIND_EVSE_STATUS, "CS-2/1")]);
