@@ -24,6 +24,7 @@ mod events;
 mod flags;
 mod format;
 mod guard;
+mod hardware;
 mod load;
 mod location;
 mod nodes;

@@ -148,6 +148,20 @@ impl ConnectorHardware {
     }
 }
 
+// === impl EvseHardware ===
+
+impl EvseHardware {
+    /// The connector of a number; where none is named, the only one.
+    #[must_use]
+    pub fn connector(&self, number: Option<ConnectorId>) -> Option<&ConnectorHardware> {
+        match (number, &*self.connectors) {
+            (None, [only]) => Some(only),
+            (None, _) => None,
+            (Some(number), all) => all.iter().find(|one| one.connector == number),
+        }
+    }
+}
+
 // === impl StationHardware ===
 
 impl StationHardware {
@@ -155,8 +169,7 @@ impl StationHardware {
     #[must_use]
     pub fn of(&self, evse: EvseId, connector: ConnectorId) -> Option<(ConnectorHardware, Option<&str>)> {
         let evse = self.evses.iter().find(|one| one.evse == evse)?;
-        let found = evse.connectors.iter().find(|one| one.connector == connector)?;
-        Some((*found, evse.printed_id.as_deref()))
+        Some((*evse.connector(Some(connector))?, evse.printed_id.as_deref()))
     }
 
     /// Everything that is wrong with it.
@@ -246,6 +259,14 @@ mod tests {
             ..connector(1)
         };
         assert_eq!(dc.power_w(), 500_000);
+    }
+
+    #[test]
+    fn a_connector_that_is_not_named_is_the_only_one() {
+        let (one, two) = (evse(1, vec![connector(3)]), evse(1, vec![connector(1), connector(2)]));
+        assert_eq!((one.connector(None), two.connector(None)), (Some(&connector(3)), None));
+        let second = two.connector(Some(ConnectorId(2)));
+        assert_eq!((one.connector(Some(ConnectorId(1))), second), (None, Some(&connector(2))));
     }
 
     #[test]

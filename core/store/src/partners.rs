@@ -19,6 +19,7 @@ use crate::store::{Store, StoreError};
 
 pub mod calls;
 pub mod commands;
+pub mod drivers;
 pub mod lanes;
 pub mod lists;
 pub mod settings;

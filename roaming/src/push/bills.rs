@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Method;
-use ringmain_store::partners::lists::PartnerCdr;
+use ringmain_store::partners::drivers::PartnerCdr;
 use ringmain_store::store::StoreError;
 use serde_json::Value;
 use tokio::sync::Notify;

@@ -11,8 +11,9 @@ use ringmain_store::feed::{
     FeedRow, KIND_EVSE_REMOVED, KIND_LOCATION, KIND_STATION, KIND_TARIFF, KIND_TARIFF_REACH,
 };
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
+use ringmain_store::partners::drivers::{PartnerCdr, PartnerSession};
 use ringmain_store::partners::lanes::Lane;
-use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
+use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::store::StoreError;
 use uuid::Uuid;
 
@@ -256,7 +257,10 @@ impl Found {
                 let (location, station, evse) = removed(subject)?;
                 // It may be back.
                 let back = self.locations.get(&location).is_some_and(|published| {
-                    published.connectors.iter().any(|c| c.station == station && c.evse == evse)
+                    published
+                        .connectors
+                        .iter()
+                        .any(|c| c.station == station && c.evse == evse && c.hardware.is_some())
                 });
                 if back { What::Nothing } else { What::Removed(location, station, evse) }
             }

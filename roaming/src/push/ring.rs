@@ -165,6 +165,12 @@ mod tests {
         assert_eq!(positions(20, 1), Some(vec![21]));
     }
 
+    /// How many news, connectors and locations it keeps.
+    fn sizes(ring: &Ring) -> (usize, usize, usize) {
+        let kept = ring.lock();
+        (kept.news.len(), kept.connectors, kept.held.len())
+    }
+
     fn place(connectors: u32) -> Arc<PublishedLocation> {
         let location = Location {
             tenant: TenantId::default_tenant(),
@@ -205,15 +211,15 @@ mod tests {
         // However many news share it, a location is there once.
         let shared = place(20_000);
         (1..=100).for_each(|position| ring.push(at(position, &shared)));
-        assert_eq!((ring.lock().news.len(), ring.lock().connectors), (100, 20_000));
+        assert_eq!(sizes(&ring), (100, 20_000, 1));
         ring.push(at(101, &place(20_000)));
-        assert_eq!(ring.lock().connectors, 40_000);
+        assert_eq!(sizes(&ring), (101, 40_000, 2));
         ring.push(at(102, &place(20_000)));
-        assert_eq!((ring.lock().news.len(), ring.lock().connectors), (2, 40_000));
+        assert_eq!(sizes(&ring), (2, 40_000, 2));
         assert!(ring.after(99, 1).is_none() && ring.after(100, 9).is_some_and(|news| news.len() == 2));
         // One that is too large by itself is read from the store by everybody.
         ring.push(at(103, &place(60_000)));
-        assert_eq!((ring.lock().news.len(), ring.lock().connectors), (0, 0));
-        assert!(ring.lock().held.is_empty() && ring.after(103, 1).is_some_and(|news| news.is_empty()));
+        assert_eq!(sizes(&ring), (0, 0, 0));
+        assert!(ring.after(103, 1).is_some_and(|news| news.is_empty()));
     }
 }

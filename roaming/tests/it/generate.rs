@@ -25,7 +25,8 @@ use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::{TimeOfDay, Weekday, Zone};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
-use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedConnector, PublishedLocation};
+use ringmain_store::partners::drivers::{PartnerCdr, PartnerSession};
+use ringmain_store::partners::lists::{PublishedConnector, PublishedLocation};
 use rust_decimal::Decimal;
 
 use crate::make::{at, tenant};
@@ -366,7 +367,7 @@ pub(crate) fn cdr() -> impl Strategy<Value = (PartnerCdr, Tariff)> {
                 created_at: at(10),
             };
             let cdr = if is_credit { cdr.credit(at(11)) } else { cdr };
-            (PartnerCdr { cdr, session, location, owner }, tariff)
+            (PartnerCdr { cdr, session, location, hardware: None, owner }, tariff)
         },
     )
 }

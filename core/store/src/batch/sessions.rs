@@ -87,27 +87,38 @@ static OVERLAPPING: Texts = Texts {
           AND o.status <> 'invalid' ORDER BY o.started_at, o.id LIMIT k.most) AS s",
 };
 
-/// A roaming driver's session keeps the location as it was when it was first known: the bill record tells it (OCPI 2.2.1 mod_cdrs,
-/// `cdr_location`), whatever becomes of the location.
+/// A roaming driver's session keeps the location as it was when it was first known, and the EVSE as it was described then: the bill record
+/// tells both (OCPI 2.2.1 mod_cdrs, `cdr_location`), whatever becomes of them.
 static WRITE: Texts = Texts {
     one: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place) \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place, hardware) \
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-          CASE WHEN $16 IS NOT NULL THEN (SELECT l.document FROM locations l WHERE l.tenant = $1 AND l.id = $5) END) \
-          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+          CASE WHEN $16 IS NOT NULL THEN (SELECT l.document FROM locations l WHERE l.tenant = $1 AND l.id = $5) END, \
+          CASE WHEN $16 IS NOT NULL THEN (SELECT e.value FROM station_hardware h CROSS JOIN json_each(h.document, '$.evses') e \
+          WHERE h.tenant = $1 AND h.station = $3 AND json_extract(e.value, '$.evse') = $6) END) \
+          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), \
+          hardware = CASE WHEN sessions.evse IS DISTINCT FROM excluded.evse THEN excluded.hardware \
+          ELSE coalesce(sessions.hardware, excluded.hardware) END, \
+          location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
           updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \
           party_country = excluded.party_country, party_id = excluded.party_id",
     all: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place) \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place, hardware) \
           SELECT k.*, CASE WHEN k.party_country IS NOT NULL THEN (SELECT l.document FROM locations l \
-          WHERE l.tenant = k.tenant AND l.id = k.location_id) END FROM unnest($1::text[], $2::uuid[], \
+          WHERE l.tenant = k.tenant AND l.id = k.location_id) END, \
+          CASE WHEN k.party_country IS NOT NULL THEN (SELECT e FROM station_hardware h \
+          CROSS JOIN LATERAL jsonb_array_elements(h.document -> 'evses') e WHERE h.tenant = k.tenant AND h.station = k.station \
+          AND CAST(e ->> 'evse' AS BIGINT) = k.evse) END FROM unnest($1::text[], $2::uuid[], \
           $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], \
           $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[], $16::text[], $17::text[]) \
           AS k(tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, ended_at, energy_wh, \
           energy_flows, updated_at, settle_at, document, party_country, party_id) \
-          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
+          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), \
+          hardware = CASE WHEN sessions.evse IS DISTINCT FROM excluded.evse THEN excluded.hardware \
+          ELSE coalesce(sessions.hardware, excluded.hardware) END, \
+          location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
           updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \

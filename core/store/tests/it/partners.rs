@@ -1,8 +1,7 @@
 //! Partners: credentials from the invitation to the farewell, and what each partner may see.
 
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug, StationHardware};
-use ringmain_domain::id::{ConnectorId, Epoch, EvseId, StationId, TariffId};
+use ringmain_domain::id::{Epoch, TariffId};
 use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::tariff::Dimension;
@@ -29,7 +28,6 @@ on_both_engines!(
     a_partner_that_left_shows_nothing,
     partners_are_listed_by_tenant,
     a_location_is_published_with_its_connectors,
-    what_connectors_are_made_of_is_published,
     locations_are_cut_by_their_last_change,
     tariffs_are_cut_by_their_last_change,
     sessions_and_bills_go_only_to_the_tokens_party,
@@ -267,38 +265,6 @@ async fn a_location_is_published_with_its_connectors(rig: &Rig) {
         .await
         .unwrap();
     assert!(theirs.items.is_empty());
-}
-
-async fn what_connectors_are_made_of_is_published(rig: &Rig) {
-    place(rig, "L1", "CS-1", &[(1, 1), (1, 2)]).await;
-    place(rig, "L2", "CS-2", &[(1, 1)]).await;
-    let made = ConnectorHardware {
-        connector: ConnectorId(2),
-        plug: Plug::Chademo,
-        has_cable: true,
-        current: Current::Dc,
-        max_voltage_v: 500,
-        max_current_a: 125,
-        max_power_w: Some(50_000),
-    };
-    let evse = EvseHardware { evse: EvseId(1), printed_id: Some("DE*RMN*E1".into()), connectors: vec![made] };
-    let hardware = StationHardware { evses: vec![evse] };
-    let of = |id: &str| StationId::new(id).unwrap();
-    assert!(rig.store.put_station_hardware(&tenant(), &of("CS-1"), &hardware, at(50)).await.unwrap());
-    assert!(!rig.store.put_station_hardware(&tenant(), &of("CS-9"), &hardware, at(50)).await.unwrap());
-    assert!(!rig.store.put_station_hardware(&other_tenant(), &of("CS-1"), &hardware, at(50)).await.unwrap());
-    let found = rig.store.station_hardware(&tenant(), &of("CS-1")).await.unwrap();
-    assert_eq!(found, Some((hardware, at(50))));
-    assert_eq!(rig.store.station_hardware(&other_tenant(), &of("CS-1")).await.unwrap(), None);
-    let told = rig.store.published_location(&tenant(), NOW, &location_id("L1")).await.unwrap().unwrap();
-    let told: Vec<_> = told.connectors.into_iter().map(|c| (c.hardware, c.changed_at)).collect();
-    assert_eq!(told, [(None, at(50)), (Some((made, Some("DE*RMN*E1".into()))), at(50))]);
-    let since = window(Some(50), None);
-    let changed =
-        rig.store.published_locations(&tenant(), NOW, &since, &PageRequest::first(9)).await.unwrap();
-    assert_eq!(changed.items.iter().map(|l| l.location.id.as_str()).collect::<Vec<_>>(), ["L1"]);
-    rig.store.delete_station(&tenant(), &of("CS-1")).await.unwrap();
-    assert_eq!(rig.store.station_hardware(&tenant(), &of("CS-1")).await.unwrap(), None);
 }
 
 fn window(from: Option<i64>, to: Option<i64>) -> Window {

@@ -16,7 +16,8 @@ use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::session::SessionStatus;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
-use ringmain_store::partners::lists::{PartnerSession, PublishedLocation};
+use ringmain_store::partners::drivers::PartnerSession;
+use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::partners::{Partner, PartnerRole};
 use rust_decimal::Decimal;
 

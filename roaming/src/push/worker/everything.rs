@@ -71,7 +71,7 @@ impl Worker {
             Lane::Sessions => {
                 let window = Window { from: since, ..Window::default() };
                 let read = store.partner_sessions(tenant, self.partner.id, &window, page).await?;
-                let one = |one: ringmain_store::partners::lists::PartnerSession| {
+                let one = |one: ringmain_store::partners::drivers::PartnerSession| {
                     (KIND_SESSION, one.session.id.0.to_string().into(), What::Session(Arc::new(one)))
                 };
                 (read.items.into_iter().map(one).collect(), read.next)
