@@ -69,7 +69,7 @@ impl Partner {
             mood: Mutex::new(Mood::Well),
             moods: Mutex::default(),
             bills: Mutex::default(),
-            authorize: Mutex::new((json!({"allowed": "ALLOWED"}), Duration::ZERO)),
+            authorize: Mutex::new((allowed(), Duration::ZERO)),
             heard: Mutex::default(),
             tokens: Mutex::default(),
             per_page: Mutex::default(),
@@ -264,6 +264,15 @@ impl Partner {
         let more = if end < tokens.len() { &*link } else { "" };
         frame("200 OK", more, Value::Array(tokens[offset..end].to_vec()))
     }
+}
+
+/// What it says of any driver at first; of which one is not looked at.
+fn allowed() -> Value {
+    let token = json!({
+        "country_code": "DE", "party_id": "ABC", "uid": "D1", "type": "RFID", "contract_id": "DE8ABC1",
+        "issuer": "Example", "valid": true, "whitelist": "NEVER", "last_updated": "2026-03-01T08:00:00Z",
+    });
+    json!({"allowed": "ALLOWED", "token": token})
 }
 
 /// An answer with data.

@@ -102,6 +102,14 @@ fn same_place(published: &PublishedLocation, read: &from_wire::location::Foreign
     }
 }
 
+/// 2.1.1 says no power of a connector but by its volts and amperes.
+fn as_in_211(mut written: WireLocation) -> WireLocation {
+    for connector in written.evses.iter_mut().flat_map(|evse| &mut evse.connectors) {
+        connector.max_electric_power = None;
+    }
+    written
+}
+
 /// A session or bill record in 2.1.1 carries its location.
 fn place() -> WireLocation {
     let location = crate::make::location("L1", at(0));
@@ -121,7 +129,8 @@ proptest! {
         let old = over_the_wire(&LOCATION_211, &from_v221::location(written.clone()));
         let back = into_v221::location(old, &owner());
         prop_assert_eq!(back.address, clip(&written.address, 45));
-        prop_assert_eq!(WireLocation { address: written.address.clone(), ..into_v221::location(from_v221::location(written.clone()), &owner()) }, written);
+        let back = into_v221::location(from_v221::location(written.clone()), &owner());
+        prop_assert_eq!(WireLocation { address: written.address.clone(), ..back }, as_in_211(written));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use ringmain_domain::location::ConnectorStatus;
+use ringmain_domain::time::Timestamp;
 use ringmain_roaming::ocpi::envelope::now;
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::calls::{PartnerCall, Said};
@@ -46,6 +47,11 @@ async fn arrives(rig: &Rig, partner: Uuid, bill: Uuid) {
     .await;
 }
 
+/// Sessions at one EVSE that overlap would wait for a person.
+fn hours_ago(hours: i64) -> Timestamp {
+    now().plus_secs(-3_600 * hours)
+}
+
 /// The location changes in this way, now.
 async fn renamed(rig: &Rig, id: &str, name: &str) {
     let changed = ringmain_domain::location::Location { name: name.into(), ..location(id, now()) };
@@ -60,8 +66,8 @@ async fn a_session_and_its_bill_are_addressed_to_the_drivers_company() {
     let role = |role: &str, party: &str| json!({"role": role, "country_code": "DE", "party_id": party, "business_details": {"name": party}});
     credentials["roles"] = json!([role("CPO", "AAA"), role("EMSP", "ABC"), role("EMSP", "XYZ")]);
     let (partner, _) = rig.register_with(&credentials).await;
-    for (party, transaction) in [("XYZ", "tx-1"), ("ABC", "tx-2")] {
-        let (session, bill) = roam(&rig.store, party, transaction, now().plus_secs(-7_200)).await;
+    for (party, transaction, hours) in [("XYZ", "tx-1", 2), ("ABC", "tx-2", 4)] {
+        let (session, bill) = roam(&rig.store, party, transaction, hours_ago(hours)).await;
         let of_party = |heard: &Heard| {
             heard.headers.contains(&format!("ocpi-to-party-id: {}\r\n", party.to_lowercase()))
         };
@@ -81,7 +87,7 @@ async fn a_session_and_its_bill_are_addressed_to_the_drivers_company() {
     let told = rig.emsp.hears(|heard| heard.body["name"] == "Another name").await;
     assert!(told.headers.contains("ocpi-to-party-id: abc\r\n"), "{told:?}");
     // Nobody's driver of theirs.
-    roam(&rig.store, "FOR", "tx-3", now().plus_secs(-7_200)).await;
+    roam(&rig.store, "FOR", "tx-3", hours_ago(6)).await;
     turns(&rig, ConnectorStatus::Charging, "CHARGING").await;
     assert_eq!(rig.emsp.count(POST_CDR), 2);
 }
@@ -95,7 +101,7 @@ async fn f41_a_bill_whose_answer_was_lost_is_not_told_again() {
         let (partner, _) = rig.register_with(&rig.credentials()).await;
         rig.emsp.be_for(POST_CDR, &[Mood::Mute, Mood::Http(409)]);
         rig.emsp.be_for("GET /emsp/cdrs/", &[gets]);
-        let (_, bill) = roam(&rig.store, "ABC", "tx", now().plus_secs(-7_200)).await;
+        let (_, bill) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
         arrives(&rig, partner, bill).await;
         assert_eq!(rig.emsp.count(POST_CDR), posts);
         assert!(letters(&rig, partner).await.is_empty());
@@ -108,7 +114,7 @@ async fn a_bill_is_told_once_though_the_leader_changes_while_it_is_under_way() {
     furnish(&rig).await;
     let (partner, _) = rig.register_with(&rig.credentials()).await;
     rig.emsp.be_for(POST_CDR, &[Mood::Stalled, Mood::Http(500)]);
-    let (_, bill) = roam(&rig.store, "ABC", "tx", now().plus_secs(-7_200)).await;
+    let (_, bill) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
     rig.emsp.hears(|heard| heard.path == "/emsp/cdrs").await;
     rig.leads.turn(false).await;
     rig.leads.turn(true).await;
@@ -122,15 +128,15 @@ async fn created_without_more_is_taken_and_what_is_refused_is_kept_and_tried_aga
     furnish(&rig).await;
     let (partner, _) = rig.register_with(&rig.credentials()).await;
     rig.emsp.be_for(POST_CDR, &[Mood::Http(201)]);
-    let (_, bill) = roam(&rig.store, "ABC", "tx-1", now().plus_secs(-7_200)).await;
+    let (_, bill) = roam(&rig.store, "ABC", "tx-1", hours_ago(2)).await;
     arrives(&rig, partner, bill).await;
     assert_eq!(rig.emsp.count(POST_CDR), 1);
     // Refused for good, and it has none: a dead letter, and the next one goes.
     rig.emsp.be_for(POST_CDR, &[Mood::Refusing(2_001), Mood::Well]);
-    let (_, refused) = roam(&rig.store, "ABC", "tx-2", now().plus_secs(-7_200)).await;
+    let (_, refused) = roam(&rig.store, "ABC", "tx-2", hours_ago(4)).await;
     let letter = eventually("a letter", async || letters(&rig, partner).await.pop()).await;
     assert_eq!((&*letter.kind, &*letter.subject), ("cdr", &*refused.to_string()));
-    let (_, next) = roam(&rig.store, "ABC", "tx-3", now().plus_secs(-7_200)).await;
+    let (_, next) = roam(&rig.store, "ABC", "tx-3", hours_ago(6)).await;
     arrives(&rig, partner, next).await;
     // Tried again by itself later: it is in the feed again, and the letter stays until it is taken.
     let of = ((&tenant(), partner), ("cdr", &*letter.subject));
@@ -223,14 +229,13 @@ async fn no_older_state_comes_behind_a_newer_one() {
     rig.emsp.hears(|heard| heard.body["name"] == "Another name").await;
     // The location waits; the state of its EVSE goes.
     turns(&rig, ConnectorStatus::Charging, "CHARGING").await;
-    let before = rig.emsp.count(PUT_L1);
+    let puts = || {
+        let is_it = |heard: &Heard| format!("{} {}", heard.method, heard.path) == PUT_L1;
+        rig.emsp.heard().into_iter().filter(is_it).collect::<Vec<_>>()
+    };
+    let before = puts().len();
     rig.emsp.be_for(PUT_L1, &[Mood::Well]);
-    let put = eventually("it is told again", async || {
-        let puts =
-            rig.emsp.heard().into_iter().filter(|heard| format!("{} {}", heard.method, heard.path) == PUT_L1);
-        puts.skip(before).last()
-    })
-    .await;
+    let put = eventually("it is told again", async || puts().into_iter().skip(before).last()).await;
     assert_eq!(put.body["evses"][0]["status"], "CHARGING", "as it is, not as it was");
 }
 
@@ -242,7 +247,7 @@ async fn whoever_was_away_for_long_is_told_everything_once_it_is_back() {
     in_step(&rig).await;
     rig.emsp.be(Mood::Http(503));
     renamed(&rig, "L1", "Another name").await;
-    let (session, _) = roam(&rig.store, "ABC", "tx", now().plus_secs(-7_200)).await;
+    let (session, _) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
     eventually("it is all in the feed", async || {
         let newest = rig.store.feed_ends(&tenant()).await.unwrap().newest;
         let rows = rig.store.feed_after(&tenant(), 0, 100).await.unwrap();

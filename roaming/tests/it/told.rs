@@ -137,6 +137,10 @@ async fn an_evse_is_told_as_it_is_described_and_is_gone_when_it_is_described_no_
     rig.emsp.hears(|heard| heard.path == path && patched(heard, "REMOVED")).await;
     // What happens there is nobody's business; when it is described again, it is there again.
     rig.store.append(&[status("CS-1", now(), 1, 1, ConnectorStatus::Charging)]).await.unwrap();
+    let renamed = ringmain_domain::location::Location { name: "Bare".into(), ..location("L1", now()) };
+    rig.store.put_location(&renamed).await.unwrap();
+    let bare = rig.emsp.hears(|heard| heard.body["name"] == "Bare").await;
+    assert!(bare.body["evses"].as_array().is_none_or(Vec::is_empty), "{bare:?}");
     describe(vec![evse(Some(7_000))]).await;
     let back = rig.emsp.hears(|heard| whole(heard, 7_000)).await;
     assert_eq!(back.body["status"], "CHARGING");

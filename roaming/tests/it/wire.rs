@@ -254,7 +254,7 @@ fn a_bill_record_adds_up_on_the_wire() {
         ["id", "evse_id", "connector_standard", "connector_format", "connector_power_type"]
             .map(|field| cdr["cdr_location"][field].as_str().unwrap().to_owned())
     };
-    assert_eq!(made(&written), ["L1", "NL*RMN*E1", "IEC_62196_T2_COMBO", "CABLE", "DC"]);
+    assert_eq!(made(&written), ["L1", "NL*RMN*E1", "CHADEMO", "CABLE", "DC"]);
     assert_eq!(written["last_updated"], at(5_402).to_string());
 
     let free = written_cdr(false);
