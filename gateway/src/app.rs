@@ -208,11 +208,11 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     start_cluster_chores(&node, strangers);
     let desk: Arc<dyn CommandDesk> = Arc::new(Desk::new(cluster.clone()));
     let tariff_turns = Turns::default();
-    start_chores(&node, &desk, &tariff_turns);
-    node.chores.start(back_off::run(Arc::clone(&node), Arc::clone(&desk), came));
+    start_chores(&node, &desk, &tariff_turns, came);
     let house = Arc::new(House {
         store,
         desk,
+        partners: OnceLock::new(),
         pricer,
         live,
         sites,
@@ -266,7 +266,12 @@ fn start_cluster_chores(node: &Arc<Node>, strangers: Option<Strangers>) {
 }
 
 /// What goes on by itself and gives stations orders.
-fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
+fn start_chores(
+    node: &Arc<Node>,
+    desk: &Arc<dyn CommandDesk>,
+    turns: &Turns,
+    came: mpsc::Receiver<StationId>,
+) {
     let (store, tenant) = (node.store.clone(), node.tenant.clone());
     node.chores.start(local_lists::run(
         store.clone(),
@@ -288,6 +293,7 @@ fn start_chores(node: &Arc<Node>, desk: &Arc<dyn CommandDesk>, turns: &Turns) {
     }
     node.chores.start(settler::run(Arc::clone(node), Arc::clone(desk)));
     node.chores.start(leavers::run(Arc::clone(node)));
+    node.chores.start(back_off::run(Arc::clone(node), Arc::clone(desk), came));
 }
 
 /// The sites share as many threads as there are cores.

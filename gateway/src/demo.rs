@@ -1,6 +1,6 @@
 //! `ringmain demo`: an embedded node with a simulated fleet, so that there is something to see in a minute.
 //!
-//! Stations, tariffs and places are made in the store as an operator would make them; the fleet is the load test program beside this one,
+//! Stations with what they are made of, tariffs and places are made in the store as an operator would make them; the fleet is the load test program beside this one,
 //! a stranger that connects over TLS. It ends when this process does, however that happens: it watches its standard input.
 
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ringmain_domain::authorize::UnknownTokens;
-use ringmain_domain::id::{LocationId, StationId, TariffId};
+use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug, StationHardware};
+use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId};
 use ringmain_domain::location::{ChargingStation, Location, UnknownStations};
 use ringmain_domain::money::Currency;
 use ringmain_domain::reply::Registration;
@@ -29,6 +30,10 @@ const PLAN: &str = include_str!("../../loadtest/plans/demo.toml");
 const FLEET_PROGRAM: &str = "ringmain-loadtest";
 /// The fleet's password. It guards nothing: a demo takes in any station.
 const FLEET_PASSWORD: &str = "the-demo-fleets-password";
+/// Line to neutral, and of usual fast chargers.
+const AC_VOLTS: u32 = 230;
+const DC_VOLTS: u32 = 920;
+const DC_AMPERES_MAX: u32 = 500;
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The demo's fleet and what it needs.
@@ -50,6 +55,9 @@ struct Group {
     count: usize,
     site: String,
     kind: String,
+    /// EVSEs, with one connector each.
+    connectors: u32,
+    power_w: u32,
 }
 
 /// The simulated fleet, running.
@@ -160,6 +168,10 @@ impl Demo {
         station.tariff_id = Some(TariffId::new(if group.kind == "dc" { "dc-fast" } else { "ac-standard" })?);
         let sealed = house.credentials.seal(FLEET_PASSWORD.as_bytes(), now)?;
         house.store.insert_station_with(&station, &sealed).await?;
+        if house.store.station_hardware(&house.tenant, &station.id).await?.is_none() {
+            let hardware = hardware(group, &station.id);
+            house.store.put_station_hardware(&house.tenant, &station.id, &hardware, now).await?;
+        }
         Ok(())
     }
 
@@ -242,6 +254,36 @@ fn location(house: &House, id: LocationId, place: [&str; 8], now: Timestamp) -> 
     }
 }
 
+/// Cables of CCS 2 at DC, sockets of type 2 at AC.
+fn hardware(group: &Group, station: &StationId) -> StationHardware {
+    let (plug, current, volts, lines) = match group.kind.as_str() {
+        "dc" => (Plug::Ccs2, Current::Dc, DC_VOLTS, 1),
+        _ => (Plug::Type2, Current::Ac3, AC_VOLTS, 3),
+    };
+    // At DC the most amperes are those of a car of 400 V, so far as a cable carries them.
+    let amperes = if lines == 1 {
+        (group.power_w / 400).min(DC_AMPERES_MAX)
+    } else {
+        group.power_w.div_ceil(volts * lines)
+    };
+    let made = ConnectorHardware {
+        connector: ConnectorId(1),
+        plug,
+        has_cable: current == Current::Dc,
+        current,
+        max_voltage_v: volts,
+        max_current_a: amperes,
+        max_power_w: Some(group.power_w),
+    };
+    let number: String = station.as_str().chars().filter(char::is_ascii_alphanumeric).collect();
+    let evses = (1..=group.connectors).map(|evse| EvseHardware {
+        evse: EvseId(evse),
+        printed_id: Some(format!("DE*RMN*E{}*{evse}", number.to_uppercase()).into()),
+        connectors: vec![made],
+    });
+    StationHardware { evses: evses.collect() }
+}
+
 /// Two usual tariffs: energy with a fee for staying on at AC, a session fee and energy at DC.
 fn tariffs(house: &House, now: Timestamp) -> anyhow::Result<Vec<Tariff>> {
     let tax = Some(Decimal::new(19, 0));
@@ -258,4 +300,27 @@ fn tariffs(house: &House, now: Timestamp) -> anyhow::Result<Vec<Tariff>> {
     let standard = vec![component(Dimension::Energy, 39, 1), component(Dimension::ParkingTime, 600, 60)];
     let fast = vec![component(Dimension::Flat, 50, 1), component(Dimension::Energy, 59, 1)];
     Ok(vec![tariff("ac-standard", "AC standard", standard)?, tariff("dc-fast", "DC fast", fast)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fleet_is_described_as_it_is_built() {
+        let demo = Demo::new().unwrap();
+        let of = |prefix: &str, number: &str| {
+            let group = demo.plan.groups.iter().find(|group| group.id_prefix == prefix).unwrap();
+            hardware(group, &StationId::new(&format!("{prefix}{number}")).unwrap())
+        };
+        for group in &demo.plan.groups {
+            let described = of(&group.id_prefix, "01");
+            assert_eq!(described.check(), [], "{}", group.id_prefix);
+            assert_eq!(described.evses.len(), usize::try_from(group.connectors).unwrap());
+            assert_eq!(described.evses[0].connectors[0].power_w(), group.power_w);
+        }
+        let fast = of("MOTORWAY-DC-", "02");
+        assert_eq!(fast.evses[1].printed_id.as_deref(), Some("DE*RMN*EMOTORWAYDC02*2"));
+        assert_eq!(fast.evses[0].connectors[0].max_current_a, 500);
+    }
 }

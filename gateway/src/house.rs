@@ -1,10 +1,11 @@
 //! What the parts of a node share: the store, the desk, the feed. Built once in [`crate::app`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix::Addr;
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::{StationId, TenantId};
+use ringmain_domain::roaming::PartnerDesk;
 use ringmain_domain::tariff::pricer::CdrPricer;
 use ringmain_store::store::Store;
 
@@ -23,6 +24,8 @@ pub struct House {
     pub store: Store,
     /// Takes commands for stations.
     pub desk: Arc<dyn CommandDesk>,
+    /// Speaks with partners; set once roaming has started.
+    pub partners: OnceLock<Arc<dyn PartnerDesk>>,
     /// Prices partners' bill records.
     pub pricer: Arc<dyn CdrPricer>,
     /// What changed, for those who watch.

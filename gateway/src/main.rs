@@ -115,6 +115,7 @@ async fn serve(args: &ServeArgs, demo: Option<demo::Demo>) -> anyhow::Result<()>
     actix_web::rt::spawn(metrics::upkeep(recorder.clone()));
     let hub = start_roaming(&house).context("start roaming")?;
     node.owners.set(Arc::new(hub.clone())).ok();
+    house.partners.set(Arc::new(hub.clone())).ok();
     let running = listeners::open(&node, &house, recorder, Arc::new(hub::routes(hub)))?;
     // After the listeners: a start that fails must not use up the one time the token is shown.
     let configured = house.config.bootstrap_token.as_ref();

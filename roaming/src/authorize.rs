@@ -1,7 +1,8 @@
 //! Asks a driver's company whether the driver may charge (OCPI 2.2.1 mod_tokens, real-time authorization). A station waits meanwhile, so
-//! the whole question has one budget; without an answer in it the token's whitelist rule counts.
+//! the whole question has one budget; without an answer in it the token's whitelist rule counts. A company that has been silent is not asked
+//! for a while. What was answered in time counts, however long it takes us to keep it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metrics::histogram;
 use reqwest::Method;
@@ -12,7 +13,7 @@ use ringmain_store::partners::Partner;
 use ringmain_store::partners::settings::Side;
 use tokio::time::timeout;
 
-use crate::client::{Call, CallError};
+use crate::client::{Call, CallError, Verdict};
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 use crate::ocpi::reading::below;
@@ -20,32 +21,52 @@ use crate::ocpi::v221::types::token::{AllowedType, AuthorizationInfo, LocationRe
 use crate::push::send::callee;
 use crate::service::locations::evse_uid;
 
+pub(crate) mod silence;
+
+/// How long a station waits for us to keep an answer. What is not kept by then is kept a moment later, or the company is asked again.
+const KEEP_WITHIN: Duration = Duration::from_millis(500);
+
 impl TokenOwners for Hub {
     fn ask(&self, question: Question) -> AnswerFuture {
         let hub = self.clone();
-        Box::pin(async move {
-            let budget = hub.settings.authorize_budget;
-            timeout(budget, ask(&hub, &question)).await.ok().flatten()
-        })
+        Box::pin(async move { ask(&hub, &question).await })
     }
 }
 
 async fn ask(hub: &Hub, question: &Question) -> Option<Clearance> {
-    let party = &question.token.party;
-    let found = hub.store.partner_of_party(&hub.tenant, (&party.country_code, &party.party_id, "EMSP")).await;
+    let (party, began, budget) = (&question.token.party, Instant::now(), hub.settings.authorize_budget);
+    let find = hub.store.partner_of_party(&hub.tenant, (&party.country_code, &party.party_id, "EMSP"));
+    let found = timeout(budget, find).await.ok()?;
     let partner = found.ok().flatten().filter(|partner| partner.settings.realtime_enabled)?;
-    let began = Instant::now();
-    let answer = call(hub, &partner, question).await;
+    let answer = if hub.silence.may_ask(partner.id) {
+        let left = budget.saturating_sub(began.elapsed());
+        let answer = timeout(left, call(hub, &partner, question)).await.unwrap_or(Err(CallError::TooSlow));
+        match answer.as_ref().map_err(CallError::verdict) {
+            Err(Verdict::Away(retry_after)) => hub.silence.in_vain(partner.id, retry_after),
+            Ok(_) | Err(Verdict::Stumbles | Verdict::Never) => hub.silence.answered(partner.id),
+        }
+        Some(answer)
+    } else {
+        None
+    };
     let outcome = match &answer {
-        Ok(clearance) => clearance.authorization.as_str(),
-        Err(error) => error.as_str(),
+        Some(Ok(clearance)) => clearance.authorization.as_str(),
+        Some(Err(error)) => error.as_str(),
+        None => "not_asked",
     };
     histogram!(telemetry::ROAMING_AUTHORIZE, "partner" => partner.id.to_string(), "outcome" => outcome)
         .record(began.elapsed().as_secs_f64());
-    let clearance = answer.ok()?;
+    let clearance = answer?.ok()?;
     // The message that starts comes a moment later, perhaps at another node.
-    if let Err(error) = hub.store.put_clearance(&hub.tenant, &question.station, &clearance).await {
-        tracing::debug!(%error, partner.id = %partner.id, "what a company said of its driver is not kept");
+    let keep = hub.store.put_clearance(&hub.tenant, &question.station, &clearance);
+    match timeout(KEEP_WITHIN, keep).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, partner.id = %partner.id, "what a company said of its driver is not kept");
+        }
+        Err(_late) => {
+            tracing::debug!(partner.id = %partner.id, "what a company said of its driver is not kept yet");
+        }
     }
     Some(clearance)
 }

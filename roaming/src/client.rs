@@ -5,7 +5,7 @@
 //! or too much at the same place. What a call means for what was to be told is in [`CallError::verdict`].
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 use ringmain_domain::id::TenantId;
 use ringmain_store::partners::PeerToken;
-use ringmain_store::partners::calls::{PartnerCall, Said};
+use ringmain_store::partners::calls::Said;
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
@@ -145,9 +145,9 @@ pub enum CallError {
 /// What a call that came to nothing means for what was to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The partner is not there, or does not let us in: everything waits, at least so long where it says so.
+    /// The partner is not there, or wants to be left alone: everything waits, at least so long where it says so.
     Away(Option<Duration>),
-    /// It is there and stumbles over this: later, or never.
+    /// The partner is out of order, or cannot digest this one object: what it does with others shows which.
     Stumbles,
     /// It will never take this.
     Never,
@@ -160,7 +160,8 @@ impl CallError {
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::Guarded(_) | Self::Unreachable(_) | Self::TooSlow | Self::Broken(_) => Verdict::Away(None),
+            Self::Unreachable(_) => Verdict::Away(None),
+            Self::Guarded(_) | Self::TooSlow | Self::Broken(_) => Verdict::Stumbles,
             Self::Unreadable { http, .. } if *http >= 400 && *http < 500 => Self::of_http(*http),
             Self::Unreadable { .. } => Verdict::Stumbles,
             Self::Refused { http: 429 | 503, retry_after, .. } => Verdict::Away(*retry_after),
@@ -174,7 +175,9 @@ impl CallError {
 
     const fn of_http(http: u16) -> Verdict {
         match http {
-            401 | 403 | 408 | 429 => Verdict::Away(None),
+            401 | 429 => Verdict::Away(None),
+            // What stands before a partner may say so of everything, or of one object.
+            403 | 408 => Verdict::Stumbles,
             400..=499 => Verdict::Never,
             _ => Verdict::Stumbles,
         }
@@ -278,23 +281,21 @@ impl Client {
     }
 
     async fn call_here(&self, callee: &Callee, call: Call) -> Result<Answered, CallError> {
-        let (began, at, request_id) = (Instant::now(), now(), Uuid::new_v4().to_string());
-        let mut said = Said {
+        let request_id = Uuid::new_v4().to_string();
+        let said = Said {
             method: call.method.as_str().into(),
             url: log::cut(&call.url).into(),
             request_id: Some(request_id.as_str().into()),
-            request: call.body.as_deref().map(|body| log::masked(&call.url, body)),
+            request: call.body.as_deref().map(|body| log::masked(body, &callee.token)),
             ..Said::default()
         };
+        let mut noted = self.shared.log.begin((&callee.tenant, callee.partner), said);
         let patience = call.patience;
-        let answered = timeout(patience, self.exchange(callee, call, &request_id, &mut said)).await;
+        let answered = timeout(patience, self.exchange(callee, call, &request_id, &mut noted.said)).await;
         let answered = answered.unwrap_or(Err(CallError::TooSlow));
-        said.took_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
-        if let (Err(error), None) = (&answered, &said.response) {
-            said.response = Some(error.to_string().into());
+        if let (Err(error), None) = (&answered, &noted.said.response) {
+            noted.said.response = Some(error.to_string().into());
         }
-        let (tenant, partner, id) = (callee.tenant.clone(), callee.partner, Uuid::now_v7());
-        self.shared.log.note(PartnerCall { tenant, partner, id, at, inbound: false, said });
         answered
     }
 
@@ -306,7 +307,7 @@ impl Client {
         said: &mut Said,
     ) -> Result<Answered, CallError> {
         let http = self.shared.http.as_ref().map_err(|reason| CallError::Unreachable(reason.clone()))?;
-        let mut url = self.shared.guard.check(&call.url).map_err(CallError::Guarded)?;
+        let mut url = self.shared.guard.check_call(&call.url).map_err(CallError::Guarded)?;
         let mut redirected = false;
         let mut response = loop {
             let request = request(http, callee, &call, &url, request_id);
@@ -320,21 +321,25 @@ impl Client {
         said.http = Some(status);
         let headers = response.headers().clone();
         let body = read(&mut response).await?;
-        said.response = Some(log::masked(&call.url, &body));
+        said.response = Some(log::masked(&body, &callee.token));
         let retry_after = retry_after(&headers);
-        let answer = match reading::answer(&body) {
+        // "Created" is a word of its own: some say no more.
+        let is_bare = status == 201 && body.iter().all(u8::is_ascii_whitespace);
+        let frame: &[u8] = if is_bare { br#"{"status_code":1000}"# } else { &body };
+        let answer = match reading::answer(frame) {
             Ok(answer) => answer,
             Err(fault) if (200..300).contains(&status) => {
                 return Err(CallError::Unreadable { http: status, detail: fault.to_string() });
             }
             Err(_no_frame) => {
-                let message = words(&String::from_utf8_lossy(&body));
+                let message = words(&log::hidden(&String::from_utf8_lossy(&body), &callee.token));
                 return Err(CallError::Refused { http: status, status_code: None, message, retry_after });
             }
         };
         said.status_code = Some(answer.status_code);
         if !(200..300).contains(&status) || !answer.is_success() {
-            let message = words(answer.status_message.as_deref().unwrap_or_default());
+            let message = answer.status_message.as_deref().unwrap_or_default();
+            let message = words(&log::hidden(message, &callee.token));
             let status_code = Some(answer.status_code);
             return Err(CallError::Refused { http: status, status_code, message, retry_after });
         }

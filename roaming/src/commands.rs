@@ -4,14 +4,15 @@
 //! address is a stranger's text: it passes the guard, and its host must be the partner's (security.md O5). The token of a start is not
 //! checked (OCPI 2.2.1 mod_commands): the partner vouches for it, for a quarter of an hour at that station.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use reqwest::Method;
 use ringmain_domain::authorize::Authorization;
 use ringmain_domain::command::{CommandOrder, CommandOutcome, CommandResult, StationCommand};
 use ringmain_domain::id::{CommandId, EvseId, StationId};
-use ringmain_domain::roaming::{AuthMethod, Clearance};
-use ringmain_domain::time::Timestamp;
+use ringmain_domain::roaming::{AuthMethod, Clearance, OrderedStart};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_store::commands::CommandRecord;
 use ringmain_store::partners::commands::{CommandAddress, PartnerCommand};
@@ -24,10 +25,13 @@ use crate::client::{Call, Callee, Route};
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 use crate::ocpi::v221::types::command::{CommandResult as WireResult, CommandResultType};
+use crate::push::breaker::Breaker;
 use crate::push::send::callee;
 
 /// How much later than its deadline a command is given up by whoever looks for those whose node is gone.
 const GRACE_S: i64 = 30;
+/// So many overdue results are told at once.
+const OVERDUE_AT_ONCE: usize = 8;
 /// Pauses between attempts to tell a result.
 const PAUSES_S: [u64; 3] = [1, 4, 10];
 
@@ -85,8 +89,10 @@ pub(crate) async fn give(
     let (id, at) = (Uuid::now_v7(), now());
     let patience_ms = i64::try_from(hub.settings.command_deadline.as_millis()).unwrap_or(30_000);
     let deadline = at.plus_millis(patience_ms);
-    if let Some(clearance) = &clearance {
-        hub.store.put_clearance(&hub.tenant, &station, clearance).await?;
+    if let (Some(clearance), StationCommand::StartTransaction { remote_start_id, .. }) = (clearance, &command)
+    {
+        let ordered = OrderedStart { remote_start_id: *remote_start_id, clearance };
+        hub.store.put_ordered_start(&hub.tenant, &station, &ordered).await?;
     }
     let record = CommandRecord {
         id: CommandId(id),
@@ -138,21 +144,28 @@ async fn end(hub: &Hub, partner: &Partner, mut kept: PartnerCommand, result: &Co
     }
 }
 
-/// Tells results whose node is gone, and those a partner did not take at first; once more, then nobody waits for them (OCPI 2.2.1
-/// mod_commands, `timeout`).
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn tell_overdue(hub: &Hub, now: Timestamp) -> Result<(), StoreError> {
-    for mut kept in hub.store.overdue_partner_commands(&hub.tenant, now).await? {
-        if let Some(partner) = hub.store.partner(&hub.tenant, kept.partner).await? {
-            let lost = || CommandResultType::Timeout.as_str().into();
-            kept.result.get_or_insert_with(lost);
-            tell(hub, &partner, &kept).await;
+/// One partner's task: tells it results whose node is gone, and those it did not take at first; once more, then nobody waits for them
+/// (OCPI 2.2.1 mod_commands, `timeout`).
+pub(crate) async fn tell_overdue(hub: Hub, partner: Arc<Partner>, breaker: Arc<Breaker>) {
+    let mut every = tokio::time::interval(hub.settings.overdue_every);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if let Err(error) = overdue(&hub, &partner, &breaker).await {
+            tracing::debug!(%error, partner.id = %partner.id, "results of commands wait for the store");
         }
-        hub.store.forget_partner_command(&hub.tenant, kept.id).await?;
     }
-    Ok(())
+}
+
+async fn overdue(hub: &Hub, partner: &Partner, breaker: &Breaker) -> Result<(), StoreError> {
+    let due = hub.store.overdue_partner_commands(&hub.tenant, partner.id, now()).await?;
+    let telling = stream::iter(due).map(|mut kept| async move {
+        kept.result.get_or_insert_with(|| CommandResultType::Timeout.as_str().into());
+        breaker.wait().await;
+        tell(hub, partner, &kept).await;
+        hub.store.forget_partner_command(&hub.tenant, kept.id).await
+    });
+    telling.buffer_unordered(OVERDUE_AT_ONCE).try_for_each(|()| std::future::ready(Ok(()))).await
 }
 
 /// Tells a result; `false`: the partner did not take it.

@@ -19,6 +19,10 @@ pub struct Settings {
     pub look_every: Duration,
     /// How long a lane that met a fault waits before it tries again: the first pause, and the longest.
     pub pauses: (Duration, Duration),
+    /// How often old things are forgotten and refused objects looked at again.
+    pub tend_every: Duration,
+    /// How often results of commands are looked for that nobody else tells.
+    pub overdue_every: Duration,
     /// How long a station may take over a partner's command.
     pub command_deadline: Duration,
 }
@@ -32,6 +36,8 @@ impl Default for Settings {
             patience: Duration::from_secs(10),
             look_every: Duration::from_millis(200),
             pauses: (Duration::from_secs(1), Duration::from_secs(300)),
+            tend_every: Duration::from_secs(600),
+            overdue_every: Duration::from_secs(10),
             command_deadline: Duration::from_secs(30),
         }
     }

@@ -12,6 +12,8 @@ use url::{Host, Url};
 
 /// The longest address, in characters (OCPI 2.2.1 types, URL).
 pub const URL_MAX_CHARS: usize = 255;
+/// The longest address that is called, in characters: one of a partner's, and what we or the links of its pages put behind it.
+pub const CALL_MAX_CHARS: usize = 2_048;
 /// Ports partners serve on.
 const PORTS: [u16; 2] = [443, 8443];
 /// Names that never lead to the public internet (RFC 6761, 6762, 8375; `internal` is reserved by ICANN).
@@ -88,7 +90,18 @@ impl Guard {
     /// # Errors
     /// [`GuardError`] with the first thing that is wrong.
     pub fn check(&self, text: &str) -> Result<Url, GuardError> {
-        let url = read(text)?;
+        self.judge(read(text, URL_MAX_CHARS)?)
+    }
+
+    /// Judges an address that is called.
+    ///
+    /// # Errors
+    /// [`GuardError`] with the first thing that is wrong.
+    pub fn check_call(&self, text: &str) -> Result<Url, GuardError> {
+        self.judge(read(text, CALL_MAX_CHARS)?)
+    }
+
+    fn judge(&self, url: Url) -> Result<Url, GuardError> {
         if self.allowed.iter().any(|allowed| allowed.lets(&url)) { Ok(url) } else { judge(url) }
     }
 
@@ -147,8 +160,8 @@ impl Allowed {
 }
 
 /// An address with nothing in it that no partner's has.
-fn read(text: &str) -> Result<Url, GuardError> {
-    if text.chars().count() > URL_MAX_CHARS {
+fn read(text: &str, max_chars: usize) -> Result<Url, GuardError> {
+    if text.chars().count() > max_chars {
         return Err(GuardError::Shape);
     }
     // The parser also unmasks addresses written as one number, in octal or in hexadecimal.

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::{HttpResponse, Resource, web};
 use ringmain_domain::command::CommandDesk;
 use ringmain_domain::id::TenantId;
 use ringmain_store::store::Store;
 use tokio::sync::Notify;
 
+use crate::authorize::silence::Silence;
 use crate::client::Client;
 use crate::client::log::CallLog;
 use crate::config::Settings;
@@ -20,7 +21,7 @@ use crate::ocpi::caller::Caller;
 use crate::ocpi::status::Refusal;
 use crate::ocpi::{envelope, headers, v221, versions};
 use crate::partner::base_url;
-use crate::push;
+use crate::push::{self, bills};
 use crate::runtime::Runtime;
 
 /// The largest body that is read, in bytes: a credentials object with all its roles.
@@ -50,6 +51,8 @@ pub struct Hub {
     pub(crate) client: Client,
     pub(crate) limits: Arc<Limits>,
     pub(crate) leads: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub(crate) bills: Arc<bills::Underway>,
+    pub(crate) silence: Arc<Silence>,
     partners_changed: Arc<Notify>,
 }
 
@@ -67,6 +70,7 @@ impl Hub {
         runtime.spawn(writing);
         let client =
             Client::new(settings.guard.clone(), settings.extra_ca_pem.as_deref(), runtime.clone(), log);
+        let silence = Arc::new(Silence::new(settings.pauses));
         let hub = Self {
             store,
             tenant,
@@ -75,6 +79,8 @@ impl Hub {
             client,
             limits: Arc::default(),
             leads,
+            bills: Arc::default(),
+            silence,
             partners_changed: Arc::default(),
         };
         runtime.spawn(push::run(hub.clone()));
@@ -106,6 +112,8 @@ pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'sta
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
             .app_data(web::PathConfig::default().error_handler(|_, _| Refusal::unknown_location().into()))
             .wrap(from_fn(headers::answer))
+            // Some partners write every address with a slash at its end.
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
             .service(resource("/versions").route(web::get().to(list_versions)))
             .configure(v221::routes::configure)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(Refusal::no_such_path()) }));

@@ -19,6 +19,7 @@ pub mod handshake;
 pub mod hub;
 pub mod limits;
 pub mod ocpi;
+pub mod operator;
 pub mod partner;
 mod pull;
 pub mod push;

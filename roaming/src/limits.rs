@@ -1,11 +1,13 @@
-//! How many calls a second a partner may make: a bucket for each that fills by itself.
+//! How many calls a second a partner may make: a bucket for each that fills by itself; and that it called, told once a minute.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+/// How often it is written down that a partner calls.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// How many seconds' calls may come at once.
 const BURST_S: f64 = 5.0;
 
@@ -19,6 +21,8 @@ pub struct Limits {
 struct Bucket {
     left: f64,
     at: Instant,
+    /// When it was last written down that the partner calls.
+    noted_at: Option<Instant>,
 }
 
 // === impl Limits ===
@@ -35,7 +39,7 @@ impl Limits {
         let rate = f64::from(per_s);
         let full = rate * BURST_S;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(partner).or_insert(Bucket { left: full, at: now });
+        let bucket = buckets.entry(partner).or_insert(Bucket { left: full, at: now, noted_at: None });
         bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate).min(full);
         bucket.at = now;
         if bucket.left >= 1.0 {
@@ -44,12 +48,21 @@ impl Limits {
         }
         Err(1)
     }
+
+    /// Is it time to write down that a partner calls? For each at most once in [`NOTED_EVERY`].
+    pub fn is_worth_a_note(&self, partner: Uuid, now: Instant) -> bool {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(partner).or_insert(Bucket { left: 0.0, at: now, noted_at: None });
+        let is_due = bucket.noted_at.is_none_or(|noted| now.duration_since(noted) >= NOTED_EVERY);
+        if is_due {
+            bucket.noted_at = Some(now);
+        }
+        is_due
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -64,5 +77,7 @@ mod tests {
         let later = start + Duration::from_millis(500);
         assert_eq!((limits.take(one, 2, later), limits.take(one, 2, later)), (Ok(()), Err(1)));
         assert_eq!(limits.take(one, 0, start), Ok(()));
+        let note = |at| limits.is_worth_a_note(one, at);
+        assert_eq!((note(start), note(start), note(start + NOTED_EVERY)), (true, false, true));
     }
 }

@@ -4,23 +4,24 @@
 //! A partner that is slow, away or confused keeps nobody waiting but itself: nothing is shared but what was read. What is kept in memory
 //! is bounded ([`ring`]); whoever falls behind reads from the store. Never: a push that is not in the feed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringmain_domain::time::Timestamp;
-use ringmain_store::outbox::KIND_CDR;
 use ringmain_store::page::PageRequest;
-use ringmain_store::partners::lanes::Lane;
+use ringmain_store::partners::lanes::{DeadLetter, Lane};
 use ringmain_store::partners::{Partner, PartnerState};
 use ringmain_store::store::StoreError;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+use crate::handshake::learn;
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 use crate::{commands, pull};
 
+pub(crate) mod bills;
 pub mod breaker;
 pub mod news;
 pub mod ring;
@@ -34,15 +35,19 @@ use ring::Ring;
 const TAKE: u32 = 1_000;
 /// How often partners are read again, though nobody said that they changed.
 const PARTNERS_EVERY: Duration = Duration::from_secs(5);
-/// How often standings are written and old things forgotten.
+/// How long a partner is left alone that does not say where its modules are.
+const LEARN_EVERY: Duration = Duration::from_secs(600);
+/// How often standings are written.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// How long the feed keeps what all have read, and the log its calls.
 const FEED_KEPT_MS: i64 = 7 * 86_400_000;
 const CALLS_KEPT_MS: i64 = 7 * 86_400_000;
 /// The most calls of one partner that are kept.
 const CALLS_KEPT: u32 = 1_000;
-/// How often a bill record that was refused is tried again by itself.
-const REPLAY_AFTER_MS: i64 = 3_600_000;
+/// How long after its refusal an object is tried again by itself; after each more twice as long.
+const RETRY_AFTER_MS: i64 = 600_000;
+/// So often: the last time some three and a half days after the first refusal. Then it is for a person.
+const RETRIES_MAX: u32 = 9;
 
 /// A partner that is told of changes.
 pub(crate) struct Told {
@@ -54,6 +59,15 @@ pub(crate) struct Told {
 impl Drop for Told {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// A partner is asked; dropped, it is not any more.
+struct Asked(AbortHandle);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -87,21 +101,40 @@ struct Leading {
     hub: Hub,
     ring: Arc<Ring>,
     told: BTreeMap<Uuid, Told>,
+    /// All partners, also those that are told nothing.
+    known: BTreeSet<Uuid>,
+    /// Those that registered before anybody asked where their modules are.
+    asked: BTreeMap<Uuid, Asked>,
     read_at: Option<Instant>,
     tidied_at: Instant,
+    tended_at: Instant,
 }
 
 // === impl Leading ===
 
 impl Leading {
     fn new(hub: Hub) -> Self {
-        Self { hub, ring: Arc::default(), told: BTreeMap::new(), read_at: None, tidied_at: Instant::now() }
+        let now = Instant::now();
+        Self {
+            hub,
+            ring: Arc::default(),
+            told: BTreeMap::new(),
+            known: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            read_at: None,
+            tidied_at: now,
+            tended_at: now,
+        }
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
         if self.read_at.is_none_or(|at| at.elapsed() >= PARTNERS_EVERY) {
             self.read_partners().await?;
             self.read_at = Some(Instant::now());
+        }
+        if self.tended_at.elapsed() >= self.hub.settings.tend_every {
+            self.tended_at = Instant::now();
+            self.tend(now()).await?;
         }
         if self.told.is_empty() {
             return Ok(());
@@ -110,26 +143,40 @@ impl Leading {
         self.ring.fill(&self.hub).await?;
         if self.tidied_at.elapsed() >= TIDY_EVERY {
             self.tidied_at = Instant::now();
-            self.tidy(now()).await?;
+            self.tidy().await?;
         }
         Ok(())
     }
 
     /// Starts what is missing and ends what is no longer wanted.
     async fn read_partners(&mut self) -> Result<(), StoreError> {
-        let mut registered = BTreeMap::new();
+        let (mut registered, mut known) = (BTreeMap::new(), BTreeSet::new());
+        let mut unasked = BTreeMap::new();
         let mut page = PageRequest::first(ringmain_store::page::MAX_LIMIT);
         loop {
             let read = self.hub.store.partners(&self.hub.tenant, &page).await?;
             for partner in read.items {
-                if matches!(&partner.state, PartnerState::Registered(peer) if peer.endpoints.is_some()) {
-                    registered.insert(partner.id, partner);
+                known.insert(partner.id);
+                match &partner.state {
+                    PartnerState::Registered(peer) if peer.endpoints.is_some() => {
+                        registered.insert(partner.id, partner);
+                    }
+                    PartnerState::Registered(_) => {
+                        unasked.insert(partner.id, partner);
+                    }
+                    PartnerState::Invited { .. } | PartnerState::Unregistered => {}
                 }
             }
             match read.next {
                 Some(next) => page.after = Some(next),
                 None => break,
             }
+        }
+        self.known = known;
+        self.asked.retain(|id, _| unasked.contains_key(id));
+        for (id, partner) in unasked {
+            let begin = || Asked(self.hub.client.runtime().spawn(ask(self.hub.clone(), partner)));
+            self.asked.entry(id).or_insert_with(begin);
         }
         self.told.retain(|id, told| registered.get(id).is_some_and(|partner| *partner == *told.partner));
         for (id, partner) in registered {
@@ -150,26 +197,113 @@ impl Leading {
             runtime.spawn(worker::run(worker::Worker { hub, ring, partner, lane, breaker }))
         };
         let mut tasks: Vec<_> = Lane::ALL.into_iter().map(worker).collect();
-        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner))));
+        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker))));
+        let overdue = commands::tell_overdue(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker));
+        tasks.push(runtime.spawn(overdue));
         Told { partner, breaker, tasks }
     }
 
-    async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn tidy(&self) -> Result<(), StoreError> {
         let (store, tenant) = (&self.hub.store, &self.hub.tenant);
         for (id, told) in &self.told {
             if let Some(standing) = told.breaker.take_standing() {
                 store.note_partner_standing(tenant, *id, &standing).await?;
-                store.bound_partner_calls(tenant, *id, CALLS_KEPT).await?;
-            }
-            for letter in store.dead_letters(tenant, *id, &PageRequest::first(100)).await?.items {
-                if *letter.kind == *KIND_CDR && now.millis_since(letter.refused_at) > REPLAY_AFTER_MS {
-                    let of = (&*letter.kind, &*letter.subject);
-                    store.replay_dead_letter((tenant, *id), of, now).await?;
-                }
             }
         }
+        self.hub.store.tell_of_price_turns(tenant, now()).await?;
+        Ok(())
+    }
+
+    async fn tend(&self, now: Timestamp) -> Result<(), StoreError> {
+        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
+        for id in &self.known {
+            store.bound_partner_calls(tenant, *id, CALLS_KEPT).await?;
+        }
+        for id in self.told.keys() {
+            self.retry(*id, now).await?;
+        }
         store.feed_forget(tenant, now.plus_millis(-FEED_KEPT_MS)).await?;
-        store.trim_partner_calls(now.plus_millis(-CALLS_KEPT_MS)).await?;
-        commands::tell_overdue(&self.hub, now).await
+        store.trim_partner_calls(now.plus_millis(-CALLS_KEPT_MS)).await
+    }
+
+    /// Takes what a partner refused into the feed again, where it is time.
+    async fn retry(&self, partner: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
+        let mut page = PageRequest::first(ringmain_store::page::MAX_LIMIT);
+        loop {
+            let read = store.dead_letters(tenant, partner, &page).await?;
+            for letter in read.items.iter().filter(|letter| is_due(letter, now)) {
+                store.retry_dead_letter((tenant, partner), (&letter.kind, &letter.subject), now).await?;
+            }
+            match read.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Asks a registered partner where its modules are, until it says so.
+async fn ask(hub: Hub, partner: Partner) {
+    let PartnerState::Registered(peer) = &partner.state else { return };
+    loop {
+        let found = learn(&hub.client, (&hub.tenant, partner.id), &peer.url, &peer.token).await;
+        let kept = match found {
+            Ok(endpoints) => hub
+                .store
+                .put_partner_endpoints(&hub.tenant, partner.id, &endpoints, now())
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match kept {
+            Ok(_) => return hub.tell_partners_changed(),
+            Err(reason) => {
+                tracing::info!(partner.id = %partner.id, %reason, "a partner does not say where its modules are");
+            }
+        }
+        tokio::time::sleep(LEARN_EVERY).await;
+    }
+}
+
+/// Is it time to try again what was refused?
+fn is_due(letter: &DeadLetter, now: Timestamp) -> bool {
+    let tried_at =
+        letter.retried_at.map_or(letter.refused_at, |retried_at| retried_at.max(letter.refused_at));
+    letter.retries < RETRIES_MAX && now.millis_since(tried_at) >= RETRY_AFTER_MS << letter.retries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_tried_again_after_longer_and_longer_pauses_that_end() {
+        let at = |minutes: i64| Timestamp::from_millis(minutes * 60_000);
+        let mut letter = DeadLetter {
+            kind: "cdr".into(),
+            subject: "1".into(),
+            reason: "HTTP 400".into(),
+            refused_at: at(0),
+            retries: 0,
+            retried_at: None,
+        };
+        let mut tried = Vec::new();
+        for minute in 0..60 * 24 * 30 {
+            if is_due(&letter, at(minute)) {
+                tried.push(minute);
+                // It is refused again a minute later.
+                let retries = letter.retries + 1;
+                letter = DeadLetter {
+                    retries,
+                    retried_at: Some(at(minute)),
+                    refused_at: at(minute + 1),
+                    ..letter
+                };
+            }
+        }
+        assert_eq!(tried.get(..3), Some(&[10, 31, 72][..]));
+        let (count, last) = (tried.len(), tried.last().copied().unwrap_or_default());
+        assert!(count == 9 && last > 60 * 24 * 3 && last < 60 * 24 * 4, "{tried:?}");
     }
 }

@@ -6,12 +6,22 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The runtime, until its last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     handle: Handle,
     _running: Arc<oneshot::Sender<()>>,
+}
+
+/// Work that ends with whoever waits for it.
+struct Waited<T>(JoinHandle<T>);
+
+impl<T> Drop for Waited<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 // === impl Runtime ===
@@ -32,8 +42,17 @@ impl Runtime {
         Ok(Self { handle, _running: Arc::new(running) })
     }
 
-    /// Carries work out there. `None`: the node ends.
+    /// Carries work out there; it ends when nobody waits for it any more. `None`: the node ends.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let mut task = Waited(self.handle.spawn(work));
+        (&mut task.0).await.ok()
+    }
+
+    /// Carries work out there that goes on when nobody waits for it any more. `None`: the node ends.
+    pub async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         self.handle.spawn(work).await.ok()
     }
 

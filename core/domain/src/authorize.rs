@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EvseId, StationId, TokenUid, TransactionId};
-use crate::roaming::{Contract, Roamer};
+use crate::roaming::{CLEARED_FOR_MS, Contract, OrderedStart, Roamer, RoamingToken};
 use crate::time::Timestamp;
 use crate::time::local::Zone;
 use crate::token::{IdToken, Token, TokenGroup};
@@ -103,6 +103,10 @@ pub struct TokenStanding {
     pub time_zone: Option<Box<str>>,
     /// What is known of it as another company's token; looked at only when it is none of ours.
     pub roamer: Option<Box<Roamer>>,
+    /// Starts that companies ordered for a token of this uid at the station, the newest first.
+    pub ordered: Vec<OrderedStart>,
+    /// The station stands at no location: partners cannot be told of what is charged there, so their drivers charge elsewhere.
+    pub unplaced: bool,
 }
 
 /// A transaction of a token that goes on.
@@ -120,6 +124,8 @@ pub struct Charge {
     pub heard_at: Timestamp,
     /// What was decided when its token was presented.
     pub authorization: Option<Authorization>,
+    /// It is another company's driver who charges, whoever else has a token of that uid.
+    pub roaming: bool,
 }
 
 /// Where and for what a token is presented.
@@ -203,18 +209,51 @@ impl TokenStanding {
     /// Under what another company's driver would charge here now.
     #[must_use]
     pub fn contract(&self, now: Timestamp) -> Option<Contract> {
-        self.roamer()?.contract(now)
+        self.roamer().filter(|_| !self.unplaced)?.contract(now)
+    }
+
+    /// The token whose company must be asked before its driver charges here now; `None`: nobody need be asked.
+    #[must_use]
+    pub fn to_ask(&self, now: Timestamp) -> Option<&RoamingToken> {
+        self.roamer().filter(|_| !self.unplaced)?.to_ask(now)
+    }
+
+    /// The same for the driver for whom a start was ordered; `None`: no company ordered it, or it is too long ago.
+    #[must_use]
+    pub fn as_ordered(&self, remote_start_id: i32, now: Timestamp) -> Option<Self> {
+        let ordered = self.ordered.iter().find(|start| start.remote_start_id == remote_start_id)?;
+        self.as_cleared(ordered, now)
+    }
+
+    /// The same for the driver for whom a start was ordered last.
+    pub(crate) fn as_ordered_last(&self, now: Timestamp) -> Option<Self> {
+        self.as_cleared(self.ordered.first()?, now)
+    }
+
+    fn as_cleared(&self, OrderedStart { clearance, .. }: &OrderedStart, now: Timestamp) -> Option<Self> {
+        if now.millis_since(clearance.at) >= CLEARED_FOR_MS {
+            return None;
+        }
+        let token = self.roamer.as_ref().and_then(|roamer| roamer.token.clone());
+        let token = token.filter(|token| token.party == clearance.contract.party);
+        let roamer = Roamer { token, clearance: Some(clearance.clone()), is_ambiguous: false };
+        Some(Self { token: None, group: None, roamer: Some(Box::new(roamer)), ..self.clone() })
     }
 
     /// Is the token itself in order? `None`: yes.
     fn flaw(&self, policy: &TokenPolicy, occasion: &Occasion<'_>, now: Timestamp) -> Option<Authorization> {
         let over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+        let own = || self.charges.iter().find(|charge| charge.is_of(occasion));
+        if self.token.is_some()
+            && own().is_some_and(|own| own.roaming && own.authorization == Some(Authorization::Accepted))
+        {
+            return None;
+        }
         if let Some(flaw) = self.roamer().and_then(|roamer| roamer.flaw(now)) {
+            let flaw = flaw.or(self.unplaced.then_some(Authorization::NotAtThisLocation));
             // What its company said of the start holds for as long as it charges, and whoever stops need not be asked.
-            let let_in = |charge: &Charge| {
-                charge.is_of(occasion) && charge.authorization == Some(Authorization::Accepted)
-            };
-            let stays = occasion.purpose == Purpose::Stop || self.charges.iter().any(let_in);
+            let let_in = own().is_some_and(|own| own.authorization == Some(Authorization::Accepted));
+            let stays = occasion.purpose == Purpose::Stop || let_in;
             return flaw.filter(|_| !stays);
         }
         let Some(token) = &self.token else {
@@ -305,6 +344,7 @@ pub fn decide(
     let ends = [
         token.and_then(|token| token.expires_at),
         standing.group.as_ref().and_then(|group| group.expires_at),
+        standing.roamer().and_then(|roamer| roamer.forget_at(now)),
     ];
     Verdict {
         authorization,
@@ -351,7 +391,9 @@ fn at_this_place(
     if !standing.is_admitted(presented, occasion.at) {
         return Authorization::NotAtThisLocation;
     }
-    let against = standing.charges.iter().filter(|charge| charge.stands_against(occasion, now)).count();
+    // Another company's driver with a token of the same uid keeps ours from nothing.
+    let own = standing.charges.iter().filter(|charge| !charge.roaming || standing.token.is_none());
+    let against = own.filter(|charge| charge.stands_against(occasion, now)).count();
     let against = u32::try_from(against).unwrap_or(u32::MAX);
     match standing.concurrent_max(policy) {
         Some(max) if against >= max => Authorization::ConcurrentTransaction,

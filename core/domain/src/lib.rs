@@ -21,6 +21,7 @@ pub mod cdr;
 pub mod cluster;
 pub mod command;
 pub mod event;
+pub mod hardware;
 pub mod id;
 pub mod invariant;
 pub mod load;

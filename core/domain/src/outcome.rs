@@ -48,6 +48,8 @@ pub enum Oddity {
     ReadingWithoutTransaction,
     /// More signed values in one message than are verified.
     UnverifiedSignatures,
+    /// A transaction with a token of a uid that several other companies know: the first of them by name was taken.
+    AmbiguousToken,
 }
 
 impl Oddity {
@@ -69,6 +71,7 @@ impl Oddity {
             Self::UnreadableMessage => "unreadable_message",
             Self::ReadingWithoutTransaction => "reading_without_transaction",
             Self::UnverifiedSignatures => "unverified_signatures",
+            Self::AmbiguousToken => "ambiguous_token",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::authorize::Authorization;
 use crate::id::{EvseId, StationId, TenantId, TokenUid};
@@ -93,6 +94,16 @@ pub struct Clearance {
     pub at: Timestamp,
 }
 
+/// A start that a company ordered for its driver at one station: the transaction that follows it is that driver's, whoever else has a
+/// token of the same uid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderedStart {
+    /// Our number for it, which 2.x stations echo.
+    pub remote_start_id: i32,
+    /// The company's word.
+    pub clearance: Clearance,
+}
+
 /// What is known of somebody else's driver at a station.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roamer {
@@ -100,6 +111,8 @@ pub struct Roamer {
     pub token: Option<RoamingToken>,
     /// What its company said last.
     pub clearance: Option<Clearance>,
+    /// Another company has a token that the presented one meets as well: the first by name was taken.
+    pub is_ambiguous: bool,
 }
 
 // === impl Whitelist ===
@@ -159,6 +172,20 @@ impl RoamingToken {
 // === impl Roamer ===
 
 impl Roamer {
+    /// The driver that a presented token of this kind means: of the tokens that meet it best the first, so they come in an order that is
+    /// always the same; and its company's last word, in an order or an answer. What another company said is not about this driver.
+    #[must_use]
+    pub fn of(kind: &TokenKind, tokens: Vec<RoamingToken>, said: Vec<Clearance>) -> Option<Self> {
+        let best = tokens.iter().map(|token| token.distance(kind)).min();
+        let mut tokens = tokens.into_iter().filter(|token| Some(token.distance(kind)) == best);
+        let token = tokens.next();
+        let party = token.as_ref().map(|token| &token.party);
+        let is_ambiguous = tokens.any(|other| Some(&other.party) != party);
+        let mine = said.into_iter().filter(|said| party.is_none_or(|party| *party == said.contract.party));
+        let clearance = mine.reduce(|best, said| if said.at > best.at { said } else { best });
+        (token.is_some() || clearance.is_some()).then_some(Self { token, clearance, is_ambiguous })
+    }
+
     /// The token whose company must be asked before its driver charges here now; `None`: nobody need be asked.
     #[must_use]
     pub fn to_ask(&self, now: Timestamp) -> Option<&RoamingToken> {
@@ -193,6 +220,15 @@ impl Roamer {
         Some(self.token.as_ref()?.contract(AuthMethod::Whitelist, None))
     }
 
+    /// Until when a station may remember the answer: of a driver whose company is to be asked, not longer than what it said holds.
+    pub(crate) fn forget_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_known_for_good = self
+            .token
+            .as_ref()
+            .is_some_and(|token| matches!(token.whitelist, Whitelist::Always | Whitelist::Allowed));
+        (!is_known_for_good).then(|| now.plus_millis(CLEARED_FOR_MS))
+    }
+
     /// What its company said, while it holds.
     fn standing(&self, now: Timestamp) -> Option<&Clearance> {
         self.clearance.as_ref().filter(|said| now.millis_since(said.at) < CLEARED_FOR_MS)
@@ -219,6 +255,51 @@ pub type AnswerFuture = Pin<Box<dyn Future<Output = Option<Clearance>> + Send>>;
 pub trait TokenOwners: Send + Sync {
     /// Asks. The future always ends within the time a station can wait.
     fn ask(&self, question: Question) -> AnswerFuture;
+}
+
+/// An invitation of somebody else, to be taken up.
+#[derive(Clone)]
+pub struct Acceptance {
+    /// Whose partner it becomes.
+    pub tenant: TenantId,
+    /// Its name, for people.
+    pub name: Box<str>,
+    /// Who we are towards it: country code, party id and company.
+    pub ours: (Box<str>, Box<str>, Box<str>),
+    /// Where our versions are for it.
+    pub our_versions_url: Box<str>,
+    /// Where its versions are.
+    pub their_versions_url: Box<str>,
+    /// The token that came with the invitation.
+    pub token_a: Box<str>,
+}
+
+/// Why a partner's side of something did not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartnerFault {
+    /// There is no such partner, or it is not registered.
+    NotRegistered,
+    /// What was given cannot be used, in words.
+    Unusable(Box<str>),
+    /// The partner did not do it, in words.
+    Refused(Box<str>),
+    /// The store was away; what the partner has done stands.
+    StoreAway,
+}
+
+/// A future of a partners' desk.
+pub type PartnerFuture<T> = Pin<Box<dyn Future<Output = Result<T, PartnerFault>> + Send>>;
+
+/// Does with partners what an operator wants and what takes calls to them. The part that speaks with partners implements it.
+pub trait PartnerDesk: Send + Sync {
+    /// Takes an invitation up; the partner's id from then on.
+    fn accept(&self, acceptance: Acceptance) -> PartnerFuture<Uuid>;
+    /// Changes the tokens on both sides, and asks for the partner's endpoints again.
+    fn rotate(&self, tenant: TenantId, partner: Uuid) -> PartnerFuture<()>;
+    /// Takes leave of a partner, whether or not it hears of it.
+    fn leave(&self, tenant: TenantId, partner: Uuid) -> PartnerFuture<()>;
+    /// A partner's record was changed.
+    fn changed(&self);
 }
 
 #[cfg(test)]
@@ -259,10 +340,12 @@ mod tests {
             (Whitelist::Never, true, true, Some(Invalid)),
             (Whitelist::Never, false, true, Some(Invalid)),
         ] {
-            let roamer = Roamer { token: Some(token(whitelist, valid)), clearance: None };
+            let roamer =
+                Roamer { token: Some(token(whitelist, valid)), clearance: None, is_ambiguous: false };
             assert_eq!(roamer.to_ask(NOW).is_some(), asked, "{whitelist:?} {valid}");
             assert_eq!(roamer.flaw(NOW), Some(flaw), "{whitelist:?} {valid}");
             assert_eq!(roamer.contract(NOW).unwrap().method, AuthMethod::Whitelist);
+            assert_eq!(roamer.forget_at(NOW).is_some(), asked, "a station must not remember for longer");
         }
         assert_eq!(Roamer::default().flaw(NOW), None);
         assert_eq!(Roamer::default().contract(NOW), None);
@@ -270,8 +353,11 @@ mod tests {
 
     #[test]
     fn what_a_company_said_holds_for_a_while_and_above_the_whitelist() {
-        let roamer =
-            |clearance| Roamer { token: Some(token(Whitelist::Never, false)), clearance: Some(clearance) };
+        let roamer = |clearance| Roamer {
+            token: Some(token(Whitelist::Never, false)),
+            clearance: Some(clearance),
+            is_ambiguous: false,
+        };
         let accepted = roamer(said(Authorization::Accepted, CLEARED_FOR_MS - 1));
         assert_eq!((accepted.to_ask(NOW), accepted.flaw(NOW)), (None, Some(None)));
         assert_eq!(accepted.contract(NOW).unwrap().reference.as_deref(), Some("ref"));
@@ -284,8 +370,39 @@ mod tests {
             (true, Some(Some(Authorization::Blocked)))
         );
         // Ordered, though we know no such token.
-        let ordered = Roamer { token: None, clearance: Some(said(Authorization::Accepted, 1)) };
+        let ordered = Roamer { clearance: Some(said(Authorization::Accepted, 1)), ..Roamer::default() };
         assert_eq!((ordered.to_ask(NOW), ordered.flaw(NOW)), (None, Some(None)));
+    }
+
+    #[test]
+    fn what_one_company_says_is_not_about_another_ones_driver() {
+        let of = |party_id: &str| {
+            let one = token(Whitelist::Never, true);
+            RoamingToken { party: Party { party_id: party_id.into(), ..one.party.clone() }, ..one }
+        };
+        let said_of = |party_id: &str, before_ms| {
+            let one = said(Authorization::Accepted, before_ms);
+            Clearance { contract: of(party_id).contract(AuthMethod::Ordered, None), ..one }
+        };
+        let roamer = |tokens: &[&str], said: &[(&str, i64)]| {
+            let tokens = tokens.iter().map(|party| of(party)).collect();
+            let said = said.iter().map(|(party, before_ms)| said_of(party, *before_ms)).collect();
+            Roamer::of(&TokenKind::Rfid, tokens, said).map(|roamer| {
+                let party = |party: &Party| party.party_id.to_string();
+                let said =
+                    roamer.clearance.map(|said| (party(&said.contract.party), NOW.millis_since(said.at)));
+                (roamer.token.map(|token| party(&token.party)), said, roamer.is_ambiguous)
+            })
+        };
+        let name = |name: &str| Some(name.to_owned());
+        let word = |name: &str, before_ms| Some((name.to_owned(), before_ms));
+        assert_eq!(roamer(&[], &[]), None);
+        assert_eq!(roamer(&["ABC"], &[("XYZ", 1)]), Some((name("ABC"), None, false)));
+        let both = [("XYZ", 1), ("ABC", 3), ("ABC", 2)];
+        assert_eq!(roamer(&["ABC"], &both), Some((name("ABC"), word("ABC", 2), false)));
+        assert_eq!(roamer(&[], &both), Some((None, word("XYZ", 1), false)), "nobody knows the token");
+        assert_eq!(roamer(&["ABC", "XYZ"], &both), Some((name("ABC"), word("ABC", 2), true)));
+        assert_eq!(roamer(&["ABC", "ABC"], &[]), Some((name("ABC"), None, false)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use ringmain_domain::authorize::rule::AccessRule;
 use ringmain_domain::authorize::{Authorization, Charge, MAX_CHARGES, TokenStanding};
 use ringmain_domain::id::{EvseId, LocationId, StationId, TenantId, TokenUid, TransactionId};
-use ringmain_domain::roaming::{Roamer, RoamingToken};
+use ringmain_domain::roaming::{Clearance, OrderedStart, Roamer, RoamingToken};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::token::IdToken;
 
@@ -34,15 +34,18 @@ const TOKEN: &str = "SELECT t.document AS token, g.document AS token_group FROM 
      LEFT JOIN token_groups g ON g.tenant = t.tenant AND g.id = t.group_id WHERE t.tenant = $1 AND t.uid = $2";
 
 const CHARGES: &str = "SELECT station, transaction_id, evse, started_at, updated_at, \
-     document ->> 'authorization' AS verdict FROM sessions \
+     document ->> 'authorization' AS verdict, party_country IS NOT NULL AS roaming FROM sessions \
      WHERE tenant = $1 AND token_uid = $2 AND status = 'active' ORDER BY started_at DESC LIMIT $3";
 
-const PLACE: &str = "SELECT a.document AS rules, l.document ->> 'time_zone' AS time_zone FROM stations s \
+const PLACE: &str = "SELECT a.document AS rules, l.document ->> 'time_zone' AS time_zone, l.id AS location FROM stations s \
      LEFT JOIN location_access a ON a.tenant = s.tenant AND a.location_id = s.location_id \
      LEFT JOIN locations l ON l.tenant = s.tenant AND l.id = s.location_id WHERE s.tenant = $1 AND s.id = $2";
 
-/// Tokens of other companies by uid: few companies use the same. With the last word about such a driver there.
-const ROAMING: &str = "SELECT document FROM partner_tokens WHERE tenant = $1 AND uid = $2 LIMIT 8";
+/// Tokens of other companies by uid: few companies use the same. With the last word about such a driver there, and what was ordered.
+const ROAMING: &str = "SELECT document FROM partner_tokens WHERE tenant = $1 AND uid = $2 \
+     ORDER BY party_country, party_id, kind LIMIT 32";
+const ORDERED: &str = "SELECT remote_start_id, document FROM ordered_starts \
+     WHERE tenant = $1 AND uid = $2 AND station = $3 ORDER BY at DESC, remote_start_id LIMIT 8";
 const CLEARANCE: &str = "SELECT document FROM clearances WHERE tenant = $1 AND uid = $2 AND station = $3";
 const RULES: &str = "SELECT document FROM location_access WHERE tenant = $1 AND location_id = $2";
 
@@ -76,6 +79,7 @@ impl Store {
             Statement::once(PLACE, params![tenant, station]),
             Statement::once(ROAMING, params![tenant, upper(uid)]),
             Statement::once(CLEARANCE, params![tenant, upper(uid), station]),
+            Statement::once(ORDERED, params![tenant, upper(uid), station]),
         ];
         let mut answers = self.engine().read(statements).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
@@ -85,17 +89,19 @@ impl Store {
             standing.group = row.json_or_null("token_group")?;
         }
         standing.charges = next().iter().map(charge).collect::<Result<_, _>>()?;
+        standing.unplaced = true;
         if let Some(row) = next().first() {
             standing.rules = row.json_or_null("rules")?.unwrap_or_default();
             standing.time_zone = row.words("time_zone")?;
+            standing.unplaced = row.words("location")?.is_none();
         }
         let tokens: Vec<RoamingToken> =
             next().iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
-        let token = tokens.into_iter().min_by_key(|token| token.distance(kind));
-        let clearance = next().first().map(|row| row.json("document")).transpose()?;
-        if token.is_some() || clearance.is_some() {
-            standing.roamer = Some(Box::new(Roamer { token, clearance }));
-        }
+        let mut said: Vec<Clearance> =
+            next().iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
+        standing.ordered = next().iter().map(ordered).collect::<Result<_, _>>()?;
+        said.extend(standing.ordered.iter().map(|start| start.clearance.clone()));
+        standing.roamer = Roamer::of(kind, tokens, said).map(Box::new);
         Ok(standing)
     }
 
@@ -188,5 +194,10 @@ fn charge(row: &Row) -> Result<Charge, StoreError> {
         started_at: row.at("started_at")?,
         heard_at: row.at("updated_at")?,
         authorization: row.named_or_null("verdict")?,
+        roaming: row.boolean("roaming")?,
     })
+}
+
+fn ordered(row: &Row) -> Result<OrderedStart, StoreError> {
+    Ok(OrderedStart { remote_start_id: row.number("remote_start_id")?, clearance: row.json("document")? })
 }

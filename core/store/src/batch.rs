@@ -12,10 +12,11 @@ use ringmain_domain::id::{CdrId, SessionId, StationId, TariffId, TenantId, Trans
 use ringmain_domain::session::Session;
 use ringmain_domain::settlement::BillingPolicy;
 
-use crate::engine::{Statement, Tx};
+use crate::engine::Tx;
 use crate::store::{Store, StoreError};
 
 mod events;
+mod evses;
 mod needs;
 mod numbers;
 mod places;
@@ -129,31 +130,44 @@ impl Batch {
             result.stranger = true;
         }
         let fresh: Vec<bool> = results.iter().map(|result| result.fresh).collect();
-        tx.run_all(self.writes(&told, &projected, &places, &fresh)?).await?;
+        self.write(tx, &told, &projected, &places, &fresh).await?;
         results.truncate(asked);
         Ok(results)
     }
 
-    /// What is left to write once everything is decided, in the order of locks.
-    fn writes(
+    /// Writes what is left once everything is decided, in the order of locks.
+    async fn write(
         &self,
+        tx: &mut Tx,
         told: &[transactions::Told],
         projected: &sessions::Projected,
         places: &BTreeMap<Place, places::Known>,
         fresh: &[bool],
-    ) -> Result<Vec<Statement>, StoreError> {
+    ) -> Result<(), StoreError> {
         let projections = projections::of(&self.facts)?;
         let mut writes = vec![events::insert(&self.facts, told, fresh)?, transactions::conflicts(told)?];
         writes.extend(sessions::writes(projected, places)?);
         writes.extend(projections.stations);
-        writes.extend([projections.connectors, sessions::connectors(projected), projections.variables]);
+        writes.extend([evses::lock(&self.facts, projected), projections.connectors]);
+        let learning = writes.len();
+        writes.extend([evses::learn(projected), evses::retell(projected), projections.variables]);
         writes.push(needs::of(&self.facts)?);
-        let mut outbox: Vec<_> = projected.changed.iter().map(events::session_row).collect();
-        outbox.extend(projected.cdrs.iter().map(events::cdr_row));
-        outbox.extend(projections.outbox);
-        writes.push(events::outbox(outbox));
-        Ok(writes)
+        writes.push(events::outbox(outbox(projected, projections.outbox)));
+        let learned = tx.run_all(writes).await?.into_iter().nth(learning).unwrap_or_default();
+        if !learned.is_empty() {
+            tx.run(events::outbox(evses::learned_rows(&learned)?)).await?;
+        }
+        Ok(())
     }
+}
+
+/// What others must hear of.
+fn outbox(projected: &sessions::Projected, reported: Vec<events::OutboxRow>) -> Vec<events::OutboxRow> {
+    let mut rows: Vec<_> = projected.changed.iter().map(events::session_row).collect();
+    rows.extend(projected.cdrs.iter().map(events::cdr_row));
+    rows.extend(evses::retold_rows(projected));
+    rows.extend(reported);
+    rows
 }
 
 /// Sessions by id: an order all rivals share.

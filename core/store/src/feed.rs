@@ -21,10 +21,14 @@ use crate::store::{Store, StoreError};
 
 /// A station came, went, moved, or is worked on: all its EVSEs may look different.
 pub const KIND_STATION: &str = "station";
+/// An EVSE stands there no more; the subject is `LOCATION/STATION/EVSE`.
+pub const KIND_EVSE_REMOVED: &str = "evse_removed";
 /// A location's record changed, or it is gone.
 pub const KIND_LOCATION: &str = "location";
 /// A tariff changed, or it is gone.
 pub const KIND_TARIFF: &str = "tariff";
+/// Who may pay a tariff changed: perhaps partners see it only now, or no more.
+pub const KIND_TARIFF_REACH: &str = "tariff_reach";
 
 /// An object that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +84,18 @@ static KEEP: Texts = Texts {
           changed_at = excluded.changed_at, party_country = excluded.party_country, party_id = excluded.party_id",
 };
 
-/// What has been read by all: bill records behind the cursor of whoever they are for, everything else by its age.
-const FORGET: &str = "DELETE FROM feed WHERE tenant = $1 AND changed_at < $2 AND (kind <> 'cdr' OR NOT EXISTS \
-     (SELECT 1 FROM partner_parties p CROSS JOIN partner_cursors c WHERE p.tenant = feed.tenant \
-     AND p.country_code = feed.party_country AND p.party_id = feed.party_id AND c.tenant = p.tenant \
-     AND c.partner = p.partner AND c.lane = 'cdrs' AND c.position < feed.position)) RETURNING kind, position";
+/// What has been read by all: bill records behind the cursor of whoever they are for, everything else by its age. By `feed_by_age`.
+const FORGET: &str = "DELETE FROM feed WHERE tenant = $1 AND position IN (SELECT f.position FROM feed f \
+     WHERE f.tenant = $1 AND f.changed_at < $2 AND (f.kind <> 'cdr' OR NOT EXISTS \
+     (SELECT 1 FROM partner_parties p CROSS JOIN partner_cursors c WHERE p.tenant = f.tenant \
+     AND p.country_code = f.party_country AND p.party_id = f.party_id AND c.tenant = p.tenant \
+     AND c.partner = p.partner AND c.lane = 'cdrs' AND c.position < f.position)) ORDER BY f.changed_at LIMIT $3) \
+     RETURNING kind, position";
+
+/// How many rows are forgotten in one commit: whoever takes changes in waits for it.
+const FORGET_STEP: u32 = 1_000;
+/// The most commits of one call; what is left then is forgotten by the next.
+const FORGET_STEPS: u32 = 100;
 
 impl Store {
     /// Takes changes of all tenants in, at most `limit`, at most [`MAX_LIMIT`]; how many changes were looked at. Sessions and bills of our
@@ -131,18 +142,27 @@ impl Store {
         })
     }
 
-    /// Forgets what changed before an instant; how many rows. A bill record stays until the partner it is for has passed it.
+    /// Forgets what changed before an instant, at most 100,000 rows; how many. A bill record stays until the partner it is for has passed
+    /// it.
     ///
     /// # Errors
-    /// As [`StoreError`] says.
+    /// As [`StoreError`] says; what was forgotten before stays so.
     pub async fn feed_forget(&self, tenant: &TenantId, before: Timestamp) -> Result<usize, StoreError> {
-        let tenant = tenant.clone();
-        self.engine().write(move |tx| Box::pin(forget(tx, tenant, before))).await
+        let mut forgotten = 0;
+        for _ in 0..FORGET_STEPS {
+            let tenant = tenant.clone();
+            let gone = self.engine().write(move |tx| Box::pin(forget(tx, tenant, before))).await?;
+            forgotten += gone;
+            if gone < usize::try_from(FORGET_STEP).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        Ok(forgotten)
     }
 }
 
 async fn forget(tx: &mut Tx, tenant: TenantId, before: Timestamp) -> Result<usize, StoreError> {
-    let gone = tx.run(Statement::once(FORGET, params![&tenant, before])).await?;
+    let gone = tx.run(Statement::once(FORGET, params![&tenant, before, FORGET_STEP])).await?;
     let mut last = 0;
     for row in &gone {
         if row.text("kind")? != KIND_CDR {

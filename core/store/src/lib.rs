@@ -3,7 +3,7 @@
 //! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`],
 //! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
-//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`], [`feed`], [`partners`],
+//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`], [`feed`], [`price_turns`], [`partners`],
 //! [`overview`], [`meter_keys`], [`strays`], the nodes of a [`cluster`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas; [`roles`] says who may do what with them on PostgreSQL, [`retention`]
 //! how facts are cut by month there and leave.
@@ -25,6 +25,7 @@ pub mod commands;
 pub mod duplicates;
 mod engine;
 pub mod feed;
+pub mod hardware;
 pub mod idempotency;
 pub mod leavers;
 pub mod ledgers;
@@ -37,6 +38,7 @@ pub mod outbox;
 pub mod overview;
 pub mod page;
 pub mod partners;
+pub mod price_turns;
 pub mod retention;
 pub mod roles;
 pub mod sessions;

@@ -91,7 +91,12 @@ pub(crate) async fn keep_all_beside(
     id: Vec<Param>,
     rows: Vec<Statement>,
 ) -> Result<bool, StoreError> {
-    let lock = "UPDATE locations SET id = id WHERE tenant = $1 AND id = $2 RETURNING id";
+    // Locked, not written: to write it would be news for every partner.
+    let lock = if tx.has_rivals() {
+        "SELECT id FROM locations WHERE tenant = $1 AND id = $2 FOR NO KEY UPDATE"
+    } else {
+        "SELECT id FROM locations WHERE tenant = $1 AND id = $2"
+    };
     if tx.run(Statement::once(lock, id)).await?.is_empty() {
         return Ok(false);
     }

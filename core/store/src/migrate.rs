@@ -45,6 +45,9 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0026__duplicates", include_str!("../migrations/sqlite/V0026__duplicates.sql")),
     ("V0027__back_offs", include_str!("../migrations/sqlite/V0027__back_offs.sql")),
     ("V0028__door", include_str!("../migrations/sqlite/V0028__door.sql")),
+    ("V0029__retries", include_str!("../migrations/sqlite/V0029__retries.sql")),
+    ("V0030__partner_views", include_str!("../migrations/sqlite/V0030__partner_views.sql")),
+    ("V0031__hardware", include_str!("../migrations/sqlite/V0031__hardware.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -75,6 +78,9 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0026__duplicates", include_str!("../migrations/postgres/V0026__duplicates.sql")),
     ("V0027__back_offs", include_str!("../migrations/postgres/V0027__back_offs.sql")),
     ("V0028__door", include_str!("../migrations/postgres/V0028__door.sql")),
+    ("V0029__retries", include_str!("../migrations/postgres/V0029__retries.sql")),
+    ("V0030__partner_views", include_str!("../migrations/postgres/V0030__partner_views.sql")),
+    ("V0031__hardware", include_str!("../migrations/postgres/V0031__hardware.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is

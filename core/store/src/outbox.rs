@@ -24,13 +24,14 @@ impl Store {
         rows.first().map_or(Ok(0), |row| row.number("waiting"))
     }
 
-    /// Drops rows of tenants that have no partner, at most `limit`; how many. Nobody would ever take them.
+    /// Drops rows of tenants none of whose partners can be told anything, at most `limit`; how many. Nobody would ever take them: whoever
+    /// registers reads everything there is first.
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn outbox_drop_unwanted(&self, limit: u32) -> Result<usize, StoreError> {
         let sql = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox o WHERE NOT EXISTS \
-             (SELECT 1 FROM partners p WHERE p.tenant = o.tenant AND p.token_hash IS NOT NULL) ORDER BY id LIMIT $1) RETURNING id";
+             (SELECT 1 FROM partners p WHERE p.tenant = o.tenant AND p.endpoints IS NOT NULL) ORDER BY id LIMIT $1) RETURNING id";
         Ok(self.engine().change_across(sql, params![limit.min(MAX_LIMIT)]).await?.len())
     }
 }

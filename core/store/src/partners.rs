@@ -19,6 +19,7 @@ use crate::store::{Store, StoreError};
 
 pub mod calls;
 pub mod commands;
+pub mod drivers;
 pub mod lanes;
 pub mod lists;
 pub mod settings;
@@ -278,6 +279,27 @@ impl Store {
         self.engine().write(move |tx| Box::pin(register(tx, keep, release, parties, then))).await
     }
 
+    /// Keeps where the modules of a partner are that registered when nobody asked for them; from then on it hears of changes. `false`: it
+    /// is not registered, or they are known.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_partner_endpoints(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        endpoints: &PartnerEndpoints,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE partners SET endpoints = $3, updated_at = $4 WHERE tenant = $1 AND id = $2 AND token_b IS NOT NULL \
+             AND endpoints IS NULL RETURNING id";
+        let params = vec![Param::from(tenant), Param::from(id), Param::json(endpoints)?, Param::from(now)];
+        let keep = Statement::once(sql, params);
+        let start = |lane: Lane| Statement::once(START, params![tenant, id, lane.as_str(), now]);
+        let then = Lane::ALL.map(start).into();
+        self.engine().write(move |tx| Box::pin(begin(tx, keep, then))).await
+    }
+
     /// Makes ready that a partner may show another token beside the one it has; `false`: it is not registered.
     ///
     /// # Errors
@@ -324,7 +346,8 @@ impl Store {
              endpoints = NULL, updated_at = $3 \
              WHERE tenant = $1 AND id = $2 AND token_hash IS NOT NULL RETURNING id";
         let end = Statement::once(sql, params![tenant, id, now]);
-        let left = [RELEASE, FORGET_CURSORS].map(|sql| Statement::once(sql, params![tenant, id]));
+        let left =
+            [RELEASE, FORGET_CURSORS, FORGET_COMMANDS].map(|sql| Statement::once(sql, params![tenant, id]));
         self.engine().write(move |tx| Box::pin(unregister(tx, end, left.into()))).await
     }
 }
@@ -333,6 +356,7 @@ const RELEASE: &str = "DELETE FROM partner_parties WHERE tenant = $1 AND partner
 const CLAIM: &str = "INSERT INTO partner_parties (tenant, country_code, party_id, role, partner) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING partner";
 const FORGET_CURSORS: &str = "DELETE FROM partner_cursors WHERE tenant = $1 AND partner = $2";
+const FORGET_COMMANDS: &str = "DELETE FROM partner_commands WHERE tenant = $1 AND partner = $2";
 /// A partner that registers reads everything there is by itself; from then on it hears of changes.
 const START: &str = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at) SELECT $1, $2, $3, \
      coalesce((SELECT position FROM feed_positions WHERE tenant = $1), 0), $4 ON CONFLICT DO NOTHING";
@@ -354,6 +378,14 @@ async fn register(
     tx.run(release).await?;
     if tx.run_all(parties).await?.iter().any(Vec::is_empty) {
         return Err(StoreError::conflict("another partner acts for this party"));
+    }
+    tx.run_all(then).await?;
+    Ok(true)
+}
+
+async fn begin(tx: &mut Tx, keep: Statement, then: Vec<Statement>) -> Result<bool, StoreError> {
+    if tx.run(keep).await?.is_empty() {
+        return Ok(false);
     }
     tx.run_all(then).await?;
     Ok(true)

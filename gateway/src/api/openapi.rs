@@ -9,9 +9,9 @@ use utoipa::{Modify, OpenApi};
 use super::problem::{self, FieldError, ProblemBody};
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, duplicates, events,
-    evses, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, reports,
-    rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments, tariffs,
-    token_groups, tokens, transactions, vehicles,
+    evses, hardware, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes,
+    partners, reports, rulings, sessions, site_load, site_settings, station_tariffs, strays,
+    tariff_assignments, tariffs, token_groups, tokens, transactions, vehicles,
 };
 
 const SCHEME: &str = "api_key";
@@ -29,7 +29,7 @@ const SCHEME: &str = "api_key";
         circuits::read, circuits::put, circuits::delete, site_load::read, load_history::read, load_forecast::read, load_forecast::ask, site_load::mend, site_load::post_readings, site_load::read_limits, site_load::put_limits,
         site_settings::read, site_settings::put,
         charging_stations::list, charging_stations::create, charging_stations::read, charging_stations::change,
-        charging_stations::delete, charging_stations::rotate_password, station_tariffs::read, messages::list, commands::give, commands::give_raw,
+        charging_stations::delete, charging_stations::rotate_password, hardware::read, hardware::put, station_tariffs::read, messages::list, commands::give, commands::give_raw,
         evses::list,
         transactions::list, transactions::read,
         sessions::list, sessions::read, rulings::rule,
@@ -46,6 +46,8 @@ const SCHEME: &str = "api_key";
         token_groups::list, token_groups::create, token_groups::read, token_groups::put, token_groups::delete,
         vehicles::list, vehicles::create, vehicles::read, vehicles::put, vehicles::delete,
         nodes::list,
+        partners::list, partners::invite, partners::accept, partners::read, partners::leave, partners::rotate,
+        partners::settle, partners::letters, partners::replay, partners::calls,
         reports::authorizations,
         commands::list, commands::read,
         events::watch,

@@ -5,9 +5,9 @@ use ringmain_domain::access::Permission;
 
 use super::{
     api_keys, audit_events, cdrs, charging_needs, charging_stations, circuits, commands, duplicates, events,
-    evses, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes, openapi,
-    reports, rulings, sessions, site_load, site_settings, station_tariffs, strays, tariff_assignments,
-    tariffs, token_groups, tokens, transactions, vehicles,
+    evses, hardware, load_forecast, load_history, location_access, locations, messages, meter_keys, nodes,
+    openapi, partners, reports, rulings, sessions, site_load, site_settings, station_tariffs, strays,
+    tariff_assignments, tariffs, token_groups, tokens, transactions, vehicles,
 };
 
 /// An HTTP method the API uses.
@@ -97,6 +97,8 @@ routes! {
     POST   "/charging-stations/{id}/password"                    WRITE       charging_stations::rotate_password;
     GET    "/charging-stations/{id}/duplicate"                   READ        duplicates::read;
     POST   "/charging-stations/{id}/duplicate"                   WRITE       duplicates::decide;
+    GET    "/charging-stations/{id}/hardware"                    READ        hardware::read;
+    PUT    "/charging-stations/{id}/hardware"                    WRITE       hardware::put;
     GET    "/charging-stations/{id}/tariffs"                     READ        station_tariffs::read;
     GET    "/charging-stations/{id}/messages"                    READ        messages::list;
     POST   "/charging-stations/{id}/commands"                    COMMAND     commands::give;
@@ -172,6 +174,17 @@ routes! {
     GET    "/token-groups/{id}"                                  READ        token_groups::read;
     PUT    "/token-groups/{id}"                                  WRITE       token_groups::put;
     DELETE "/token-groups/{id}"                                  WRITE       token_groups::delete;
+
+    GET    "/partners"                                           READ        partners::list;
+    POST   "/partners"                                           MANAGE_KEYS partners::invite;
+    POST   "/partner-acceptances"                                MANAGE_KEYS partners::accept;
+    GET    "/partners/{id}"                                      READ        partners::read;
+    DELETE "/partners/{id}"                                      MANAGE_KEYS partners::leave;
+    POST   "/partners/{id}/rotate"                               MANAGE_KEYS partners::rotate;
+    PUT    "/partners/{id}/settings"                             WRITE       partners::settle;
+    GET    "/partners/{id}/dead-letters"                         READ        partners::letters;
+    POST   "/partners/{id}/dead-letters"                         WRITE       partners::replay;
+    GET    "/partners/{id}/calls"                                READ        partners::calls;
 
     GET    "/reports/authorizations"                             READ        reports::authorizations;
 

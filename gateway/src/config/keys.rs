@@ -96,6 +96,18 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "how many a known token may have at once, unless it or its group says otherwise",
     ),
     (
+        "roaming.country_code",
+        "ISO 3166-1 alpha-2",
+        "who we are towards partners, unless an invitation says otherwise",
+    ),
+    ("roaming.party_id", "three letters or digits", "likewise"),
+    ("roaming.company", "text", "the company that partners and drivers read, likewise"),
+    (
+        "roaming.versions_url",
+        "an address that ends in /ocpi/versions",
+        "where partners find us from the internet, likewise: all our other addresses follow from it",
+    ),
+    (
         "roaming.allow",
         "hosts and networks with commas between them, such as hub.internal, emsp.test:9443, 10.1.0.0/16; http:// before one lets it go without TLS",
         "partners outside the public internet that may be called all the same",

@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Roaming {
+    /// Who we are towards partners: ISO 3166-1 alpha-2.
+    pub country_code: String,
+    /// Who we are towards partners: three characters (ISO 15118).
+    pub party_id: String,
+    /// The company that partners and drivers read.
+    pub company: String,
+    /// Where partners find our versions: absolute, ends in `/ocpi/versions`.
+    pub versions_url: String,
     /// Partners' places outside the public internet that may be called all the same, with commas between them.
     pub allow: String,
     /// CAs of partners that no public one vouches for, as a PEM file.
@@ -31,6 +39,10 @@ impl Roaming {
 impl Default for Roaming {
     fn default() -> Self {
         Self {
+            country_code: String::new(),
+            party_id: String::new(),
+            company: String::new(),
+            versions_url: String::new(),
             allow: String::new(),
             extra_ca: None,
             authorize_budget_ms: 2_500,

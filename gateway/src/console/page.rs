@@ -20,6 +20,7 @@ pub(super) enum Nav {
     Bills,
     Tariffs,
     Tokens,
+    Partners,
     Nodes,
 }
 
@@ -81,7 +82,7 @@ struct ErrorPage {
 
 impl Nav {
     /// The places in the navigation: title and address.
-    pub(super) const ALL: [(Self, &'static str, &'static str); 8] = [
+    pub(super) const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Network, "Network", "/"),
         (Self::Stations, "Charging stations", "/charging-stations"),
         (Self::Sessions, "Sessions", "/sessions"),
@@ -89,6 +90,7 @@ impl Nav {
         (Self::Bills, "Bills", "/cdrs"),
         (Self::Tariffs, "Tariffs", "/tariffs"),
         (Self::Tokens, "Tokens", "/tokens"),
+        (Self::Partners, "Partners", "/partners"),
         (Self::Nodes, "Nodes", "/nodes"),
     ];
 }

@@ -4,8 +4,8 @@ use actix_web::{Route as Handler, web};
 use ringmain_domain::access::Permission;
 
 use super::{
-    assets, cdrs, circuits, events, load, location, nodes, overview, ready, review, session, sessions,
-    sign_in, station, station_actions, stations, tariff, tariffs, tokens,
+    assets, cdrs, circuits, events, load, location, nodes, overview, partners, ready, review, session,
+    sessions, sign_in, station, station_actions, stations, tariff, tariffs, tokens,
 };
 
 /// An HTTP method the console uses.
@@ -112,6 +112,9 @@ routes! {
     GET  "/tokens"                                 READ    tokens::show;
     POST "/tokens"                                 WRITE   tokens::create;
     POST "/tokens/blocked"                         WRITE   tokens::set_blocked;
+
+    GET  "/partners"                               READ    partners::show;
+    GET  "/partners/{id}"                          READ    partners::one;
 
     GET  "/nodes"                                  READ    nodes::show;
 

@@ -20,6 +20,7 @@ use super::format::{
     State, When, Zone, ago, duration, energy, money, path_segment, power, session_length, words,
 };
 use super::guard::Visitor;
+use super::hardware::HardwareCard;
 use super::page::{Nav, PageError, Shell, html, ok};
 use super::stations::{Choice, Places, version_in_words};
 use crate::clock;
@@ -49,6 +50,7 @@ struct StationPage {
     facts: Vec<(&'static str, String)>,
     maintenance: bool,
     max_power_w: Option<u32>,
+    hardware: HardwareCard,
     evses: Vec<String>,
     tokens: Vec<Choice>,
     locations: Vec<Choice>,
@@ -178,6 +180,7 @@ pub(super) async fn page(
     let location = station.location_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
     let places = Places::read(house, tenant).await?;
     let back_off = house.store.back_off(tenant, id).await?;
+    let described = house.store.station_hardware(tenant, id).await?.map(|(described, _)| described);
     let page = StationPage {
         shell: visitor.shell(doorway, Nav::Stations),
         id: id.to_string(),
@@ -190,6 +193,7 @@ pub(super) async fn page(
         facts: facts(station, back_off, &visitor.zone),
         maintenance: station.maintenance,
         max_power_w: station.max_power_w,
+        hardware: HardwareCard::of(&row, &described.unwrap_or_default()),
         evses: evses::of(&row).iter().map(|evse| evse.evse.to_string()).collect(),
         tokens: offered.collect(),
         locations: places.choices(location),

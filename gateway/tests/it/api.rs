@@ -14,6 +14,7 @@ mod circuits;
 pub(crate) mod client;
 mod commands;
 mod events;
+mod hardware;
 mod idempotency;
 mod keys;
 mod limits;

@@ -21,6 +21,7 @@ mod plan;
 mod python;
 mod refusals;
 mod rig;
+mod roaming;
 mod scenarios;
 mod signatures;
 mod station_tariffs;

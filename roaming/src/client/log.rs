@@ -1,13 +1,21 @@
 //! Calls from and to partners on their way into the store: gathered, without tokens, never waited for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use metrics::counter;
+use ringmain_domain::id::TenantId;
 use ringmain_domain::telemetry;
-use ringmain_store::partners::calls::PartnerCall;
+use ringmain_domain::time::Timestamp;
+use ringmain_store::partners::PeerToken;
+use ringmain_store::partners::calls::{PartnerCall, Said};
 use ringmain_store::store::Store;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::ocpi::envelope::now;
 
 /// Calls that wait to be written; over that they are counted only.
 const WAITING_MAX: usize = 2_000;
@@ -15,8 +23,12 @@ const WAITING_MAX: usize = 2_000;
 const BATCH: usize = 200;
 /// How long calls are gathered.
 const GATHER: Duration = Duration::from_secs(1);
+/// Larger bodies are kept as their size only: lists, which anybody can fetch again.
+const PARSED_MAX_BYTES: usize = 64 * 1024;
 /// As much of a body as is kept, in characters.
 const BODY_MAX_CHARS: usize = 2_000;
+/// What stands for a secret.
+const HIDDEN: &str = "***";
 /// As much of an address.
 const URL_MAX_CHARS: usize = 300;
 
@@ -26,6 +38,26 @@ pub struct CallLog {
     calls: mpsc::Sender<PartnerCall>,
 }
 
+/// A call of ours that goes on; it is noted when this is dropped, also where nobody waits for its answer any more.
+#[derive(Debug)]
+pub(super) struct Calling {
+    pub(super) said: Said,
+    log: CallLog,
+    of: (TenantId, Uuid),
+    at: Timestamp,
+    began: Instant,
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        let mut said = std::mem::take(&mut self.said);
+        said.took_ms = u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX);
+        said.response.get_or_insert_with(|| "given up".into());
+        let ((tenant, partner), id) = (self.of.clone(), Uuid::now_v7());
+        self.log.note(PartnerCall { tenant, partner, id, at: self.at, inbound: false, said });
+    }
+}
+
 // === impl CallLog ===
 
 impl CallLog {
@@ -33,6 +65,11 @@ impl CallLog {
     pub fn new(store: Store) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (calls, waiting) = mpsc::channel(WAITING_MAX);
         (Self { calls }, write(store, waiting))
+    }
+
+    /// A call to a partner begins.
+    pub(super) fn begin(&self, (tenant, partner): (&TenantId, Uuid), said: Said) -> Calling {
+        Calling { said, log: self.clone(), of: (tenant.clone(), partner), at: now(), began: Instant::now() }
     }
 
     /// Notes a call.
@@ -58,21 +95,56 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<PartnerCall>) {
     }
 }
 
-/// A body for people: tokens of credentials are hidden, and it is not longer than what is kept.
+/// A body for people: secrets are hidden, and it is not longer than what is kept. What is no JSON is kept in its size only where it
+/// speaks of a token: nobody can tell where that begins and ends.
 #[must_use]
-pub fn masked(url: &str, body: &[u8]) -> Box<str> {
+pub fn masked(body: &[u8], token: &PeerToken) -> Box<str> {
+    if body.len() > PARSED_MAX_BYTES {
+        return format!("{} bytes", body.len()).into();
+    }
     let text = match serde_json::from_slice::<Value>(body) {
-        Ok(mut json) if url.contains("credentials") => {
-            for place in ["/token", "/data/token"] {
-                if let Some(token) = json.pointer_mut(place) {
-                    *token = Value::from("***");
-                }
-            }
+        Ok(mut json) => {
+            mask(&mut json);
             json.to_string()
         }
-        _ => String::from_utf8_lossy(body).into_owned(),
+        Err(_no_json) => {
+            let text = String::from_utf8_lossy(body);
+            if text.to_ascii_lowercase().contains("token") {
+                return format!("{} bytes, not JSON", body.len()).into();
+            }
+            text.into_owned()
+        }
     };
-    text.chars().take(BODY_MAX_CHARS).collect::<String>().into()
+    hidden(&text, token).chars().take(BODY_MAX_CHARS).collect::<String>().into()
+}
+
+/// A text in which the token we show does not stand, in none of its forms.
+#[must_use]
+pub fn hidden(text: &str, token: &PeerToken) -> String {
+    let token = token.reveal();
+    if token.is_empty() {
+        return text.to_owned();
+    }
+    text.replace(token, HIDDEN).replace(&STANDARD.encode(token), HIDDEN)
+}
+
+/// A driver's token is an object; a text of this name is a secret, wherever it stands.
+fn mask(json: &mut Value) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let is_secret =
+                    ["token", "authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret));
+                if is_secret && value.is_string() {
+                    *value = Value::from(HIDDEN);
+                } else {
+                    mask(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// An address for people.

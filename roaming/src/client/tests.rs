@@ -12,13 +12,16 @@ fn what_a_failure_means() {
     };
     let unreadable = |http| CallError::Unreadable { http, detail: String::new() };
     for (error, expect) in [
-        (CallError::TooSlow, Verdict::Away(None)),
-        (CallError::Broken(String::new()), Verdict::Away(None)),
+        (CallError::Unreachable(String::new()), Verdict::Away(None)),
+        (CallError::TooSlow, Verdict::Stumbles),
+        (CallError::Broken(String::new()), Verdict::Stumbles),
         (refused(429, None), Verdict::Away(Some(Duration::from_secs(7)))),
         (refused(503, Some(3_000)), Verdict::Away(Some(Duration::from_secs(7)))),
         (refused(401, Some(2_000)), Verdict::Away(None)),
-        (refused(403, None), Verdict::Away(None)),
+        (refused(403, None), Verdict::Stumbles),
+        (refused(408, None), Verdict::Stumbles),
         (refused(500, None), Verdict::Stumbles),
+        (refused(502, None), Verdict::Stumbles),
         (refused(200, Some(3_000)), Verdict::Stumbles),
         (refused(200, Some(2_001)), Verdict::Never),
         (refused(400, Some(2_001)), Verdict::Never),
@@ -63,10 +66,29 @@ fn a_partner_is_left_alone_as_long_as_it_asks_but_not_for_ever() {
 
 #[test]
 fn tokens_of_credentials_are_not_written_down() {
-    let body = br#"{"token":"SECRET","url":"https://x"}"#;
-    assert_eq!(&*log::masked("https://e/credentials", body), r#"{"token":"***","url":"https://x"}"#);
-    let answer = br#"{"data":{"token":"SECRET"},"status_code":1000}"#;
-    assert!(!log::masked("https://e/ocpi/2.2.1/credentials/", answer).contains("SECRET"));
-    assert_eq!(log::masked("https://e/x", &vec![b'x'; 9_000]).len(), BODY_MAX);
-    const BODY_MAX: usize = 2_000;
+    let token = PeerToken::new("OUR-SECRET-TOKEN");
+    let masked = |body: &str| log::masked(body.as_bytes(), &token).into_string();
+    assert_eq!(masked(r#"{"token":"SECRET","url":"https://x"}"#), r#"{"token":"***","url":"https://x"}"#);
+    for answer in [
+        r#"{"data":{"token":"SECRET"}}"#,
+        r#"{"data":[{"token":"SECRET"}]}"#,
+        r#"{"data":{"Credentials":[{"Token":"SECRET"}]}}"#,
+        // What a partner answers is no JSON where it breaks off.
+        r#"{"status_code":1000,"data":{"token":"SECRET","#,
+        "<html>Authorization: Token SECRET</html>",
+    ] {
+        assert!(!masked(answer).contains("SECRET"), "{answer}");
+    }
+    // What we show may come back in any place and form.
+    let encoded = STANDARD.encode(token.reveal());
+    for answer in
+        [r#"{"status_message":"who is OUR-SECRET-TOKEN?"}"#, format!("nobody knows {encoded}").as_str()]
+    {
+        let kept = masked(answer);
+        assert!(!kept.contains("SECRET") && !kept.contains(&encoded) && kept.contains("***"), "{kept}");
+    }
+    assert!(masked(r#"{"token":{"uid":"D1"}}"#).contains("D1"), "a driver's token is no secret");
+    assert_eq!(masked("<html>503</html>"), "<html>503</html>");
+    assert_eq!(masked(&"x".repeat(9_000)).len(), 2_000);
+    assert_eq!(masked(&"x".repeat(70_000)), "70000 bytes");
 }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::partners::calls::{PartnerCall, Said};
+use ringmain_store::partners::lanes::PartnerStanding;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -83,6 +84,14 @@ fn note(response: &ServiceResponse<impl MessageBody>, at: Timestamp, began: Inst
         took_ms: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
         ..Said::default()
     };
+    if hub.limits.is_worth_a_note(partner, began) {
+        let standing = PartnerStanding { called_at: Some(at), ..PartnerStanding::default() };
+        let (store, tenant) = (hub.store.clone(), hub.tenant.clone());
+        hub.client.runtime().spawn(async move {
+            // Told again in a minute.
+            store.note_partner_standing(&tenant, partner, &standing).await.ok();
+        });
+    }
     let (tenant, id) = (hub.tenant.clone(), Uuid::now_v7());
     hub.client.log().note(PartnerCall { tenant, partner, id, at, inbound: true, said });
 }

@@ -1,13 +1,14 @@
 //! Lists in pages (OCPI 2.2.1, transport and format, pagination).
 //!
 //! A partner follows `Link`, which carries a keyset cursor: objects that come, go or change meanwhile neither repeat nor hide others, and
-//! the last page costs what the first one does. A plain `offset` still works. Beside a cursor, `offset` only counts what came before, so
-//! that the last page knows the total without a count.
+//! the last page costs what the first one does. A plain `offset` still works. Every page tells how many objects there are in all: they
+//! are counted once, for the page that has no cursor, and the links carry the number on.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue, LINK};
 use ringmain_store::page::{MAX_LIMIT, Page, PageRequest};
 use ringmain_store::partners::lists::Window;
+use ringmain_store::store::StoreError;
 use serde::Serialize;
 use url::form_urlencoded::{Serializer, parse};
 
@@ -31,6 +32,8 @@ pub struct ListRequest {
     offset: u32,
     limit: u32,
     cursor: Option<String>,
+    /// How many there are in all, as counted for the first page.
+    total: Option<u32>,
 }
 
 // === impl ListRequest ===
@@ -41,7 +44,8 @@ impl ListRequest {
     /// # Errors
     /// 2001 with the parameter that is wrong.
     pub fn read(query: &str) -> Result<Self, Refusal> {
-        let mut read = Self { from: None, to: None, offset: 0, limit: DEFAULT_LIMIT, cursor: None };
+        let mut read =
+            Self { from: None, to: None, offset: 0, limit: DEFAULT_LIMIT, cursor: None, total: None };
         if query.len() > QUERY_MAX_BYTES {
             return Err(Refusal::invalid("the query is too long"));
         }
@@ -66,6 +70,8 @@ impl ListRequest {
                     read.limit = limit.min(MAX_LIMIT);
                 }
                 "cursor" => read.cursor = Some(value.into_owned()),
+                // Ours, in a link of ours; whoever writes another number is told that.
+                "total" => read.total = value.parse().ok(),
                 _ => {}
             }
         }
@@ -97,28 +103,47 @@ impl ListRequest {
         PageRequest { after: self.cursor.clone(), limit: self.limit }
     }
 
-    /// Writes a page. `url` is the list's own address.
-    pub fn respond<T, W: Serialize>(&self, url: &str, page: Page<T>, write: impl Fn(T) -> W) -> HttpResponse {
+    /// How many objects there are in all: what the link says, else what is counted now.
+    ///
+    /// # Errors
+    /// The count's.
+    pub async fn total(
+        &self,
+        count: impl Future<Output = Result<u32, StoreError>>,
+    ) -> Result<u32, StoreError> {
+        match self.total.filter(|_| self.cursor.is_some()) {
+            Some(total) => Ok(total),
+            None => count.await,
+        }
+    }
+
+    /// Writes a page of so many objects in all. `url` is the list's own address.
+    pub fn respond<T, W: Serialize>(
+        &self,
+        url: &str,
+        (page, total): (Page<T>, u32),
+        write: impl Fn(T) -> W,
+    ) -> HttpResponse {
         let objects: Vec<W> = page.items.into_iter().map(write).collect();
         let seen = u32::try_from(objects.len()).unwrap_or(u32::MAX).saturating_add(self.offset);
-        let page_ends_list = page.next.is_none() && (!objects.is_empty() || self.offset == 0);
+        // Some may have come since they were counted; an offset behind the last one has seen none.
+        let total = if objects.is_empty() { total } else { total.max(seen) };
         let mut response = envelope::success(objects);
         let headers = response.headers_mut();
         headers.insert(LIMIT, HeaderValue::from(MAX_LIMIT));
+        headers.insert(TOTAL, HeaderValue::from(total));
         if let Some(next) = &page.next {
-            let link = format!("<{url}?{}>; rel=\"next\"", self.next_query(seen, next));
+            let link = format!("<{url}?{}>; rel=\"next\"", self.next_query((seen, total), next));
             // Percent-encoded, so always a header value.
             if let Ok(link) = HeaderValue::try_from(link) {
                 headers.insert(LINK, link);
             }
-        } else if page_ends_list {
-            headers.insert(TOTAL, HeaderValue::from(seen));
         }
         response
     }
 
     /// The query of the next page: the same filters, the limit that was really applied.
-    fn next_query(&self, seen: u32, cursor: &str) -> String {
+    fn next_query(&self, (seen, total): (u32, u32), cursor: &str) -> String {
         let mut query = Serializer::new(String::new());
         for (name, at) in [("date_from", self.from), ("date_to", self.to)] {
             if let Some(at) = at {
@@ -126,7 +151,7 @@ impl ListRequest {
             }
         }
         query.append_pair("offset", &seen.to_string()).append_pair("limit", &self.limit.to_string());
-        query.append_pair("cursor", cursor).finish()
+        query.append_pair("total", &total.to_string()).append_pair("cursor", cursor).finish()
     }
 }
 
@@ -164,11 +189,12 @@ mod tests {
     fn the_next_query_keeps_filters_and_limit_and_counts() {
         let read = ListRequest::read("date_from=2026-03-01T08:00:00Z&limit=100000&offset=10").unwrap();
         assert_eq!(
-            read.next_query(20, "abc"),
-            "date_from=2026-03-01T08%3A00%3A00.000Z&offset=20&limit=1000&cursor=abc"
+            read.next_query((20, 25), "abc"),
+            "date_from=2026-03-01T08%3A00%3A00.000Z&offset=20&limit=1000&total=25&cursor=abc"
         );
-        let next = ListRequest::read(&read.next_query(20, "abc")).unwrap();
+        let next = ListRequest::read(&read.next_query((20, 25), "abc")).unwrap();
         assert_eq!((next.window().skip, next.offset, next.page().after.as_deref()), (0, 20, Some("abc")));
+        assert_eq!(next.total, Some(25));
         assert_eq!(read.window().skip, 10);
         assert_eq!(next.from, read.from);
     }

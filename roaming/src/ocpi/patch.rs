@@ -5,6 +5,7 @@
 //! location's `last_updated` moves with its EVSEs and connectors (`mod_locations`). Charging periods of a session are added, not replaced
 //! (`mod_sessions`).
 
+use ringmain_store::partners::tokens::Touched;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -86,6 +87,35 @@ impl Patch {
             merged.insert(name.clone(), new.clone());
         }
         reading::value(Value::Object(merged)).map(Merged::Changed)
+    }
+
+    /// Lays over an object what nothing newer was said of since, field by field: a part that was overtaken still says what it says. `touched`
+    /// tells afterwards when each field was told.
+    ///
+    /// # Errors
+    /// As [`Patch::onto`].
+    pub fn onto_touched<T: Serialize + DeserializeOwned>(
+        &self,
+        object: &T,
+        touched: &mut Touched,
+    ) -> Result<Merged<T>, Fault> {
+        let is_name = |name: &str| NAMES.contains(&name) || name == LAST_UPDATED;
+        let mut part = self.clone();
+        part.fields.retain(|name, new| is_name(name) || (!new.is_null() && touched.of(name) <= self.at.0));
+        if self.at.0 < touched.newest() {
+            part.fields.remove(LAST_UPDATED);
+        }
+        if part.fields.keys().all(|name| NAMES.contains(&name.as_str())) {
+            return Ok(Merged::Stale);
+        }
+        // That it may be older was looked at for each field.
+        let Merged::Changed(merged) = part.onto(object, part.at)? else { return Ok(Merged::Stale) };
+        // Fields that this object does not have are none of it, however many come.
+        let known = json(&merged)?;
+        let told =
+            part.fields.keys().filter(|name| known.contains_key(*name) && !NAMES.contains(&name.as_str()));
+        touched.fields.extend(told.map(|name| (name.as_str().into(), self.at.0)));
+        Ok(Merged::Changed(merged))
     }
 
     /// Lays the part over a session: its charging periods are added to those that are known. One that begins when a known one does takes its

@@ -8,6 +8,9 @@ use ringmain_store::partners::lanes::PartnerStanding;
 use ringmain_store::partners::settings::PartnerSettings;
 use tokio::time::Instant;
 
+/// So many refusals without one success in between are no judgement of objects: the partner, or what stands before it, is out of order.
+const REFUSALS_IN_A_ROW: u32 = 10;
+
 /// The breaker of one partner.
 #[derive(Debug)]
 pub struct Breaker {
@@ -24,6 +27,10 @@ struct State {
     faults: u32,
     /// The next call's turn.
     turn: Instant,
+    /// Calls that succeeded, ever.
+    successes: u64,
+    /// Refusals for good since one succeeded.
+    refusals: u32,
     standing: PartnerStanding,
     is_new: bool,
 }
@@ -39,8 +46,15 @@ impl Breaker {
             calls => Duration::from_secs(1) / calls,
         };
         let now = Instant::now();
-        let state =
-            State { open_at: now, faults: 0, turn: now, standing: PartnerStanding::default(), is_new: false };
+        let state = State {
+            open_at: now,
+            faults: 0,
+            turn: now,
+            successes: 0,
+            refusals: 0,
+            standing: PartnerStanding::default(),
+            is_new: false,
+        };
         Self { pauses, between, state: Mutex::new(state) }
     }
 
@@ -49,6 +63,29 @@ impl Breaker {
         while let Err(until) = self.turn() {
             tokio::time::sleep_until(until).await;
         }
+    }
+
+    /// Waits until no pause after a fault stands before the next call.
+    pub async fn until_closed(&self) {
+        loop {
+            let open_at = self.lock().open_at;
+            if open_at <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(open_at).await;
+        }
+    }
+
+    /// How many calls have succeeded.
+    #[must_use]
+    pub fn successes(&self) -> u64 {
+        self.lock().successes
+    }
+
+    /// Has it refused so many in a row that it must be something else than the objects?
+    #[must_use]
+    pub fn refuses_all(&self) -> bool {
+        self.lock().refusals >= REFUSALS_IN_A_ROW
     }
 
     /// Takes a turn, or tells when to ask again.
@@ -74,7 +111,8 @@ impl Breaker {
     /// A call was answered.
     pub fn succeeded(&self, at: Timestamp) {
         let mut state = self.lock();
-        state.faults = 0;
+        (state.faults, state.refusals) = (0, 0);
+        state.successes += 1;
         state.standing.reached_at = Some(at);
         state.is_new = true;
     }
@@ -94,8 +132,15 @@ impl Breaker {
         state.is_new = true;
     }
 
-    /// A call was refused; the partner is there.
+    /// A call was refused for good; the partner is there.
     pub fn refused(&self, at: Timestamp, reason: &str) {
+        self.noted(at, reason);
+        let mut state = self.lock();
+        state.refusals = state.refusals.saturating_add(1);
+    }
+
+    /// A call failed, and that is nobody else's business.
+    pub fn noted(&self, at: Timestamp, reason: &str) {
         let mut state = self.lock();
         (state.standing.failed_at, state.standing.failure) = (Some(at), Some(reason.into()));
         state.is_new = true;
@@ -115,7 +160,7 @@ impl Breaker {
 
 /// Twice as long after each fault, up to the longest; half of it is left to chance, so that partners behind one front do not come back
 /// together.
-fn pause((first, longest): (Duration, Duration), faults: u32) -> Duration {
+pub(crate) fn pause((first, longest): (Duration, Duration), faults: u32) -> Duration {
     let doubled =
         first.saturating_mul(1_u32.checked_shl(faults.saturating_sub(1).min(20)).unwrap_or(u32::MAX));
     doubled.min(longest).mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -166,6 +211,19 @@ mod tests {
         }
         let took = start.elapsed();
         assert!(took >= Duration::from_secs(2) && took < Duration::from_millis(2_100), "{took:?}");
+    }
+
+    #[test]
+    fn whoever_refuses_everything_judges_nothing() {
+        let breaker = Breaker::new(PAUSES, &settings(0));
+        for _ in 1..REFUSALS_IN_A_ROW {
+            breaker.refused(AT, "404");
+        }
+        assert!(!breaker.refuses_all());
+        breaker.refused(AT, "404");
+        assert!(breaker.refuses_all() && !breaker.is_doubtful());
+        breaker.succeeded(AT);
+        assert_eq!((breaker.refuses_all(), breaker.successes()), (false, 1));
     }
 
     #[test]

@@ -7,10 +7,13 @@ use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId};
 use ringmain_domain::party::Party;
 use ringmain_domain::tariff::Tariff;
 use ringmain_domain::time::Timestamp;
-use ringmain_store::feed::{FeedRow, KIND_LOCATION, KIND_STATION, KIND_TARIFF};
+use ringmain_store::feed::{
+    FeedRow, KIND_EVSE_REMOVED, KIND_LOCATION, KIND_STATION, KIND_TARIFF, KIND_TARIFF_REACH,
+};
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
+use ringmain_store::partners::drivers::{PartnerCdr, PartnerSession};
 use ringmain_store::partners::lanes::Lane;
-use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedLocation};
+use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::store::StoreError;
 use uuid::Uuid;
 
@@ -43,6 +46,8 @@ pub enum What {
     Evses(Arc<PublishedLocation>, StationId),
     /// The status of one EVSE changed.
     Status(Arc<PublishedLocation>, StationId, EvseId),
+    /// An EVSE stands there no more.
+    Removed(LocationId, StationId, EvseId),
     /// A tariff as it is in force.
     Tariff(Arc<Tariff>),
     /// A tariff is gone.
@@ -62,11 +67,57 @@ impl News {
     #[must_use]
     pub const fn lane(&self) -> Option<Lane> {
         match &self.what {
-            What::Location(_) | What::Evses(..) | What::Status(..) => Some(Lane::Locations),
+            What::Location(_) | What::Evses(..) | What::Status(..) | What::Removed(..) => {
+                Some(Lane::Locations)
+            }
             What::Tariff(_) | What::TariffGone(_) => Some(Lane::Tariffs),
             What::Session(_) => Some(Lane::Sessions),
             What::Cdr(_) => Some(Lane::Cdrs),
             What::Nothing => None,
+        }
+    }
+}
+
+// === impl What ===
+
+impl What {
+    /// The location it is about, with what stands there.
+    #[must_use]
+    pub const fn location(&self) -> Option<&Arc<PublishedLocation>> {
+        match self {
+            Self::Location(published) | Self::Evses(published, _) | Self::Status(published, ..) => {
+                Some(published)
+            }
+            Self::Removed(..)
+            | Self::Tariff(_)
+            | Self::TariffGone(_)
+            | Self::Session(_)
+            | Self::Cdr(_)
+            | Self::Nothing => None,
+        }
+    }
+
+    /// The location whose record, or a part of it, it would write.
+    #[must_use]
+    pub fn place(&self) -> Option<&LocationId> {
+        match self {
+            Self::Removed(location, ..) => Some(location),
+            other => other.location().map(|published| &published.location.id),
+        }
+    }
+
+    /// The one EVSE whose state it would write, and nothing else.
+    #[must_use]
+    pub const fn evse(&self) -> Option<(&StationId, EvseId)> {
+        match self {
+            Self::Status(_, station, evse) | Self::Removed(_, station, evse) => Some((station, *evse)),
+            Self::Location(_)
+            | Self::Evses(..)
+            | Self::Tariff(_)
+            | Self::TariffGone(_)
+            | Self::Session(_)
+            | Self::Cdr(_)
+            | Self::Nothing => None,
         }
     }
 }
@@ -89,7 +140,7 @@ struct Wanted {
     locations: BTreeSet<LocationId>,
     sessions: Vec<Uuid>,
     cdrs: Vec<Uuid>,
-    tariffs: bool,
+    tariffs: BTreeSet<TariffId>,
 }
 
 /// What was read.
@@ -99,12 +150,21 @@ struct Found {
     sessions: BTreeMap<Uuid, Arc<PartnerSession>>,
     cdrs: BTreeMap<Uuid, Arc<PartnerCdr>>,
     tariffs: BTreeMap<TariffId, Arc<Tariff>>,
+    /// Tariffs that are there, but not for everybody.
+    private: BTreeSet<TariffId>,
 }
 
 /// The station and the EVSE of a status.
 fn evse_of(subject: &str) -> Option<(StationId, EvseId)> {
     let (station, evse) = subject.rsplit_once('/')?;
     Some((StationId::new(station).ok()?, EvseId(evse.parse().ok()?)))
+}
+
+/// The location where an EVSE stood, its station and its number.
+fn removed(subject: &str) -> Option<(LocationId, StationId, EvseId)> {
+    let (location, evse) = subject.split_once('/')?;
+    let (station, evse) = evse_of(evse)?;
+    Some((LocationId::new(location).ok()?, station, evse))
 }
 
 // === impl Wanted ===
@@ -114,10 +174,11 @@ impl Wanted {
         match &*row.kind {
             KIND_EVSE_STATUS => self.stations.extend(evse_of(&row.subject).map(|(station, _)| station)),
             KIND_STATION => self.stations.extend(StationId::new(&row.subject).ok()),
+            KIND_EVSE_REMOVED => self.stations.extend(removed(&row.subject).map(|(_, station, _)| station)),
             KIND_LOCATION => self.locations.extend(LocationId::new(&row.subject).ok()),
             KIND_SESSION => self.sessions.extend(Uuid::parse_str(&row.subject).ok()),
             KIND_CDR => self.cdrs.extend(Uuid::parse_str(&row.subject).ok()),
-            KIND_TARIFF => self.tariffs = true,
+            KIND_TARIFF | KIND_TARIFF_REACH => self.tariffs.extend(TariffId::new(&row.subject).ok()),
             _ => {}
         }
     }
@@ -136,6 +197,7 @@ impl Found {
             sessions: BTreeMap::new(),
             cdrs: BTreeMap::new(),
             tariffs: BTreeMap::new(),
+            private: BTreeSet::new(),
         };
         if !(stations.is_empty() && locations.is_empty()) {
             for published in store.published_around(tenant, now(), &stations, &locations).await? {
@@ -153,7 +215,7 @@ impl Found {
             let cdrs = store.cdrs_for_partners(tenant, &wanted.cdrs).await?;
             found.cdrs = cdrs.into_iter().map(|one| (one.cdr.id.0, Arc::new(one))).collect();
         }
-        if wanted.tariffs {
+        if !wanted.tariffs.is_empty() {
             let whole = ringmain_store::partners::lists::Window::default();
             let mut page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
             loop {
@@ -162,6 +224,11 @@ impl Found {
                 let Some(next) = read.next else { break };
                 page.after = Some(next);
             }
+            for id in wanted.tariffs {
+                if !found.tariffs.contains_key(&id) && store.tariff(tenant, &id).await?.is_some() {
+                    found.private.insert(id);
+                }
+            }
         }
         Ok(found)
     }
@@ -169,6 +236,9 @@ impl Found {
     fn news(&self, row: FeedRow) -> News {
         let FeedRow { position, kind, subject, changed_at, party } = row;
         let what = self.what(&kind, &subject).unwrap_or(What::Nothing);
+        if *kind == *KIND_CDR && matches!(what, What::Nothing) {
+            tracing::warn!(cdr.id = %subject, "a bill record cannot be told: nobody knows any more where its session was");
+        }
         News { position, kind, subject, changed_at, party, what }
     }
 
@@ -183,11 +253,26 @@ impl Found {
                 let station = StationId::new(subject).ok()?;
                 What::Evses(at(&station)?, station)
             }
+            KIND_EVSE_REMOVED => {
+                let (location, station, evse) = removed(subject)?;
+                // It may be back.
+                let back = self.locations.get(&location).is_some_and(|published| {
+                    published
+                        .connectors
+                        .iter()
+                        .any(|c| c.station == station && c.evse == evse && c.hardware.is_some())
+                });
+                if back { What::Nothing } else { What::Removed(location, station, evse) }
+            }
             KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),
             KIND_SESSION => What::Session(self.sessions.get(&Uuid::parse_str(subject).ok()?)?.clone()),
             KIND_CDR => What::Cdr(self.cdrs.get(&Uuid::parse_str(subject).ok()?)?.clone()),
-            KIND_TARIFF => {
+            KIND_TARIFF | KIND_TARIFF_REACH => {
                 let id = TariffId::new(subject).ok()?;
+                // What was never for everybody is not taken away from everybody when it changes.
+                if kind == KIND_TARIFF && self.private.contains(&id) {
+                    return None;
+                }
                 self.tariffs.get(&id).cloned().map_or(What::TariffGone(id), What::Tariff)
             }
             _ => What::Nothing,

@@ -1,6 +1,6 @@
 //! The newest changes, read once for all partners; whoever is further behind reads the store.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringmain_store::page::MAX_LIMIT;
@@ -12,6 +12,9 @@ use crate::hub::Hub;
 
 /// The most changes that are kept.
 pub const RING_MAX: usize = 5_000;
+
+/// The most connectors that are kept with their locations: some ten megabytes. News that were read together share a location.
+pub const CONNECTORS_MAX: usize = 50_000;
 
 /// The newest changes.
 #[derive(Debug)]
@@ -25,6 +28,10 @@ struct Kept {
     /// Everything behind this place is here; absent before the first look.
     since: Option<i64>,
     news: VecDeque<Arc<News>>,
+    /// How many news hold each of the locations, by where it lies in memory.
+    held: HashMap<usize, usize>,
+    /// How many connectors all of these have.
+    connectors: usize,
 }
 
 impl Default for Ring {
@@ -60,11 +67,14 @@ impl Ring {
 
     fn push(&self, news: impl Iterator<Item = Arc<News>>) {
         let mut kept = self.lock();
-        kept.news.extend(news);
-        while kept.news.len() > RING_MAX {
-            if let Some(gone) = kept.news.pop_front() {
-                kept.since = Some(gone.position);
-            }
+        for one in news {
+            kept.hold(&one);
+            kept.news.push_back(one);
+        }
+        while kept.news.len() > RING_MAX || kept.connectors > CONNECTORS_MAX {
+            let Some(gone) = kept.news.pop_front() else { return };
+            kept.release(&gone);
+            kept.since = Some(gone.position);
         }
     }
 
@@ -90,9 +100,36 @@ impl Ring {
     }
 }
 
+// === impl Kept ===
+
+impl Kept {
+    fn hold(&mut self, news: &News) {
+        let Some(location) = news.what.location() else { return };
+        let holders = self.held.entry(Arc::as_ptr(location).addr()).or_default();
+        *holders += 1;
+        if *holders == 1 {
+            self.connectors += location.connectors.len();
+        }
+    }
+
+    fn release(&mut self, news: &News) {
+        let Some(location) = news.what.location() else { return };
+        let address = Arc::as_ptr(location).addr();
+        let Some(holders) = self.held.get_mut(&address) else { return };
+        *holders -= 1;
+        if *holders == 0 {
+            self.held.remove(&address);
+            self.connectors -= location.connectors.len();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TenantId};
+    use ringmain_domain::location::{ConnectorStatus, Location};
     use ringmain_domain::time::Timestamp;
+    use ringmain_store::partners::lists::{PublishedConnector, PublishedLocation};
 
     use super::*;
     use crate::push::news::What;
@@ -126,5 +163,63 @@ mod tests {
         assert_eq!(ring.lock().news.len(), RING_MAX);
         assert_eq!(positions(19, 1), None);
         assert_eq!(positions(20, 1), Some(vec![21]));
+    }
+
+    /// How many news, connectors and locations it keeps.
+    fn sizes(ring: &Ring) -> (usize, usize, usize) {
+        let kept = ring.lock();
+        (kept.news.len(), kept.connectors, kept.held.len())
+    }
+
+    fn place(connectors: u32) -> Arc<PublishedLocation> {
+        let location = Location {
+            tenant: TenantId::default_tenant(),
+            id: LocationId::new("L1").unwrap(),
+            name: "Place".into(),
+            address: "Street 1".into(),
+            city: "Utrecht".into(),
+            postal_code: None,
+            country: "NLD".into(),
+            latitude: "52.09".into(),
+            longitude: "5.12".into(),
+            time_zone: "Europe/Amsterdam".into(),
+            updated_at: Timestamp::from_millis(0),
+        };
+        let connector = |number| PublishedConnector {
+            station: StationId::new("CS-1").unwrap(),
+            evse: EvseId(number),
+            connector: ConnectorId(1),
+            status: ConnectorStatus::Available,
+            maintenance: false,
+            online: true,
+            energy_flows: None,
+            tariff_id: None,
+            hardware: None,
+            changed_at: Timestamp::from_millis(0),
+        };
+        Arc::new(PublishedLocation { location, connectors: (1..=connectors).map(connector).collect() })
+    }
+
+    #[test]
+    fn large_locations_fill_the_ring_with_few_news() {
+        let ring = Ring::default();
+        ring.lock().since = Some(0);
+        let at = |position, published: &Arc<PublishedLocation>| {
+            let what = What::Status(Arc::clone(published), StationId::new("CS-1").unwrap(), EvseId(1));
+            news(position..=position).map(move |one| Arc::new(News { what: what.clone(), ..(*one).clone() }))
+        };
+        // However many news share it, a location is there once.
+        let shared = place(20_000);
+        (1..=100).for_each(|position| ring.push(at(position, &shared)));
+        assert_eq!(sizes(&ring), (100, 20_000, 1));
+        ring.push(at(101, &place(20_000)));
+        assert_eq!(sizes(&ring), (101, 40_000, 2));
+        ring.push(at(102, &place(20_000)));
+        assert_eq!(sizes(&ring), (2, 40_000, 2));
+        assert!(ring.after(99, 1).is_none() && ring.after(100, 9).is_some_and(|news| news.len() == 2));
+        // One that is too large by itself is read from the store by everybody.
+        ring.push(at(103, &place(60_000)));
+        assert_eq!(sizes(&ring), (0, 0, 0));
+        assert!(ring.after(103, 1).is_some_and(|news| news.is_empty()));
     }
 }

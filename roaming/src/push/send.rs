@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use ringmain_domain::id::{EvseId, StationId};
+use ringmain_domain::id::{EvseId, LocationId, StationId};
+use ringmain_domain::party::Party;
 use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::partners::settings::{PartnerEndpoints, Side, TokenForm};
 use ringmain_store::partners::{Partner, PartnerRole, PartnerState};
 use serde::Serialize;
 
 use super::news::What;
-use crate::client::{Answered, Call, CallError, Callee, Route};
+use crate::client::{Answered, Call, CallError, Callee, Route, Verdict};
 use crate::hub::Hub;
+use crate::ocpi::envelope::now;
 use crate::ocpi::reading::below;
 use crate::ocpi::v221::to_wire;
 use crate::ocpi::v221::types::location::Status;
@@ -19,10 +21,11 @@ use crate::ocpi::values::DateTime;
 use crate::service::locations::{Evse, evse_uid, evses};
 
 /// A partner's address for one module, and how it is spoken to.
+#[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) callee: Callee,
     pub(crate) ours: PartnerRole,
-    url: String,
+    pub(crate) url: String,
 }
 
 /// What changed of an EVSE.
@@ -42,6 +45,15 @@ impl Receiver {
         Some(Self { callee, ours: partner.ours.clone(), url })
     }
 
+    /// The same, for what concerns one of the companies the partner acts for.
+    pub(crate) fn for_party(&self, owner: &Party) -> Self {
+        let mut own = self.clone();
+        if let Some(route) = &mut own.callee.route {
+            route.to = (owner.country_code.clone(), owner.party_id.clone());
+        }
+        own
+    }
+
     fn own(&self, segments: &[&str]) -> String {
         let mut all = vec![&*self.ours.country_code, &*self.ours.party_id];
         all.extend(segments);
@@ -49,14 +61,16 @@ impl Receiver {
     }
 }
 
-/// How a registered partner is called; functional modules say from whom to whom.
+/// How a registered partner is called; functional modules say from whom to whom. What is for everybody goes to the first eMSP among its
+/// companies, in the order of its credentials, and where there is none to the first of them.
 pub(crate) fn callee(partner: &Partner) -> Option<(Callee, &PartnerEndpoints)> {
     let PartnerState::Registered(peer) = &partner.state else { return None };
     let endpoints = peer.endpoints.as_ref()?;
-    let route = peer.roles.first().map(|theirs| Route {
-        from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()),
-        to: (theirs.country_code.clone(), theirs.party_id.clone()),
-    });
+    let route =
+        peer.roles.iter().find(|role| *role.role == *"EMSP").or(peer.roles.first()).map(|theirs| Route {
+            from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()),
+            to: (theirs.country_code.clone(), theirs.party_id.clone()),
+        });
     let is_token_plain = match partner.settings.token_form {
         TokenForm::Learned => endpoints.is_token_plain,
         TokenForm::Base64 => false,
@@ -66,15 +80,22 @@ pub(crate) fn callee(partner: &Partner) -> Option<(Callee, &PartnerEndpoints)> {
     Some((Callee { tenant, partner: partner.id, token, is_token_plain, route }, endpoints))
 }
 
-/// Tells a partner; where it keeps a bill record, if it says so.
-pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Option<String>, CallError> {
+/// Tells a partner; bill records have a way of their own ([`super::bills`]).
+pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<(), CallError> {
     let told = match what {
         What::Location(published) => location(hub, to, published).await,
         What::Status(published, station, evse) => {
             let uid = evse_uid(&published.location.tenant, station, *evse);
             match evses(published).into_iter().find(|one| one.uid == uid) {
                 Some(evse) => status(hub, to, published, &evse).await,
-                None => return Ok(None),
+                None => return Ok(()),
+            }
+        }
+        What::Removed(location, station, evse) => {
+            match removed(hub, to, location, evse_uid(&hub.tenant, station, *evse)).await {
+                // What it never knew is gone there too.
+                Err(error) if error.is_absent() => return Ok(()),
+                told => told,
             }
         }
         What::Evses(published, station) => return of_station(hub, to, published, station).await,
@@ -92,22 +113,18 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Option
             };
             match hub.client.call(&to.callee, call).await {
                 // What it never knew is gone there too.
-                Err(error) if error.is_absent() => return Ok(None),
+                Err(error) if error.is_absent() => return Ok(()),
                 told => told,
             }
         }
         What::Session(session) => {
+            let to = &to.for_party(&session.owner);
             let session = to_wire::session(&to.ours, session);
             put(hub, to, to.own(&[session.id.as_str()]), &session).await
         }
-        What::Cdr(cdr) => {
-            let cdr = to_wire::cdr::cdr(&to.ours, cdr, &[]);
-            let call = call(Method::POST, to.url.clone(), &cdr, hub.settings.patience)?;
-            return hub.client.call(&to.callee, call).await.map(|answered| answered.location);
-        }
-        What::Nothing => return Ok(None),
+        What::Cdr(_) | What::Nothing => return Ok(()),
     };
-    told.map(|_| None)
+    told.map(drop)
 }
 
 async fn location(hub: &Hub, to: &Receiver, published: &PublishedLocation) -> Result<Answered, CallError> {
@@ -115,8 +132,8 @@ async fn location(hub: &Hub, to: &Receiver, published: &PublishedLocation) -> Re
     put(hub, to, to.own(&[location.id.as_str()]), &location).await
 }
 
-/// A status is the message told most often, so it is a PATCH; a partner that does not know the EVSE gets all of it, and one that does
-/// not know the location all of that.
+/// A status is the message told most often, so it is a PATCH; a partner that refuses it, because it does not know the EVSE, has another
+/// state of it or no PATCH there, gets all of it, and one that does not know the location all of that.
 async fn status(
     hub: &Hub,
     to: &Receiver,
@@ -127,11 +144,25 @@ async fn status(
     let patch = StatusPatch { status: to_wire::status(evse.status), last_updated: DateTime(evse.changed_at) };
     let patch = call(Method::PATCH, to.own(&[location_id, &uid]), &patch, hub.settings.patience)?;
     match hub.client.call(&to.callee, patch).await {
-        Err(error) if error.is_absent() => whole_evse(hub, to, published, evse).await,
-        // Some have no PATCH there.
-        Err(CallError::Refused { http: 405 | 501, .. }) => whole_evse(hub, to, published, evse).await,
+        Err(error) if error.is_absent() || error.verdict() == Verdict::Never => {
+            whole_evse(hub, to, published, evse).await
+        }
+        Err(CallError::Refused { http: 501, .. }) => whole_evse(hub, to, published, evse).await,
         told => told,
     }
+}
+
+/// An EVSE is not taken away but says that it is gone (OCPI 2.2.1 mod_locations, `REMOVED`).
+async fn removed(
+    hub: &Hub,
+    to: &Receiver,
+    location: &LocationId,
+    uid: uuid::Uuid,
+) -> Result<Answered, CallError> {
+    let patch = StatusPatch { status: Status::Removed, last_updated: DateTime(now()) };
+    let url = to.own(&[location.as_str(), &uid.to_string()]);
+    let patch = call(Method::PATCH, url, &patch, hub.settings.patience)?;
+    hub.client.call(&to.callee, patch).await
 }
 
 async fn whole_evse(
@@ -142,7 +173,12 @@ async fn whole_evse(
 ) -> Result<Answered, CallError> {
     let url = to.own(&[published.location.id.as_str(), &evse.uid.to_string()]);
     match put(hub, to, url, &to_wire::evse(evse)).await {
-        Err(error) if error.is_absent() => location(hub, to, published).await,
+        Err(error) if error.is_absent() => {
+            // As it is by now: its other EVSEs are told of at the same time.
+            let id = &published.location.id;
+            let read = hub.store.published_location(&hub.tenant, now(), id).await.ok().flatten();
+            location(hub, to, read.as_ref().unwrap_or(published)).await
+        }
         told => told,
     }
 }
@@ -152,7 +188,7 @@ async fn of_station(
     to: &Receiver,
     published: &PublishedLocation,
     station: &StationId,
-) -> Result<Option<String>, CallError> {
+) -> Result<(), CallError> {
     let numbers: std::collections::BTreeSet<EvseId> =
         published.connectors.iter().filter(|c| c.station == *station).map(|c| c.evse).collect();
     let own: Vec<_> =
@@ -160,7 +196,7 @@ async fn of_station(
     for evse in evses(published).iter().filter(|evse| own.contains(&evse.uid)) {
         whole_evse(hub, to, published, evse).await?;
     }
-    Ok(None)
+    Ok(())
 }
 
 async fn put<T: Serialize>(hub: &Hub, to: &Receiver, url: String, object: &T) -> Result<Answered, CallError> {
@@ -168,7 +204,7 @@ async fn put<T: Serialize>(hub: &Hub, to: &Receiver, url: String, object: &T) ->
     hub.client.call(&to.callee, call).await
 }
 
-fn call<T: Serialize>(
+pub(crate) fn call<T: Serialize>(
     method: Method,
     url: String,
     object: &T,

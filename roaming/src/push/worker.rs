@@ -1,35 +1,35 @@
 //! One lane of one partner: reads the feed behind its cursor, calls the partner, and passes what was told or refused for good.
 //!
-//! What changed again while it waited is told once, in its newest state. A partner that is away keeps the lane where it is; one that
-//! stumbles over one object gets it so many times more, then it is put aside and the lane goes on. Only bill records are told one after the
-//! other, and whether one has arrived is kept, so that a crash between the partner's word and the cursor tells none twice.
+//! What changed again while it waited is told once, in its newest state. A partner that is away keeps the lane where it is; an object it
+//! cannot take while it takes others waits by itself ([`telling`]), and the lane goes on. Who was away for longer than changes are kept
+//! is told everything there is ([`everything`]). Only bill records are told one after the other ([`super::bills`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-use metrics::{counter, gauge, histogram};
+use metrics::gauge;
 use ringmain_domain::telemetry;
-use ringmain_store::partners::lanes::{DeadLetter, Lane};
-use ringmain_store::partners::settings::PartnerSettings;
+use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::{Partner, PartnerState};
 use ringmain_store::store::StoreError;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::breaker::Breaker;
-use super::news::{self, News, What};
+use super::news::{self, News};
 use super::ring::Ring;
-use super::send::{Receiver, send};
-use crate::client::{CallError, Verdict};
+use super::send::Receiver;
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 
+mod everything;
+mod telling;
+
+use telling::Suspect;
+
 /// How many changes are looked at together.
-const BATCH: usize = 200;
-/// How often a partner may stumble over one object.
-const STUMBLES_MAX: u32 = 8;
+const BATCH: usize = 400;
 /// How often the cursor is written: what is told again after a crash does no harm.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long a lane waits for the store.
@@ -49,15 +49,19 @@ pub struct Worker {
     pub breaker: Arc<Breaker>,
 }
 
+/// An object: its kind and its subject.
+type Key = (Box<str>, Box<str>);
+
 /// Where a lane stands.
 struct Progress {
     position: i64,
     kept: (i64, Instant),
-    /// What was told of the batch that is not passed as a whole.
+    /// What was told of what is not passed.
     done: HashSet<i64>,
-    stumbles: HashMap<(Box<str>, Box<str>), u32>,
+    /// What was tried and not taken.
+    suspects: HashMap<Key, Suspect>,
     /// What the partner refused for good and has not taken since.
-    put_aside: HashSet<(Box<str>, Box<str>)>,
+    put_aside: HashSet<Key>,
 }
 
 /// Works until it is ended.
@@ -73,17 +77,20 @@ pub async fn run(worker: Worker) {
     loop {
         let goal = *newest.borrow_and_update();
         worker.gauge(goal, progress.position);
-        if progress.position >= goal {
-            let waited = tokio::time::timeout(KEEP_EVERY, newest.changed()).await;
-            if matches!(waited, Ok(Err(_))) {
-                return;
-            }
+        let idle_until = if progress.position >= goal {
+            progress.suspects.clear();
             worker.keep(&mut progress).await.ok();
-            continue;
-        }
-        if let Err(error) = worker.step(&mut progress).await {
-            tracing::debug!(%error, partner.id = %worker.partner.id, lane = worker.lane.as_str(), "a lane waits for the store");
-            tokio::time::sleep(STORE_PAUSE).await;
+            Some(Instant::now() + KEEP_EVERY)
+        } else {
+            worker.step(&mut progress, goal).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, partner.id = %worker.partner.id, lane = worker.lane.as_str(), "a lane waits for the store");
+                Some(Instant::now() + STORE_PAUSE)
+            })
+        };
+        if let Some(until) = idle_until
+            && matches!(tokio::time::timeout_at(until, newest.changed()).await, Ok(Err(_)))
+        {
+            return;
         }
     }
 }
@@ -94,80 +101,65 @@ impl Worker {
     /// Where it stands; `None`: the partner is not registered any more.
     async fn begin(&self) -> Result<Option<Progress>, StoreError> {
         let (store, tenant) = (&self.hub.store, &self.hub.tenant);
-        let Some(mut position) = store.partner_cursor(tenant, self.partner.id, self.lane).await? else {
+        let Some(position) = store.partner_cursor(tenant, self.partner.id, self.lane).await? else {
             return Ok(None);
         };
-        let ends = store.feed_ends(tenant).await?;
-        if position < ends.forgotten && self.lane != Lane::Cdrs {
-            // Away for longer than changes are kept: everything there is, once.
-            tracing::info!(partner.id = %self.partner.id, lane = self.lane.as_str(), "a partner was away for long: it is told everything");
-            self.tell_everything().await?;
-            position = ends.newest;
-            store.advance_partner_cursor((tenant, self.partner.id, self.lane), position, now()).await?;
-        }
         Ok(Some(Progress {
             position,
             kept: (position, Instant::now()),
             done: HashSet::new(),
-            stumbles: HashMap::new(),
-            put_aside: self.put_aside().await?,
+            suspects: HashMap::new(),
+            put_aside: self.letters().await?,
         }))
     }
 
     /// Letters of all lanes: each lane settles its own kinds. Those beyond a page stay until a person sends them again.
-    async fn put_aside(&self) -> Result<HashSet<(Box<str>, Box<str>)>, StoreError> {
+    async fn letters(&self) -> Result<HashSet<Key>, StoreError> {
         let page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
         let letters = self.hub.store.dead_letters(&self.hub.tenant, self.partner.id, &page).await?;
         Ok(letters.items.into_iter().map(|letter| (letter.kind, letter.subject)).collect())
     }
 
-    async fn step(&self, progress: &mut Progress) -> Result<(), StoreError> {
-        let batch = self.batch(progress.position).await?;
-        let Some(last) = batch.last().map(|news| news.position) else {
-            return Ok(());
+    /// Tells a batch, where `goal` is the newest place; until when nothing is to be done for it.
+    async fn step(&self, progress: &mut Progress, goal: i64) -> Result<Option<Instant>, StoreError> {
+        // First, so that what is told after a pause is as it is then.
+        self.breaker.until_closed().await;
+        let batch = match self.ring.after(progress.position, BATCH) {
+            Some(batch) => batch,
+            None => match self.read(progress).await? {
+                Some(batch) => batch,
+                None => return Ok(None),
+            },
         };
+        // Nothing there: whatever stood up to the goal has changed again and stands behind it, or is nobody's business any more.
+        let last = batch.last().map_or(goal, |news| news.position);
         let todo = self.todo(&batch, progress).await?;
         let Some(receiver) = self.receiver().filter(|_| !todo.is_empty()) else {
-            return self.pass(progress, last).await;
+            self.pass(progress, last).await?;
+            return Ok(None);
         };
-        let at_once = match self.lane {
-            Lane::Cdrs => 1,
-            _ if self.breaker.is_doubtful() => 1,
-            _ => self.partner.settings.calls_at_once.clamp(1, PartnerSettings::CALLS_AT_ONCE_MAX),
-        };
-        let at_once = usize::try_from(at_once).unwrap_or(1);
-        let mut sending =
-            stream::iter(todo.into_iter().map(|news| self.tell(&receiver, news))).buffer_unordered(at_once);
-        let mut all_passed = true;
-        while let Some((news, told)) = sending.next().await {
-            if self.judge(progress, &news, told).await? {
-                progress.done.insert(news.position);
-            } else {
-                all_passed = false;
-                break;
-            }
-        }
-        drop(sending);
-        if all_passed {
-            return self.pass(progress, last).await;
-        }
-        // Up to the first that is not done all is passed.
-        let first_left =
-            batch.iter().find(|news| self.concerns(news) && !progress.done.contains(&news.position));
-        if let Some(left) = first_left.map(|news| news.position - 1).filter(|left| *left > progress.position)
-        {
-            progress.position = left;
-        }
-        Ok(())
+        self.tell_ready(progress, &receiver, &todo).await?;
+        // Up to the first that is not done all is passed; what changed again in this batch counts where it stands now.
+        let left: Vec<_> = todo.iter().filter(|news| !progress.done.contains(&news.position)).collect();
+        let first_left = left.iter().map(|news| news.position).min();
+        self.pass(progress, first_left.map_or(last, |first| first - 1)).await?;
+        Ok(progress.held_until(left.into_iter()))
     }
 
-    async fn batch(&self, position: i64) -> Result<Vec<Arc<News>>, StoreError> {
-        if let Some(news) = self.ring.after(position, BATCH) {
-            return Ok(news);
+    /// The batch from the store, for whom the ring has forgotten it; `None`: the store has too, so that everything was told instead.
+    async fn read(&self, progress: &mut Progress) -> Result<Option<Vec<Arc<News>>>, StoreError> {
+        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
+        let limit = u32::try_from(BATCH).unwrap_or(1);
+        let rows = store.feed_after(tenant, progress.position, limit).await?;
+        // Asked after the rows were read: what was forgotten before that is seen.
+        let ends = store.feed_ends(tenant).await?;
+        if progress.position < ends.forgotten && self.lane != Lane::Cdrs {
+            tracing::info!(partner.id = %self.partner.id, lane = self.lane.as_str(), "a partner was away for long: it is told everything");
+            self.tell_everything(progress).await?;
+            self.pass(progress, ends.newest).await?;
+            return Ok(None);
         }
-        let rows =
-            self.hub.store.feed_after(&self.hub.tenant, position, u32::try_from(BATCH).unwrap_or(1)).await?;
-        Ok(news::read(&self.hub, rows).await?.into_iter().map(Arc::new).collect())
+        Ok(Some(news::read(&self.hub, rows).await?.into_iter().map(Arc::new).collect()))
     }
 
     /// What of a batch is to be told: of each object its newest state, and of bill records those that have not arrived.
@@ -214,75 +206,10 @@ impl Worker {
         Receiver::of(&self.partner, self.lane.as_str()).filter(|_| wanted)
     }
 
-    async fn tell(
-        &self,
-        receiver: &Receiver,
-        news: Arc<News>,
-    ) -> (Arc<News>, Result<Option<String>, CallError>) {
-        self.breaker.wait().await;
-        let told = send(&self.hub, receiver, &news.what).await;
-        (news, told)
-    }
-
-    /// Is this object passed: told, or put aside?
-    async fn judge(
-        &self,
-        progress: &mut Progress,
-        news: &News,
-        told: Result<Option<String>, CallError>,
-    ) -> Result<bool, StoreError> {
-        let (partner, lane, at) = (self.partner.id.to_string(), self.lane.as_str(), now());
-        let error = match told {
-            Ok(location) => {
-                self.breaker.succeeded(at);
-                let lag_s = at.millis_since(news.changed_at).max(0) as f64 / 1_000.0;
-                histogram!(telemetry::PUSH_LAG, "partner" => partner, "lane" => lane).record(lag_s);
-                if let What::Cdr(cdr) = &news.what {
-                    let of = (&self.hub.tenant, self.partner.id, cdr.cdr.id.0);
-                    self.hub.store.cdr_arrived(of, location.as_deref(), at).await?;
-                }
-                if progress.put_aside.remove(&(news.kind.clone(), news.subject.clone())) {
-                    let of = (&self.hub.tenant, self.partner.id);
-                    self.hub.store.settle_dead_letter(of, (&news.kind, &news.subject)).await?;
-                }
-                return Ok(true);
-            }
-            Err(error) => error,
-        };
-        counter!(telemetry::PUSH_FAILURES, "partner" => partner.clone(), "lane" => lane, "reason" => error.as_str())
-            .increment(1);
-        let reason = error.to_string();
-        match error.verdict() {
-            Verdict::Away(retry_after) => {
-                self.breaker.failed(at, &reason, retry_after);
-                return Ok(false);
-            }
-            Verdict::Stumbles => {
-                self.breaker.refused(at, &reason);
-                let stumbles =
-                    progress.stumbles.entry((news.kind.clone(), news.subject.clone())).or_default();
-                *stumbles += 1;
-                if *stumbles < STUMBLES_MAX {
-                    self.breaker.failed(at, &reason, None);
-                    return Ok(false);
-                }
-            }
-            Verdict::Never => self.breaker.refused(at, &reason),
-        }
-        progress.stumbles.remove(&(news.kind.clone(), news.subject.clone()));
-        counter!(telemetry::PUSH_DEAD_LETTERS, "partner" => partner, "lane" => lane).increment(1);
-        tracing::info!(partner.id = %self.partner.id, lane, subject = %news.subject, %reason, "a partner refuses an object for good");
-        let (kind, subject) = (news.kind.clone(), news.subject.clone());
-        progress.put_aside.insert((kind.clone(), subject.clone()));
-        let letter = DeadLetter { kind, subject, reason: reason.into(), refused_at: at };
-        self.hub.store.put_dead_letter(&self.hub.tenant, self.partner.id, &letter).await?;
-        Ok(true)
-    }
-
     /// The lane stands at this place now.
     async fn pass(&self, progress: &mut Progress, position: i64) -> Result<(), StoreError> {
-        progress.position = position;
-        progress.done.clear();
+        progress.position = progress.position.max(position);
+        progress.done.retain(|done| *done > position);
         if progress.kept.1.elapsed() >= KEEP_EVERY {
             self.keep(progress).await?;
         }
@@ -297,50 +224,6 @@ impl Worker {
         }
         progress.kept = (progress.position, Instant::now());
         Ok(())
-    }
-
-    /// Locations and tariffs as they are, all of them; sessions of long ago the partner fetches.
-    async fn tell_everything(&self) -> Result<(), StoreError> {
-        let Some(receiver) = self.receiver() else { return Ok(()) };
-        let mut page = ringmain_store::page::PageRequest::first(100);
-        loop {
-            let (all, next) = self.everything(&page).await?;
-            for what in all {
-                self.breaker.wait().await;
-                match send(&self.hub, &receiver, &what).await {
-                    Ok(_) => self.breaker.succeeded(now()),
-                    Err(error) => match error.verdict() {
-                        Verdict::Away(retry_after) => {
-                            self.breaker.failed(now(), &error.to_string(), retry_after)
-                        }
-                        Verdict::Stumbles | Verdict::Never => self.breaker.refused(now(), &error.to_string()),
-                    },
-                }
-            }
-            match next {
-                Some(next) => page.after = Some(next),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    async fn everything(
-        &self,
-        page: &ringmain_store::page::PageRequest,
-    ) -> Result<(Vec<What>, Option<String>), StoreError> {
-        let whole = ringmain_store::partners::lists::Window::default();
-        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
-        Ok(match self.lane {
-            Lane::Locations => {
-                let read = store.published_locations(tenant, now(), &whole, page).await?;
-                (read.items.into_iter().map(|one| What::Location(Arc::new(one))).collect(), read.next)
-            }
-            Lane::Tariffs => {
-                let read = store.published_tariffs(tenant, now(), &whole, page).await?;
-                (read.items.into_iter().map(|one| What::Tariff(Arc::new(one))).collect(), read.next)
-            }
-            Lane::Sessions | Lane::Cdrs => (Vec::new(), None),
-        })
     }
 
     fn gauge(&self, newest: i64, position: i64) {

@@ -2,6 +2,7 @@
 //!
 //! Never: the station's OCPP identity, in no field and in no part of one (security.md O8).
 
+use ringmain_domain::hardware::ConnectorHardware;
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TariffId, TenantId};
 use ringmain_domain::location::{ConnectorStatus, OperatorState};
 use ringmain_domain::time::Timestamp;
@@ -15,6 +16,8 @@ pub struct Evse {
     pub uid: Uuid,
     /// What a driver finds there.
     pub status: EvseStatus,
+    /// What is printed on it.
+    pub printed_id: Option<Box<str>>,
     /// When it or one of its connectors was last changed.
     pub changed_at: Timestamp,
     /// Its connectors by number, at least one.
@@ -26,6 +29,8 @@ pub struct Evse {
 pub struct Connector {
     /// Its number.
     pub number: ConnectorId,
+    /// What it is made of.
+    pub hardware: ConnectorHardware,
     /// The tariff of sessions there.
     pub tariff_id: Option<TariffId>,
     /// When it was last changed.
@@ -60,7 +65,7 @@ pub fn evse_uid(tenant: &TenantId, station: &StationId, evse: EvseId) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
-/// The EVSEs of a location, in the order of its stations.
+/// The EVSEs of a location, in the order of its stations: those that somebody has described, as OCPI can tell of no others.
 #[must_use]
 pub fn evses(published: &PublishedLocation) -> Vec<Evse> {
     let same_evse =
@@ -82,14 +87,19 @@ pub fn changed_at(published: &PublishedLocation, evses: &[Evse]) -> Timestamp {
 
 fn evse(tenant: &TenantId, connectors: &[PublishedConnector]) -> Option<Evse> {
     let first = connectors.first()?;
+    let described: Vec<_> =
+        connectors.iter().filter_map(|connector| Some((connector, connector.hardware.as_ref()?))).collect();
+    let (_, (_, printed_id)) = described.first()?;
     Some(Evse {
         uid: evse_uid(tenant, &first.station, first.evse),
+        printed_id: printed_id.clone(),
         status: connectors.iter().map(status).min()?,
         changed_at: connectors.iter().map(|connector| connector.changed_at).max()?,
-        connectors: connectors
+        connectors: described
             .iter()
-            .map(|connector| Connector {
+            .map(|(connector, (hardware, _))| Connector {
                 number: connector.connector,
+                hardware: *hardware,
                 tariff_id: connector.tariff_id.clone(),
                 changed_at: connector.changed_at,
             })
@@ -112,7 +122,21 @@ fn status(connector: &PublishedConnector) -> EvseStatus {
 
 #[cfg(test)]
 mod tests {
+    use ringmain_domain::hardware::{Current, Plug};
+
     use super::*;
+
+    fn made(number: u32) -> ConnectorHardware {
+        ConnectorHardware {
+            connector: ConnectorId(number),
+            plug: Plug::Ccs2,
+            has_cable: true,
+            current: Current::Dc,
+            max_voltage_v: 920,
+            max_current_a: 500,
+            max_power_w: Some(400_000),
+        }
+    }
 
     fn connector(evse: u32, number: u32, status: ConnectorStatus) -> PublishedConnector {
         PublishedConnector {
@@ -124,6 +148,7 @@ mod tests {
             online: true,
             energy_flows: None,
             tariff_id: None,
+            hardware: Some((made(number), Some("DE*RMN*E1".into()))),
             changed_at: Timestamp::from_millis(i64::from(number)),
         }
     }
@@ -158,6 +183,18 @@ mod tests {
         assert_eq!(status(&closed), E::Inoperative);
         let charging = PublishedConnector { energy_flows: Some(true), ..connector(1, 1, C::Occupied) };
         assert_eq!(status(&charging), E::InUse);
+    }
+
+    #[test]
+    fn what_nobody_has_described_is_not_told() {
+        let tenant = TenantId::default_tenant();
+        let bare = PublishedConnector { hardware: None, ..connector(1, 1, ConnectorStatus::Charging) };
+        assert_eq!(evse(&tenant, std::slice::from_ref(&bare)), None);
+        let both = [bare, connector(1, 2, ConnectorStatus::Available)];
+        let told = evse(&tenant, &both).unwrap();
+        assert_eq!(told.connectors.iter().map(|c| c.number.0).collect::<Vec<_>>(), [2]);
+        assert_eq!(told.status, EvseStatus::InUse, "who charges at the other one takes it, too");
+        assert_eq!(told.printed_id.as_deref(), Some("DE*RMN*E1"));
     }
 
     #[test]

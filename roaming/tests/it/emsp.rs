@@ -21,6 +21,10 @@ pub(crate) enum Mood {
     Garbage,
     /// OCPI's refusal.
     Refusing(u16),
+    /// It takes what it is told, and its answer is lost.
+    Mute,
+    /// HTTP's status and no body.
+    Http(u16),
 }
 
 /// What it was told.
@@ -42,10 +46,18 @@ pub(crate) struct Partner {
 
 struct Shared {
     mood: Mutex<Mood>,
+    /// Its moods for what begins like this, method and path: each for one call, the last for all others.
+    moods: Mutex<Vec<(String, VecDeque<Mood>)>>,
+    /// The bill records it keeps.
+    bills: Mutex<Vec<Value>>,
     /// What it says to a token: the answer's data, after so long.
     authorize: Mutex<(Value, Duration)>,
     heard: Mutex<Vec<Heard>>,
     tokens: Mutex<VecDeque<Value>>,
+    /// So many tokens on a page; all on one when absent.
+    per_page: Mutex<Option<usize>>,
+    /// What the tokens' pages begin with before it gives any more of them: HTTP's status, for an offset.
+    stumbles: Mutex<VecDeque<(usize, &'static str)>>,
     news: Notify,
 }
 
@@ -55,9 +67,13 @@ impl Partner {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             mood: Mutex::new(Mood::Well),
-            authorize: Mutex::new((json!({"allowed": "ALLOWED"}), Duration::ZERO)),
+            moods: Mutex::default(),
+            bills: Mutex::default(),
+            authorize: Mutex::new((allowed(), Duration::ZERO)),
             heard: Mutex::default(),
             tokens: Mutex::default(),
+            per_page: Mutex::default(),
+            stumbles: Mutex::default(),
             news: Notify::new(),
         });
         let partner = Self { address, shared };
@@ -79,12 +95,39 @@ impl Partner {
         *self.shared.mood.lock().unwrap() = mood;
     }
 
+    pub(crate) fn be_for(&self, call: &str, moods: &[Mood]) {
+        let mut all = self.shared.moods.lock().unwrap();
+        all.retain(|(other, _)| other != call);
+        all.push((call.to_owned(), moods.iter().cloned().collect()));
+    }
+
+    fn mood_for(&self, heard: &Heard) -> Mood {
+        let call = format!("{} {}", heard.method, heard.path);
+        let mut all = self.shared.moods.lock().unwrap();
+        let own = all.iter_mut().find(|(start, _)| call.starts_with(start));
+        let own = own
+            .and_then(|(_, moods)| if moods.len() > 1 { moods.pop_front() } else { moods.front().cloned() });
+        own.unwrap_or_else(|| self.shared.mood.lock().unwrap().clone())
+    }
+
+    /// How often it heard such a call: method and the beginning of the path.
+    pub(crate) fn count(&self, call: &str) -> usize {
+        let is_it = |heard: &&Heard| format!("{} {}", heard.method, heard.path).starts_with(call);
+        self.heard().iter().filter(is_it).count()
+    }
+
     pub(crate) fn say(&self, answer: Value, after: Duration) {
         *self.shared.authorize.lock().unwrap() = (answer, after);
     }
 
     pub(crate) fn has_token(&self, token: Value) {
         self.shared.tokens.lock().unwrap().push_back(token);
+    }
+
+    /// It gives tokens in pages of so many, and answers the page at an offset this way first.
+    pub(crate) fn pages(&self, per_page: usize, stumbles: &[(usize, &'static str)]) {
+        *self.shared.per_page.lock().unwrap() = Some(per_page);
+        *self.shared.stumbles.lock().unwrap() = stumbles.iter().copied().collect();
     }
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
@@ -130,7 +173,7 @@ impl Partner {
                 std::future::pending::<()>().await;
                 return;
             };
-            if stream.write_all(answer.as_bytes()).await.is_err() {
+            if answer.is_empty() || stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
         }
@@ -138,62 +181,112 @@ impl Partner {
 
     async fn answer(&self, heard: &Heard) -> Option<String> {
         let path = heard.path.split('?').next().unwrap();
-        let frame = |http: &str, extra: &str, data: Value| {
-            let body =
-                json!({"data": data, "status_code": 1000, "timestamp": "2026-03-01T08:00:00Z"}).to_string();
-            format!(
-                "HTTP/1.1 {http}\r\nContent-Type: application/json\r\n{extra}Content-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-        };
-        if path == "/ocpi/versions" {
-            return Some(frame("200 OK", "", json!([{"version": "2.2.1", "url": self.url("/ocpi/2.2.1")}])));
+        if let Some(told) = self.about_itself(path) {
+            return Some(told);
         }
-        if path == "/ocpi/2.2.1" {
-            let side = |module: &str, role: &str| json!({"identifier": module, "role": role, "url": self.url(&format!("/emsp/{module}"))});
-            let mut endpoints: Vec<_> = ["locations", "tariffs", "sessions", "cdrs"]
-                .into_iter()
-                .map(|m| side(m, "RECEIVER"))
-                .collect();
-            endpoints.extend([
-                side("tokens", "SENDER"),
-                side("commands", "SENDER"),
-                side("credentials", "SENDER"),
-            ]);
-            return Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})));
+        let mood = self.mood_for(heard);
+        if matches!(mood, Mood::Well | Mood::Mute | Mood::Stalled | Mood::Http(201)) && path == "/emsp/cdrs" {
+            self.shared.bills.lock().unwrap().push(heard.body.clone());
         }
-        let mood = self.shared.mood.lock().unwrap().clone();
         match mood {
-            Mood::Stalled => return None,
-            Mood::Garbage => {
-                return Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"da<".to_owned());
-            }
-            Mood::Busy(after) => {
-                return Some(format!(
-                    "HTTP/1.1 429 Too Many\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n"
-                ));
-            }
+            Mood::Stalled => None,
+            Mood::Mute => Some(String::new()),
+            Mood::Http(status) => Some(bare(&format!("{status} X"))),
+            Mood::Garbage => Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"da<".to_owned()),
+            Mood::Busy(after) => Some(bare(&format!("429 Too Many\r\nRetry-After: {after}"))),
             Mood::Refusing(code) => {
                 let body =
                     json!({"status_code": code, "status_message": "no", "timestamp": "2026-03-01T08:00:00Z"})
                         .to_string();
-                return Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+                Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
             }
-            Mood::Well => {}
+            Mood::Well => Some(self.well(path, heard).await),
+        }
+    }
+
+    /// What it says whatever its mood.
+    fn about_itself(&self, path: &str) -> Option<String> {
+        match path {
+            "/ocpi/versions" => {
+                Some(frame("200 OK", "", json!([{"version": "2.2.1", "url": self.url("/ocpi/2.2.1")}])))
+            }
+            "/ocpi/2.2.1" => {
+                let side = |module: &str, role: &str| json!({"identifier": module, "role": role, "url": self.url(&format!("/emsp/{module}"))});
+                let receives = ["locations", "tariffs", "sessions", "cdrs"].map(|m| side(m, "RECEIVER"));
+                let sends = ["tokens", "commands", "credentials"].map(|m| side(m, "SENDER"));
+                let endpoints: Vec<_> = receives.into_iter().chain(sends).collect();
+                Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})))
+            }
+            _ => None,
+        }
+    }
+
+    async fn well(&self, path: &str, heard: &Heard) -> String {
+        if path == "/emsp/credentials" {
+            let number = self.heard().iter().filter(|heard| heard.path == path).count();
+            return frame("200 OK", "", self.credentials(&format!("their-c{number}")));
         }
         if path.ends_with("/authorize") {
             let (answer, after) = self.shared.authorize.lock().unwrap().clone();
             tokio::time::sleep(after).await;
-            return Some(frame("200 OK", "", answer));
+            return frame("200 OK", "", answer);
         }
         if path == "/emsp/tokens" {
-            let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
-            return Some(frame("200 OK", "", Value::Array(tokens)));
+            return self.tokens(heard);
+        }
+        if let Some(id) = path.strip_prefix("/emsp/cdrs/") {
+            let kept = self.shared.bills.lock().unwrap().iter().find(|bill| bill["id"] == *id).cloned();
+            return kept.map_or_else(|| bare("404 X"), |bill| frame("200 OK", "", bill));
         }
         let id = heard.body["id"].as_str().unwrap_or_default();
         let kept = format!("Location: {}\r\n", self.url(&format!("/emsp/cdrs/{id}")));
-        Some(frame("201 Created", if path == "/emsp/cdrs" { &kept } else { "" }, Value::Null))
+        frame("201 Created", if path == "/emsp/cdrs" { &kept } else { "" }, Value::Null)
     }
+
+    /// A page of its tokens.
+    fn tokens(&self, heard: &Heard) -> String {
+        let tokens: Vec<_> = self.shared.tokens.lock().unwrap().iter().cloned().collect();
+        let offset = heard
+            .path
+            .split_once("offset=")
+            .map_or(0, |(_, rest)| rest.split('&').next().unwrap().parse().unwrap());
+        let mut stumbles = self.shared.stumbles.lock().unwrap();
+        if stumbles.front().is_some_and(|(at, _)| *at == offset) {
+            return bare(stumbles.pop_front().unwrap().1);
+        }
+        let per_page = *self.shared.per_page.lock().unwrap();
+        let end = per_page.map_or(tokens.len(), |size| tokens.len().min(offset + size));
+        // Behind its front it has another name, and no idea of https.
+        let link = format!(
+            "Link: <http://inside.example.internal:1/emsp/tokens?offset={end}&cursor={}>; rel=\"next\"\r\n",
+            "x".repeat(400)
+        );
+        let more = if end < tokens.len() { &*link } else { "" };
+        frame("200 OK", more, Value::Array(tokens[offset..end].to_vec()))
+    }
+}
+
+/// What it says of any driver at first; of which one is not looked at.
+fn allowed() -> Value {
+    let token = json!({
+        "country_code": "DE", "party_id": "ABC", "uid": "D1", "type": "RFID", "contract_id": "DE8ABC1",
+        "issuer": "Example", "valid": true, "whitelist": "NEVER", "last_updated": "2026-03-01T08:00:00Z",
+    });
+    json!({"allowed": "ALLOWED", "token": token})
+}
+
+/// An answer with data.
+fn frame(http: &str, extra: &str, data: Value) -> String {
+    let body = json!({"data": data, "status_code": 1000, "timestamp": "2026-03-01T08:00:00Z"}).to_string();
+    format!(
+        "HTTP/1.1 {http}\r\nContent-Type: application/json\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// An answer without a body.
+fn bare(http: &str) -> String {
+    format!("HTTP/1.1 {http}\r\nContent-Length: 0\r\n\r\n")
 }
 
 async fn read(stream: &mut TcpStream, mut buffer: Vec<u8>) -> Option<(Heard, Vec<u8>)> {

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use ringmain_domain::cdr::Cdr;
+use ringmain_domain::hardware::{ConnectorHardware, Current, Plug};
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
@@ -24,7 +25,8 @@ use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::{TimeOfDay, Weekday, Zone};
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
-use ringmain_store::partners::lists::{PartnerCdr, PartnerSession, PublishedConnector, PublishedLocation};
+use ringmain_store::partners::drivers::{PartnerCdr, PartnerSession};
+use ringmain_store::partners::lists::{PublishedConnector, PublishedLocation};
 use rust_decimal::Decimal;
 
 use crate::make::{at, tenant};
@@ -94,25 +96,57 @@ fn connector_status() -> impl Strategy<Value = ConnectorStatus> {
     ]
 }
 
+fn hardware() -> impl Strategy<Value = ConnectorHardware> {
+    let plugs = vec![
+        Plug::Type1,
+        Plug::Type2,
+        Plug::Ccs2,
+        Plug::Chademo,
+        Plug::Nacs,
+        Plug::Mcs,
+        Plug::Schuko,
+        Plug::CeeRed32,
+    ];
+    let plug = proptest::sample::select(plugs);
+    let current = proptest::sample::select(vec![Current::Ac1, Current::Ac2, Current::Ac3, Current::Dc]);
+    let ratings = (1_u32..=1_500, 1_u32..=3_000, option::of(1_u32..=4_500_000));
+    (plug, any::<bool>(), current, ratings).prop_map(|(plug, has_cable, current, (volts, amperes, watts))| {
+        ConnectorHardware {
+            connector: ConnectorId(1),
+            plug,
+            has_cable,
+            current,
+            max_voltage_v: volts,
+            max_current_a: amperes,
+            max_power_w: watts,
+        }
+    })
+}
+
 pub(crate) fn published() -> impl Strategy<Value = PublishedLocation> {
     let connector = (0_u32..3, 1_u32..4, 1_u32..3, connector_status(), any::<bool>(), any::<bool>());
     let tariff = id().prop_map(|id| TariffId::new(&id).unwrap());
     let more = (option::of(any::<bool>()), option::of(tariff), instant());
-    (location(), vec((connector, more), 0..8)).prop_map(|(location, connectors)| {
-        let connector =
-            |((station, evse, number, status, maintenance, online), (flows, tariff, changed_at))| {
-                PublishedConnector {
-                    station: StationId::new(&format!("SECRET-{station}")).unwrap(),
-                    evse: EvseId(evse),
-                    connector: ConnectorId(number),
-                    status,
-                    maintenance,
-                    online,
-                    energy_flows: flows,
-                    tariff_id: tariff,
-                    changed_at,
-                }
-            };
+    (location(), vec((connector, more, hardware()), 0..8)).prop_map(|(location, connectors)| {
+        let connector = |(
+            (station, evse, number, status, maintenance, online),
+            (flows, tariff, changed_at),
+            hardware,
+        )| {
+            let hardware = ConnectorHardware { connector: ConnectorId(number), ..hardware };
+            PublishedConnector {
+                station: StationId::new(&format!("SECRET-{station}")).unwrap(),
+                evse: EvseId(evse),
+                connector: ConnectorId(number),
+                status,
+                maintenance,
+                online,
+                energy_flows: flows,
+                tariff_id: tariff,
+                hardware: Some((hardware, (evse > 1).then(|| format!("NL*RMN*E{evse}").into()))),
+                changed_at,
+            }
+        };
         let mut connectors: Vec<_> = connectors.into_iter().map(connector).collect();
         let key = |of: &PublishedConnector| (of.station.clone(), of.evse, of.connector);
         connectors.sort_by_key(key);
@@ -333,7 +367,7 @@ pub(crate) fn cdr() -> impl Strategy<Value = (PartnerCdr, Tariff)> {
                 created_at: at(10),
             };
             let cdr = if is_credit { cdr.credit(at(11)) } else { cdr };
-            (PartnerCdr { cdr, session, location, owner }, tariff)
+            (PartnerCdr { cdr, session, location, hardware: None, owner }, tariff)
         },
     )
 }

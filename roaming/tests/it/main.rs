@@ -2,13 +2,16 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod coverage;
+mod drivers;
 mod emsp;
 mod examples;
 mod generate;
 mod handshake;
 mod lists;
 mod make;
+mod prices;
 mod properties;
+mod pushes;
 mod rig;
 mod schema;
 mod tariff_cases;

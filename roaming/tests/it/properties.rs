@@ -95,11 +95,19 @@ fn same_place(published: &PublishedLocation, read: &from_wire::location::Foreign
         assert_eq!(theirs.capabilities, to_wire::CAPABILITIES);
         for (theirs, ours) in theirs.connectors.iter().zip(&ours.connectors) {
             assert_eq!((&*theirs.id, theirs.changed_at), (&*ours.number.to_string(), ours.changed_at));
-            assert_eq!(theirs.hardware, to_wire::HARDWARE);
+            assert_eq!(theirs.hardware, to_wire::hardware(&ours.hardware));
             let tariffs: Vec<_> = ours.tariff_id.iter().map(|id| id.as_str()).collect();
             assert!(theirs.tariff_ids.iter().map(|id| &**id).eq(tariffs));
         }
     }
+}
+
+/// 2.1.1 says no power of a connector but by its volts and amperes.
+fn as_in_211(mut written: WireLocation) -> WireLocation {
+    for connector in written.evses.iter_mut().flat_map(|evse| &mut evse.connectors) {
+        connector.max_electric_power = None;
+    }
+    written
 }
 
 /// A session or bill record in 2.1.1 carries its location.
@@ -121,7 +129,8 @@ proptest! {
         let old = over_the_wire(&LOCATION_211, &from_v221::location(written.clone()));
         let back = into_v221::location(old, &owner());
         prop_assert_eq!(back.address, clip(&written.address, 45));
-        prop_assert_eq!(WireLocation { address: written.address.clone(), ..into_v221::location(from_v221::location(written.clone()), &owner()) }, written);
+        let back = into_v221::location(from_v221::location(written.clone()), &owner());
+        prop_assert_eq!(WireLocation { address: written.address.clone(), ..back }, as_in_211(written));
     }
 
     #[test]

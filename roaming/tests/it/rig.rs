@@ -1,6 +1,7 @@
 //! A node's OCPI on a port of its own, and a partner's HTTP client that hides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,8 +35,35 @@ pub(crate) struct Rig {
     pub(crate) emsp: Partner,
     pub(crate) desk: Arc<Desk>,
     pub(crate) hub: Hub,
+    pub(crate) leads: Arc<Leads>,
     address: std::net::SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// Does this node lead? It is asked before every look.
+pub(crate) struct Leads {
+    is: AtomicBool,
+    asked: AtomicUsize,
+}
+
+impl Leads {
+    fn answer(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.is.load(Ordering::SeqCst)
+    }
+
+    /// From now on it does, or does not; what follows from that was done.
+    pub(crate) async fn turn(&self, leads: bool) {
+        self.is.store(leads, Ordering::SeqCst);
+        let asked = self.asked.load(Ordering::SeqCst);
+        // The next answer is the new one, and the one after that is asked for when it was acted upon.
+        let acted = async {
+            while self.asked.load(Ordering::SeqCst) < asked + 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), acted).await.unwrap();
+    }
 }
 
 /// An answer.
@@ -48,25 +76,33 @@ pub(crate) struct Answer {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite:{}", folder.path().join("store.db").display());
         let store = Store::open(&url, StoreSettings::default()).await.unwrap();
         ringmain_certs::provider::install();
         let emsp = Partner::start().await;
         let desk = Arc::new(Desk::default());
-        let settings = Settings {
+        let mut settings = Settings {
             guard: Guard::allowing(&["http://127.0.0.1"]).unwrap(),
             patience: Duration::from_secs(2),
             look_every: Duration::from_millis(20),
             pauses: (Duration::from_millis(100), Duration::from_secs(1)),
+            overdue_every: Duration::from_millis(100),
             ..Settings::default()
         };
+        change(&mut settings);
+        let leads = Arc::new(Leads { is: AtomicBool::new(true), asked: AtomicUsize::new(0) });
+        let leading = Arc::clone(&leads);
         let parts = Parts {
             store: store.clone(),
             tenant: tenant(),
             settings,
             desk: desk.clone(),
-            leads: Arc::new(|| true),
+            leads: Arc::new(move || leading.answer()),
         };
         let hub = Hub::start(parts).unwrap();
         let routes = Arc::new(ringmain_roaming::hub::routes(hub.clone()));
@@ -77,7 +113,12 @@ impl Rig {
         let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
         let address = server.addrs()[0];
         actix_web::rt::spawn(server.run());
-        Self { store, emsp, desk, hub, address, _folder: folder }
+        Self { store, emsp, desk, hub, leads, address, folder }
+    }
+
+    /// Somebody else who writes to the store's file.
+    pub(crate) fn other_writer(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("store.db")).unwrap()
     }
 
     /// Invites a partner with this token A, for a minute from `from`.
@@ -103,10 +144,15 @@ impl Rig {
 
     /// Registers a partner; its token C.
     pub(crate) async fn register(&self) -> String {
-        self.invite("token-a", now()).await;
-        let answer = self.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(&self.credentials())).await;
+        self.register_with(&self.credentials()).await.1
+    }
+
+    /// Registers a partner with these credentials; its id and its token C.
+    pub(crate) async fn register_with(&self, credentials: &Value) -> (Uuid, String) {
+        let id = self.invite("token-a", now()).await;
+        let answer = self.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(credentials)).await;
         assert_eq!(answer.status(), (200, 1000), "{answer:?}");
-        answer.data()["token"].as_str().unwrap().to_owned()
+        (id, answer.data()["token"].as_str().unwrap().to_owned())
     }
 
     /// The partner's credentials with token B.
@@ -139,17 +185,18 @@ impl Rig {
         Answer::read(std::str::from_utf8(&answer).unwrap())
     }
 
-    /// All objects of a list, page by page along `Link`; also the number of pages and the last page's total.
+    /// All objects of a list, page by page along `Link`; also the number of pages and the total that every page tells.
     pub(crate) async fn follow(&self, path: &str, token: &str) -> (Vec<Value>, usize, Option<String>) {
-        let (mut objects, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
+        let (mut objects, mut pages, mut path, mut total) = (Vec::new(), 0, path.to_owned(), None);
         loop {
             let answer = self.get(&path, token).await;
             assert_eq!(answer.status(), (200, 1000), "{path}: {answer:?}");
             objects.extend(answer.data().as_array().unwrap().iter().cloned());
             pages += 1;
-            let Some(link) = answer.headers.get("link") else {
-                return (objects, pages, answer.headers.get("x-total-count").cloned());
-            };
+            let told = answer.headers.get("x-total-count").cloned();
+            assert!(pages == 1 || told == total, "{path}: {told:?} after {total:?}");
+            total = told;
+            let Some(link) = answer.headers.get("link") else { return (objects, pages, total) };
             let url = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
             path = format!("/ocpi{}", url.strip_prefix(BASE).unwrap());
         }

@@ -1,6 +1,7 @@
 //! Conversion to and from OCPI 2.2.1 where no route leads yet: sessions and bill records of a partner's drivers, and the official examples.
 
 use ringmain_domain::cdr::Cdr;
+use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug};
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
@@ -19,7 +20,7 @@ use ringmain_roaming::ocpi::v221::types::credentials::Credentials;
 use ringmain_roaming::ocpi::v221::{from_wire, to_wire};
 use ringmain_roaming::service::locations::evse_uid;
 use ringmain_store::partners::PartnerRole;
-use ringmain_store::partners::lists::{PartnerCdr, PartnerSession};
+use ringmain_store::partners::drivers::{PartnerCdr, PartnerSession};
 use serde_json::{Value, json};
 
 use crate::make::{at, location, tariff, tenant};
@@ -162,6 +163,21 @@ fn signed_values_are_exported_bit_for_bit() {
     );
 }
 
+/// The EVSE with a cable for CHAdeMO and one for CCS.
+fn described() -> EvseHardware {
+    let dc = |number: u32, plug| ConnectorHardware {
+        connector: ConnectorId(number),
+        plug,
+        has_cable: true,
+        current: Current::Dc,
+        max_voltage_v: 500,
+        max_current_a: 125,
+        max_power_w: Some(50_000),
+    };
+    let connectors = vec![dc(2, Plug::Chademo), dc(1, Plug::Ccs2)];
+    EvseHardware { evse: session().evse.unwrap(), printed_id: Some("NL*RMN*E1".into()), connectors }
+}
+
 fn written(priced: bool, credit: bool) -> Value {
     let session = session();
     let turn = at(3_600);
@@ -201,7 +217,9 @@ fn written(priced: bool, credit: bool) -> Value {
         created_at: at(5_402),
     };
     let cdr = if credit { cdr.credit(at(5_500)) } else { cdr };
-    let from = PartnerCdr { cdr, session, location: location("L1", at(0)), owner: owner() };
+    // Nobody had described the other one.
+    let hardware = priced.then(described);
+    let from = PartnerCdr { cdr, session, location: location("L1", at(0)), hardware, owner: owner() };
     let written = serde_json::to_value(to_wire::cdr::cdr(&ours(), &from, &[])).unwrap();
     schema!("cdr").check(&written);
     assert!(!written.to_string().contains("0815"), "{written:#}");
@@ -232,13 +250,15 @@ fn a_bill_record_adds_up_on_the_wire() {
             },
         ])
     );
-    assert_eq!(
-        (&written["cdr_location"]["id"], &written["cdr_location"]["evse_id"]),
-        (&json!("L1"), &json!("#NA"))
-    );
+    let made = |cdr: &Value| {
+        ["id", "evse_id", "connector_standard", "connector_format", "connector_power_type"]
+            .map(|field| cdr["cdr_location"][field].as_str().unwrap().to_owned())
+    };
+    assert_eq!(made(&written), ["L1", "NL*RMN*E1", "CHADEMO", "CABLE", "DC"]);
     assert_eq!(written["last_updated"], at(5_402).to_string());
 
     let free = written_cdr(false);
+    assert_eq!(made(&free), ["L1", "#NA", "IEC_62196_T2", "SOCKET", "AC_3_PHASE"]);
     assert_eq!(
         (&free["currency"], &free["total_cost"]),
         (&json!("XXX"), &json!({"excl_vat": 0, "incl_vat": 0}))

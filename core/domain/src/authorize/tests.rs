@@ -65,6 +65,7 @@ fn charge(at: &str, id: &str, evse: u32) -> Charge {
         started_at: NOW.plus_secs(-3_600),
         heard_at: NOW.plus_secs(-60),
         authorization: Some(Authorization::Accepted),
+        roaming: false,
     }
 }
 

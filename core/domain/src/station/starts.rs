@@ -55,18 +55,20 @@ impl StationState {
         }
     }
 
-    pub(super) fn note_start(&mut self, report: &TransactionReport) {
+    /// The number of the order that a transaction follows; `None`: of none, as far as we know. A 1.6 station does not say it: there the
+    /// order is the one for that token and place which the station accepted first.
+    pub(super) fn note_start(&mut self, report: &TransactionReport) -> Option<i32> {
         if let Some(id) = report.remote_start_id {
             self.expected.remove(&id);
-        } else if report.phase == TransactionPhase::Started
-            && let Some(token) = &report.token
-        {
-            let uid = token.lookup_uid();
-            self.expected.retain(|_, Waiting { start, .. }| {
-                let elsewhere = start.evse.is_some() && report.evse.is_some() && start.evse != report.evse;
-                elsewhere || start.token.lookup_uid() != uid
-            });
+            return Some(id);
         }
+        let token = report.token.as_ref().filter(|_| report.phase == TransactionPhase::Started)?;
+        let uid = token.lookup_uid();
+        let followed = self.expected.extract_if(.., |_, Waiting { start, .. }| {
+            let elsewhere = start.evse.is_some() && report.evse.is_some() && start.evse != report.evse;
+            !elsewhere && start.token.lookup_uid() == uid
+        });
+        followed.min_by_key(|(id, waiting)| (waiting.due.is_none(), waiting.due, *id)).map(|(id, _)| id)
     }
 
     pub(super) fn give_up_starts(&mut self, now: Timestamp, outcome: Outcome) -> Outcome {

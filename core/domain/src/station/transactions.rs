@@ -2,7 +2,7 @@
 //! (OCPP 1.6 4.7, 4.8, 4.10).
 
 use super::{MAX_OPEN, StationState};
-use crate::authorize::{Occasion, Purpose, TokenStanding, Verdict, decide};
+use crate::authorize::{Authorization, Occasion, Purpose, TokenStanding, Verdict, decide};
 use crate::event::DomainEvent;
 use crate::id::{ConnectorId, TransactionId};
 use crate::outcome::{Effect, Oddity, Outcome};
@@ -23,7 +23,13 @@ impl StationState {
         presented: IdToken,
         known: Option<&TokenStanding>,
     ) -> Outcome {
-        let verdict = self.judge(now, &presented, known, now, Purpose::Ask);
+        let mut verdict = self.judge(now, &presented, known, now, Purpose::Ask);
+        // Some stations ask before they begin what was ordered, and do not say so.
+        if verdict.authorization != Authorization::Accepted
+            && let Some(ordered) = known.and_then(|known| known.as_ordered_last(now))
+        {
+            verdict = self.judge(now, &presented, Some(&ordered), now, Purpose::Ask);
+        }
         let authorization = verdict.authorization;
         Outcome::reply(StationReply::Authorize(verdict))
             .event(DomainEvent::TokenPresented { token: presented, authorization })
@@ -35,7 +41,9 @@ impl StationState {
         report: TransactionReport,
         known: Option<&TokenStanding>,
     ) -> Outcome {
-        self.note_start(&report);
+        let order = self.note_start(&report);
+        let ordered = known.zip(order).and_then(|(known, order)| known.as_ordered(order, now));
+        let known = ordered.as_ref().or(known);
         let numbering = self.numbering(&report);
         let verdict = match (&report.token, &report.transaction) {
             (Some(presented), _) => {
@@ -60,6 +68,10 @@ impl StationState {
         fact.contract =
             known.filter(|_| fact.token.is_some()).and_then(|known| known.contract(now)).map(Box::new);
         let outcome = if repaired { outcome.effect(Effect::Count(Oddity::ImplausibleTime)) } else { outcome };
+        let begins = fact.phase == TransactionPhase::Started;
+        let ambiguous = known.and_then(TokenStanding::roamer).is_some_and(|roamer| roamer.is_ambiguous);
+        let outcome =
+            if begins && ambiguous { outcome.effect(Effect::Count(Oddity::AmbiguousToken)) } else { outcome };
         if orphan {
             return outcome
                 .effect(Effect::Count(Oddity::MissingTransactionId))

@@ -12,6 +12,7 @@ mod model;
 mod ocmf;
 mod orders;
 mod pricing;
+mod roaming;
 mod running;
 mod settlement;
 mod simulation;

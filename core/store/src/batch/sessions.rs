@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::event::{DomainEvent, Fact};
-use ringmain_domain::id::{CdrId, SessionId, TariffId};
+use ringmain_domain::id::{CdrId, EvseId, SessionId, TariffId};
 use ringmain_domain::report::TransactionPhase;
 use ringmain_domain::roaming::Contract;
 use ringmain_domain::ruling::{of_contradiction, of_rivals};
@@ -17,6 +17,7 @@ use ringmain_domain::settlement::{BillingPolicy, Settlement, estimate, settle};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::transaction::TransactionFact;
 
+use crate::batch::evses::Said;
 use crate::batch::places::Known;
 use crate::batch::prices::PriceList;
 use crate::batch::transactions::{Standing, Told};
@@ -37,7 +38,11 @@ pub(super) struct Projected {
     /// Those of them that changed, and when.
     pub(super) changed: Vec<(Session, Timestamp)>,
     /// Those that were folded anew, and when: they may stand at an EVSE nobody has heard of.
-    folded: Vec<(SessionId, Timestamp)>,
+    pub(super) folded: Vec<(SessionId, Timestamp)>,
+    /// What sessions said of their EVSEs before the batch.
+    said: BTreeMap<SessionId, Said>,
+    /// EVSEs of which sessions say something else now, and since when.
+    pub(super) retold: BTreeMap<(Place, EvseId), Timestamp>,
     /// Records to freeze.
     pub(super) cdrs: Vec<Cdr>,
     /// Rulings about sessions of the batch that are to be stored with it.
@@ -82,19 +87,37 @@ static OVERLAPPING: Texts = Texts {
           AND o.status <> 'invalid' ORDER BY o.started_at, o.id LIMIT k.most) AS s",
 };
 
+/// A roaming driver's session keeps the location as it was when it was first known, and the EVSE as it was described then: the bill record
+/// tells both (OCPI 2.2.1 mod_cdrs, `cdr_location`), whatever becomes of them.
 static WRITE: Texts = Texts {
     one: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id) \
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (tenant, id) DO UPDATE SET \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place, hardware) \
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+          CASE WHEN $16 IS NOT NULL THEN (SELECT l.document FROM locations l WHERE l.tenant = $1 AND l.id = $5) END, \
+          CASE WHEN $16 IS NOT NULL THEN (SELECT e.value FROM station_hardware h CROSS JOIN json_each(h.document, '$.evses') e \
+          WHERE h.tenant = $1 AND h.station = $3 AND json_extract(e.value, '$.evse') = $6) END) \
+          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), \
+          hardware = CASE WHEN sessions.evse IS DISTINCT FROM excluded.evse THEN excluded.hardware \
+          ELSE coalesce(sessions.hardware, excluded.hardware) END, \
           location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
           updated_at = excluded.updated_at, settle_at = excluded.settle_at, document = excluded.document, \
           party_country = excluded.party_country, party_id = excluded.party_id",
     all: "INSERT INTO sessions (tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, \
-          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id) SELECT * FROM unnest($1::text[], $2::uuid[], \
+          ended_at, energy_wh, energy_flows, updated_at, settle_at, document, party_country, party_id, place, hardware) \
+          SELECT k.*, CASE WHEN k.party_country IS NOT NULL THEN (SELECT l.document FROM locations l \
+          WHERE l.tenant = k.tenant AND l.id = k.location_id) END, \
+          CASE WHEN k.party_country IS NOT NULL THEN (SELECT e FROM station_hardware h \
+          CROSS JOIN LATERAL jsonb_array_elements(h.document -> 'evses') e WHERE h.tenant = k.tenant AND h.station = k.station \
+          AND CAST(e ->> 'evse' AS BIGINT) = k.evse) END FROM unnest($1::text[], $2::uuid[], \
           $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], \
-          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[], $16::text[], $17::text[]) ON CONFLICT (tenant, id) DO UPDATE SET \
+          $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[], $15::jsonb[], $16::text[], $17::text[]) \
+          AS k(tenant, id, station, transaction_id, location_id, evse, token_uid, status, started_at, ended_at, energy_wh, \
+          energy_flows, updated_at, settle_at, document, party_country, party_id) \
+          ON CONFLICT (tenant, id) DO UPDATE SET place = coalesce(sessions.place, excluded.place), \
+          hardware = CASE WHEN sessions.evse IS DISTINCT FROM excluded.evse THEN excluded.hardware \
+          ELSE coalesce(sessions.hardware, excluded.hardware) END, \
           location_id = coalesce(sessions.location_id, excluded.location_id), evse = excluded.evse, \
           token_uid = excluded.token_uid, status = excluded.status, started_at = excluded.started_at, \
           ended_at = excluded.ended_at, energy_wh = excluded.energy_wh, energy_flows = excluded.energy_flows, \
@@ -109,19 +132,6 @@ static FREEZE: Texts = Texts {
     all: "INSERT INTO cdrs (tenant, id, session_id, revision, station, location_id, token_uid, started_at, ended_at, \
           energy_wh, created_at, document, party_country, party_id) SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[], \
           $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::jsonb[], $13::text[], $14::text[])",
-};
-
-/// A connector nobody has reported, at an EVSE where somebody charges.
-static LEARN_CONNECTOR: Texts = Texts {
-    one: "INSERT INTO connectors (tenant, station, evse, connector, status, fault, since, reported_at) \
-          SELECT $1, $2, $3, $4, 'available', NULL, $5, $5 WHERE NOT EXISTS (SELECT 1 FROM connectors \
-          WHERE tenant = $1 AND station = $2 AND evse = $3 AND connector > 0) ON CONFLICT DO NOTHING",
-    all: "INSERT INTO connectors (tenant, station, evse, connector, status, fault, since, reported_at) \
-          SELECT k.tenant, k.station, k.evse, k.connector, 'available', NULL, k.at, k.at \
-          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) \
-          AS k(tenant, station, evse, connector, at) WHERE NOT EXISTS (SELECT 1 FROM connectors c \
-          WHERE c.tenant = k.tenant AND c.station = k.station AND c.evse = k.evse AND c.connector > 0) \
-          ON CONFLICT DO NOTHING",
 };
 
 /// Locks and reads the sessions of a batch, so far as they exist.
@@ -269,7 +279,9 @@ impl Projected {
     async fn read_locked(&mut self, tx: &mut Tx, keys: Vec<Vec<Param>>) -> Result<(), StoreError> {
         for row in tx.run(Statement::each(&LOCK, keys)).await? {
             let id = SessionId(row.uuid("id")?);
-            self.sessions.insert(id, row.json("document")?);
+            let session: Session = row.json("document")?;
+            self.said.extend(Said::by(&session).map(|said| (id, said)));
+            self.sessions.insert(id, session);
             self.locations.extend(row.words("location_id")?.map(|location| (id, location)));
         }
         Ok(())
@@ -339,6 +351,14 @@ impl Projected {
     }
 
     fn keep(&mut self, session: Session, at: Timestamp) {
+        let (before, now) = (self.said.get(&session.id).copied(), Said::by(&session));
+        if before != now {
+            let place = (session.tenant.clone(), session.station.clone());
+            for Said { evse, .. } in [before, now].into_iter().flatten() {
+                let since = self.retold.entry((place.clone(), evse)).or_insert(at);
+                *since = at.max(*since);
+            }
+        }
         self.sessions.insert(session.id, session.clone());
         self.changed.push((session, at));
     }
@@ -420,18 +440,4 @@ fn cdr_row(cdr: &Cdr, location: Option<Param>) -> Result<Vec<Param>, StoreError>
 fn party_of(contract: Option<&Contract>) -> Vec<Param> {
     let party = contract.map(|contract| &contract.party);
     params![party.map(|party| &*party.country_code), party.map(|party| &*party.party_id)]
-}
-
-/// Makes known the connectors at which sessions stand that were folded anew.
-pub(super) fn connectors(projected: &Projected) -> Statement {
-    let mut rows: BTreeMap<(Place, i64), Vec<Param>> = BTreeMap::new();
-    for (id, at) in &projected.folded {
-        let Some(session) = projected.sessions.get(id) else { continue };
-        let Some(evse) = session.evse.filter(|evse| evse.0 > 0) else { continue };
-        let connector = session.connector.map_or(1, |connector| connector.0.max(1));
-        let place = (session.tenant.clone(), session.station.clone());
-        rows.entry((place, i64::from(evse.0)))
-            .or_insert_with(|| params![&session.tenant, &session.station, evse, connector, *at]);
-    }
-    Statement::each(&LEARN_CONNECTOR, rows.into_values().collect())
 }

@@ -104,12 +104,16 @@ impl Store {
         page.page(&rows, call, |row| row.uuid("id"))
     }
 
-    /// Forgets calls and clearances from before an instant, over all tenants.
+    /// Forgets calls, clearances and orders from before an instant, over all tenants.
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn trim_partner_calls(&self, before: Timestamp) -> Result<(), StoreError> {
-        for sql in ["DELETE FROM partner_calls WHERE at < $1", "DELETE FROM clearances WHERE at < $1"] {
+        for sql in [
+            "DELETE FROM partner_calls WHERE at < $1",
+            "DELETE FROM clearances WHERE at < $1",
+            "DELETE FROM ordered_starts WHERE at < $1",
+        ] {
             self.engine().change_across(sql, params![before]).await?;
         }
         Ok(())

@@ -84,7 +84,7 @@ impl Store {
         self.engine().change(sql, params![tenant, id]).await.map(drop)
     }
 
-    /// Commands whose deadline was before an instant and whose partner has not heard of their end: whoever had them is gone. At most
+    /// A partner's commands whose deadline was before an instant and of whose end it has not heard: whoever had them is gone. At most
     /// [`MAX_LIMIT`], the oldest first.
     ///
     /// # Errors
@@ -92,11 +92,12 @@ impl Store {
     pub async fn overdue_partner_commands(
         &self,
         tenant: &TenantId,
+        partner: Uuid,
         before: Timestamp,
     ) -> Result<Vec<PartnerCommand>, StoreError> {
         let sql = "SELECT tenant, id, partner, document, result, deadline FROM partner_commands \
-             WHERE tenant = $1 AND deadline < $2 ORDER BY deadline LIMIT $3";
-        let rows = self.engine().rows(sql, params![tenant, before, MAX_LIMIT]).await?;
+             WHERE tenant = $1 AND partner = $2 AND deadline < $3 ORDER BY deadline LIMIT $4";
+        let rows = self.engine().rows(sql, params![tenant, partner, before, MAX_LIMIT]).await?;
         let command = |row: &crate::engine::row::Row| {
             Ok(PartnerCommand {
                 tenant: row.named("tenant")?,

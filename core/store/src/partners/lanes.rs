@@ -46,8 +46,12 @@ pub struct DeadLetter {
     pub subject: Box<str>,
     /// In the partner's words.
     pub reason: Box<str>,
-    /// When.
+    /// When, the last time.
     pub refused_at: Timestamp,
+    /// How often it was tried again by itself.
+    pub retries: u32,
+    /// When that was, the last time.
+    pub retried_at: Option<Timestamp>,
 }
 
 static ARRIVED: Texts = Texts {
@@ -151,6 +155,37 @@ impl Store {
         self.engine().change(sql, params![tenant, partner, name, done, now]).await.map(drop)
     }
 
+    /// At which page a long list of a partner is read on, and since when it is read; `None`: it is read from its beginning.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_page(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+        name: &str,
+    ) -> Result<Option<(Timestamp, Box<str>)>, StoreError> {
+        let sql = "SELECT position, page FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane = $3 AND page IS NOT NULL";
+        let rows = self.engine().rows(sql, params![tenant, partner, name]).await?;
+        rows.first().map(|row| Ok((row.at("position")?, row.text("page")?.into()))).transpose()
+    }
+
+    /// Notes at which page a long list is read on; `None`: at its beginning.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn put_partner_page(
+        &self,
+        (tenant, partner, name): (&TenantId, Uuid, &str),
+        (since, page): (Timestamp, Option<&str>),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at, page) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (tenant, partner, lane) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at, \
+             page = excluded.page";
+        self.engine().change(sql, params![tenant, partner, name, since, now, page]).await.map(drop)
+    }
+
     /// Which of these bill records have reached a partner.
     ///
     /// # Errors
@@ -197,21 +232,48 @@ impl Store {
         self.engine().change(SETTLE, params![tenant, partner, kind, subject]).await.map(drop)
     }
 
-    /// Keeps what a partner refused for good.
+    /// Up to which place of the feed bill records may have been sent to a partner; 0: none.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn bills_posted(&self, tenant: &TenantId, partner: Uuid) -> Result<i64, StoreError> {
+        let sql = "SELECT position FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane = $3";
+        let rows = self.engine().rows(sql, params![tenant, partner, POSTED]).await?;
+        rows.first().map_or(Ok(0), |row| row.int("position"))
+    }
+
+    /// A bill record at this place is about to be sent to a partner.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn note_bill_posting(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+        position: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (tenant, partner, lane) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at \
+             WHERE partner_cursors.position < excluded.position";
+        self.engine().change(sql, params![tenant, partner, POSTED, position, now]).await.map(drop)
+    }
+
+    /// Keeps what a partner refused for good; how often it was tried again stays as it was.
     ///
     /// # Errors
     /// As [`StoreError`] says.
     pub async fn put_dead_letter(
         &self,
-        tenant: &TenantId,
-        partner: Uuid,
-        letter: &DeadLetter,
+        (tenant, partner): (&TenantId, Uuid),
+        (kind, subject): (&str, &str),
+        reason: &str,
+        refused_at: Timestamp,
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO partner_dead_letters (tenant, partner, kind, subject, reason, refused_at) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, partner, kind, subject) \
              DO UPDATE SET reason = excluded.reason, refused_at = excluded.refused_at";
-        let DeadLetter { kind, subject, reason, refused_at } = letter;
-        let params = params![tenant, partner, &**kind, &**subject, &**reason, *refused_at];
+        let params = params![tenant, partner, kind, subject, reason, refused_at];
         self.engine().change(sql, params).await.map(drop)
     }
 
@@ -225,9 +287,11 @@ impl Store {
         partner: Uuid,
         page: &PageRequest,
     ) -> Result<Page<DeadLetter>, StoreError> {
-        let mut select = Select::new("SELECT kind, subject, reason, refused_at FROM partner_dead_letters")
-            .filter("tenant = ?", params![tenant])
-            .filter("partner = ?", params![partner]);
+        let mut select = Select::new(
+            "SELECT kind, subject, reason, refused_at, retries, retried_at FROM partner_dead_letters",
+        )
+        .filter("tenant = ?", params![tenant])
+        .filter("partner = ?", params![partner]);
         if let Some((kind, subject)) = page.key::<(String, String)>()? {
             select = select.filter("(kind, subject) > (?, ?)", params![kind, subject]);
         }
@@ -251,12 +315,27 @@ impl Store {
             "DELETE FROM partner_dead_letters WHERE tenant = $1 AND partner = $2 AND kind = $3 AND subject = $4 RETURNING kind",
             params![tenant, partner, kind, subject],
         );
-        let again = Statement::once(
-            "INSERT INTO outbox (tenant, kind, subject, created_at, leased_until) VALUES ($1, $2, $3, $4, 0) \
-             ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0",
-            params![tenant, kind, subject, now],
-        );
+        let again = Statement::once(AGAIN, params![tenant, kind, subject, now]);
         self.engine().write(move |tx| Box::pin(replay(tx, take, again))).await
+    }
+
+    /// As [`Store::replay_dead_letter`], and the letter stays until the partner takes what it is about.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn retry_dead_letter(
+        &self,
+        (tenant, partner): (&TenantId, Uuid),
+        (kind, subject): (&str, &str),
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let note = Statement::once(
+            "UPDATE partner_dead_letters SET retries = retries + 1, retried_at = $5 \
+             WHERE tenant = $1 AND partner = $2 AND kind = $3 AND subject = $4 RETURNING kind",
+            params![tenant, partner, kind, subject, now],
+        );
+        let again = Statement::once(AGAIN, params![tenant, kind, subject, now]);
+        self.engine().write(move |tx| Box::pin(replay(tx, note, again))).await
     }
 
     /// How it goes with a partner.
@@ -302,6 +381,12 @@ impl Store {
     }
 }
 
+/// The name of the mark beside the lanes' cursors.
+const POSTED: &str = "cdrs_posted";
+
+const AGAIN: &str = "INSERT INTO outbox (tenant, kind, subject, created_at, leased_until) VALUES ($1, $2, $3, $4, 0) \
+     ON CONFLICT (tenant, kind, subject) DO UPDATE SET leased_until = 0";
+
 const SETTLE: &str =
     "DELETE FROM partner_dead_letters WHERE tenant = $1 AND partner = $2 AND kind = $3 AND subject = $4";
 
@@ -319,5 +404,7 @@ fn letter(row: &Row) -> Result<DeadLetter, StoreError> {
         subject: row.text("subject")?.into(),
         reason: row.text("reason")?.into(),
         refused_at: row.at("refused_at")?,
+        retries: row.number("retries")?,
+        retried_at: row.at_or_null("retried_at")?,
     })
 }

@@ -1,19 +1,14 @@
-//! What partners may see: locations and tariffs (`super::tariffs`) are for all of them, sessions and bill records only for the one that acts for the token's
-//! party.
+//! What all partners may see: locations, and tariffs (`super::tariffs`). Sessions and bill records are not for all (`super::drivers`).
 //!
-//! A session without a contract is our own drivers': nobody else sees what was charged with it. Whoever reads these lists may come back with
-//! any window and any cursor, so everything here is a keyset page.
+//! Whoever reads these lists may come back with any window and any cursor, so everything is a keyset page.
 
 use std::collections::{BTreeMap, HashMap};
 
-use ringmain_domain::cdr::Cdr;
+use ringmain_domain::hardware::{ConnectorHardware, StationHardware};
 use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TariffId, TenantId};
 use ringmain_domain::location::{ConnectorStatus, Location};
-use ringmain_domain::party::{Party, Role};
-use ringmain_domain::session::Session;
 use ringmain_domain::tariff::assignment::TariffAssignment;
 use ringmain_domain::time::Timestamp;
-use uuid::Uuid;
 
 use crate::engine::param::{Param, params};
 use crate::engine::row::Row;
@@ -62,34 +57,11 @@ pub struct PublishedConnector {
     pub energy_flows: Option<bool>,
     /// What a driver pays whom we know nothing of: the tariff assigned here, else the station's own, else the default one.
     pub tariff_id: Option<TariffId>,
-    /// When its status, its station or the assignment of its tariff was last changed. That an assignment was removed does not show.
+    /// What it is made of, and what is printed on its EVSE; `None`: nobody has described it, and OCPI cannot say it.
+    pub hardware: Option<(ConnectorHardware, Option<Box<str>>)>,
+    /// When its status, its station, its description, what a session says of it or the assignment of its tariff was last changed. That an
+    /// assignment was removed does not show.
     pub changed_at: Timestamp,
-}
-
-/// A session of a partner's driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartnerSession {
-    /// The session.
-    pub session: Session,
-    /// Where the station stood when the session was first known.
-    pub location_id: LocationId,
-    /// Whose token it is.
-    pub owner: Party,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-}
-
-/// A bill record for a partner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartnerCdr {
-    /// The record.
-    pub cdr: Cdr,
-    /// The session it bills.
-    pub session: Session,
-    /// The location as it is now.
-    pub location: Location,
-    /// Whose token it is.
-    pub owner: Party,
 }
 
 /// Was location `l` changed at `?` or later? Asks for what [`PublishedLocation`] shows; of assignments also for those that another one
@@ -97,7 +69,10 @@ pub struct PartnerCdr {
 // CROSS JOIN here and below: without figures of its own SQLite would begin with the largest table.
 const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stations s CROSS JOIN connectors c \
      WHERE s.tenant = l.tenant AND s.location_id = l.id AND c.tenant = s.tenant AND c.station = s.id \
-     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ?)) \
+     AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0 AND (s.updated_at >= ? OR c.since >= ? \
+     OR c.session_changed_at >= ?)) \
+     OR EXISTS (SELECT 1 FROM stations s CROSS JOIN station_hardware h WHERE s.tenant = l.tenant AND s.location_id = l.id \
+     AND h.tenant = s.tenant AND h.station = s.id AND h.updated_at >= ?) \
      OR EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = l.tenant AND a.token_group IS NULL \
      AND (a.location_id IS NULL OR a.location_id = l.id) AND (a.station IS NULL OR EXISTS (SELECT 1 FROM stations s \
      WHERE s.tenant = a.tenant AND s.id = a.station AND s.location_id = l.id)) AND (a.updated_at >= ? \
@@ -105,18 +80,19 @@ const LOCATION_CHANGED: &str = "(l.updated_at >= ? OR EXISTS (SELECT 1 FROM stat
      OR CAST(a.document ->> 'valid_until' AS BIGINT) BETWEEN ? AND ?)))";
 
 fn changed_since(at: Timestamp, now: Timestamp) -> Vec<Param> {
-    params![at, at, at, at, at, now, at, now]
+    params![at, at, at, at, at, at, at, now, at, now]
 }
 
 macro_rules! connectors {
     ($from:literal, $where:literal) => {
         concat!(
             "SELECT s.location_id, s.id AS station, s.tariff_id, s.maintenance, s.online, s.updated_at, c.evse, \
-             c.connector, c.status, c.since, (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
+             c.connector, c.status, c.since, c.session_changed_at, h.document AS hardware, h.updated_at AS described_at, \
+             (SELECT max(CASE WHEN x.energy_flows THEN 1 ELSE 0 END) FROM sessions x \
              WHERE x.tenant = s.tenant AND x.station = s.id AND x.status = 'active' AND x.evse = c.evse) \
              AS energy_flows FROM ",
             $from,
-            " CROSS JOIN connectors c WHERE ",
+            " CROSS JOIN connectors c LEFT JOIN station_hardware h ON h.tenant = c.tenant AND h.station = c.station WHERE ",
             $where,
             " AND c.tenant = s.tenant AND c.station = s.id \
              AND s.registration = 'accepted' AND c.evse > 0 AND c.connector > 0"
@@ -132,41 +108,6 @@ static CONNECTORS: Texts = Texts {
         "unnest($1::text[], $2::text[]) AS k(tenant, location_id) CROSS JOIN stations s",
         "s.tenant = k.tenant AND s.location_id = k.location_id"
     ),
-};
-
-/// From a partner's parties to `x`: by `partner_parties_by_partner`, the index of `x` by party, and the locations' primary key.
-macro_rules! of_partner {
-    ($columns:literal, $table:literal) => {
-        concat!(
-            "SELECT x.id, x.document, p.country_code, p.party_id, ",
-            $columns,
-            " FROM partner_parties p CROSS JOIN ",
-            $table,
-            " x CROSS JOIN locations l"
-        )
-    };
-}
-
-const OF_PARTNER: &str = "p.tenant = ? AND p.partner = ? AND p.role = 'EMSP' AND x.tenant = p.tenant \
-     AND x.party_country = p.country_code AND x.party_id = p.party_id AND l.tenant = x.tenant AND l.id = x.location_id";
-
-static SESSIONS: Texts = Texts {
-    one: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
-          FROM sessions x WHERE x.tenant = $1 AND x.id = $2 AND x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
-    all: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
-          FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) JOIN sessions x ON x.tenant = k.tenant AND x.id = k.id \
-          WHERE x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
-};
-
-static CDRS: Texts = Texts {
-    one: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, l.document AS location, \
-          s.document AS session FROM cdrs x CROSS JOIN sessions s CROSS JOIN locations l WHERE x.tenant = $1 AND x.id = $2 \
-          AND x.party_country IS NOT NULL AND s.tenant = x.tenant AND s.id = x.session_id \
-          AND l.tenant = x.tenant AND l.id = x.location_id",
-    all: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, l.document AS location, \
-          s.document AS session FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) \
-          JOIN cdrs x ON x.tenant = k.tenant AND x.id = k.id JOIN sessions s ON s.tenant = x.tenant AND s.id = x.session_id \
-          JOIN locations l ON l.tenant = x.tenant AND l.id = x.location_id WHERE x.party_country IS NOT NULL",
 };
 
 static STANDS_AT: Texts = Texts {
@@ -195,15 +136,8 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<PublishedLocation>, StoreError> {
-        let mut select = Select::new("SELECT l.id, l.document FROM locations l")
-            .filter("l.tenant = ?", params![tenant])
-            .filter_some("l.id > ?", page.key::<String>()?);
-        if let Some(from) = window.from {
-            select = select.filter(LOCATION_CHANGED, changed_since(from, now));
-        }
-        if let Some(to) = window.to {
-            select = select.filter(&format!("NOT {LOCATION_CHANGED}"), changed_since(to, now));
-        }
+        let select = of_locations("SELECT l.id, l.document FROM locations l", (tenant, now), window);
+        let select = select.filter_some("l.id > ?", page.key::<String>()?);
         let select = select.tail("ORDER BY l.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let Page { items, next } = page.page(
@@ -214,7 +148,28 @@ impl Store {
         Ok(Page { items: self.published(tenant, now, items).await?, next })
     }
 
-    /// One location as partners see it.
+    /// How many locations a list of them has in all its pages. Costs a look at each.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn count_locations(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        window: &Window,
+    ) -> Result<u32, StoreError> {
+        let select = of_locations("SELECT count(*) AS n FROM locations l", (tenant, now), window);
+        self.counted(select.tail("", Vec::new())).await
+    }
+
+    /// The one number a statement answers with, as `n`.
+    pub(super) async fn counted(&self, statement: Statement) -> Result<u32, StoreError> {
+        let rows = self.engine().read(vec![statement]).await?.pop().unwrap_or_default();
+        rows.first().map_or(Ok(0), |row| row.number("n"))
+    }
+
+    /// One location as partners see it. Its id may come in another case (OCPI, `CiString`); where several differ in nothing else, the one
+    /// in the same case is meant, or the first.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -224,75 +179,12 @@ impl Store {
         now: Timestamp,
         id: &LocationId,
     ) -> Result<Option<PublishedLocation>, StoreError> {
-        let found = self.location(tenant, id).await?;
-        Ok(self.published(tenant, now, found.into_iter().collect()).await?.pop())
-    }
-
-    /// The sessions of drivers whose company a partner acts for as eMSP, the one that was changed first comes first: one that changes while
-    /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn partner_sessions(
-        &self,
-        tenant: &TenantId,
-        partner: Uuid,
-        window: &Window,
-        page: &PageRequest,
-    ) -> Result<Page<PartnerSession>, StoreError> {
-        let select = Select::new(of_partner!("x.updated_at AS at, x.location_id", "sessions"));
-        let select = of_partner(select, "x.updated_at", (tenant, partner), window, page)?;
-        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, session, |row| Ok((row.int("at")?, row.uuid("id")?)))
-    }
-
-    /// The bill records of drivers whose company a partner acts for as eMSP, the oldest first. One of a location that is gone is left out.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn partner_cdrs(
-        &self,
-        tenant: &TenantId,
-        partner: Uuid,
-        window: &Window,
-        page: &PageRequest,
-    ) -> Result<Page<PartnerCdr>, StoreError> {
-        let select = Select::new(of_partner!(
-            "x.created_at AS at, l.document AS location, \
-             (SELECT s.document FROM sessions s WHERE s.tenant = x.tenant AND s.id = x.session_id) AS session",
-            "cdrs"
-        ));
-        let select = of_partner(select, "x.created_at", (tenant, partner), window, page)?;
-        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
-    }
-
-    /// Sessions of partners' drivers, in no order; absent those whose location is not known, and those of our own drivers.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn sessions_for_partners(
-        &self,
-        tenant: &TenantId,
-        ids: &[Uuid],
-    ) -> Result<Vec<PartnerSession>, StoreError> {
-        let keys = ids.iter().map(|id| params![tenant, *id]).collect();
-        let rows = self.engine().read(vec![Statement::each(&SESSIONS, keys)]).await?;
-        rows.iter().flatten().map(session).collect()
-    }
-
-    /// Bill records of partners' drivers, in no order; absent those whose location is gone, and those of our own drivers.
-    ///
-    /// # Errors
-    /// As [`StoreError`] says.
-    pub async fn cdrs_for_partners(
-        &self,
-        tenant: &TenantId,
-        ids: &[Uuid],
-    ) -> Result<Vec<PartnerCdr>, StoreError> {
-        let keys = ids.iter().map(|id| params![tenant, *id]).collect();
-        let rows = self.engine().read(vec![Statement::each(&CDRS, keys)]).await?;
-        rows.iter().flatten().map(cdr).collect()
+        let sql = "SELECT document FROM locations WHERE tenant = $1 AND upper(id) = $2 \
+             ORDER BY CASE WHEN id = $3 THEN 0 ELSE 1 END, id LIMIT 1";
+        let upper = id.as_str().to_ascii_uppercase();
+        let rows = self.engine().rows(sql, params![tenant, upper, id]).await?;
+        let found = rows.iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
+        Ok(self.published(tenant, now, found).await?.pop())
     }
 
     /// The locations at which these stations stand, as partners see them, each once.
@@ -348,61 +240,38 @@ impl Store {
     }
 }
 
-fn of_partner(
-    select: Select,
-    at: &str,
-    (tenant, partner): (&TenantId, Uuid),
-    window: &Window,
-    page: &PageRequest,
-) -> Result<Statement, StoreError> {
-    let mut select = select
-        .filter(OF_PARTNER, params![tenant, partner])
-        .filter_some(&format!("{at} >= ?"), window.from)
-        .filter_some(&format!("{at} < ?"), window.to);
-    if let Some((behind, id)) = page.key::<(i64, Uuid)>()? {
-        select = select.filter(&format!("({at}, x.id) > (?, ?)"), params![behind, id]);
+fn of_locations(head: &str, (tenant, now): (&TenantId, Timestamp), window: &Window) -> Select {
+    let mut select = Select::new(head).filter("l.tenant = ?", params![tenant]);
+    if let Some(from) = window.from {
+        select = select.filter(LOCATION_CHANGED, changed_since(from, now));
     }
-    let tail = format!("ORDER BY {at}, x.id LIMIT ? OFFSET ?");
-    Ok(select.tail(&tail, params![page.probe(), window.skip]))
-}
-
-fn session(row: &Row) -> Result<PartnerSession, StoreError> {
-    Ok(PartnerSession {
-        session: row.json("document")?,
-        location_id: row.named("location_id")?,
-        owner: owner(row)?,
-        updated_at: row.at("at")?,
-    })
-}
-
-fn cdr(row: &Row) -> Result<PartnerCdr, StoreError> {
-    Ok(PartnerCdr {
-        cdr: row.json("document")?,
-        session: row.json("session")?,
-        location: row.json("location")?,
-        owner: owner(row)?,
-    })
-}
-
-fn owner(row: &Row) -> Result<Party, StoreError> {
-    Ok(Party {
-        country_code: row.text("country_code")?.into(),
-        party_id: row.text("party_id")?.into(),
-        role: Role::Emsp,
-    })
+    if let Some(to) = window.to {
+        select = select.filter(&format!("NOT {LOCATION_CHANGED}"), changed_since(to, now));
+    }
+    select
 }
 
 fn connector(row: &Row, prices: &Prices<'_>) -> Result<PublishedConnector, StoreError> {
     let station: StationId = row.named("station")?;
     let evse = EvseId(row.number("evse")?);
     let (tariff_id, assigned_at) = prices.of(&station, evse, row.named_or_null("tariff_id")?);
+    let connector = ConnectorId(row.number("connector")?);
+    let described: Option<StationHardware> = row.json_or_null("hardware")?;
+    let hardware = described.as_ref().and_then(|described| described.of(evse, connector));
+    let described_at = row.at_or_null("described_at")?.unwrap_or_default();
     Ok(PublishedConnector {
-        connector: ConnectorId(row.number("connector")?),
+        connector,
+        hardware: hardware.map(|(made, printed)| (made, printed.map(Into::into))),
         status: row.named("status")?,
         maintenance: row.boolean("maintenance")?,
         online: row.boolean("online")?,
         energy_flows: row.int_or_null("energy_flows")?.map(|flows| flows != 0),
-        changed_at: row.at("since")?.max(row.at("updated_at")?).max(assigned_at.unwrap_or_default()),
+        changed_at: row
+            .at("since")?
+            .max(row.at("session_changed_at")?)
+            .max(row.at("updated_at")?)
+            .max(assigned_at.unwrap_or_default())
+            .max(described_at),
         tariff_id,
         evse,
         station,

@@ -19,11 +19,18 @@ use crate::store::{Store, StoreError};
 use crate::tariffs::VERSIONS_BEFORE;
 
 /// Did what is in force of tariff `t` become so at `?` or later? A version begins or runs out; before the first one begins, it shows
-/// already. By the versions' primary key.
+/// already; or it is assigned anew. By the versions' primary key and `tariff_assignments_by_tariff`.
 const CHANGED: &str = "(EXISTS (SELECT 1 FROM tariff_versions v WHERE v.tenant = t.tenant AND v.id = t.id \
      AND (v.valid_from BETWEEN ? AND ? OR CAST(v.document ->> 'valid_until' AS BIGINT) BETWEEN ? AND ?)) \
      OR t.updated_at >= ? AND NOT EXISTS (SELECT 1 FROM tariff_versions v WHERE v.tenant = t.tenant AND v.id = t.id \
-     AND v.valid_from <= ?))";
+     AND v.valid_from <= ?) OR EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = t.tenant AND a.tariff_id = t.id \
+     AND a.token_group IS NULL AND a.updated_at >= ?))";
+
+/// May somebody whom we know nothing of pay tariff `t`, now or later? It is the default one, a station's own, or assigned to no group: what
+/// members pay is nobody else's business. By `tariff_assignments_by_tariff` and `stations_by_tariff`.
+const FOR_ANYONE: &str = "(t.id = ? OR EXISTS (SELECT 1 FROM tariff_assignments a WHERE a.tenant = t.tenant AND a.tariff_id = t.id \
+     AND a.token_group IS NULL AND coalesce(CAST(a.document ->> 'valid_until' AS BIGINT), ?) > ?) \
+     OR EXISTS (SELECT 1 FROM stations s WHERE s.tenant = t.tenant AND s.tariff_id = t.id))";
 
 /// The versions that may be in force at an instant; when none has begun, the first.
 static VERSIONS: Texts = Texts {
@@ -46,7 +53,7 @@ pub(super) struct Prices<'a> {
 }
 
 impl Store {
-    /// A tenant's tariffs as they are in force, by id. `updated_at` says since when: a version that comes into force is a change.
+    /// A tenant's tariffs that anyone may pay, as they are in force, by id. `updated_at` says since when: a version that comes into force is a change.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -57,16 +64,9 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<Tariff>, StoreError> {
-        let changed_since = |at: Timestamp| params![at, now, at, now, at, now];
-        let mut select = Select::new("SELECT t.id, t.document FROM tariffs t")
-            .filter("t.tenant = ?", params![tenant])
+        let select = self
+            .of_tariffs("SELECT t.id, t.document FROM tariffs t", (tenant, now), window)
             .filter_some("t.id > ?", page.key::<String>()?);
-        if let Some(from) = window.from {
-            select = select.filter(CHANGED, changed_since(from));
-        }
-        if let Some(to) = window.to {
-            select = select.filter(&format!("NOT {CHANGED}"), changed_since(to));
-        }
         let select = select.tail("ORDER BY t.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let mut page: Page<Tariff> =
@@ -84,6 +84,35 @@ impl Store {
             }
         }
         Ok(page)
+    }
+
+    /// How many tariffs a list of them has in all its pages.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn count_tariffs(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        window: &Window,
+    ) -> Result<u32, StoreError> {
+        let select = self.of_tariffs("SELECT count(*) AS n FROM tariffs t", (tenant, now), window);
+        self.counted(select.tail("", Vec::new())).await
+    }
+
+    fn of_tariffs(&self, head: &str, (tenant, now): (&TenantId, Timestamp), window: &Window) -> Select {
+        let changed_since = |at: Timestamp| params![at, now, at, now, at, now, at];
+        let default = self.settings().default_tariff.as_ref().map_or("", TariffId::as_str);
+        let mut select = Select::new(head)
+            .filter("t.tenant = ?", params![tenant])
+            .filter(FOR_ANYONE, params![default, i64::MAX, now]);
+        if let Some(from) = window.from {
+            select = select.filter(CHANGED, changed_since(from));
+        }
+        if let Some(to) = window.to {
+            select = select.filter(&format!("NOT {CHANGED}"), changed_since(to));
+        }
+        select
     }
 }
 

@@ -29,6 +29,7 @@ macro_rules! on_both_engines {
 
 mod contract;
 mod crash;
+mod hardware;
 mod make;
 mod migrations;
 mod months;

@@ -13,8 +13,8 @@ use ringmain_store::store::{StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::make::{
-    MINUTE, T0, all_pages, at, driven_by, fact, location, location_id, message, other_tenant, station,
-    status, tariff, tariff_id, tenant, whole_transaction, whole_transaction_apart,
+    MINUTE, T0, all_pages, assignment, at, driven_by, fact, location, location_id, message, other_tenant,
+    station, status, tariff, tariff_id, tenant, whole_transaction, whole_transaction_apart,
 };
 use crate::rig::Rig;
 
@@ -32,6 +32,7 @@ on_both_engines!(
     tariffs_are_cut_by_their_last_change,
     sessions_and_bills_go_only_to_the_tokens_party,
     sessions_and_bills_come_in_pages_the_oldest_change_first,
+    a_bill_tells_the_place_as_it_was_at_the_start,
 );
 
 /// When partners look.
@@ -59,7 +60,7 @@ pub(crate) fn invitation(id: u128, token_hash: &[u8]) -> Invitation {
     }
 }
 
-fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exchange {
+pub(crate) fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exchange {
     let peer = Peer {
         url: "https://emsp.example.com/ocpi/versions".into(),
         token: PeerToken::new("token-b"),
@@ -249,10 +250,14 @@ async fn a_location_is_published_with_its_connectors(rig: &Rig) {
     assert_eq!(first.energy_flows, Some(true));
     assert_eq!(page.items[0].connectors[2].energy_flows, None);
     assert_eq!(first.tariff_id.as_ref().map(TariffId::as_str), Some("D"));
-    assert_eq!(first.changed_at, at(10));
+    assert_eq!((first.changed_at, page.items[0].connectors[2].changed_at), (at(20), at(10)));
 
     let one = store.published_location(&tenant(), NOW, &location_id("L2")).await.unwrap().unwrap();
     assert_eq!(one, page.items[1]);
+    let found = async |id: &str| store.published_location(&tenant(), NOW, &location_id(id)).await.unwrap();
+    assert_eq!(found("l2").await, Some(page.items[1].clone()));
+    store.put_location(&location("l2")).await.unwrap();
+    assert_eq!(found("l2").await.unwrap().location.id.as_str(), "l2", "the very one, where there is one");
     assert_eq!(store.published_location(&other_tenant(), NOW, &location_id("L2")).await.unwrap(), None);
     assert_eq!(store.published_location(&tenant(), NOW, &location_id("L3")).await.unwrap(), None);
     let theirs = store
@@ -305,6 +310,7 @@ async fn tariffs_are_cut_by_their_last_change(rig: &Rig) {
         let mut one = tariff(id, &[(Dimension::Energy, "0.49")]);
         one.updated_at = at(millis);
         rig.store.put_tariff(&one).await.unwrap();
+        rig.store.put_tariff_assignment(&assignment(id, |_| {})).await.unwrap();
     }
     let check = async |window: Window, expect: &[&str]| {
         let found =
@@ -386,4 +392,33 @@ async fn sessions_and_bills_come_in_pages_the_oldest_change_first(rig: &Rig) {
     assert_eq!(count(Window { from: Some(last.plus_millis(1)), ..whole }).await, (0, 0));
     assert_eq!(count(Window { to: Some(last), ..whole }).await, (0, 0));
     assert_eq!(count(Window { skip: 3, ..whole }).await, (2, 2));
+}
+
+/// The location may have another name by the time of the bill, or be gone: the partner gets the bill all the same.
+async fn a_bill_tells_the_place_as_it_was_at_the_start(rig: &Rig) {
+    place(rig, "L1", "CS-1", &[(1, 1)]).await;
+    let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
+    let facts = driven_by(whole_transaction("CS-1", "tx"), "ABC");
+    rig.store.append(&facts[..2]).await.unwrap();
+    let renamed = ringmain_domain::location::Location { name: "Another".into(), ..location("L1") };
+    rig.store.put_location(&renamed).await.unwrap();
+    let bill = rig.store.append(&facts[2..]).await.unwrap()[1].cdr.unwrap();
+    let places = async || {
+        let (window, page) = (Window::default(), PageRequest::first(9));
+        let mut read = rig.store.partner_cdrs(&tenant(), partner, &window, &page).await.unwrap().items;
+        read.extend(rig.store.cdrs_for_partners(&tenant(), &[bill.0]).await.unwrap());
+        read.into_iter().map(|cdr| cdr.location).collect::<Vec<_>>()
+    };
+    assert_eq!(places().await, [location("L1"), location("L1")]);
+    rig.execute("UPDATE stations SET location_id = NULL").await;
+    assert!(rig.store.delete_location(&tenant(), &location_id("L1")).await.unwrap());
+    assert_eq!(places().await, [location("L1"), location("L1")]);
+    let sessions =
+        rig.store.partner_sessions(&tenant(), partner, &Window::default(), &PageRequest::first(9)).await;
+    assert_eq!(sessions.unwrap().items.len(), 1);
+    // A session of a release that did not keep it, of a location that is gone: left out, not an error.
+    rig.execute("UPDATE sessions SET place = NULL").await;
+    assert_eq!(places().await, []);
+    rig.store.put_location(&renamed).await.unwrap();
+    assert_eq!(places().await, [renamed.clone(), renamed]);
 }

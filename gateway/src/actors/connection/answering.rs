@@ -415,9 +415,7 @@ async fn ask_owner(
     standing: &mut TokenStanding,
 ) {
     let Some(owners) = node.owners.get() else { return };
-    let Some(token) = standing.roamer().and_then(|roamer| roamer.to_ask(clock::now())).cloned() else {
-        return;
-    };
+    let Some(token) = standing.to_ask(clock::now()).cloned() else { return };
     let answer = owners.ask(Question { tenant, token, station, evse }).await;
     if let (Some(clearance), Some(roamer)) = (answer, &mut standing.roamer) {
         roamer.clearance = Some(clearance);

@@ -82,7 +82,17 @@ async fn another_tenant_sees_nothing_of_ours() {
     let key = json!({"public_key": METER_KEY});
     assert_eq!(rig.send("PUT", "/meter-keys/M1", Some(key)).await.status, 201);
     let assignment = rig.post("/tariff-assignments", json!({"tariff_id": "std"})).await.json();
+    let ours = json!({
+        "name": "Example", "country_code": "NL", "party_id": "RMN", "company": "Ringmain",
+        "our_versions_url": "https://cpo.example.com/ocpi/versions",
+    });
+    let invited = rig.send_as(&rig.administrator, "POST", "/partners", Some(ours), &[]).await.json();
+    let partner = format!("/partners/{}", invited["id"].as_str().unwrap());
     let paths = [
+        ("/partners/{id}", partner.clone()),
+        ("/partners/{id}/rotate", format!("{partner}/rotate")),
+        ("/partners/{id}/dead-letters", format!("{partner}/dead-letters")),
+        ("/partners/{id}/calls", format!("{partner}/calls")),
         ("/locations/{id}", "/locations/depot-1".to_owned()),
         ("/locations/{id}/access", "/locations/depot-1/access".to_owned()),
         ("/locations/{id}/circuits", "/locations/depot-1/circuits".to_owned()),
@@ -102,6 +112,7 @@ async fn another_tenant_sees_nothing_of_ours() {
         ("/charging-stations/{id}", "/charging-stations/CS-1".to_owned()),
         ("/charging-stations/{id}/password", "/charging-stations/CS-1/password".to_owned()),
         ("/charging-stations/{id}/duplicate", "/charging-stations/CS-1/duplicate".to_owned()),
+        ("/charging-stations/{id}/hardware", "/charging-stations/CS-1/hardware".to_owned()),
         ("/charging-stations/{id}/tariffs", "/charging-stations/CS-1/tariffs".to_owned()),
         ("/charging-stations/{id}/messages", "/charging-stations/CS-1/messages".to_owned()),
         ("/charging-stations/{id}/commands", "/charging-stations/CS-1/commands".to_owned()),
@@ -160,6 +171,7 @@ fn body_for(route: &Route) -> Option<Value> {
         (Method::Post, "/charging-stations/{id}/commands") => Some(json!({"command": "reset"})),
         (Method::Post, "/charging-stations/{id}/duplicate") => Some(json!({"decision": "keep_old"})),
         (Method::Post, "/sessions/{id}/rulings") => Some(json!({"ruling": "voided", "note": "mine now"})),
+        (Method::Post, "/partners/{id}/dead-letters") => Some(json!({"kind": "cdr", "subject": "x"})),
         (Method::Post, "/locations/{id}/load/mendings") => {
             Some(json!({"charging_station_id": "CS-1", "evse_id": 1}))
         }

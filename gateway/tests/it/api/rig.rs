@@ -138,6 +138,7 @@ impl Rig {
             sites: SiteDirectory::new(parts, 1).start(),
             store,
             desk: for_house,
+            partners: std::sync::OnceLock::new(),
             pricer: Arc::new(ringmain_roaming::ocpi::billing::OcpiPricer),
             live: LiveFeed::new(START),
             cluster,

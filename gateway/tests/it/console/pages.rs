@@ -167,6 +167,25 @@ async fn a_station_s_page_shows_what_goes_on() {
     ] {
         assert!(page.contains(text), "{text}");
     }
+    assert!(page.contains("Not described") && page.contains("Roaming partners see only what is described"));
+    let made = |connector: u32| {
+        json!({"connector_id": connector, "plug": "type2", "has_cable": false, "current": "ac3", "max_voltage_v": 230,
+            "max_current_a": 32})
+    };
+    let evse = |number: u32| json!({"evse_id": number, "printed_id": format!("NL*RMN*E{number}"), "connectors": [made(1)]});
+    rig.send("PUT", "/charging-stations/CS-1/hardware", Some(json!({"evses": [evse(1), evse(2)]}))).await;
+    let page = operator.page("/charging-stations/CS-1").await;
+    check_page(&page);
+    for text in [
+        "NL*RMN*E2",
+        "Type 2, socket",
+        "AC, 3 phases",
+        "230 V, 32 A, 22.1 kW",
+        "PUT /api/v1/charging-stations/CS-1/hardware",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("Not described") && !page.contains("Roaming partners see only"));
     let viewer = Browser::sign_in(&rig, AccessRole::Viewer).await;
     let page = viewer.page("/charging-stations/CS-1").await;
     check_page(&page);

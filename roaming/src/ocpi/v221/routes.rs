@@ -151,32 +151,44 @@ async fn locations(caller: Registered, hub: web::Data<Hub>, request: HttpRequest
     let Registered(partner) = caller;
     let list = ListRequest::read(request.query_string())?;
     let page = hub.store.published_locations(&partner.tenant, now(), &list.window(), &list.page()).await;
+    let page = page.map_err(of_list)?;
+    let window = list.window();
+    let total = list.total(hub.store.count_locations(&partner.tenant, now(), &window)).await?;
     let url = list_url(&partner, "locations");
-    Ok(list.respond(&url, page.map_err(of_list)?, |published| to_wire::location(&partner.ours, &published)))
+    Ok(list.respond(&url, (page, total), |published| to_wire::location(&partner.ours, &published)))
 }
 
 async fn tariffs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
     let Registered(partner) = caller;
     let list = ListRequest::read(request.query_string())?;
     let page = hub.store.published_tariffs(&partner.tenant, now(), &list.window(), &list.page()).await;
+    let page = page.map_err(of_list)?;
+    let window = list.window();
+    let total = list.total(hub.store.count_tariffs(&partner.tenant, now(), &window)).await?;
     let url = list_url(&partner, "tariffs");
-    Ok(list.respond(&url, page.map_err(of_list)?, |tariff| to_wire::tariff::tariff(&partner.ours, &tariff)))
+    Ok(list.respond(&url, (page, total), |tariff| to_wire::tariff::tariff(&partner.ours, &tariff)))
 }
 
 async fn sessions(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
     let Registered(partner) = caller;
     let list = ListRequest::read_from_date(request.query_string())?;
     let page = hub.store.partner_sessions(&partner.tenant, partner.id, &list.window(), &list.page()).await;
+    let page = page.map_err(of_list)?;
+    let window = list.window();
+    let total = list.total(hub.store.count_partner_sessions(&partner.tenant, partner.id, &window)).await?;
     let url = list_url(&partner, "sessions");
-    Ok(list.respond(&url, page.map_err(of_list)?, |session| to_wire::session(&partner.ours, &session)))
+    Ok(list.respond(&url, (page, total), |session| to_wire::session(&partner.ours, &session)))
 }
 
 async fn cdrs(caller: Registered, hub: web::Data<Hub>, request: HttpRequest) -> Answer {
     let Registered(partner) = caller;
     let list = ListRequest::read(request.query_string())?;
     let page = hub.store.partner_cdrs(&partner.tenant, partner.id, &list.window(), &list.page()).await;
+    let page = page.map_err(of_list)?;
+    let window = list.window();
+    let total = list.total(hub.store.count_partner_cdrs(&partner.tenant, partner.id, &window)).await?;
     let url = list_url(&partner, "cdrs");
-    Ok(list.respond(&url, page.map_err(of_list)?, |cdr| to_wire::cdr::cdr(&partner.ours, &cdr, &[])))
+    Ok(list.respond(&url, (page, total), |cdr| to_wire::cdr::cdr(&partner.ours, &cdr, &[])))
 }
 
 /// A cursor is all a caller can have wrong here.

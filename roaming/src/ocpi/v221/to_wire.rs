@@ -1,12 +1,13 @@
 //! Nouns into OCPI 2.2.1. Numbers stay exact; a partner sees us as the party we are towards it. What is made here keeps the lengths and the
 //! lists of the specification; texts for people are cut where a field is too short for them, identifiers never.
 //!
-//! **Assumed**, until the domain keeps it: what a connector is made of ([`HARDWARE`]), what an EVSE can do ([`CAPABILITIES`]), and an EVSE's
-//! printed id, which is `#NA` in bill records and left out of locations. A token's contract goes by the token's own uid.
+//! **Assumed**, until the domain keeps it: what an EVSE can do ([`CAPABILITIES`]); in bill records what a connector is made of ([`HARDWARE`]), and
+//! an EVSE's printed id, which is `#NA` there. A token's contract goes by the token's own uid.
 //!
 //! **Not said**, though there is a field: current in charging periods, because it counts all phases there and we know the most loaded one;
 //! pictures, opening hours, energy mix and facilities of a location, which the domain does not have.
 
+use ringmain_domain::hardware::{ConnectorHardware, Current, Plug};
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId};
 use ringmain_domain::money;
 use ringmain_domain::party::Party;
@@ -15,7 +16,8 @@ use ringmain_domain::segment::{Activity, Segment};
 use ringmain_domain::session::SessionStatus;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
-use ringmain_store::partners::lists::{PartnerSession, PublishedLocation};
+use ringmain_store::partners::drivers::PartnerSession;
+use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::partners::{Partner, PartnerRole};
 use rust_decimal::Decimal;
 
@@ -50,7 +52,7 @@ pub struct Hardware {
     pub max_amperage: u32,
 }
 
-/// The common public outlet of Europe (Type 2, 22 kW): required by the specification, not known to the domain.
+/// The common public outlet of Europe (Type 2, 22 kW): what a bill record says of a connector nobody has described, as it must say something.
 pub const HARDWARE: Hardware = Hardware {
     standard: ConnectorType::Iec62196T2,
     format: ConnectorFormat::Socket,
@@ -131,7 +133,7 @@ pub fn location(ours: &PartnerRole, published: &PublishedLocation) -> Location {
 pub fn evse(from: &locations::Evse) -> Evse {
     Evse {
         uid: (&*from.uid.to_string()).into(),
-        evse_id: None,
+        evse_id: from.printed_id.as_deref().map(Into::into),
         status: status(from.status),
         status_schedule: Vec::new(),
         capabilities: CAPABILITIES.to_vec(),
@@ -149,7 +151,7 @@ pub fn evse(from: &locations::Evse) -> Evse {
 /// A connector.
 #[must_use]
 pub fn connector(from: &locations::Connector) -> Connector {
-    let Hardware { standard, format, power_type, max_voltage, max_amperage } = HARDWARE;
+    let Hardware { standard, format, power_type, max_voltage, max_amperage } = hardware(&from.hardware);
     Connector {
         id: (&*from.number.to_string()).into(),
         standard,
@@ -157,10 +159,43 @@ pub fn connector(from: &locations::Connector) -> Connector {
         power_type,
         max_voltage,
         max_amperage,
-        max_electric_power: None,
+        max_electric_power: Some(from.hardware.power_w()),
         tariff_ids: from.tariff_id.iter().map(|id| id.as_str().into()).collect(),
         terms_and_conditions: None,
         last_updated: DateTime(from.changed_at),
+    }
+}
+
+/// What a connector is made of, in OCPI's words.
+#[must_use]
+pub const fn hardware(from: &ConnectorHardware) -> Hardware {
+    Hardware {
+        standard: match from.plug {
+            Plug::Type1 => ConnectorType::Iec62196T1,
+            Plug::Type2 => ConnectorType::Iec62196T2,
+            Plug::Ccs1 => ConnectorType::Iec62196T1Combo,
+            Plug::Ccs2 => ConnectorType::Iec62196T2Combo,
+            Plug::Chademo => ConnectorType::Chademo,
+            Plug::Nacs => ConnectorType::SaeJ3400,
+            Plug::GbtAc => ConnectorType::GbtAc,
+            Plug::GbtDc => ConnectorType::GbtDc,
+            Plug::Mcs => ConnectorType::Mcs,
+            Plug::Schuko => ConnectorType::DomesticF,
+            Plug::CeeBlue => ConnectorType::Iec60309Single16,
+            Plug::CeeRed16 => ConnectorType::Iec60309Three16,
+            Plug::CeeRed32 => ConnectorType::Iec60309Three32,
+            Plug::PantographBottomUp => ConnectorType::PantographBottomUp,
+            Plug::PantographTopDown => ConnectorType::PantographTopDown,
+        },
+        format: if from.has_cable { ConnectorFormat::Cable } else { ConnectorFormat::Socket },
+        power_type: match from.current {
+            Current::Ac1 => PowerType::Ac1Phase,
+            Current::Ac2 => PowerType::Ac2Phase,
+            Current::Ac3 => PowerType::Ac3Phase,
+            Current::Dc => PowerType::Dc,
+        },
+        max_voltage: from.max_voltage_v,
+        max_amperage: from.max_current_a,
     }
 }
 

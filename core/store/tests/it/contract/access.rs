@@ -1,16 +1,20 @@
 //! Who may charge where: groups, rules of locations, what is known of a presented token, local lists.
 
-use ringmain_domain::authorize::Authorization;
 use ringmain_domain::authorize::rule::{AccessRule, AccessWindow, Admitted};
+use ringmain_domain::authorize::{Authorization, TokenStanding};
 use ringmain_domain::event::DomainEvent;
 use ringmain_domain::id::{Epoch, EvseId};
 use ringmain_domain::local_list::{Sent, SentEntry};
+use ringmain_domain::party::{Party, Role};
 use ringmain_domain::report::{Boot, Variable};
+use ringmain_domain::roaming::{AuthMethod, Clearance, OrderedStart, RoamingToken, Whitelist};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::time::local::{TimeOfDay, Weekday};
 use ringmain_domain::token::{IdToken, Token, TokenGroup, TokenKind};
 use ringmain_store::local_lists::LocalList;
-use ringmain_store::store::StoreError;
+use ringmain_store::partners::tokens::{ToldToken, Touched};
+use ringmain_store::store::{Store, StoreError};
+use serde_json::value::RawValue;
 
 use crate::make::{
     MINUTE, all_pages, at, fact, location, location_id, message, other_tenant, station, station_id, tenant,
@@ -25,6 +29,8 @@ on_both_engines!(
     a_group_of_another_tenant_is_not_there,
     rules_of_a_location_are_kept_and_go_with_it,
     what_is_known_of_a_token_comes_in_one_reading,
+    orders_of_companies_are_kept_apart,
+    changes_of_a_companys_token_lose_nothing,
     a_token_charges_only_where_a_session_is_open,
     decisions_are_counted_by_location,
     a_local_list_is_found_replaced_and_goes_with_its_station,
@@ -129,7 +135,7 @@ async fn rules_of_a_location_are_kept_and_go_with_it(rig: &Rig) {
 async fn what_is_known_of_a_token_comes_in_one_reading(rig: &Rig) {
     let (store, tenant, here) = (&rig.store, tenant(), station_id("CS-1"));
     let known = async |uid: &str| store.token_standing(&tenant, &presented(uid), &here).await.unwrap();
-    assert_eq!(known("A1").await, Default::default());
+    assert_eq!(known("A1").await, TokenStanding { unplaced: true, ..TokenStanding::default() });
     store.put_token(&member("A1", "Fleet")).await.unwrap();
     assert_eq!(known("a1").await.token, Some(member("A1", "Fleet")));
     assert_eq!(known("a1").await.group, None, "a mere name");
@@ -141,7 +147,107 @@ async fn what_is_known_of_a_token_comes_in_one_reading(rig: &Rig) {
     store.insert_station(&one).await.unwrap();
     let all = known("A1").await;
     assert_eq!((all.group, all.rules), (Some(group("FLEET")), rules()));
-    assert_eq!(all.time_zone.as_deref(), Some("Europe/Amsterdam"));
+    assert_eq!((all.time_zone.as_deref(), all.unplaced), (Some("Europe/Amsterdam"), false));
+}
+
+fn told(token: RoamingToken) -> ToldToken {
+    let told = RawValue::from_string("{}".into()).unwrap();
+    ToldToken { told, last_updated: at(0), touched: Touched::whole(at(0)), token }
+}
+
+/// However many change one token at a time, each change is laid over the one before.
+async fn changes_of_a_companys_token_lose_nothing(rig: &Rig) {
+    let party = Party { country_code: "DE".into(), party_id: "ABC".into(), role: Role::Emsp };
+    let token = RoamingToken {
+        party: party.clone(),
+        uid: "a1".into(),
+        kind: "RFID".into(),
+        contract_id: "0".into(),
+        group: None,
+        valid: true,
+        whitelist: Whitelist::Always,
+    };
+    rig.store.put_partner_tokens(&tenant(), &[told(token)]).await.unwrap();
+    let other = rig.open_again(ringmain_store::store::StoreSettings::default()).await;
+    let change = async |store: &Store, number: i64| {
+        let uid = token_uid("A1");
+        let change = Box::new(move |mut known: ToldToken| {
+            if number == 13 {
+                return Err("a refusal");
+            }
+            let so_far: i64 = known.token.contract_id.parse().unwrap();
+            known.token.contract_id = (so_far + number).to_string().into();
+            known.touched.fields.insert(format!("field {number}").into(), at(number));
+            Ok(Some(known))
+        });
+        store.change_partner_token(&tenant(), &party, (&uid, "RFID"), change).await.unwrap()
+    };
+    let all = (1..=20).map(|number| change(if number % 2 == 0 { &rig.store } else { &other }, number));
+    let done = futures_util::future::join_all(all).await;
+    assert_eq!(done.iter().filter(|done| **done == Some(Err("a refusal"))).count(), 1);
+    let known =
+        async || rig.store.partner_token(&tenant(), &party, (&token_uid("A1"), "RFID")).await.unwrap();
+    let changed = known().await.unwrap();
+    assert_eq!(*changed.token.contract_id, *(210 - 13).to_string());
+    assert_eq!(
+        (changed.touched.fields.len(), changed.touched.of("field 7"), changed.touched.of("x")),
+        (19, at(7), at(0))
+    );
+    // A release that knows nothing of fields moves it on: then all of it was told at once.
+    rig.execute("UPDATE partner_tokens SET last_updated = last_updated + 5").await;
+    assert_eq!(known().await.unwrap().touched, Touched::whole(at(5)));
+    let uid = token_uid("A1");
+    let same = Box::new(|known: ToldToken| Ok::<_, ()>(Some(known)));
+    assert_eq!(rig.store.change_partner_token(&tenant(), &party, (&uid, "OTHER"), same).await.unwrap(), None);
+}
+
+/// Two companies order for drivers with one uid, and we have a token of it too: nobody's word takes another's driver.
+async fn orders_of_companies_are_kept_apart(rig: &Rig) {
+    let (store, tenant, here) = (&rig.store, tenant(), station_id("CS-1"));
+    let of = |party_id: &str, kind: &str, millis| {
+        let party = Party { country_code: "DE".into(), party_id: party_id.into(), role: Role::Emsp };
+        let whitelist = Whitelist::Never;
+        let (contract_id, group) = (format!("DE8{party_id}1").into(), None);
+        let token = RoamingToken {
+            party,
+            uid: "a1".into(),
+            kind: kind.into(),
+            contract_id,
+            group,
+            valid: true,
+            whitelist,
+        };
+        let contract = token.contract(AuthMethod::Ordered, None);
+        let clearance = Clearance { contract, authorization: Authorization::Accepted, at: at(millis) };
+        (told(token), clearance)
+    };
+    let known = async || store.token_standing(&tenant, &presented("A1"), &here).await.unwrap();
+    let party = |clearance: &Clearance| clearance.contract.party.party_id.to_string();
+    let asked = Clearance { authorization: Authorization::Blocked, ..of("XYZ", "RFID", 5).1 };
+    store.put_partner_tokens(&tenant, &[of("XYZ", "RFID", 0).0]).await.unwrap();
+    store.put_clearance(&tenant, &here, &asked).await.unwrap();
+    for (remote_start_id, party_id, millis) in [(1, "XYZ", 6), (2, "ABC", 7), (3, "ABC", 8)] {
+        let ordered = OrderedStart { remote_start_id, clearance: of(party_id, "RFID", millis).1 };
+        store.put_ordered_start(&tenant, &here, &ordered).await.unwrap();
+    }
+    let standing = known().await;
+    let orders: Vec<_> = standing.ordered.iter().map(|o| (o.remote_start_id, party(&o.clearance))).collect();
+    assert_eq!(orders, [(3, "ABC".to_owned()), (2, "ABC".to_owned()), (1, "XYZ".to_owned())]);
+    let roamer = standing.roamer.unwrap();
+    assert_eq!(roamer.clearance.as_ref().map(|said| (party(said), said.at)), Some(("XYZ".to_owned(), at(6))));
+    // What was asked still stands for nodes of the release before.
+    assert_eq!(rig.number("SELECT at FROM clearances").await, at(5).as_millis());
+    // Of several companies' tokens the first by name, always; one of the presented kind before any other.
+    store.put_partner_tokens(&tenant, &[of("ABC", "RFID", 0).0, of("AAA", "OTHER", 0).0]).await.unwrap();
+    let roamer = known().await.roamer.unwrap();
+    assert_eq!((&*roamer.token.unwrap().party.party_id, roamer.is_ambiguous), ("ABC", true));
+    assert_eq!(roamer.clearance.map(|said| said.at), Some(at(8)));
+    store.put_token(&member("A1", "Fleet")).await.unwrap();
+    let standing = known().await;
+    assert!(standing.token.is_some() && standing.roamer().is_none());
+    assert_eq!(standing.as_ordered(2, at(9)).unwrap().contract(at(9)), None, "the station has no location");
+    store.trim_partner_calls(at(8)).await.unwrap();
+    assert_eq!(known().await.ordered.len(), 1);
 }
 
 async fn a_token_charges_only_where_a_session_is_open(rig: &Rig) {

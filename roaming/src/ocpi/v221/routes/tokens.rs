@@ -12,7 +12,6 @@ use crate::ocpi::caller::Registered;
 use crate::ocpi::patch::{Merged, Patch};
 use crate::ocpi::status::Refusal;
 use crate::ocpi::v221::types::token::Token;
-use crate::ocpi::values::DateTime;
 use crate::ocpi::{envelope, reading};
 use crate::pull::told;
 
@@ -78,7 +77,7 @@ pub(super) async fn put(
     Ok(if is_new { envelope::created() } else { envelope::done() })
 }
 
-/// Some fields of a token.
+/// Some fields of a token: laid over what is known while nobody else can, so that of two at a time neither is lost.
 pub(super) async fn patch(
     Registered(partner): Registered,
     hub: web::Data<Hub>,
@@ -88,15 +87,26 @@ pub(super) async fn patch(
 ) -> Answer {
     let subject = subject(&partner, path, &request)?;
     let patch = Patch::read(&super::whole(body)?)?;
-    let known = known(&hub, &subject).await?.ok_or_else(Refusal::unknown_token)?;
-    let before: Token = reading::body(known.told.get().as_bytes())?;
-    if let Merged::Changed(token) = patch.onto(&before, DateTime(known.last_updated))? {
-        keep(&hub, &partner, &subject, &token).await?;
-    }
+    let (store, tenant, party) = (&hub.store, &hub.tenant, subject.party.clone());
+    let (uid, kind) = (subject.uid.clone(), subject.kind.clone());
+    let change = Box::new(move |known: ToldToken| {
+        let before: Token = reading::body(known.told.get().as_bytes())?;
+        let mut touched = known.touched;
+        let Merged::Changed(token) = patch.onto_touched(&before, &mut touched)? else { return Ok(None) };
+        Ok::<_, Refusal>(Some(ToldToken { touched, ..checked(&partner, &subject, &token)? }))
+    });
+    let changed = store.change_partner_token(tenant, &party, (&uid, &kind), change).await?;
+    changed.ok_or_else(Refusal::unknown_token)??;
     Ok(envelope::done())
 }
 
 async fn keep(hub: &Hub, partner: &Partner, subject: &Subject, token: &Token) -> Result<(), Refusal> {
+    let told = checked(partner, subject, token)?;
+    Ok(hub.store.put_partner_tokens(&hub.tenant, &[told]).await?)
+}
+
+/// The token as it is kept, if it is the one that the address names.
+fn checked(partner: &Partner, subject: &Subject, token: &Token) -> Result<ToldToken, Refusal> {
     let told = told(partner, token).map_err(Refusal::invalid)?;
     let same = told.token.party == subject.party
         && told.token.uid.eq_ignore_ascii_case(subject.uid.as_str())
@@ -104,5 +114,5 @@ async fn keep(hub: &Hub, partner: &Partner, subject: &Subject, token: &Token) ->
     if !same {
         return Err(Refusal::invalid("the token's party, uid or type is not that of the address"));
     }
-    Ok(hub.store.put_partner_tokens(&hub.tenant, &[told]).await?)
+    Ok(told)
 }

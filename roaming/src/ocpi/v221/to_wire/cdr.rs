@@ -10,12 +10,12 @@ use ringmain_domain::tariff::Dimension;
 use ringmain_domain::tariff::pricing::breakdown::{CostBreakdown, LineKind};
 use ringmain_domain::time::Timestamp;
 use ringmain_store::partners::PartnerRole;
-use ringmain_store::partners::lists::PartnerCdr;
+use ringmain_store::partners::drivers::PartnerCdr;
 use rust_decimal::Decimal;
 
 use super::{
     CITY_MAX, HARDWARE, Hardware, NAME_MAX, NO_CURRENCY, NOT_APPLICABLE, POSTAL_CODE_MAX, auth_method,
-    cdr_token, clip, connector_id, coordinates, hours, kwh, period, price, reference, tariff, uid,
+    cdr_token, clip, connector_id, coordinates, hardware, hours, kwh, period, price, reference, tariff, uid,
 };
 use crate::ocpi::v221::types::cdr::{
     Cdr, CdrDimension, CdrDimensionType, CdrLocation, ChargingPeriod, SignedData, SignedValue as WireValue,
@@ -37,7 +37,7 @@ const PART_DIGITS: u32 = 4;
 /// A bill record for the partner. `tariffs` are the versions it was priced by; where they are given, every period names its own.
 #[must_use]
 pub fn cdr(ours: &PartnerRole, from: &PartnerCdr, tariffs: &[ringmain_domain::tariff::Tariff]) -> Cdr {
-    let PartnerCdr { cdr, session, location, owner } = from;
+    let PartnerCdr { cdr, session, owner, .. } = from;
     let breakdown = cdr.breakdown.as_ref();
     let free = money::Price { excl_tax: Decimal::ZERO, incl_tax: Decimal::ZERO };
     // Of a credit only the total is below zero (OCPI 2.2.1 mod_cdrs, credit CDRs).
@@ -53,7 +53,7 @@ pub fn cdr(ours: &PartnerRole, from: &PartnerCdr, tariffs: &[ringmain_domain::ta
         cdr_token: cdr_token(owner, cdr.contract.as_deref(), cdr.token.as_ref()),
         auth_method: auth_method(session),
         authorization_reference: reference(cdr.contract.as_deref()),
-        cdr_location: cdr_location(cdr, location),
+        cdr_location: cdr_location(from),
         meter_id: None,
         currency: breakdown
             .map_or_else(|| NO_CURRENCY.to_owned(), |breakdown| breakdown.currency.to_string()),
@@ -94,8 +94,11 @@ fn part(cost: money::Price) -> Price {
     price(money::Price { excl_tax: digits(cost.excl_tax), incl_tax: digits(cost.incl_tax) })
 }
 
-fn cdr_location(cdr: &cdr::Cdr, location: &ringmain_domain::location::Location) -> CdrLocation {
-    let Hardware { standard, format, power_type, .. } = HARDWARE;
+fn cdr_location(from: &PartnerCdr) -> CdrLocation {
+    let PartnerCdr { cdr, location, .. } = from;
+    let evse = from.hardware.as_ref().filter(|evse| Some(evse.evse) == cdr.evse);
+    let made = evse.and_then(|evse| evse.connector(cdr.connector)).map_or(HARDWARE, hardware);
+    let Hardware { standard, format, power_type, .. } = made;
     CdrLocation {
         id: location.id.as_str().into(),
         name: Some(clip(&location.name, NAME_MAX)),
@@ -106,7 +109,7 @@ fn cdr_location(cdr: &cdr::Cdr, location: &ringmain_domain::location::Location) 
         country: location.country.to_string(),
         coordinates: coordinates(location),
         evse_uid: uid(&cdr.tenant, &cdr.station, cdr.evse),
-        evse_id: NOT_APPLICABLE.into(),
+        evse_id: evse.and_then(|evse| evse.printed_id.as_deref()).unwrap_or(NOT_APPLICABLE).into(),
         connector_id: connector_id(cdr.connector),
         connector_standard: standard,
         connector_format: format,

@@ -1,0 +1,146 @@
+//! Bill records on their way: a partner gets each once, whatever becomes of answers and nodes.
+//!
+//! Whoever sends one notes its place first, and keeps what the partner said in the same breath; nothing ends that in between but the
+//! node itself. A record that may have been sent before is asked for first, at the address where the partner would keep it. So is one
+//! that the partner refuses: it may refuse because it has it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::Method;
+use ringmain_store::partners::drivers::PartnerCdr;
+use ringmain_store::store::StoreError;
+use serde_json::Value;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::send::{Receiver, call};
+use crate::client::{Call, CallError, Verdict};
+use crate::hub::Hub;
+use crate::ocpi::envelope::now;
+use crate::ocpi::reading::below;
+use crate::ocpi::v221::to_wire;
+
+/// Which bill records this node is sending, by partner: one that is changed gets new tasks while a call of the old ones goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Underway {
+    bills: Mutex<HashSet<(Uuid, Uuid)>>,
+    ended: Notify,
+}
+
+/// A turn; ends when dropped.
+struct Turn {
+    underway: Arc<Underway>,
+    of: (Uuid, Uuid),
+}
+
+impl Underway {
+    async fn turn(self: &Arc<Self>, of: (Uuid, Uuid)) -> Turn {
+        loop {
+            let ended = self.ended.notified();
+            if self.lock().insert(of) {
+                return Turn { underway: Arc::clone(self), of };
+            }
+            ended.await;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<(Uuid, Uuid)>> {
+        self.bills.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.underway.lock().remove(&self.of);
+        self.underway.ended.notify_waiters();
+    }
+}
+
+/// Tells a partner of a bill record that stands at this place of the feed, and keeps that it arrived. It goes on when nobody waits for it
+/// any more.
+pub(super) async fn tell(
+    hub: &Hub,
+    to: &Receiver,
+    cdr: Arc<PartnerCdr>,
+    position: i64,
+    was_sent: bool,
+) -> Result<Result<(), CallError>, StoreError> {
+    let to = to.for_party(&cdr.owner);
+    let delivery = Delivery { hub: hub.clone(), to, cdr, position, was_sent };
+    let told = hub.client.runtime().finish(delivery.run()).await;
+    told.unwrap_or_else(|| Ok(Err(CallError::Unreachable("this node ends".to_owned()))))
+}
+
+/// One bill record, once.
+struct Delivery {
+    hub: Hub,
+    to: Receiver,
+    cdr: Arc<PartnerCdr>,
+    position: i64,
+    was_sent: bool,
+}
+
+impl Delivery {
+    async fn run(self) -> Result<Result<(), CallError>, StoreError> {
+        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
+        let (partner, bill) = (self.to.callee.partner, self.cdr.cdr.id.0);
+        let _turn = self.hub.bills.turn((partner, bill)).await;
+        if !store.arrived_cdrs(tenant, partner, &[bill]).await?.is_empty() {
+            return Ok(Ok(()));
+        }
+        // Whoever noted that place did so for this record, or for a later one while this one waited.
+        let was_sent = self.was_sent || store.bills_posted(tenant, partner).await? >= self.position;
+        store.note_bill_posting(tenant, partner, self.position, now()).await?;
+        match settle(&self.hub, &self.to, &self.cdr, was_sent).await {
+            Ok(kept_at) => {
+                store.cdr_arrived((tenant, partner, bill), kept_at.as_deref(), now()).await?;
+                Ok(Ok(()))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+/// Where the partner keeps it, if it says so.
+async fn settle(
+    hub: &Hub,
+    to: &Receiver,
+    cdr: &PartnerCdr,
+    was_sent: bool,
+) -> Result<Option<String>, CallError> {
+    let wire = to_wire::cdr::cdr(&to.ours, cdr, &[]);
+    let url = below(&to.url, &[wire.id.as_str()]);
+    if was_sent && is_there(hub, to, &url, wire.id.as_str()).await? {
+        return Ok(Some(url));
+    }
+    let post = call(Method::POST, to.url.clone(), &wire, hub.settings.patience)?;
+    match hub.client.call(&to.callee, post).await {
+        Ok(answered) => Ok(answered.location),
+        // It was sent before, without an answer, and now something stands in its place: there is no other than itself.
+        Err(CallError::Refused { http: 409, .. }) if was_sent => Ok(None),
+        Err(error) if error.verdict() == Verdict::Never => {
+            // Whether it has it all the same, only a yes says.
+            let has_it = is_there(hub, to, &url, wire.id.as_str()).await.unwrap_or(false);
+            if has_it { Ok(Some(url)) } else { Err(error) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Does a partner keep this bill record? One that does not answer such a question does not, as far as can be known.
+///
+/// # Errors
+/// The partner is away: nothing is known.
+async fn is_there(hub: &Hub, to: &Receiver, url: &str, id: &str) -> Result<bool, CallError> {
+    let answered = hub.client.call(&to.callee, Call::get(url.to_owned(), hub.settings.patience)).await;
+    let answered = match answered {
+        Ok(answered) => answered,
+        Err(error @ (CallError::Unreachable(_) | CallError::TooSlow)) => return Err(error),
+        Err(error) if matches!(error.verdict(), Verdict::Away(_)) => return Err(error),
+        Err(_no_such_place) => return Ok(false),
+    };
+    let kept = answered.answer.one::<Value>().ok();
+    let kept = kept.as_ref().and_then(|kept| kept.get("id")).and_then(Value::as_str);
+    Ok(kept.is_some_and(|kept| kept.eq_ignore_ascii_case(id)))
+}
