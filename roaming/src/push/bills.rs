@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::send::{Receiver, call};
+use super::send::{Outcome, Receiver, call};
 use crate::client::{Call, CallError, Verdict};
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
@@ -65,7 +65,7 @@ pub(super) async fn tell(
     cdr: Arc<PartnerCdr>,
     position: i64,
     was_sent: bool,
-) -> Result<Result<(), CallError>, StoreError> {
+) -> Result<Result<Outcome, CallError>, StoreError> {
     let to = to.for_party(&cdr.owner);
     let delivery = Delivery { hub: hub.clone(), to, cdr, position, was_sent };
     let told = hub.client.runtime().finish(delivery.run()).await;
@@ -82,12 +82,12 @@ struct Delivery {
 }
 
 impl Delivery {
-    async fn run(self) -> Result<Result<(), CallError>, StoreError> {
+    async fn run(self) -> Result<Result<Outcome, CallError>, StoreError> {
         let (store, tenant) = (&self.hub.store, &self.hub.tenant);
         let (partner, bill) = (self.to.callee.partner, self.cdr.cdr.id.0);
         let _turn = self.hub.bills.turn((partner, bill)).await;
         if !store.arrived_cdrs(tenant, partner, &[bill]).await?.is_empty() {
-            return Ok(Ok(()));
+            return Ok(Ok(Outcome::Unsaid));
         }
         // Whoever noted that place did so for this record, or for a later one while this one waited.
         let was_sent = self.was_sent || store.bills_posted(tenant, partner).await? >= self.position;
@@ -95,7 +95,7 @@ impl Delivery {
         match settle(&self.hub, &self.to, &self.cdr, was_sent).await {
             Ok(kept_at) => {
                 store.cdr_arrived((tenant, partner, bill), kept_at.as_deref(), now()).await?;
-                Ok(Ok(()))
+                Ok(Ok(Outcome::Taken))
             }
             Err(error) => Ok(Err(error)),
         }

@@ -196,6 +196,53 @@ async fn a_partner_that_refuses_everything_judges_nothing() {
     assert!(letters(&rig, partner).await.len() <= 10);
 }
 
+/// Stations that nobody has described: nothing is told of them.
+#[actix_web::test]
+async fn what_is_not_told_is_no_sign_of_life() {
+    let rig = Rig::start_with(|settings| {
+        settings.pauses = (Duration::from_millis(20), Duration::from_millis(100));
+    })
+    .await;
+    furnish(&rig).await;
+    let bare = ringmain_domain::location::ChargingStation {
+        location_id: Some(location("L1", at(0)).id),
+        ..ringmain_domain::location::ChargingStation::unknown(
+            tenant(),
+            ringmain_domain::id::StationId::new("CS-2").unwrap(),
+            ringmain_domain::reply::Registration::Accepted,
+            at(0),
+        )
+    };
+    assert!(rig.store.insert_station(&bare).await.unwrap());
+    let (partner, _) = rig.register_with(&rig.credentials()).await;
+    in_step(&rig).await;
+    let turned = async |evse| {
+        let state = status("CS-2", now(), evse, 1, ConnectorStatus::Charging);
+        rig.store.append(&[state]).await.unwrap();
+    };
+    // It is away, in words that it has for single objects too.
+    rig.emsp.be(Mood::Http(502));
+    let (_, _) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
+    renamed(&rig, "P00", "Place").await;
+    let mut evse = 0;
+    while rig.emsp.count("PUT /emsp/locations/NL/RMN/P00") + rig.emsp.count("PUT /emsp/sessions/") < 40 {
+        evse = evse % 500 + 1;
+        turned(evse).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(letters(&rig, partner).await.is_empty(), "{:?}", letters(&rig, partner).await);
+    // And now it refuses whatever it is told.
+    rig.emsp.be(Mood::Http(404));
+    for number in 1..40 {
+        renamed(&rig, &format!("P{number:02}"), "Place").await;
+        turned(1_000 + number).await;
+    }
+    let refused = async || (rig.emsp.count("PUT /emsp/locations/") >= 80).then_some(());
+    eventually("it was tried again and again", refused).await;
+    let put_aside = letters(&rig, partner).await;
+    assert!(put_aside.len() <= 10 + 4, "{}: {put_aside:?}", put_aside.len());
+}
+
 #[actix_web::test]
 async fn a_patch_that_is_refused_is_followed_by_the_whole() {
     let rig = Rig::start().await;
