@@ -178,12 +178,33 @@ impl ConnectArgs {
     }
 }
 
+/// Runs to the end or until a signal; what was started and mounted by then goes as the work is dropped.
+fn run_whole<T>(threads: usize, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    runtime(threads)?.block_on(async {
+        tokio::select! {
+            done = work => done,
+            told = signalled() => {
+                told?;
+                bail!("stopped by a signal before its end")
+            }
+        }
+    })
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn signalled() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        pressed = tokio::signal::ctrl_c() => pressed.context("listen for Ctrl-C"),
+    }
+}
+
 // === impl EndArgs ===
 
 impl EndArgs {
     /// Waits for the end of a run that lasts `duration` from now.
     async fn wait(self, duration: Option<Duration>) -> anyhow::Result<Ending> {
-        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
         let stdin_closed = self.until_stdin_closes.then(watch_stdin);
         let over = async {
             match duration {
@@ -201,9 +222,8 @@ impl EndArgs {
         Ok(tokio::select! {
             () = over => Ending::Duration,
             () = closed => Ending::StdinClosed,
-            _ = terminate.recv() => Ending::Signal,
-            pressed = tokio::signal::ctrl_c() => {
-                pressed.context("listen for Ctrl-C")?;
+            told = signalled() => {
+                told?;
                 Ending::Signal
             }
         })

@@ -49,7 +49,7 @@ impl Limits {
         Err(1)
     }
 
-    /// Is it time to write down that a partner calls? For each at most once in [`NOTED_EVERY`].
+    /// Is it time to write down that a partner calls? For each at most once in `NOTED_EVERY`.
     pub fn is_worth_a_note(&self, partner: Uuid, now: Instant) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(partner).or_insert(Bucket { left: 0.0, at: now, noted_at: None });

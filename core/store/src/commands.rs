@@ -38,6 +38,11 @@ pub struct CommandRecord {
 }
 
 const COLUMNS: &str = "SELECT id, tenant, station, node, command, deadline, created_at, created_by, result, ended_at FROM commands";
+const SIZES: &str =
+    "SELECT LENGTH(CAST(command AS TEXT)) + COALESCE(LENGTH(CAST(result AS TEXT)), 0) AS size FROM commands";
+
+/// How much a page of commands holds, characters of what was ordered and answered, before it ends; one command has 256 KiB at most.
+pub const PAGE_CHARS_MAX: i64 = 8 << 20;
 
 impl Store {
     /// Keeps a new command; `false`: there is one of this id, in this tenant or another.
@@ -92,7 +97,8 @@ impl Store {
         rows.iter().flatten().next().map(record).transpose()
     }
 
-    /// A tenant's commands, of one station or all, the newest first.
+    /// A tenant's commands, of one station or all, the newest first. A page ends early where commands are large: behind the one with which it has
+    /// [`PAGE_CHARS_MAX`] characters.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -102,13 +108,20 @@ impl Store {
         station: Option<&StationId>,
         page: &PageRequest,
     ) -> Result<Page<CommandRecord>, StoreError> {
-        let mut select =
-            Select::new(COLUMNS).filter("tenant = ?", params![tenant]).filter_some("station = ?", station);
-        if let Some((created_at, id)) = page.key::<(i64, Uuid)>()? {
-            select = select.filter("(created_at, id) < (?, ?)", params![created_at, id]);
-        }
-        let select = select.tail("ORDER BY created_at DESC, id DESC LIMIT ?", params![page.probe()]);
-        let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
+        let key = page.key::<(i64, Uuid)>()?;
+        let read = async |head: &str, page: &PageRequest| {
+            let mut select =
+                Select::new(head).filter("tenant = ?", params![tenant]).filter_some("station = ?", station);
+            if let Some((created_at, id)) = key {
+                select = select.filter("(created_at, id) < (?, ?)", params![created_at, id]);
+            }
+            let select = select.tail("ORDER BY created_at DESC, id DESC LIMIT ?", params![page.probe()]);
+            Ok::<_, StoreError>(self.engine().read(vec![select]).await?.pop().unwrap_or_default())
+        };
+        let sizes = read(SIZES, page).await?;
+        let sizes: Vec<i64> = sizes.iter().map(|row| row.int("size")).collect::<Result<_, _>>()?;
+        let page = page.within(&sizes, PAGE_CHARS_MAX);
+        let rows = read(COLUMNS, &page).await?;
         page.page(&rows, record, |row| Ok((row.int("created_at")?, row.uuid("id")?)))
     }
 

@@ -57,6 +57,20 @@ impl PageRequest {
         key.map(Some).ok_or_else(|| StoreError::conflict("cursor is none of this list's"))
     }
 
+    /// The page that ends with the row that fills it: rows of these sizes, so much together. One row is always on it.
+    pub(crate) fn within(&self, sizes: &[i64], most: i64) -> Self {
+        let mut sum = 0_i64;
+        let mut fit = 0_u32;
+        for size in sizes {
+            fit = fit.saturating_add(1);
+            sum = sum.saturating_add(*size);
+            if sum >= most {
+                break;
+            }
+        }
+        Self { after: self.after.clone(), limit: self.limit.min(fit) }
+    }
+
     /// Makes the page of rows that were read, at most [`PageRequest::probe`] of them.
     pub(crate) fn page<T, K: Serialize>(
         &self,
@@ -93,6 +107,15 @@ mod tests {
         for strange in ["", "%%%", "bm8", &cursor(&"x").unwrap()] {
             assert!(after(strange.to_owned()).key::<(i64, String)>().is_err(), "{strange:?}");
         }
+    }
+
+    #[test]
+    fn a_page_ends_with_the_row_that_fills_it() {
+        let page = |sizes: &[i64]| PageRequest::first(3).within(sizes, 10).size();
+        assert_eq!(
+            [page(&[]), page(&[1]), page(&[11, 1]), page(&[9, 1, 1, 1]), page(&[9, 0, 0, 1])],
+            [1, 1, 1, 2, 3]
+        );
     }
 
     #[test]

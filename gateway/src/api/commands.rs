@@ -141,7 +141,7 @@ pub(super) async fn give_raw(
     answer(service::give(&house, &caller, &id, command, deadline_s).await?, wait).await
 }
 
-/// Commands, newest first.
+/// Commands, newest first. A page ends early where commands and answers are large, with more than 8 MiB of text.
 #[utoipa::path(get, path = "/api/v1/commands", tag = "commands", params(CommandsQuery),
     responses((status = 200, body = ListBody<CommandBody>)))]
 pub(super) async fn list(

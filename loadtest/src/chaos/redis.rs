@@ -62,6 +62,21 @@ impl Redis {
         told.with_context(|| format!("the count of routes is answered with {answer}"))
     }
 
+    /// The route of one station: the form, the epoch and the node.
+    pub(super) async fn route(&self, station: &str) -> anyhow::Result<Option<String>> {
+        let key = format!("*:route:{station}");
+        let answer = ask(
+            self.port,
+            &format!("EVAL \"return redis.call('get',redis.call('keys','{key}')[1] or '')\" 0"),
+        )
+        .await?;
+        // A bulk string: its length, then itself.
+        Ok(answer
+            .split_once("\r\n")
+            .map(|(_length, value)| value.trim().to_owned())
+            .filter(|value| !value.is_empty()))
+    }
+
     /// Ends the server and takes its folder away.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         self.process.end().await?;

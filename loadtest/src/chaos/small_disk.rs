@@ -40,7 +40,8 @@ impl SmallDisk {
     pub(super) async fn hindrance() -> Option<String> {
         let tried = async {
             let folder = tempfile::Builder::new().prefix("ringmain-disk.").tempdir()?;
-            Self::mount(folder.path(), 1, None).await
+            // A folder on which something is mounted cannot be taken away.
+            Self::mount(folder.path(), 1, None).await.map(drop)
         };
         tried.await.err().map(|error| format!("no file system of limited size can be mounted: {error:#}"))
     }

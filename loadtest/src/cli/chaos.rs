@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use crate::chaos::{Course, StoreChoice, run as run_course};
-use crate::cli::{print, runtime};
+use crate::cli::{print, run_whole};
 use crate::plan::Plan;
 
 #[derive(Args, Debug)]
@@ -46,7 +46,7 @@ pub(super) struct ChaosArgs {
 
 pub(super) fn run(args: ChaosArgs) -> anyhow::Result<()> {
     let course = args.course()?;
-    let report = runtime(1)?.block_on(run_course(&course))?;
+    let report = run_whole(1, run_course(&course))?;
     if let Some(file) = &args.json {
         let json = serde_json::to_vec_pretty(&report).context("write report as JSON")?;
         std::fs::write(file, json).with_context(|| format!("write {}", file.display()))?;

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::chaos::cluster::cases::Case;
 use crate::chaos::cluster::report::ClusterReport;
 use crate::chaos::cluster::{ClusterCourse, Lineup, Older, run as run_course, simulations};
-use crate::cli::{print, runtime};
+use crate::cli::{print, run_whole};
 use crate::plan::Plan;
 use crate::progress::say;
 
@@ -86,7 +86,7 @@ pub(super) fn run(args: ClusterChaosArgs) -> anyhow::Result<()> {
     if course.cases.is_empty() {
         return Ok(());
     }
-    let report = runtime(args.threads)?.block_on(run_course(&course))?;
+    let report = run_whole(args.threads, run_course(&course))?;
     args.write(&report)?;
     print(&report.text())?;
     if let Some((case, why)) = report.cases.iter().find_map(|case| Some((case.case, case.proves_nothing()?)))

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::print;
+use super::{print, signalled};
 use crate::emsp::hostile::{Mode, NAMES};
 use crate::emsp::{Emsp, Settings};
 use crate::progress::say;
@@ -95,11 +94,7 @@ async fn be(args: EmspArgs) -> anyhow::Result<()> {
         let (items, pages, faults) = (pulled.items.len(), pulled.pages, pulled.faults.len());
         say(&format!("{module}: {items} in {pages} pages, {faults} faults"));
     }
-    let mut end = signal(SignalKind::terminate()).context("listen for the end")?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended.context("listen for the end")?,
-        _ = end.recv() => {}
-    }
+    signalled().await?;
     print(&figures(&partner))
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::chaos::cluster::Lineup;
 use crate::chaos::cluster::fleet::{FleetCourse, run as run_fleet};
-use crate::cli::{print, runtime};
+use crate::cli::{print, run_whole};
 use crate::plan::Plan;
 
 #[derive(Args, Debug)]
@@ -62,7 +62,7 @@ pub(super) fn run(args: FleetArgs) -> anyhow::Result<()> {
         orders: args.orders,
         command: command.into_iter().chain(args.tls.then(|| "--tls".to_owned())).collect(),
     };
-    let report = runtime(args.threads)?.block_on(run_fleet(&course))?;
+    let report = run_whole(args.threads, run_fleet(&course))?;
     if let Some(file) = &args.json {
         let json = serde_json::to_string_pretty(&report).context("write report as JSON")?;
         std::fs::write(file, json).with_context(|| format!("write {}", file.display()))?;

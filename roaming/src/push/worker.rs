@@ -1,8 +1,8 @@
 //! One lane of one partner: reads the feed behind its cursor, calls the partner, and passes what was told or refused for good.
 //!
 //! What changed again while it waited is told once, in its newest state. A partner that is away keeps the lane where it is; an object it
-//! cannot take while it takes others waits by itself ([`telling`]), and the lane goes on. Who was away for longer than changes are kept
-//! is told everything there is ([`everything`]). Only bill records are told one after the other ([`super::bills`]).
+//! cannot take while it takes others waits by itself (`telling`), and the lane goes on. Who was away for longer than changes are kept
+//! is told everything there is (`everything`). Only bill records are told one after the other (`super::bills`).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use ringmain_domain::load::ledger::{Change, Ledger, Proposal, Refusal, Verdict};
 use ringmain_domain::time::Timestamp;
 use ringmain_domain::unit::Milliamps;
 
-mod clock;
+mod clocks;
 
 const FALLBACK: Milliamps = Milliamps(6_000);
 

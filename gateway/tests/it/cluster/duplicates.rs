@@ -115,7 +115,7 @@ async fn nobody_else_is_let_in_and_a_failure_takes_nothing() {
     let known = duplicate(&cluster, 0).await;
     assert_eq!((&known["source"], &known["admitted_source"]), (&json!("127.0.0.10"), &json!("127.0.0.9")));
     // The store fails after the decision was looked up and before the newcomer is in.
-    let held = cluster.nodes[0].hold_table("site_accounts", "ACCESS EXCLUSIVE").await;
+    let held = cluster.store.hold_table("site_accounts", "ACCESS EXCLUSIVE").await;
     assert_eq!(knock(&cluster, 0, &mut old).await.err(), Some(503));
     held.end().await;
     let mut new = knock(&cluster, 0, &mut old).await.expect("an operator let it in");

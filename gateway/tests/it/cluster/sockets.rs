@@ -138,7 +138,7 @@ async fn a_station_that_comes_in_while_its_node_leaves_is_told_to_go() {
     let (id, _) = first.ordered("TriggerMessage").await;
     let waiting = give();
     // The last thing that is read for a connection.
-    let held = cluster.nodes[0].hold_table("site_accounts", "ACCESS EXCLUSIVE").await;
+    let held = cluster.store.hold_table("site_accounts", "ACCESS EXCLUSIVE").await;
     let second = tokio::spawn(async move { Station::connect(&addresses, "CS-2", "ocpp2.0.1").await });
     held.is_waited_for("max(seq)").await;
     let leaving = cluster.nodes[0].stop();

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -319,8 +319,14 @@ impl<'a, 'b> Ring<'a, 'b> {
                 let took = begun.elapsed();
                 let _new = Living::start(second, witness());
                 // The stale close: what the old socket leaves behind must not be the new one's.
+                let before = self.route(&identity).await?.context("no route before the stale close")?;
                 drop(first);
                 self.reached(&identity).await?;
+                let after = self.route(&identity).await?;
+                ensure!(
+                    after.as_ref() == Some(&before),
+                    "{identity}: its route was {before}, then {after:?}"
+                );
                 Ok(took)
             }
             Kind::AliveAndSame => {
@@ -335,6 +341,11 @@ impl<'a, 'b> Ring<'a, 'b> {
                 Ok(took)
             }
         }
+    }
+
+    /// What Redis says of where the station is.
+    async fn route(&self, identity: &str) -> anyhow::Result<Option<String>> {
+        self.scene.grounds.redis.route(identity).await
     }
 
     /// A command through every node reaches the station.

@@ -242,6 +242,7 @@ impl Grounds {
 
     /// Ends all processes; keeps the folder with the logs where something was wrong.
     pub(super) async fn end(self, keep: bool) -> anyhow::Result<Option<PathBuf>> {
+        let home = self.first_home();
         for member in self.members {
             member.asking.abort();
             member.process.end().await?;
@@ -251,8 +252,22 @@ impl Grounds {
         }
         self.redis.end().await?;
         self.postgres.end().await?;
+        if keep && self.node_disk.is_some() {
+            keep_logs(&home, self.folder.path())?;
+        }
         Ok(keep.then(|| self.folder.keep()))
     }
+}
+
+/// What is on a disk in memory goes with it.
+fn keep_logs(home: &Path, folder: &Path) -> anyhow::Result<()> {
+    for file in std::fs::read_dir(home).with_context(|| format!("read {}", home.display()))? {
+        let file = file?;
+        if file.path().extension().is_some_and(|kind| kind == "log") {
+            std::fs::copy(file.path(), folder.join(file.file_name())).context("keep a log")?;
+        }
+    }
+    Ok(())
 }
 
 // === impl Member ===

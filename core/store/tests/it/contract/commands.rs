@@ -3,7 +3,7 @@
 use ringmain_domain::command::{CommandOutcome, CommandResult, ResetKind, StationCommand};
 use ringmain_domain::id::CommandId;
 use ringmain_domain::time::Timestamp;
-use ringmain_store::commands::CommandRecord;
+use ringmain_store::commands::{CommandRecord, PAGE_CHARS_MAX};
 use ringmain_store::page::PageRequest;
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ on_both_engines!(
     commands_of_a_time_are_those_to_one_station_with_both_ends,
     what_is_overdue_by_the_databases_clock_is_ended_once,
     any_payload_comes_back_as_it_was,
+    a_page_of_large_commands_ends_early,
 );
 
 pub(super) fn command(station: &str, millis: i64) -> CommandRecord {
@@ -88,6 +89,23 @@ async fn any_payload_comes_back_as_it_was(rig: &Rig) {
     };
     rig.store.insert_command(&one).await.unwrap();
     assert_eq!(rig.store.command(&tenant(), one.id).await.unwrap(), Some(one));
+}
+
+async fn a_page_of_large_commands_ends_early(rig: &Rig) {
+    let payload: Box<str> = format!("{{\"data\":\"{}\"}}", "x".repeat(1 << 20)).into();
+    for number in 0..10 {
+        let action = "DataTransfer".into();
+        let command = CommandRecord {
+            command: StationCommand::Raw { action, payload: payload.clone() },
+            ..command("CS-1", number)
+        };
+        rig.store.insert_command(&command).await.unwrap();
+    }
+    let first = rig.store.commands(&tenant(), None, &PageRequest::first(1_000)).await.unwrap();
+    assert_eq!(first.items.len(), 8, "{PAGE_CHARS_MAX} characters, each command has over a mebibyte");
+    let after = PageRequest { after: first.next, limit: 1_000 };
+    let last = rig.store.commands(&tenant(), None, &after).await.unwrap();
+    assert_eq!((last.items.len(), last.next), (2, None));
 }
 
 async fn commands_of_a_time_are_those_to_one_station_with_both_ends(rig: &Rig) {

@@ -1,8 +1,13 @@
-//! Steps of our clock move no guard and no end of a grant.
+//! Our clock is set while grants and guards run: nothing that was promised ends sooner.
 
 use proptest::prelude::*;
+use ringmain_domain::id::{Epoch, GrantSeq};
+use ringmain_domain::load::ledger::conduct::Conduct;
+use ringmain_domain::load::ledger::steering::input::{Effect, EvseInput, Input};
+use ringmain_domain::time::Timestamp;
+use ringmain_domain::unit::Milliamps;
 
-use super::*;
+use super::{FALLBACK, One, transaction};
 
 /// When steps of our clock come, in seconds after the start, and by how much, in milliseconds.
 fn steps() -> impl Strategy<Value = Vec<(i64, i64)>> {
