@@ -41,9 +41,9 @@ async fn ask(hub: &Hub, question: &Question) -> Option<Clearance> {
     let answer = if hub.silence.may_ask(partner.id) {
         let left = budget.saturating_sub(began.elapsed());
         let answer = timeout(left, call(hub, &partner, question)).await.unwrap_or(Err(CallError::TooSlow));
-        match answer.as_ref().map_err(CallError::verdict) {
-            Err(Verdict::Away(retry_after)) => hub.silence.in_vain(partner.id, retry_after),
-            Ok(_) | Err(Verdict::Stumbles | Verdict::Never) => hub.silence.answered(partner.id),
+        match answer.as_ref().map_or_else(in_vain, |_| None) {
+            Some(retry_after) => hub.silence.in_vain(partner.id, retry_after),
+            None => hub.silence.answered(partner.id),
         }
         Some(answer)
     } else {
@@ -69,6 +69,15 @@ async fn ask(hub: &Hub, question: &Question) -> Option<Clearance> {
         }
     }
     Some(clearance)
+}
+
+/// Did a driver wait in vain, and for how long does the company want to be left alone then? What cannot be used is an answer all the same.
+fn in_vain(error: &CallError) -> Option<Option<Duration>> {
+    match (error, error.verdict()) {
+        (CallError::TooSlow | CallError::Broken(_), _) => Some(None),
+        (_, Verdict::Away(retry_after)) => Some(retry_after),
+        (_, Verdict::Stumbles | Verdict::Never) => None,
+    }
 }
 
 async fn call(hub: &Hub, partner: &Partner, question: &Question) -> Result<Clearance, CallError> {

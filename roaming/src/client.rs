@@ -27,7 +27,7 @@ use crate::runtime::Runtime;
 pub mod log;
 mod resolve;
 
-use log::CallLog;
+use log::{CallLog, Secrets};
 use resolve::Resolver;
 
 /// The largest answer that is read, in bytes (security.md O4).
@@ -282,16 +282,18 @@ impl Client {
 
     async fn call_here(&self, callee: &Callee, call: Call) -> Result<Answered, CallError> {
         let request_id = Uuid::new_v4().to_string();
+        let secrets = Secrets::of(&callee.token, call.body.as_deref());
         let said = Said {
             method: call.method.as_str().into(),
             url: log::cut(&call.url).into(),
             request_id: Some(request_id.as_str().into()),
-            request: call.body.as_deref().map(|body| log::masked(body, &callee.token)),
+            request: call.body.as_deref().map(|body| secrets.masked(body)),
             ..Said::default()
         };
         let mut noted = self.shared.log.begin((&callee.tenant, callee.partner), said);
         let patience = call.patience;
-        let answered = timeout(patience, self.exchange(callee, call, &request_id, &mut noted.said)).await;
+        let answered =
+            timeout(patience, self.exchange(callee, call, (&request_id, &secrets), &mut noted.said)).await;
         let answered = answered.unwrap_or(Err(CallError::TooSlow));
         if let (Err(error), None) = (&answered, &noted.said.response) {
             noted.said.response = Some(error.to_string().into());
@@ -303,7 +305,7 @@ impl Client {
         &self,
         callee: &Callee,
         call: Call,
-        request_id: &str,
+        (request_id, secrets): (&str, &Secrets),
         said: &mut Said,
     ) -> Result<Answered, CallError> {
         let http = self.shared.http.as_ref().map_err(|reason| CallError::Unreachable(reason.clone()))?;
@@ -321,7 +323,7 @@ impl Client {
         said.http = Some(status);
         let headers = response.headers().clone();
         let body = read(&mut response).await?;
-        said.response = Some(log::masked(&body, &callee.token));
+        said.response = Some(secrets.masked(&body));
         let retry_after = retry_after(&headers);
         // "Created" is a word of its own: some say no more.
         let is_bare = status == 201 && body.iter().all(u8::is_ascii_whitespace);
@@ -329,17 +331,18 @@ impl Client {
         let answer = match reading::answer(frame) {
             Ok(answer) => answer,
             Err(fault) if (200..300).contains(&status) => {
-                return Err(CallError::Unreadable { http: status, detail: fault.to_string() });
+                let detail = secrets.hidden(&fault.to_string());
+                return Err(CallError::Unreadable { http: status, detail });
             }
             Err(_no_frame) => {
-                let message = words(&log::hidden(&String::from_utf8_lossy(&body), &callee.token));
+                let message = words(&secrets.masked(&body));
                 return Err(CallError::Refused { http: status, status_code: None, message, retry_after });
             }
         };
         said.status_code = Some(answer.status_code);
         if !(200..300).contains(&status) || !answer.is_success() {
             let message = answer.status_message.as_deref().unwrap_or_default();
-            let message = words(&log::hidden(message, &callee.token));
+            let message = words(&secrets.hidden(message));
             let status_code = Some(answer.status_code);
             return Err(CallError::Refused { http: status, status_code, message, retry_after });
         }

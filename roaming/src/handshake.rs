@@ -40,6 +40,21 @@ pub enum LearnError {
     NoModules(String),
 }
 
+impl LearnError {
+    /// May the partner have taken what it was offered all the same?
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Unreadable(_)
+            | Self::Call(CallError::TooSlow | CallError::Broken(_) | CallError::Unreadable { .. }) => true,
+            Self::Call(CallError::Refused { http, .. }) => *http >= 500,
+            Self::Call(CallError::Guarded(_) | CallError::Unreachable(_))
+            | Self::NoVersion
+            | Self::NoModules(_) => false,
+        }
+    }
+}
+
 /// Version details, as far as they must be read: the newest versions tell the side of a module, the oldest does not.
 #[derive(Debug, Deserialize)]
 struct Details {

@@ -1,8 +1,10 @@
 //! What an operator does with partners that takes calls to them: takes an invitation up, changes tokens, takes leave.
 //!
 //! Whatever a partner is told first, it is told with a token that is good already: it calls us back before it answers. A token that came
-//! from it is kept before anything else is done.
+//! from it is kept before anything else is done, and before what else it says is judged. What was begun is finished though nobody waits for it
+//! any more.
 
+use std::future::Future;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -19,7 +21,7 @@ use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 use crate::ocpi::v221::types::credentials::Credentials;
 use crate::ocpi::v221::{from_wire, to_wire};
-use crate::partner::{hash, judge, new_token};
+use crate::partner::{hash, judge, judge_token, new_token};
 use crate::push::send::callee;
 
 /// How long the token is good that we register with, in seconds.
@@ -48,22 +50,31 @@ fn away(error: StoreError) -> PartnerFault {
 impl PartnerDesk for Hub {
     fn accept(&self, acceptance: Acceptance) -> PartnerFuture<Uuid> {
         let hub = self.clone();
-        Box::pin(async move { accept(&hub, acceptance).await })
+        finished(self, async move { accept(&hub, acceptance).await })
     }
 
     fn rotate(&self, tenant: TenantId, partner: Uuid) -> PartnerFuture<()> {
         let hub = self.clone();
-        Box::pin(async move { rotate(&hub, &tenant, partner).await })
+        finished(self, async move { rotate(&hub, &tenant, partner).await })
     }
 
     fn leave(&self, tenant: TenantId, partner: Uuid) -> PartnerFuture<()> {
         let hub = self.clone();
-        Box::pin(async move { leave(&hub, &tenant, partner).await })
+        finished(self, async move { leave(&hub, &tenant, partner).await })
     }
 
     fn changed(&self) {
         self.tell_partners_changed();
     }
+}
+
+/// Goes on where calls go on, and ends there.
+fn finished<T: Send + 'static>(
+    hub: &Hub,
+    work: impl Future<Output = Result<T, PartnerFault>> + Send + 'static,
+) -> PartnerFuture<T> {
+    let runtime = hub.client.runtime().clone();
+    Box::pin(async move { runtime.finish(work).await.unwrap_or(Err(PartnerFault::StoreAway)) })
 }
 
 async fn accept(hub: &Hub, acceptance: Acceptance) -> Result<Uuid, PartnerFault> {
@@ -88,7 +99,7 @@ async fn accept(hub: &Hub, acceptance: Acceptance) -> Result<Uuid, PartnerFault>
     let partner = hub.store.partner(&tenant, id).await.map_err(away)?.ok_or(PartnerFault::StoreAway)?;
     let is_token_plain = endpoints.is_token_plain;
     let with_a = Callee { tenant: tenant.clone(), partner: id, token: token_a, is_token_plain, route: None };
-    let done = exchange(hub, &partner, (Method::POST, &with_a), endpoints, token_b).await;
+    let done = register(hub, &partner, &with_a, endpoints, token_b).await;
     if done.is_err() {
         // What was opened for it is closed again.
         hub.store.unregister_partner(&tenant, id, now()).await.map_err(away)?;
@@ -101,13 +112,61 @@ async fn rotate(hub: &Hub, tenant: &TenantId, id: Uuid) -> Result<(), PartnerFau
     let PartnerState::Registered(peer) = &partner.state else { return Err(PartnerFault::NotRegistered) };
     let endpoints = learn(&hub.client, (tenant, id), &peer.url, &peer.token).await?;
     let token_b = new_token().ok_or(PartnerFault::StoreAway)?;
-    if !hub.store.offer_partner_token(tenant, id, &hash(&token_b)).await.map_err(away)? {
+    let given = hash(&token_b);
+    if !hub.store.offer_partner_token(tenant, id, &given).await.map_err(away)? {
         return Err(PartnerFault::NotRegistered);
     }
-    let is_token_plain = endpoints.is_token_plain;
-    let (tenant, token) = (tenant.clone(), peer.token.clone());
-    let callee = Callee { tenant, partner: id, token, is_token_plain, route: None };
-    exchange(hub, &partner, (Method::PUT, &callee), endpoints, token_b).await
+    let (is_token_plain, token) = (endpoints.is_token_plain, peer.token.clone());
+    let callee = Callee { tenant: tenant.clone(), partner: id, token, is_token_plain, route: None };
+    let ours: Credentials = to_wire::credentials(&partner, token_b);
+    let theirs = match offer(&hub.client, &callee, &endpoints, (Method::PUT, &ours)).await {
+        Ok(theirs) => from_wire::offer(theirs),
+        Err(error) => {
+            // One that has it perhaps may go on showing it.
+            if !error.is_in_doubt() {
+                hub.store.take_partner_token_back(tenant, id, &given).await.map_err(away)?;
+            }
+            return Err(error.into());
+        }
+    };
+    keep_token(hub, &partner, &given, &theirs.token).await?;
+    hub.tell_partners_changed();
+    let mut peer = judge(hub.client.guard(), &partner, theirs).map_err(|wrong| {
+        let kept = "the tokens are changed, its address and parties are those of before";
+        PartnerFault::Refused(format!("{wrong}: {kept}").into())
+    })?;
+    peer.endpoints = Some(endpoints);
+    let exchange = Exchange { shown: given.clone(), given, peer, at: now() };
+    if !hub.store.register_partner(tenant, id, &exchange).await.map_err(away)? {
+        return Err(PartnerFault::NotRegistered);
+    }
+    hub.tell_partners_changed();
+    Ok(())
+}
+
+/// Keeps the token that a partner gave for a new one of ours: it knows no other any more.
+async fn keep_token(hub: &Hub, partner: &Partner, given: &[u8], theirs: &str) -> Result<(), PartnerFault> {
+    judge_token(theirs).map_err(|wrong| PartnerFault::Refused(wrong.into()))?;
+    let token = PeerToken::new(theirs);
+    for attempt in 1.. {
+        match hub.store.keep_partner_token(&partner.tenant, partner.id, given, (&token, now())).await {
+            Ok(true) => break,
+            Ok(false) => return Err(PartnerFault::NotRegistered),
+            Err(error) => once_more(attempt, error).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Waits a moment where it makes sense to keep again what a partner gave: without it we are strangers.
+async fn once_more(attempt: u32, error: StoreError) -> Result<(), PartnerFault> {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Unknown { .. } if attempt < KEEP_ATTEMPTS => {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Ok(())
+        }
+        error => Err(away(error)),
+    }
 }
 
 async fn leave(hub: &Hub, tenant: &TenantId, id: Uuid) -> Result<(), PartnerFault> {
@@ -138,17 +197,17 @@ async fn registered(hub: &Hub, tenant: &TenantId, id: Uuid) -> Result<Partner, P
         .ok_or(PartnerFault::NotRegistered)
 }
 
-/// Gives the partner a new token of ours and keeps the one that comes back.
-async fn exchange(
+/// Gives a partner that invited us a token of ours and keeps what comes back.
+async fn register(
     hub: &Hub,
     partner: &Partner,
-    (method, callee): (Method, &Callee),
+    callee: &Callee,
     endpoints: PartnerEndpoints,
     token_b: String,
 ) -> Result<(), PartnerFault> {
     let given = hash(&token_b);
     let ours: Credentials = to_wire::credentials(partner, token_b);
-    let theirs = offer(&hub.client, callee, &endpoints, (method, &ours)).await?;
+    let theirs = offer(&hub.client, callee, &endpoints, (Method::POST, &ours)).await?;
     let judged = judge(hub.client.guard(), partner, from_wire::offer(theirs));
     let mut peer = judged.map_err(|wrong| PartnerFault::Refused(wrong.into()))?;
     peer.endpoints = Some(endpoints);
@@ -157,11 +216,7 @@ async fn exchange(
         match hub.store.register_partner(&partner.tenant, partner.id, &exchange).await {
             Ok(true) => break,
             Ok(false) => return Err(PartnerFault::NotRegistered),
-            // The partner has changed its token: without what came back we are strangers.
-            Err(StoreError::Unavailable { .. } | StoreError::Unknown { .. }) if attempt < KEEP_ATTEMPTS => {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            Err(error) => return Err(away(error)),
+            Err(error) => once_more(attempt, error).await?,
         }
     }
     hub.tell_partners_changed();

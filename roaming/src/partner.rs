@@ -78,12 +78,7 @@ pub const fn is_time_for(standing: Standing, step: Step) -> bool {
 /// # Errors
 /// What is wrong, in words for the partner.
 pub fn judge(guard: &Guard, partner: &Partner, offer: Offer) -> Result<Peer, &'static str> {
-    if offer.token.is_empty() || offer.token.len() > TOKEN_MAX_CHARS {
-        return Err("token must have 1 to 64 characters");
-    }
-    if !offer.token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("token must be of printable ASCII characters without spaces");
-    }
+    judge_token(&offer.token)?;
     let url = guard.check(&offer.url).map_err(GuardError::as_str)?;
     if offer.roles.is_empty() || offer.roles.len() > ROLES_MAX {
         return Err("roles must be 1 to 100");
@@ -100,6 +95,20 @@ pub fn judge(guard: &Guard, partner: &Partner, offer: Offer) -> Result<Peer, &'s
     }
     let token = PeerToken::new(&offer.token);
     Ok(Peer { url: url.as_str().into(), token, roles: offer.roles, endpoints: None })
+}
+
+/// Judges a token alone.
+///
+/// # Errors
+/// What is wrong, in words for the partner.
+pub fn judge_token(token: &str) -> Result<(), &'static str> {
+    if token.is_empty() || token.len() > TOKEN_MAX_CHARS {
+        return Err("token must have 1 to 64 characters");
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("token must be of printable ASCII characters without spaces");
+    }
+    Ok(())
 }
 
 fn judge_role(role: &PartnerRole) -> Result<(), &'static str> {

@@ -106,6 +106,8 @@ struct Leading {
     /// Those that registered before anybody asked where their modules are.
     asked: BTreeMap<Uuid, Asked>,
     read_at: Option<Instant>,
+    /// Is nothing left of which partners must be told anew after a change of the schema?
+    is_retold: bool,
     tidied_at: Instant,
     tended_at: Instant,
 }
@@ -122,6 +124,7 @@ impl Leading {
             known: BTreeSet::new(),
             asked: BTreeMap::new(),
             read_at: None,
+            is_retold: false,
             tidied_at: now,
             tended_at: now,
         }
@@ -138,6 +141,10 @@ impl Leading {
         }
         if self.told.is_empty() {
             return Ok(());
+        }
+        if !self.is_retold {
+            // A part at each look: partners hear of what is new meanwhile.
+            self.is_retold = self.hub.store.retell_places(&self.hub.tenant, now()).await?;
         }
         while self.hub.store.feed_take_in(TAKE).await? >= usize::try_from(TAKE).unwrap_or(usize::MAX) {}
         self.ring.fill(&self.hub).await?;

@@ -3,7 +3,7 @@
 //! **Code map.** The door: [`store`]. Facts come in through [`batch`]: events, the projections they change and outbox rows commit
 //! whole. Everything else is a noun with finds, puts and lists of its own: [`stations`], [`locations`], [`tokens`],
 //! [`token_groups`], [`authorizations`], [`local_lists`], [`tariffs`],
-//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`], [`feed`], [`price_turns`], [`partners`],
+//! [`tariff_assignments`], [`transactions`], [`sessions`], [`settlements`], [`cdrs`], [`commands`], [`messages`], [`access`], [`audit`], [`idempotency`], [`outbox`], [`feed`], [`price_turns`], [`retellings`], [`partners`],
 //! [`overview`], [`meter_keys`], [`strays`], the nodes of a [`cluster`]. Lists are keyset pages: [`page`]. Beneath them, `engine` runs one SQL text on both databases, and `migrate` keeps their
 //! schemas; [`roles`] says who may do what with them on PostgreSQL, [`retention`]
 //! how facts are cut by month there and leave.
@@ -39,6 +39,7 @@ pub mod overview;
 pub mod page;
 pub mod partners;
 pub mod price_turns;
+pub mod retellings;
 pub mod retention;
 pub mod roles;
 pub mod sessions;

@@ -46,8 +46,11 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0027__back_offs", include_str!("../migrations/sqlite/V0027__back_offs.sql")),
     ("V0028__door", include_str!("../migrations/sqlite/V0028__door.sql")),
     ("V0029__retries", include_str!("../migrations/sqlite/V0029__retries.sql")),
-    ("V0030__partner_views", include_str!("../migrations/sqlite/V0030__partner_views.sql")),
-    ("V0031__hardware", include_str!("../migrations/sqlite/V0031__hardware.sql")),
+    ("V0030__session_places", include_str!("../migrations/sqlite/V0030__session_places.sql")),
+    ("V0031__station_news", include_str!("../migrations/sqlite/V0031__station_news.sql")),
+    ("V0032__connector_news", include_str!("../migrations/sqlite/V0032__connector_news.sql")),
+    ("V0033__location_news", include_str!("../migrations/sqlite/V0033__location_news.sql")),
+    ("V0034__partner_views", include_str!("../migrations/sqlite/V0034__partner_views.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -79,8 +82,11 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0027__back_offs", include_str!("../migrations/postgres/V0027__back_offs.sql")),
     ("V0028__door", include_str!("../migrations/postgres/V0028__door.sql")),
     ("V0029__retries", include_str!("../migrations/postgres/V0029__retries.sql")),
-    ("V0030__partner_views", include_str!("../migrations/postgres/V0030__partner_views.sql")),
-    ("V0031__hardware", include_str!("../migrations/postgres/V0031__hardware.sql")),
+    ("V0030__session_places", include_str!("../migrations/postgres/V0030__session_places.sql")),
+    ("V0031__station_news", include_str!("../migrations/postgres/V0031__station_news.sql")),
+    ("V0032__connector_news", include_str!("../migrations/postgres/V0032__connector_news.sql")),
+    ("V0033__location_news", include_str!("../migrations/postgres/V0033__location_news.sql")),
+    ("V0034__partner_views", include_str!("../migrations/postgres/V0034__partner_views.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is
@@ -187,9 +193,7 @@ async fn attempt_at(
 ) -> Result<(), Halt> {
     match change.0 {
         months::CHANGE => months::before(client).await?,
-        in_use::CHANGE => in_use::before(client).await?,
-        in_use::PARTIES => in_use::index_parties(client).await?,
-        _ => {}
+        change => in_use::before(client, change).await?,
     }
     let version = Migration::unapplied(change.0, change.1).map_err(|error| halted(&error))?.version();
     let runner = runner(POSTGRES)?.set_target(Target::Version(version));

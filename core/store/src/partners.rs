@@ -314,6 +314,38 @@ impl Store {
         Ok(!self.engine().change(sql, params![tenant, id, hash]).await?.is_empty())
     }
 
+    /// Keeps the token that came back for one that was offered, which is ours from now on; `false`: no such offer stands. What else the
+    /// partner said of itself has to be judged first.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; to do it again does no harm.
+    pub async fn keep_partner_token(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        offered: &[u8],
+        (theirs, now): (&PeerToken, Timestamp),
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE partners SET token_b = $4, token_hash = $3, token_hash_next = NULL, updated_at = $5 \
+             WHERE tenant = $1 AND id = $2 AND token_b IS NOT NULL AND (token_hash_next = $3 OR token_hash = $3) RETURNING id";
+        let row = params![tenant, id, offered, theirs.reveal(), now];
+        Ok(!self.engine().change(sql, row).await?.is_empty())
+    }
+
+    /// A token that was offered and did not reach its partner opens nothing any more.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn take_partner_token_back(
+        &self,
+        tenant: &TenantId,
+        id: Uuid,
+        offered: &[u8],
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE partners SET token_hash_next = NULL WHERE tenant = $1 AND id = $2 AND token_hash_next = $3";
+        self.engine().change(sql, params![tenant, id, offered]).await.map(drop)
+    }
+
     /// Keeps what was settled with a partner; `false`: there is no such partner.
     ///
     /// # Errors

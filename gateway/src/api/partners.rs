@@ -223,14 +223,14 @@ pub(super) async fn read(
     let partner = service::own(&house, &caller, id).await?;
     let standing = house.store.partner_standing(&caller.tenant, id).await?;
     let newest = house.store.feed_ends(&caller.tenant).await?.newest;
+    let cursors = house.store.partner_cursors(&caller.tenant, id).await?;
     let mut behind = Vec::new();
     for lane in ringmain_store::partners::lanes::Lane::ALL {
-        let cursors = house.store.partner_cursors(&caller.tenant, id).await?;
-        let found = cursors.into_iter().find(|(name, ..)| **name == *lane.as_str());
+        let found = cursors.iter().find(|(name, ..)| **name == *lane.as_str());
         behind.extend(found.map(|(name, position, passed_at)| LaneBody {
-            lane: name.into(),
-            items: newest.saturating_sub(position).max(0),
-            passed_at: passed_at.into(),
+            lane: name.to_string(),
+            items: newest.saturating_sub(*position).max(0),
+            passed_at: (*passed_at).into(),
         }));
     }
     Ok(HttpResponse::Ok().json(PartnerDetailBody {

@@ -95,54 +95,69 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<PartnerCall>) {
     }
 }
 
-/// A body for people: secrets are hidden, and it is not longer than what is kept. What is no JSON is kept in its size only where it
-/// speaks of a token: nobody can tell where that begins and ends.
-#[must_use]
-pub fn masked(body: &[u8], token: &PeerToken) -> Box<str> {
-    if body.len() > PARSED_MAX_BYTES {
-        return format!("{} bytes", body.len()).into();
-    }
-    let text = match serde_json::from_slice::<Value>(body) {
-        Ok(mut json) => {
-            mask(&mut json);
-            json.to_string()
-        }
-        Err(_no_json) => {
-            let text = String::from_utf8_lossy(body);
-            if text.to_ascii_lowercase().contains("token") {
-                return format!("{} bytes, not JSON", body.len()).into();
-            }
-            text.into_owned()
-        }
-    };
-    hidden(&text, token).chars().take(BODY_MAX_CHARS).collect::<String>().into()
-}
+/// What nobody may read of a call: the token that is shown, and those that its body gives away.
+#[derive(Debug)]
+pub struct Secrets(Vec<String>);
 
-/// A text in which the token we show does not stand, in none of its forms.
-#[must_use]
-pub fn hidden(text: &str, token: &PeerToken) -> String {
-    let token = token.reveal();
-    if token.is_empty() {
-        return text.to_owned();
+// === impl Secrets ===
+
+impl Secrets {
+    /// Those of a call that shows this token and has this body.
+    #[must_use]
+    pub fn of(shown: &PeerToken, body: Option<&[u8]>) -> Self {
+        let mut secrets = vec![shown.reveal().to_owned()];
+        if let Some(mut json) = body.and_then(|body| serde_json::from_slice::<Value>(body).ok()) {
+            mask(&mut json, &mut |secret| secrets.push(secret));
+        }
+        secrets.retain(|secret| !secret.is_empty());
+        Self(secrets.iter().flat_map(|secret| [secret.clone(), STANDARD.encode(secret)]).collect())
     }
-    text.replace(token, HIDDEN).replace(&STANDARD.encode(token), HIDDEN)
+
+    /// A body for people: secrets are hidden, and it is not longer than what is kept. What is no JSON is kept in its size only where it
+    /// speaks of a token: nobody can tell where that begins and ends.
+    #[must_use]
+    pub fn masked(&self, body: &[u8]) -> Box<str> {
+        if body.len() > PARSED_MAX_BYTES {
+            return format!("{} bytes", body.len()).into();
+        }
+        let text = match serde_json::from_slice::<Value>(body) {
+            Ok(mut json) => {
+                mask(&mut json, &mut drop);
+                json.to_string()
+            }
+            Err(_no_json) => {
+                let text = String::from_utf8_lossy(body);
+                if text.to_ascii_lowercase().contains("token") {
+                    return format!("{} bytes, not JSON", body.len()).into();
+                }
+                text.into_owned()
+            }
+        };
+        self.hidden(&text).chars().take(BODY_MAX_CHARS).collect::<String>().into()
+    }
+
+    /// A text in which none of them stands, in none of their forms.
+    #[must_use]
+    pub fn hidden(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
+    }
 }
 
 /// A driver's token is an object; a text of this name is a secret, wherever it stands.
-fn mask(json: &mut Value) {
+fn mask(json: &mut Value, meet: &mut impl FnMut(String)) {
     match json {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let is_secret =
                     ["token", "authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret));
-                if is_secret && value.is_string() {
-                    *value = Value::from(HIDDEN);
+                if is_secret && let Value::String(secret) = value {
+                    meet(std::mem::replace(secret, HIDDEN.to_owned()));
                 } else {
-                    mask(value);
+                    mask(value, meet);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, meet)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

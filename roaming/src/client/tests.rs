@@ -67,7 +67,8 @@ fn a_partner_is_left_alone_as_long_as_it_asks_but_not_for_ever() {
 #[test]
 fn tokens_of_credentials_are_not_written_down() {
     let token = PeerToken::new("OUR-SECRET-TOKEN");
-    let masked = |body: &str| log::masked(body.as_bytes(), &token).into_string();
+    let secrets = Secrets::of(&token, None);
+    let masked = |body: &str| secrets.masked(body.as_bytes()).into_string();
     assert_eq!(masked(r#"{"token":"SECRET","url":"https://x"}"#), r#"{"token":"***","url":"https://x"}"#);
     for answer in [
         r#"{"data":{"token":"SECRET"}}"#,
@@ -86,6 +87,12 @@ fn tokens_of_credentials_are_not_written_down() {
     {
         let kept = masked(answer);
         assert!(!kept.contains("SECRET") && !kept.contains(&encoded) && kept.contains("***"), "{kept}");
+    }
+    // And so may what we give.
+    let given = Secrets::of(&token, Some(br#"{"token":"GIVEN-SECRET","url":"https://x"}"#));
+    for answer in ["GIVEN-SECRET is no token", r#"{"input":"{\"token\":\"GIVEN-SECRET\"}"}"#] {
+        assert!(!given.hidden(answer).contains("GIVEN"), "{answer}");
+        assert!(!given.masked(answer.as_bytes()).contains("GIVEN"), "{answer}");
     }
     assert!(masked(r#"{"token":{"uid":"D1"}}"#).contains("D1"), "a driver's token is no secret");
     assert_eq!(masked("<html>503</html>"), "<html>503</html>");

@@ -167,6 +167,15 @@ fn removed(subject: &str) -> Option<(LocationId, StationId, EvseId)> {
     Some((LocationId::new(location).ok()?, station, evse))
 }
 
+/// Has somebody described this EVSE of a station, or any of its? Partners see no other.
+fn is_described(published: &PublishedLocation, station: &StationId, evse: Option<EvseId>) -> bool {
+    published.connectors.iter().any(|connector| {
+        connector.station == *station
+            && evse.is_none_or(|evse| connector.evse == evse)
+            && connector.hardware.is_some()
+    })
+}
+
 // === impl Wanted ===
 
 impl Wanted {
@@ -247,21 +256,20 @@ impl Found {
         Some(match kind {
             KIND_EVSE_STATUS => {
                 let (station, evse) = evse_of(subject).filter(|(_, evse)| evse.0 > 0)?;
-                What::Status(at(&station)?, station, evse)
+                let published = at(&station)?;
+                is_described(&published, &station, Some(evse))
+                    .then(|| What::Status(published, station, evse))?
             }
             KIND_STATION => {
                 let station = StationId::new(subject).ok()?;
-                What::Evses(at(&station)?, station)
+                let published = at(&station)?;
+                is_described(&published, &station, None).then(|| What::Evses(published, station))?
             }
             KIND_EVSE_REMOVED => {
                 let (location, station, evse) = removed(subject)?;
                 // It may be back.
-                let back = self.locations.get(&location).is_some_and(|published| {
-                    published
-                        .connectors
-                        .iter()
-                        .any(|c| c.station == station && c.evse == evse && c.hardware.is_some())
-                });
+                let back = self.locations.get(&location);
+                let back = back.is_some_and(|published| is_described(published, &station, Some(evse)));
                 if back { What::Nothing } else { What::Removed(location, station, evse) }
             }
             KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),

@@ -80,23 +80,29 @@ pub(crate) fn callee(partner: &Partner) -> Option<(Callee, &PartnerEndpoints)> {
     Some((Callee { tenant, partner: partner.id, token, is_token_plain, route }, endpoints))
 }
 
+/// What came of something that was to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The partner took it.
+    Taken,
+    /// There was nothing to be said, or it knew nothing of what is gone: how the partner is does not show in that.
+    Unsaid,
+}
+
 /// Tells a partner; bill records have a way of their own ([`super::bills`]).
-pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<(), CallError> {
+pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Outcome, CallError> {
     let told = match what {
         What::Location(published) => location(hub, to, published).await,
         What::Status(published, station, evse) => {
             let uid = evse_uid(&published.location.tenant, station, *evse);
             match evses(published).into_iter().find(|one| one.uid == uid) {
                 Some(evse) => status(hub, to, published, &evse).await,
-                None => return Ok(()),
+                None => return Ok(Outcome::Unsaid),
             }
         }
         What::Removed(location, station, evse) => {
-            match removed(hub, to, location, evse_uid(&hub.tenant, station, *evse)).await {
-                // What it never knew is gone there too.
-                Err(error) if error.is_absent() => return Ok(()),
-                told => told,
-            }
+            let told = removed(hub, to, location, evse_uid(&hub.tenant, station, *evse)).await;
+            return gone(told);
         }
         What::Evses(published, station) => return of_station(hub, to, published, station).await,
         What::Tariff(tariff) => {
@@ -111,20 +117,24 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<(), Ca
                 correlation_id: None,
                 patience: hub.settings.patience,
             };
-            match hub.client.call(&to.callee, call).await {
-                // What it never knew is gone there too.
-                Err(error) if error.is_absent() => return Ok(()),
-                told => told,
-            }
+            return gone(hub.client.call(&to.callee, call).await);
         }
         What::Session(session) => {
             let to = &to.for_party(&session.owner);
             let session = to_wire::session(&to.ours, session);
             put(hub, to, to.own(&[session.id.as_str()]), &session).await
         }
-        What::Cdr(_) | What::Nothing => return Ok(()),
+        What::Cdr(_) | What::Nothing => return Ok(Outcome::Unsaid),
     };
-    told.map(drop)
+    told.map(|_| Outcome::Taken)
+}
+
+/// What it never knew is gone there too.
+fn gone(told: Result<Answered, CallError>) -> Result<Outcome, CallError> {
+    match told {
+        Err(error) if error.is_absent() => Ok(Outcome::Unsaid),
+        told => told.map(|_| Outcome::Taken),
+    }
 }
 
 async fn location(hub: &Hub, to: &Receiver, published: &PublishedLocation) -> Result<Answered, CallError> {
@@ -188,15 +198,17 @@ async fn of_station(
     to: &Receiver,
     published: &PublishedLocation,
     station: &StationId,
-) -> Result<(), CallError> {
+) -> Result<Outcome, CallError> {
     let numbers: std::collections::BTreeSet<EvseId> =
         published.connectors.iter().filter(|c| c.station == *station).map(|c| c.evse).collect();
     let own: Vec<_> =
         numbers.iter().map(|number| evse_uid(&published.location.tenant, station, *number)).collect();
+    let mut outcome = Outcome::Unsaid;
     for evse in evses(published).iter().filter(|evse| own.contains(&evse.uid)) {
         whole_evse(hub, to, published, evse).await?;
+        outcome = Outcome::Taken;
     }
-    Ok(())
+    Ok(outcome)
 }
 
 async fn put<T: Serialize>(hub: &Hub, to: &Receiver, url: String, object: &T) -> Result<Answered, CallError> {

@@ -1,6 +1,6 @@
 //! Drivers of partners: their tokens as they are pushed and pulled, questions about them, and starts that are ordered for them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringmain_domain::command::StationCommand;
 use ringmain_domain::id::StationId;
@@ -204,26 +204,38 @@ async fn an_answer_in_time_counts_though_it_cannot_be_kept_yet() {
 
 #[actix_web::test]
 async fn a_silent_company_keeps_only_three_drivers_waiting() {
-    let rig = Rig::start().await;
-    furnish(&rig).await;
-    let c = rig.register().await;
-    rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/ABC/D1", &c, Some(&token("D1", "NEVER"))).await;
-    let ask = question(&rig).await;
-    rig.emsp.be(Mood::Busy(60));
-    let asked = || rig.emsp.heard().iter().filter(|heard| heard.path.contains("/authorize")).count();
-    for number in 1..=6 {
-        assert_eq!(rig.hub.ask(ask.clone()).await, None);
-        assert_eq!(asked(), number.min(3));
-    }
-    // It says for how long; a pause of ours is at most a second here.
-    rig.emsp.be(Mood::Well);
-    let back = async || {
-        while rig.hub.ask(ask.clone()).await.is_none() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    let pauses = (Duration::from_secs(1), Duration::from_secs(2));
+    for mood in [Mood::Busy(60), Mood::Stalled, Mood::Mute] {
+        let rig = Rig::start_with(|settings| {
+            settings.authorize_budget = Duration::from_millis(300);
+            settings.pauses = pauses;
+        })
+        .await;
+        furnish(&rig).await;
+        let c = rig.register().await;
+        rig.send("PUT", "/ocpi/cpo/2.2.1/tokens/DE/ABC/D1", &c, Some(&token("D1", "NEVER"))).await;
+        let ask = question(&rig).await;
+        rig.emsp.be(mood.clone());
+        for _ in 0..3 {
+            assert_eq!(rig.hub.ask(ask.clone()).await, None, "{mood:?}");
         }
-    };
-    tokio::time::timeout(Duration::from_secs(10), back()).await.unwrap();
-    assert!(rig.hub.ask(ask.clone()).await.is_some());
+        let spared = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(rig.hub.ask(ask.clone()).await, None, "{mood:?}");
+        }
+        let took = spared.elapsed();
+        let asked = rig.emsp.heard().iter().filter(|heard| heard.path.contains("/authorize")).count();
+        assert!(took >= pauses.0 || asked == 3, "{mood:?}: asked {asked} times");
+        // It says for how long; a pause of ours is shorter here.
+        rig.emsp.be(Mood::Well);
+        let back = async || {
+            while rig.hub.ask(ask.clone()).await.is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), back()).await.unwrap();
+        assert!(rig.hub.ask(ask.clone()).await.is_some());
+    }
 }
 
 /// What is known of card D1 at the station.

@@ -25,6 +25,10 @@ pub(crate) enum Mood {
     Mute,
     /// HTTP's status and no body.
     Http(u16),
+    /// HTTP's status, and what it was told within some JSON that is not OCPI.
+    Echo(u16),
+    /// Well, after so long.
+    Late(Duration),
 }
 
 /// What it was told.
@@ -50,6 +54,8 @@ struct Shared {
     moods: Mutex<Vec<(String, VecDeque<Mood>)>>,
     /// The bill records it keeps.
     bills: Mutex<Vec<Value>>,
+    /// What it says of its parties when it is asked for its credentials.
+    roles: Mutex<Option<Value>>,
     /// What it says to a token: the answer's data, after so long.
     authorize: Mutex<(Value, Duration)>,
     heard: Mutex<Vec<Heard>>,
@@ -69,6 +75,7 @@ impl Partner {
             mood: Mutex::new(Mood::Well),
             moods: Mutex::default(),
             bills: Mutex::default(),
+            roles: Mutex::default(),
             authorize: Mutex::new((allowed(), Duration::ZERO)),
             heard: Mutex::default(),
             tokens: Mutex::default(),
@@ -118,6 +125,11 @@ impl Partner {
 
     pub(crate) fn say(&self, answer: Value, after: Duration) {
         *self.shared.authorize.lock().unwrap() = (answer, after);
+    }
+
+    /// It acts for these parties from now on.
+    pub(crate) fn acts_for(&self, roles: Value) {
+        *self.shared.roles.lock().unwrap() = Some(roles);
     }
 
     pub(crate) fn has_token(&self, token: Value) {
@@ -200,6 +212,14 @@ impl Partner {
                         .to_string();
                 Some(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
             }
+            Mood::Echo(status) => {
+                let body = json!({"detail": [{"msg": "field required", "input": heard.body}]}).to_string();
+                Some(format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+            }
+            Mood::Late(after) => {
+                tokio::time::sleep(after).await;
+                Some(self.well(path, heard).await)
+            }
             Mood::Well => Some(self.well(path, heard).await),
         }
     }
@@ -224,7 +244,11 @@ impl Partner {
     async fn well(&self, path: &str, heard: &Heard) -> String {
         if path == "/emsp/credentials" {
             let number = self.heard().iter().filter(|heard| heard.path == path).count();
-            return frame("200 OK", "", self.credentials(&format!("their-c{number}")));
+            let mut credentials = self.credentials(&format!("their-c{number}"));
+            if let Some(roles) = self.shared.roles.lock().unwrap().clone() {
+                credentials["roles"] = roles;
+            }
+            return frame("200 OK", "", credentials);
         }
         if path.ends_with("/authorize") {
             let (answer, after) = self.shared.authorize.lock().unwrap().clone();

@@ -9,6 +9,7 @@ mod generate;
 mod handshake;
 mod lists;
 mod make;
+mod operator;
 mod prices;
 mod properties;
 mod pushes;

@@ -95,12 +95,16 @@ async fn a_session_and_its_bill_are_addressed_to_the_drivers_company() {
 #[actix_web::test]
 async fn f41_a_bill_whose_answer_was_lost_is_not_told_again() {
     // The partner took it, and says so when it is asked; or cannot be asked, and refuses the second one as one that it has.
-    for (gets, posts) in [(Mood::Well, 1), (Mood::Http(405), 2)] {
+    // What is out of order, or says nothing, says neither.
+    let confused = [Mood::Http(502), Mood::Mute, Mood::Garbage, Mood::Http(403), Mood::Http(400), Mood::Well];
+    for (gets, posts) in
+        [(&[Mood::Well][..], 1), (&[Mood::Http(405)], 2), (&confused[..4], 1), (&confused, 1)]
+    {
         let rig = Rig::start().await;
         furnish(&rig).await;
         let (partner, _) = rig.register_with(&rig.credentials()).await;
         rig.emsp.be_for(POST_CDR, &[Mood::Mute, Mood::Http(409)]);
-        rig.emsp.be_for("GET /emsp/cdrs/", &[gets]);
+        rig.emsp.be_for("GET /emsp/cdrs/", gets);
         let (_, bill) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
         arrives(&rig, partner, bill).await;
         assert_eq!(rig.emsp.count(POST_CDR), posts);
@@ -120,6 +124,26 @@ async fn a_bill_is_told_once_though_the_leader_changes_while_it_is_under_way() {
     rig.leads.turn(true).await;
     arrives(&rig, partner, bill).await;
     assert_eq!(rig.emsp.count(POST_CDR), 1);
+}
+
+#[actix_web::test]
+async fn what_another_node_sends_is_waited_out_before_a_bill_is_asked_for() {
+    let patience = Duration::from_millis(600);
+    let rig = Rig::start_with(|settings| settings.patience = patience).await;
+    furnish(&rig).await;
+    let (partner, _) = rig.register_with(&rig.credentials()).await;
+    rig.leads.turn(false).await;
+    let (_, bill) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
+    while rig.store.feed_take_in(100).await.unwrap() > 0 {}
+    let rows = rig.store.feed_after(&tenant(), 0, 100).await.unwrap();
+    let place = rows.iter().find(|row| *row.kind == *"cdr").unwrap().position;
+    // The node that led posts it now; the partner takes its time.
+    let noted = Instant::now();
+    rig.store.note_bill_posting(&tenant(), partner, place, now()).await.unwrap();
+    rig.leads.turn(true).await;
+    arrives(&rig, partner, bill).await;
+    assert!(noted.elapsed() >= patience * 2 - Duration::from_millis(1), "{:?}", noted.elapsed());
+    assert_eq!((rig.emsp.count("GET /emsp/cdrs/"), rig.emsp.count(POST_CDR)), (1, 1));
 }
 
 #[actix_web::test]
@@ -194,6 +218,53 @@ async fn a_partner_that_refuses_everything_judges_nothing() {
     })
     .await;
     assert!(letters(&rig, partner).await.len() <= 10);
+}
+
+/// Stations that nobody has described: nothing is told of them.
+#[actix_web::test]
+async fn what_is_not_told_is_no_sign_of_life() {
+    let rig = Rig::start_with(|settings| {
+        settings.pauses = (Duration::from_millis(20), Duration::from_millis(100));
+    })
+    .await;
+    furnish(&rig).await;
+    let bare = ringmain_domain::location::ChargingStation {
+        location_id: Some(location("L1", at(0)).id),
+        ..ringmain_domain::location::ChargingStation::unknown(
+            tenant(),
+            ringmain_domain::id::StationId::new("CS-2").unwrap(),
+            ringmain_domain::reply::Registration::Accepted,
+            at(0),
+        )
+    };
+    assert!(rig.store.insert_station(&bare).await.unwrap());
+    let (partner, _) = rig.register_with(&rig.credentials()).await;
+    in_step(&rig).await;
+    let turned = async |evse| {
+        let state = status("CS-2", now(), evse, 1, ConnectorStatus::Charging);
+        rig.store.append(&[state]).await.unwrap();
+    };
+    // It is away, in words that it has for single objects too.
+    rig.emsp.be(Mood::Http(502));
+    let (_, _) = roam(&rig.store, "ABC", "tx", hours_ago(2)).await;
+    renamed(&rig, "P00", "Place").await;
+    let mut evse = 0;
+    while rig.emsp.count("PUT /emsp/locations/NL/RMN/P00") + rig.emsp.count("PUT /emsp/sessions/") < 40 {
+        evse = evse % 500 + 1;
+        turned(evse).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(letters(&rig, partner).await.is_empty(), "{:?}", letters(&rig, partner).await);
+    // And now it refuses whatever it is told.
+    rig.emsp.be(Mood::Http(404));
+    for number in 1..40 {
+        renamed(&rig, &format!("P{number:02}"), "Place").await;
+        turned(1_000 + number).await;
+    }
+    let refused = async || (rig.emsp.count("PUT /emsp/locations/") >= 80).then_some(());
+    eventually("it was tried again and again", refused).await;
+    let put_aside = letters(&rig, partner).await;
+    assert!(put_aside.len() <= 10 + 4, "{}: {put_aside:?}", put_aside.len());
 }
 
 #[actix_web::test]

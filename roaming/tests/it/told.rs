@@ -147,6 +147,27 @@ async fn an_evse_is_told_as_it_is_described_and_is_gone_when_it_is_described_no_
     assert!(!rig.emsp.heard().iter().any(|heard| patched(heard, "CHARGING")));
 }
 
+#[actix_web::test]
+async fn what_a_release_before_told_and_nobody_described_is_gone_after_the_update() {
+    let rig = Rig::start().await;
+    furnish(&rig).await;
+    let bare = StationId::new("CS-2").unwrap();
+    stand(&rig.store, bare.as_str(), "L1", None).await;
+    let nothing = StationHardware::default();
+    assert!(rig.store.put_station_hardware(&tenant(), &bare, &nothing, at(0)).await.unwrap());
+    rig.store.append(&[status("CS-2", at(1), 1, 1, ConnectorStatus::Available)]).await.unwrap();
+    let update = "INSERT INTO retellings (tenant) VALUES ('default')";
+    rig.other_writer().execute_batch(update).unwrap();
+    rig.register().await;
+    let path = format!("/emsp/locations/NL/RMN/L1/{}", evse_uid(&tenant(), &bare, EvseId(1)));
+    rig.emsp.hears(|heard| heard.path == path && patched(heard, "REMOVED")).await;
+    let whole =
+        rig.emsp.hears(|heard| heard.method == "PUT" && heard.path == "/emsp/locations/NL/RMN/L1").await;
+    assert_eq!(whole.body["evses"].as_array().map(Vec::len), Some(1), "{whole:?}");
+    turns(&rig, ConnectorStatus::Charging, "CHARGING").await;
+    assert_eq!(rig.emsp.heard().iter().filter(|heard| patched(heard, "REMOVED")).count(), 1);
+}
+
 /// Its worker waits for the answer; whoever asks is served meanwhile.
 #[actix_web::test]
 async fn a_partner_that_never_answers_may_still_ask() {

@@ -232,17 +232,21 @@ impl Store {
         self.engine().change(SETTLE, params![tenant, partner, kind, subject]).await.map(drop)
     }
 
-    /// Up to which place of the feed bill records may have been sent to a partner; 0: none.
+    /// Up to which place of the feed bill records may have been sent to a partner, and when one was last; `None`: none was.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn bills_posted(&self, tenant: &TenantId, partner: Uuid) -> Result<i64, StoreError> {
-        let sql = "SELECT position FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane = $3";
+    pub async fn bills_posted(
+        &self,
+        tenant: &TenantId,
+        partner: Uuid,
+    ) -> Result<Option<(i64, Timestamp)>, StoreError> {
+        let sql = "SELECT position, updated_at FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane = $3";
         let rows = self.engine().rows(sql, params![tenant, partner, POSTED]).await?;
-        rows.first().map_or(Ok(0), |row| row.int("position"))
+        rows.first().map(|row| Ok((row.int("position")?, row.at("updated_at")?))).transpose()
     }
 
-    /// A bill record at this place is about to be sent to a partner.
+    /// A bill record at this place is about to be sent to a partner; the place that is kept is the furthest.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -254,8 +258,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (tenant, partner, lane) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at \
-             WHERE partner_cursors.position < excluded.position";
+             ON CONFLICT (tenant, partner, lane) DO UPDATE SET updated_at = excluded.updated_at, position = CASE \
+             WHEN partner_cursors.position < excluded.position THEN excluded.position ELSE partner_cursors.position END";
         self.engine().change(sql, params![tenant, partner, POSTED, position, now]).await.map(drop)
     }
 

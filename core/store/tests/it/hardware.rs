@@ -3,16 +3,20 @@
 use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug, StationHardware};
 use ringmain_domain::id::{ConnectorId, EvseId, StationId};
 use ringmain_domain::time::Timestamp;
-use ringmain_store::feed::KIND_EVSE_REMOVED;
+use ringmain_store::feed::{KIND_EVSE_REMOVED, KIND_LOCATION, KIND_TARIFF_REACH};
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::lists::Window;
 
-use crate::make::{MINUTE, T0, at, driven_by, location_id, other_tenant, station, tenant, whole_transaction};
+use crate::make::{
+    MINUTE, T0, at, driven_by, location_id, other_tenant, station, tariff, tenant, whole_transaction,
+};
 use crate::partners::{place, registered, role};
 use crate::rig::Rig;
 
 on_both_engines!(
     what_connectors_are_made_of_is_published,
+    an_evse_goes_with_the_last_connector_that_is_described_and_there,
+    what_nobody_described_is_told_as_gone_once,
     a_bill_tells_the_evse_as_it_was_described_at_the_start,
 );
 
@@ -65,24 +69,77 @@ async fn what_connectors_are_made_of_is_published(rig: &Rig) {
     assert_eq!(rig.store.station_hardware(&tenant(), &of("CS-1")).await.unwrap(), None);
 }
 
+fn socket(number: u32) -> ConnectorHardware {
+    ConnectorHardware {
+        connector: ConnectorId(number),
+        plug: Plug::Type2,
+        has_cable: false,
+        current: Current::Ac3,
+        max_voltage_v: 230,
+        max_current_a: 16,
+        max_power_w: None,
+    }
+}
+
+fn with_connectors(evses: &[(u32, &[u32])]) -> StationHardware {
+    let evse = |(number, connectors): &(u32, &[u32])| EvseHardware {
+        evse: EvseId(*number),
+        printed_id: None,
+        connectors: connectors.iter().copied().map(socket).collect(),
+    };
+    StationHardware { evses: evses.iter().map(evse).collect() }
+}
+
+async fn an_evse_goes_with_the_last_connector_that_is_described_and_there(rig: &Rig) {
+    place(rig, "L1", "CS-1", &[(1, 1), (2, 1), (2, 2)]).await;
+    let describe = async |evses: &[(u32, &[u32])]| {
+        let hardware = with_connectors(evses);
+        assert!(
+            rig.store.put_station_hardware(&tenant(), &station("CS-1").id, &hardware, at(0)).await.unwrap()
+        );
+        removed(rig).await
+    };
+    assert_eq!(describe(&[(1, &[1]), (2, &[1, 2]), (3, &[1])]).await, Vec::<String>::new());
+    // The station has another connector, and has never had a third EVSE.
+    assert_eq!(describe(&[(1, &[1]), (2, &[2, 3])]).await, Vec::<String>::new());
+    assert_eq!(describe(&[(1, &[2]), (2, &[2])]).await, ["L1/CS-1/1"]);
+}
+
+async fn what_nobody_described_is_told_as_gone_once(rig: &Rig) {
+    place(rig, "L1", "CS-1", &[(0, 0), (1, 1), (1, 2), (2, 1)]).await;
+    place(rig, "L2", "CS-2", &[(1, 1)]).await;
+    rig.store.put_tariff(&tariff("T1", &[])).await.unwrap();
+    while rig.store.feed_take_in(1_000).await.unwrap() > 0 {}
+    let before = rig.store.feed_ends(&tenant()).await.unwrap().newest;
+    assert!(rig.store.retell_places(&tenant(), at(70)).await.unwrap(), "nobody has asked for it");
+    rig.execute("INSERT INTO retellings (tenant) VALUES ('default'), ('other')").await;
+    assert!(!rig.store.retell_places(&tenant(), at(70)).await.unwrap());
+    assert!(rig.store.retell_places(&tenant(), at(70)).await.unwrap());
+    assert!(rig.store.retell_places(&tenant(), at(70)).await.unwrap());
+    assert_eq!(rig.count("retellings").await, 1);
+    while rig.store.feed_take_in(1_000).await.unwrap() > 0 {}
+    let told = rig.store.feed_after(&tenant(), before, 1_000).await.unwrap();
+    let mut told: Vec<_> = told.iter().map(|row| (&*row.kind, &*row.subject)).collect();
+    told.sort_unstable();
+    let expected = [
+        (KIND_EVSE_REMOVED, "L1/CS-1/1"),
+        (KIND_EVSE_REMOVED, "L1/CS-1/2"),
+        (KIND_EVSE_REMOVED, "L2/CS-2/1"),
+        (KIND_LOCATION, "L1"),
+        (KIND_LOCATION, "L2"),
+        (KIND_TARIFF_REACH, "T1"),
+    ];
+    assert_eq!(told, expected);
+    let one = rig.store.location(&tenant(), &location_id("L1")).await.unwrap().unwrap();
+    assert_eq!(one.updated_at, at(70));
+}
+
 async fn a_bill_tells_the_evse_as_it_was_described_at_the_start(rig: &Rig) {
     place(rig, "L1", "CS-1", &[(1, 1)]).await;
     let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
     let described = |number: u32, printed_id: &str| {
-        let connector = ConnectorHardware {
-            connector: ConnectorId(1),
-            plug: Plug::Type2,
-            has_cable: false,
-            current: Current::Ac3,
-            max_voltage_v: 230,
-            max_current_a: 16,
-            max_power_w: None,
-        };
-        EvseHardware {
-            evse: EvseId(number),
-            printed_id: Some(printed_id.into()),
-            connectors: vec![connector],
-        }
+        let connectors = vec![socket(1)];
+        EvseHardware { evse: EvseId(number), printed_id: Some(printed_id.into()), connectors }
     };
     let describe = async |printed: [&str; 2]| {
         let evses = (1..).zip(printed).map(|(number, id)| described(number, id)).collect();

@@ -88,6 +88,59 @@ async fn changes_wait_for_a_table_in_use_and_fill_what_is_there() {
     assert_eq!(rig.number(made).await, 4);
 }
 
+/// Tables that a node locks several of in one commit, in the order in which it does.
+const BUSY: [&str; 6] = ["sessions", "stations", "connectors", "locations", "outbox", "feed"];
+
+/// Whom a change of the schema waits for, of these; `None`: for nobody.
+async fn waits_for(watch: &tokio_postgres::Client, pids: &[i32]) -> Option<usize> {
+    let sql = "SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE datname = current_database() \
+         AND wait_event_type = 'Lock'";
+    let blocking: Vec<i32> = watch.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    pids.iter().position(|pid| blocking.contains(pid))
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_a_busy_table_holds_no_other() {
+    let Some(rig) = crate::rig::postgres("a_change_that_waits_for_a_busy_table_holds_no_other").await else {
+        return;
+    };
+    release(&rig, 28).await;
+    let (mut nodes, mut pids) = (Vec::new(), Vec::new());
+    for table in BUSY {
+        let node = connect(&rig.owner_url).await;
+        let begin = format!("SET lock_timeout = '1s'; BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
+        node.batch_execute(&begin).await.unwrap();
+        pids.push(node.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0));
+        nodes.push(node);
+    }
+    let url = rig.owner_url.clone();
+    let migration = tokio::spawn(async move { Store::open(&url, StoreSettings::default()).await });
+    let watch = connect(&rig.owner_url).await;
+    let mut met = Vec::new();
+    while !migration.is_finished() {
+        let Some(node) = waits_for(&watch, &pids).await else {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            continue;
+        };
+        for table in BUSY {
+            let lock = format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
+            nodes[node].batch_execute(&lock).await.unwrap_or_else(|error| {
+                panic!("a node that has {} does not get {table}: {error}", BUSY[node]);
+            });
+        }
+        nodes[node].batch_execute("COMMIT").await.unwrap();
+        met.push(BUSY[node]);
+    }
+    migration.await.unwrap().unwrap();
+    // An index waits for all who began before it, also for who has only the outbox, and keeps nobody waiting meanwhile.
+    met.retain(|table| *table != "outbox");
+    met.sort_unstable();
+    assert_eq!(met, ["connectors", "feed", "locations", "sessions", "stations"]);
+    let made = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid IN ('locations_by_any_case'::regclass, \
+         'feed_by_age'::regclass)";
+    assert_eq!(rig.number(made).await, 2);
+}
+
 /// How many changes there are by now.
 fn changes() -> i64 {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");

@@ -24,7 +24,7 @@ use crate::ocpi::envelope::now;
 use crate::push::bills;
 use crate::push::breaker::pause;
 use crate::push::news::{self, News, What};
-use crate::push::send::{Receiver, send};
+use crate::push::send::{Outcome, Receiver, send};
 
 /// How often an object fails that others do not share the fate of; then it is put aside.
 const FAILURES_MAX: u32 = 8;
@@ -40,7 +40,7 @@ pub(super) struct Suspect {
 }
 
 /// An object that was sent, how many calls had succeeded before, and what came of it.
-type Told = (Arc<News>, u64, Result<Result<(), CallError>, StoreError>);
+type Told = (Arc<News>, u64, Result<Result<Outcome, CallError>, StoreError>);
 
 /// What became of an object that was sent.
 enum Judged {
@@ -140,14 +140,16 @@ impl Worker {
         &self,
         progress: &mut Progress,
         (news, before): (&News, u64),
-        told: Result<(), CallError>,
+        told: Result<Outcome, CallError>,
     ) -> Result<Judged, StoreError> {
         let (partner, lane, at) = (self.partner.id.to_string(), self.lane.as_str(), now());
         let error = match told {
-            Ok(()) => {
-                self.breaker.succeeded(at);
-                let lag_s = at.millis_since(news.changed_at).max(0) as f64 / 1_000.0;
-                histogram!(telemetry::PUSH_LAG, "partner" => partner, "lane" => lane).record(lag_s);
+            Ok(outcome) => {
+                if outcome == Outcome::Taken {
+                    self.breaker.succeeded(at);
+                    let lag_s = at.millis_since(news.changed_at).max(0) as f64 / 1_000.0;
+                    histogram!(telemetry::PUSH_LAG, "partner" => partner, "lane" => lane).record(lag_s);
+                }
                 progress.suspects.remove(&key(news));
                 if progress.put_aside.remove(&key(news)) {
                     let of = (&self.hub.tenant, self.partner.id);

@@ -357,10 +357,11 @@ async fn what_was_refused_is_kept_until_it_is_taken(rig: &Rig) {
 
 async fn the_place_of_a_bill_that_is_sent_is_noted_first(rig: &Rig) {
     let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
-    assert_eq!(rig.store.bills_posted(&tenant(), partner).await.unwrap(), 0);
-    for (place, expect) in [(7, 7), (3, 7), (9, 9)] {
-        rig.store.note_bill_posting(&tenant(), partner, place, at(1)).await.unwrap();
-        assert_eq!(rig.store.bills_posted(&tenant(), partner).await.unwrap(), expect, "never back");
+    assert_eq!(rig.store.bills_posted(&tenant(), partner).await.unwrap(), None);
+    for (place, when, expect) in [(7, 1, 7), (3, 2, 7), (9, 3, 9)] {
+        rig.store.note_bill_posting(&tenant(), partner, place, at(when)).await.unwrap();
+        let noted = rig.store.bills_posted(&tenant(), partner).await.unwrap();
+        assert_eq!(noted, Some((expect, at(when))), "never back");
     }
-    assert_eq!(rig.store.bills_posted(&other_tenant(), partner).await.unwrap(), 0);
+    assert_eq!(rig.store.bills_posted(&other_tenant(), partner).await.unwrap(), None);
 }
