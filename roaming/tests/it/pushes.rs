@@ -96,10 +96,8 @@ async fn a_session_and_its_bill_are_addressed_to_the_drivers_company() {
 async fn f41_a_bill_whose_answer_was_lost_is_not_told_again() {
     // The partner took it, and says so when it is asked; or cannot be asked, and refuses the second one as one that it has.
     // What is out of order, or says nothing, says neither.
-    let confused = [Mood::Http(502), Mood::Mute, Mood::Garbage, Mood::Http(403), Mood::Http(400), Mood::Well];
-    for (gets, posts) in
-        [(&[Mood::Well][..], 1), (&[Mood::Http(405)], 2), (&confused[..4], 1), (&confused, 1)]
-    {
+    let confused = [Mood::Http(502), Mood::Mute, Mood::Garbage, Mood::Http(403), Mood::Well];
+    for (gets, posts) in [(&[Mood::Well][..], 1), (&[Mood::Http(405)], 2), (&confused, 1)] {
         let rig = Rig::start().await;
         furnish(&rig).await;
         let (partner, _) = rig.register_with(&rig.credentials()).await;
