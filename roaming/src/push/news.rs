@@ -258,12 +258,12 @@ impl Found {
                 let (station, evse) = evse_of(subject).filter(|(_, evse)| evse.0 > 0)?;
                 let published = at(&station)?;
                 is_described(&published, &station, Some(evse))
-                    .then(|| What::Status(published, station, evse))?
+                    .then_some(What::Status(published, station, evse))?
             }
             KIND_STATION => {
                 let station = StationId::new(subject).ok()?;
                 let published = at(&station)?;
-                is_described(&published, &station, None).then(|| What::Evses(published, station))?
+                is_described(&published, &station, None).then_some(What::Evses(published, station))?
             }
             KIND_EVSE_REMOVED => {
                 let (location, station, evse) = removed(subject)?;
