@@ -134,6 +134,8 @@ impl Hold {
         let sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
              AND strpos(query, $1) > 0 AND pid <> pg_backend_pid()";
         eventually!("the query to wait", {
+            // Within a transaction the first look is kept.
+            client.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
             let waiting = client.query(sql, &[&words]).await.unwrap();
             (!waiting.is_empty()).then_some(())
         });
