@@ -66,7 +66,7 @@ pub(super) struct PartnerDetailBody {
 /// How far a partner has been told of changes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LaneBody {
-    lane: String,
+    lane: &'static str,
     /// Changes of all tenants' objects in this installation that it has not passed; most are not for it.
     items: i64,
     /// When it passed the last one.
@@ -224,22 +224,18 @@ pub(super) async fn read(
     let standing = house.store.partner_standing(&caller.tenant, id).await?;
     let newest = house.store.feed_ends(&caller.tenant).await?.newest;
     let cursors = house.store.partner_cursors(&caller.tenant, id).await?;
-    let mut behind = Vec::new();
-    for lane in ringmain_store::partners::lanes::Lane::ALL {
-        let found = cursors.iter().find(|(name, ..)| **name == *lane.as_str());
-        behind.extend(found.map(|(name, position, passed_at)| LaneBody {
-            lane: name.to_string(),
-            items: newest.saturating_sub(*position).max(0),
-            passed_at: (*passed_at).into(),
-        }));
-    }
+    let behind = cursors.into_iter().map(|(lane, position, passed_at)| LaneBody {
+        lane: lane.as_str(),
+        items: newest.saturating_sub(position).max(0),
+        passed_at: passed_at.into(),
+    });
     Ok(HttpResponse::Ok().json(PartnerDetailBody {
         partner: partner.into(),
         called_at: standing.called_at.map(Into::into),
         reached_at: standing.reached_at.map(Into::into),
         failed_at: standing.failed_at.map(Into::into),
         failure: standing.failure.map(Into::into),
-        behind,
+        behind: behind.collect(),
     }))
 }
 

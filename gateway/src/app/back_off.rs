@@ -92,15 +92,9 @@ async fn tell_one(
     let order = desk::order(&node.tenant, &station, command, clock::now().plus_secs(DEADLINE_S));
     let result = desk.submit(order).await;
     let answer = match result.outcome {
-        CommandOutcome::Accepted => "accepted".into(),
+        CommandOutcome::Accepted | CommandOutcome::TimeoutUnknown => result.outcome.as_str().into(),
         CommandOutcome::Rejected | CommandOutcome::CallError | CommandOutcome::NotSupported => {
             result.detail.unwrap_or_else(|| result.outcome.as_str().into())
-        }
-        // It was told and says nothing: after some times of that it is left alone as well.
-        CommandOutcome::TimeoutUnknown => {
-            let answer = result.outcome.as_str().into();
-            let told = ToldBackOff { told: back_off.text().into(), firmware, answer, told_at: clock::now() };
-            return node.store.put_unanswered_back_off(&node.tenant, &station, &told).await;
         }
         outcome => {
             tracing::debug!(station.id = %station, outcome = outcome.as_str(), "it is told when it comes again");
@@ -108,5 +102,9 @@ async fn tell_one(
         }
     };
     let told = ToldBackOff { told: back_off.text().into(), firmware, answer, told_at: clock::now() };
+    // It was told and says nothing: after some times of that it is left alone as well.
+    if result.outcome == CommandOutcome::TimeoutUnknown {
+        return node.store.put_unanswered_back_off(&node.tenant, &station, &told).await;
+    }
     node.store.put_back_off(&node.tenant, &station, &told).await
 }

@@ -5,7 +5,7 @@ use askama::Template;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::calls::PartnerCall;
-use ringmain_store::partners::lanes::{DeadLetter, PartnerStanding};
+use ringmain_store::partners::lanes::{DeadLetter, Lane, PartnerStanding};
 use ringmain_store::partners::{Partner, PartnerState};
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ struct PartnerLine {
 }
 
 struct LaneLine {
-    name: String,
+    name: &'static str,
     behind: String,
     passed: When,
 }
@@ -84,11 +84,12 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let tenant = &visitor.caller.tenant;
     let page = house.store.partners(tenant, &PageRequest::first(PARTNERS_SHOWN)).await?;
-    let mut partners = Vec::with_capacity(page.items.len());
-    for partner in page.items {
-        let standing = house.store.partner_standing(tenant, partner.id).await?;
-        partners.push(PartnerLine::of(&partner, standing, &visitor.zone));
-    }
+    let ids: Vec<_> = page.items.iter().map(|partner| partner.id).collect();
+    let mut standings = house.store.partner_standings(tenant, &ids).await?;
+    let line = |partner: &Partner| {
+        PartnerLine::of(partner, standings.remove(&partner.id).unwrap_or_default(), &visitor.zone)
+    };
+    let partners = page.items.iter().map(line).collect();
     let shell = visitor.shell(&doorway, Nav::Partners);
     Ok(ok(&PartnersPage { shell, partners, is_cut: page.next.is_some() }))
 }
@@ -107,15 +108,12 @@ pub(super) async fn one(
     let standing = house.store.partner_standing(tenant, id).await?;
     let newest = house.store.feed_ends(tenant).await?.newest;
     let lanes = house.store.partner_cursors(tenant, id).await?;
-    let lane = |(name, position, passed): (Box<str>, i64, Timestamp)| LaneLine {
-        name: name.into(),
+    let lane = |(lane, position, passed): (Lane, i64, Timestamp)| LaneLine {
+        name: lane.as_str(),
         behind: grouped(newest.saturating_sub(position).max(0)),
         passed: zone.exact(passed),
     };
-    // Marks of other work stand beside the lanes.
-    let is_lane =
-        |name: &str| ringmain_store::partners::lanes::Lane::ALL.iter().any(|lane| lane.as_str() == name);
-    let lanes = lanes.into_iter().filter(|(name, ..)| is_lane(name)).map(lane).collect();
+    let lanes = lanes.into_iter().map(lane).collect();
     let first = PageRequest::first(LINES_SHOWN);
     let letters = house.store.dead_letters(tenant, id, &first).await?.items;
     let calls = house.store.partner_calls(tenant, id, &first).await?.items;

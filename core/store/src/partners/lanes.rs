@@ -1,5 +1,7 @@
 //! How far partners have read the feed, what reached them, what they refused for good, and how it goes with them.
 
+use std::collections::BTreeMap;
+
 use ringmain_domain::id::TenantId;
 use ringmain_domain::time::Timestamp;
 use uuid::Uuid;
@@ -60,6 +62,13 @@ static ARRIVED: Texts = Texts {
           JOIN partner_cdrs a ON a.tenant = k.tenant AND a.partner = k.partner AND a.cdr = k.cdr",
 };
 
+static STANDINGS: Texts = Texts {
+    one: "SELECT partner, called_at, reached_at, failed_at, failure FROM partner_standings WHERE tenant = $1 AND partner = $2",
+    all: "SELECT s.partner, s.called_at, s.reached_at, s.failed_at, s.failure \
+          FROM unnest($1::text[], $2::uuid[]) AS k(tenant, partner) \
+          JOIN partner_standings s ON s.tenant = k.tenant AND s.partner = k.partner",
+};
+
 // === impl Lane ===
 
 impl Lane {
@@ -117,12 +126,19 @@ impl Store {
         &self,
         tenant: &TenantId,
         partner: Uuid,
-    ) -> Result<Vec<(Box<str>, i64, Timestamp)>, StoreError> {
-        let sql = "SELECT lane, position, updated_at FROM partner_cursors WHERE tenant = $1 AND partner = $2 ORDER BY lane";
+    ) -> Result<Vec<(Lane, i64, Timestamp)>, StoreError> {
+        let sql = "SELECT lane, position, updated_at FROM partner_cursors WHERE tenant = $1 AND partner = $2";
         let rows = self.engine().rows(sql, params![tenant, partner]).await?;
-        rows.iter()
-            .map(|row| Ok((row.text("lane")?.into(), row.int("position")?, row.at("updated_at")?)))
-            .collect()
+        let mut cursors = Vec::with_capacity(Lane::ALL.len());
+        // Marks of other work stand beside the lanes.
+        for lane in Lane::ALL {
+            for row in &rows {
+                if row.text("lane")? == lane.as_str() {
+                    cursors.push((lane, row.int("position")?, row.at("updated_at")?));
+                }
+            }
+        }
+        Ok(cursors)
     }
 
     /// When something was last done for a partner, by the name of what it is; `None`: never.
@@ -351,16 +367,22 @@ impl Store {
         tenant: &TenantId,
         partner: Uuid,
     ) -> Result<PartnerStanding, StoreError> {
-        let sql = "SELECT called_at, reached_at, failed_at, failure FROM partner_standings WHERE tenant = $1 AND partner = $2";
-        let rows = self.engine().rows(sql, params![tenant, partner]).await?;
-        rows.first().map_or(Ok(PartnerStanding::default()), |row| {
-            Ok(PartnerStanding {
-                called_at: row.at_or_null("called_at")?,
-                reached_at: row.at_or_null("reached_at")?,
-                failed_at: row.at_or_null("failed_at")?,
-                failure: row.words("failure")?,
-            })
-        })
+        let mut standings = self.partner_standings(tenant, &[partner]).await?;
+        Ok(standings.remove(&partner).unwrap_or_default())
+    }
+
+    /// How it goes with each of these partners; absent those of which nothing is known yet.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn partner_standings(
+        &self,
+        tenant: &TenantId,
+        partners: &[Uuid],
+    ) -> Result<BTreeMap<Uuid, PartnerStanding>, StoreError> {
+        let keys = partners.iter().map(|partner| params![tenant, *partner]).collect();
+        let rows = self.engine().read(vec![Statement::each(&STANDINGS, keys)]).await?;
+        rows.iter().flatten().map(|row| Ok((row.uuid("partner")?, standing(row)?))).collect()
     }
 
     /// Notes how it goes with a partner; what is absent stays as it was.
@@ -400,6 +422,15 @@ async fn replay(tx: &mut Tx, take: Statement, again: Statement) -> Result<bool, 
     }
     tx.run(again).await?;
     Ok(true)
+}
+
+fn standing(row: &Row) -> Result<PartnerStanding, StoreError> {
+    Ok(PartnerStanding {
+        called_at: row.at_or_null("called_at")?,
+        reached_at: row.at_or_null("reached_at")?,
+        failed_at: row.at_or_null("failed_at")?,
+        failure: row.words("failure")?,
+    })
 }
 
 fn letter(row: &Row) -> Result<DeadLetter, StoreError> {

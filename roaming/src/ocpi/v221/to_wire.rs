@@ -1,8 +1,8 @@
 //! Nouns into OCPI 2.2.1. Numbers stay exact; a partner sees us as the party we are towards it. What is made here keeps the lengths and the
 //! lists of the specification; texts for people are cut where a field is too short for them, identifiers never.
 //!
-//! **Assumed**, until the domain keeps it: what an EVSE can do ([`CAPABILITIES`]); in bill records what a connector is made of ([`HARDWARE`]), and
-//! an EVSE's printed id, which is `#NA` there. A token's contract goes by the token's own uid.
+//! **Assumed**, until the domain keeps it: what an EVSE can do ([`CAPABILITIES`]); in bill records, of an EVSE that nobody has described, what its
+//! connector is made of ([`HARDWARE`]) and `#NA` for its printed id. A token's contract goes by the token's own uid.
 //!
 //! **Not said**, though there is a field: current in charging periods, because it counts all phases there and we know the most loaded one;
 //! pictures, opening hours, energy mix and facilities of a location, which the domain does not have.

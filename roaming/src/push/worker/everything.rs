@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::feed::{KIND_LOCATION, KIND_TARIFF};
 use ringmain_store::outbox::KIND_SESSION;
-use ringmain_store::page::{MAX_LIMIT, PageRequest};
+use ringmain_store::page::PageRequest;
 use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::lists::Window;
 use ringmain_store::store::StoreError;
@@ -25,9 +25,9 @@ impl Worker {
     pub(super) async fn tell_everything(&self, progress: &mut Progress) -> Result<(), StoreError> {
         let Some(receiver) = self.receiver() else { return Ok(()) };
         let cursors = self.hub.store.partner_cursors(&self.hub.tenant, self.partner.id).await?;
-        let moved = cursors.iter().find(|(lane, ..)| **lane == *self.lane.as_str()).map(|(.., at)| *at);
+        let moved = cursors.iter().find(|(lane, ..)| *lane == self.lane).map(|(.., at)| *at);
         let since = moved.map(|at| at.plus_millis(-OVERLAP_MS));
-        let mut page = PageRequest::first(PAGE.min(MAX_LIMIT));
+        let mut page = PageRequest::first(PAGE);
         loop {
             let (mut left, next) = self.everything(since, &page).await?;
             progress.done.clear();

@@ -7,10 +7,11 @@ use ringmain_store::feed::{FeedEnds, FeedRow, KIND_EVSE_REMOVED, KIND_LOCATION, 
 use ringmain_store::outbox::{KIND_CDR, KIND_EVSE_STATUS, KIND_SESSION};
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::Invitation;
-use ringmain_store::partners::lanes::Lane;
+use ringmain_store::partners::lanes::{Lane, PartnerStanding};
 use ringmain_store::partners::lists::Window;
 use ringmain_store::partners::settings::{PartnerEndpoint, PartnerEndpoints, Side};
 use ringmain_store::store::StoreSettings;
+use uuid::Uuid;
 
 use crate::make::{
     MINUTE, at, driven_by, fact, location, message, other_tenant, station, status, tariff, tenant,
@@ -32,6 +33,7 @@ on_both_engines!(
     what_all_have_read_is_forgotten_but_no_bill,
     what_is_old_is_forgotten_in_steps,
     a_cursor_never_goes_back,
+    how_it_goes_is_told_of_many_partners_at_once,
     what_was_refused_is_kept_until_it_is_taken,
     the_place_of_a_bill_that_is_sent_is_noted_first,
 );
@@ -326,11 +328,32 @@ async fn a_cursor_never_goes_back(rig: &Rig) {
             assert_eq!(cursor().await, Some(expect));
         }
     }
-    assert_eq!(rig.store.partner_cursors(&tenant(), partner).await.unwrap().len(), 4);
+    // A mark of other work is no lane.
+    rig.store.note_bill_posting(&tenant(), partner, newest, at(1)).await.unwrap();
+    let cursors = rig.store.partner_cursors(&tenant(), partner).await.unwrap();
+    assert_eq!(cursors, Lane::ALL.map(|lane| (lane, newest + 5, at(1))));
     rig.store.unregister_partner(&tenant(), partner, at(2)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
     rig.store.advance_partner_cursor((&tenant(), partner, Lane::Cdrs), 99, at(3)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
+}
+
+async fn how_it_goes_is_told_of_many_partners_at_once(rig: &Rig) {
+    let [one, two, silent] = [1, 2, 3].map(Uuid::from_u128);
+    let called = PartnerStanding { called_at: Some(at(1)), ..PartnerStanding::default() };
+    rig.store.note_partner_standing(&tenant(), one, &called).await.unwrap();
+    let failed = |second, why: &str| PartnerStanding {
+        failed_at: Some(at(second)),
+        failure: Some(why.into()),
+        ..PartnerStanding::default()
+    };
+    rig.store.note_partner_standing(&tenant(), one, &failed(2, "HTTP 500")).await.unwrap();
+    rig.store.note_partner_standing(&tenant(), two, &failed(3, "away")).await.unwrap();
+    let standings = rig.store.partner_standings(&tenant(), &[one, two, silent]).await.unwrap();
+    let both = PartnerStanding { called_at: Some(at(1)), ..failed(2, "HTTP 500") };
+    assert_eq!(standings, [(one, both), (two, failed(3, "away"))].into());
+    assert_eq!(rig.store.partner_standing(&tenant(), silent).await.unwrap(), PartnerStanding::default());
+    assert!(rig.store.partner_standings(&other_tenant(), &[one]).await.unwrap().is_empty());
 }
 
 async fn what_was_refused_is_kept_until_it_is_taken(rig: &Rig) {
