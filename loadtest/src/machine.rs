@@ -5,13 +5,13 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Clock ticks of `/proc/PID/stat` in a second: USER_HZ, 100 on every Linux architecture we run on.
 const TICKS_PER_S: u64 = 100;
 
 /// The machine and the commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Cores this process may use.
     pub cores: usize,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::witness::{Name, Told};
 
@@ -31,7 +31,7 @@ const VIOLATIONS_MAX: usize = 200;
 const ASKED_AT_ONCE: usize = 8;
 
 /// Something that must never happen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "violation", rename_all = "snake_case")]
 pub enum Violation {
     /// A message was acknowledged and is not stored.
@@ -237,7 +237,7 @@ pub enum Violation {
 }
 
 /// What was looked at, and what was wrong with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Acknowledged messages that were looked for.
     pub messages: usize,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringmain_loadtest::chaos::cluster::cases::Case;
+use ringmain_loadtest::chaos::cluster::kept::Kept;
 use ringmain_loadtest::chaos::cluster::report::CaseReport;
 use ringmain_loadtest::chaos::cluster::{ClusterCourse, Lineup, run};
 use ringmain_loadtest::chaos::{postgres, redis};
@@ -45,6 +46,7 @@ async fn a_case(case: Case) -> Option<CaseReport> {
         drain: Duration::from_secs(60),
         seed: u64::from(std::process::id()),
         command: Vec::new(),
+        kept: Kept::default(),
     };
     let mut report = run(&course).await.unwrap();
     let case = report.cases.pop().unwrap();

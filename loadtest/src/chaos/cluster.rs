@@ -1,7 +1,7 @@
 //! Chaos over a cluster: several nodes, a crowd that charges, operators who give commands, one fault after the other, one oracle.
 //!
 //! Each case has a cluster of its own. `members` starts it, `balance` stands before it, `orders` gives commands, `scene` is the frame of
-//! every case, `cases` the table of targets, `report` what came of it. What happens in a case is in `faults` and `duels`, `slow`, `floods`,
+//! every case, `cases` the table of targets, `report` what came of it, `kept` what goes on after an interruption. What happens in a case is in `faults` and `duels`, `slow`, `floods`,
 //! `guesses`, `disk`, `clocks`, `queues` and `standby`; `strangers` dials for all of them. `fleet` is no case: it measures.
 
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use crate::unit::Moment;
 
 pub mod cases;
 pub mod fleet;
+pub mod kept;
 pub mod report;
 pub mod simulations;
 
@@ -41,6 +42,7 @@ mod standby;
 mod strangers;
 
 use cases::Case;
+use kept::Kept;
 use report::{CaseReport, ClusterReport, Skipped};
 use simulations::Simulation;
 
@@ -100,6 +102,8 @@ pub struct ClusterCourse {
     pub seed: u64,
     /// The arguments, for the report.
     pub command: Vec<String>,
+    /// Where the report is kept, and what is taken over from an earlier one.
+    pub kept: Kept,
 }
 
 /// Runs all cases. The report tells what was violated; the folder with the logs of a case stays where something was.
@@ -109,46 +113,47 @@ pub struct ClusterCourse {
 pub async fn run(course: &ClusterCourse) -> anyhow::Result<ClusterReport> {
     course.lineup.check()?;
     ensure!(!course.cases.is_empty(), "no case proves nothing");
-    let clock = Clock::start();
-    let mut cases: Vec<CaseReport> = Vec::new();
-    let mut skipped = Vec::new();
-    for case in &course.cases {
-        if let Some(why) = hindrance(*case).await {
+    let mut report = ClusterReport {
+        seed: course.seed,
+        command: course.command.clone(),
+        started_at: Clock::start().stamp(Moment::default()),
+        machine: Machine::look(),
+        cases: Vec::new(),
+        skipped: Vec::new(),
+        simulations: course.simulations.clone(),
+    };
+    for &case in &course.cases {
+        if let Some(kept) = course.kept.of(case) {
+            say(&format!("{}: kept from the run before", case.id()));
+            report.cases.push(kept.clone());
+            continue;
+        }
+        if let Some(why) = hindrance(case).await {
             say(&format!("SKIPPED {}: {why}", case.id()));
-            skipped.push(Skipped { case: *case, why });
+            report.skipped.push(Skipped { case, why });
             continue;
         }
         say(&format!("{}: begins", case.id()));
         // Boxed: what a case keeps is large, and there are many of them.
-        let played = Box::pin(scene::play(course, *case)).await;
-        let played = match played {
-            Ok(played) => played,
-            Err(error) => {
-                // What the cases before it came to is worth knowing all the same.
-                cases.iter().for_each(|case| say(case.text().trim_end()));
-                return Err(error).context(case.id());
-            }
-        };
-        let (missed, wrong) = (played.missed(), played.verdict.violations_count);
-        say(&format!(
-            "{}: {} s, {missed} figures missed, {wrong} violations",
-            case.id(),
-            played.duration_ms / 1_000
-        ));
-        if missed + wrong > 0 {
-            say(played.text().trim_end());
-        }
-        cases.push(played);
+        let played = Box::pin(scene::play(course, case)).await.context(case.id())?;
+        say_of(&played);
+        report.cases.push(played);
+        course.kept.keep(&report)?;
     }
-    Ok(ClusterReport {
-        seed: course.seed,
-        command: course.command.clone(),
-        started_at: clock.stamp(Moment::default()),
-        machine: Machine::look(),
-        cases,
-        skipped,
-        simulations: course.simulations.clone(),
-    })
+    Ok(report)
+}
+
+/// What is missed or wrong is said at once, and not only at the end.
+fn say_of(played: &CaseReport) {
+    let (missed, wrong) = (played.missed(), played.verdict.violations_count);
+    say(&format!(
+        "{}: {} s, {missed} figures missed, {wrong} violations",
+        played.case.id(),
+        played.duration_ms / 1_000
+    ));
+    if missed + wrong > 0 {
+        say(played.text().trim_end());
+    }
 }
 
 // === impl Lineup ===

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use crate::chaos::cluster::cases::Case;
+use crate::chaos::cluster::kept::Kept;
 use crate::chaos::cluster::report::ClusterReport;
 use crate::chaos::cluster::{ClusterCourse, Lineup, Older, run as run_course, simulations};
 use crate::cli::{print, run_whole};
@@ -73,9 +74,12 @@ pub(super) struct ClusterChaosArgs {
     /// Threads the run's own half works on.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Write the report as JSON.
+    /// Write the report as JSON, after every case.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Take over from that file what an earlier run, broken off, came to; cases in which something was wrong are played again.
+    #[arg(long, requires = "json")]
+    resume: bool,
     /// Write the report as a page of the documentation.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
@@ -87,7 +91,8 @@ pub(super) fn run(args: ClusterChaosArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let report = run_whole(args.threads, run_course(&course))?;
-    args.write(&report)?;
+    course.kept.keep(&report)?;
+    args.write_page(&report)?;
     print(&report.text())?;
     if let Some((case, why)) = report.cases.iter().find_map(|case| Some((case.case, case.proves_nothing()?)))
     {
@@ -112,9 +117,15 @@ impl ClusterChaosArgs {
         ensure!(self.duels >= DUELS_MIN, "--duels: at least {DUELS_MIN}, one of each kind");
         ensure!(self.flood >= FLOOD_MIN, "--flood: at least {FLOOD_MIN}, one of each kind");
         ensure!((0.0..=1_440.0).contains(&self.minutes), "--minutes: 0 to 1440");
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+        let kept = match &self.json {
+            Some(file) if self.resume => Kept::resume(file).context("--resume")?,
+            file => Kept::begin(file.clone()),
+        };
+        let seed = self.seed.or_else(|| kept.seed()).unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+        let command = self.told(plan.stations(), seed);
+        kept.ensure_same(&command).context("--resume")?;
         Ok(ClusterCourse {
-            command: self.told(plan.stations(), seed),
+            command,
             plan,
             lineup: Lineup {
                 program: self.node.clone(),
@@ -132,6 +143,7 @@ impl ClusterChaosArgs {
             simulations: self.simulations.as_deref().map(simulations::read).transpose()?.unwrap_or_default(),
             drain: Duration::from_secs(self.drain_s),
             seed,
+            kept,
         })
     }
 
@@ -151,14 +163,9 @@ impl ClusterChaosArgs {
         Ok(cases)
     }
 
-    fn write(&self, report: &ClusterReport) -> anyhow::Result<()> {
-        let json = serde_json::to_string_pretty(report).context("write report as JSON")?;
-        for (file, text) in [(&self.json, json), (&self.page, report.page())] {
-            if let Some(file) = file {
-                std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
-            }
-        }
-        Ok(())
+    fn write_page(&self, report: &ClusterReport) -> anyhow::Result<()> {
+        let Some(file) = &self.page else { return Ok(()) };
+        std::fs::write(file, report.page()).with_context(|| format!("write {}", file.display()))
     }
 
     /// The arguments that repeat the run.

@@ -1,9 +1,9 @@
 //! The table of faults and targets (reliability.md 13): which of them this program runs, and why it does not run the others.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A case that can be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Case {
     /// `kill -9` of each node in turn.
     C1,

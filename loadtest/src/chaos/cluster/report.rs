@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cases::{Case, TABLE};
 use super::simulations::{self, Simulation};
@@ -22,7 +22,7 @@ const SIMULATIONS: &str = "C20";
 const SHOWN_MAX: usize = 10;
 
 /// One figure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
     /// What was measured.
     pub what: String,
@@ -37,12 +37,14 @@ pub struct Figure {
 }
 
 /// What became of one case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseReport {
     /// Which.
     pub case: Case,
     /// Its size and its faults, in words.
     pub setting: String,
+    /// Commit of the folder it was started in: a run that goes on where another one was broken off may have several.
+    pub commit: String,
     /// How long it took, ms.
     pub duration_ms: u64,
     /// Connections that went away under a station.
@@ -54,7 +56,7 @@ pub struct CaseReport {
 }
 
 /// A case that this machine cannot run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Which.
     pub case: Case,
@@ -63,7 +65,7 @@ pub struct Skipped {
 }
 
 /// Everything about a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterReport {
     /// Everything random was drawn from it.
     pub seed: u64,
@@ -244,7 +246,7 @@ impl ClusterReport {
             page.push_str(&format!("| {} | {} | {measured} | {verdict} |\n", row.id, row.target));
         }
         for case in &self.cases {
-            case.section(&mut page);
+            case.section(&self.machine.commit, &mut page);
         }
         page
     }
@@ -258,8 +260,12 @@ impl CaseReport {
         if told.is_empty() { "what the oracle says, see below".to_owned() } else { told.join("; ") }
     }
 
-    fn section(&self, page: &mut String) {
-        page.push_str(&format!("\n## {}\n\n{}.\n\n", self.case.id(), self.setting));
+    fn section(&self, commit: &str, page: &mut String) {
+        page.push_str(&format!("\n## {}\n\n{}", self.case.id(), self.setting));
+        if self.commit != commit {
+            page.push_str(&format!("; at commit {}", self.commit));
+        }
+        page.push_str(".\n\n");
         page.push_str("| figure | measured | target | |\n|---|---|---|---|\n");
         for figure in &self.figures {
             let (what, measured, target) = (&figure.what, &figure.measured, &figure.target);
@@ -291,10 +297,10 @@ impl Machine {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn report() -> ClusterReport {
+    pub(in super::super) fn report() -> ClusterReport {
         let figures = vec![
             Figure::held("events lost", "0", "0", true),
             Figure::held("back", "99 %", "98 %", false),
@@ -304,6 +310,7 @@ mod tests {
         let case = CaseReport {
             case: Case::C1,
             setting: "3 nodes, 200 stations".to_owned(),
+            commit: Machine::look().commit,
             duration_ms: 1_000,
             connections_lost: 7,
             figures,

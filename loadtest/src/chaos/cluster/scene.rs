@@ -23,6 +23,7 @@ use crate::chaos::PANIC_MARKS;
 use crate::clock::Clock;
 use crate::crowd::{Crowd, DialerOf};
 use crate::dial::{Dialer, Endpoint};
+use crate::machine::Machine;
 use crate::oracle::operator::Operator;
 use crate::oracle::price::Price;
 use crate::oracle::{Verdict, Violation, commands, http, judge};
@@ -101,7 +102,8 @@ pub(super) async fn play(course: &ClusterCourse, case: Case) -> anyhow::Result<C
     }
     let (setting, verdict) = played?;
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(CaseReport { case, setting, duration_ms, connections_lost, figures, verdict })
+    let commit = Machine::look().commit;
+    Ok(CaseReport { case, setting, commit, duration_ms, connections_lost, figures, verdict })
 }
 
 // === impl Scene ===

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Seeds that are wanted of each.
 const SEEDS: u64 = 10_000;
@@ -13,7 +13,7 @@ const LABELS_PERCENT: u64 = 95;
 const NAMES: [&str; 2] = ["cluster", "load"];
 
 /// One run of a simulation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Simulation {
     /// `cluster` or `load`.
     pub name: String,
