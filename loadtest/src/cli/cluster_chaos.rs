@@ -9,6 +9,7 @@ use clap::Args;
 use crate::chaos::cluster::cases::Case;
 use crate::chaos::cluster::kept::Kept;
 use crate::chaos::cluster::report::ClusterReport;
+use crate::chaos::cluster::simulations::Simulation;
 use crate::chaos::cluster::{ClusterCourse, Lineup, Older, run as run_course, simulations};
 use crate::cli::{print, run_whole};
 use crate::plan::Plan;
@@ -80,12 +81,18 @@ pub(super) struct ClusterChaosArgs {
     /// Take over from that file what an earlier run, broken off, came to; cases in which something was wrong are played again.
     #[arg(long, requires = "json")]
     resume: bool,
+    /// Play nothing: write the page of the report that `--json` names, with these simulations.
+    #[arg(long, requires = "json", requires = "page", conflicts_with = "resume")]
+    page_only: bool,
     /// Write the report as a page of the documentation.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
 }
 
 pub(super) fn run(args: ClusterChaosArgs) -> anyhow::Result<()> {
+    if args.page_only {
+        return args.write_page(&args.kept_report()?);
+    }
     let course = args.course()?;
     if course.cases.is_empty() {
         return Ok(());
@@ -140,10 +147,24 @@ impl ClusterChaosArgs {
             orders_per_s: self.orders_per_s,
             duels: self.duels,
             flood: self.flood,
-            simulations: self.simulations.as_deref().map(simulations::read).transpose()?.unwrap_or_default(),
+            simulations: self.simulations()?,
             drain: Duration::from_secs(self.drain_s),
             seed,
             kept,
+        })
+    }
+
+    fn simulations(&self) -> anyhow::Result<Vec<Simulation>> {
+        Ok(self.simulations.as_deref().map(simulations::read).transpose()?.unwrap_or_default())
+    }
+
+    /// What an earlier run came to, and what simulations said since.
+    fn kept_report(&self) -> anyhow::Result<ClusterReport> {
+        let file = self.json.as_deref().context("--page-only needs --json")?;
+        let report = Kept::read(file)?;
+        Ok(match &self.simulations {
+            Some(_) => ClusterReport { simulations: self.simulations()?, ..report },
+            None => report,
         })
     }
 

@@ -29,12 +29,18 @@ impl Kept {
     /// Of a run that goes on where the one that wrote the file ended.
     ///
     /// # Errors
-    /// The file cannot be read, or is no report of this program.
+    /// As [`Self::read`].
     pub fn resume(file: &Path) -> anyhow::Result<Self> {
+        Ok(Self { file: Some(file.to_owned()), earlier: Some(Self::read(file)?) })
+    }
+
+    /// What a run came to, whole or broken off.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no report of this program.
+    pub fn read(file: &Path) -> anyhow::Result<ClusterReport> {
         let text = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
-        let earlier =
-            serde_json::from_slice(&text).with_context(|| format!("{}: no report", file.display()))?;
-        Ok(Self { file: Some(file.to_owned()), earlier: Some(earlier) })
+        serde_json::from_slice(&text).with_context(|| format!("{}: no report", file.display()))
     }
 
     /// What the run before drew from.
