@@ -105,6 +105,8 @@ pub struct Stations {
     pub start_timeout_s: u32,
     /// The most unknown stations that wait for an operator, 1 to 1,000,000.
     pub quarantine_max: u32,
+    /// Days after which an unknown station that waits and comes no more is forgotten, 1 to 3,650.
+    pub quarantine_days: u32,
     /// Registered stations without a password may connect. For trusted networks only.
     pub without_password_enabled: bool,
     /// The most stations connected to each listener of this node.
@@ -290,6 +292,7 @@ impl Default for Stations {
             boot_retry_s: 30,
             start_timeout_s: 180,
             quarantine_max: 10_000,
+            quarantine_days: 30,
             without_password_enabled: false,
             connections_max: 100_000,
             admissions_per_s: 500,
@@ -471,6 +474,7 @@ impl Config {
         range("stations.back_off_random_s", stations.back_off_random_s, 0, 86_400, "0 to 86400 seconds")?;
         range("stations.back_off_repeats", stations.back_off_repeats, 0, 20, "0 to 20")?;
         range("stations.quarantine_max", stations.quarantine_max, 1, 1_000_000, "1 to 1000000 stations")?;
+        range("stations.quarantine_days", stations.quarantine_days, 1, 3_650, "1 to 3650 days")?;
         range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
         range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")

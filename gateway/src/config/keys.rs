@@ -52,6 +52,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "the most unknown stations that wait for an operator; others are refused until some are approved or removed",
     ),
     (
+        "stations.quarantine_days",
+        "days, 1 to 3650",
+        "an unknown station that nobody has described, and that has not come for so long, is forgotten",
+    ),
+    (
         "stations.without_password_enabled",
         "true, false",
         "registered stations without a password may connect: for trusted networks only",
