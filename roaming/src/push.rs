@@ -28,7 +28,7 @@ pub mod ring;
 pub(crate) mod send;
 pub mod worker;
 
-use breaker::Breaker;
+use breaker::{Breaker, Pace};
 use ring::Ring;
 
 /// How many changes are taken in at once.
@@ -52,7 +52,7 @@ const RETRIES_MAX: u32 = 9;
 /// A partner that is told of changes.
 pub(crate) struct Told {
     partner: Arc<Partner>,
-    breaker: Arc<Breaker>,
+    pace: Arc<Pace>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -196,24 +196,25 @@ impl Leading {
     }
 
     fn tell(&self, partner: Arc<Partner>) -> Told {
-        let breaker = Arc::new(Breaker::new(self.hub.settings.pauses, &partner.settings));
+        let pace = Arc::new(Pace::new(&partner.settings));
         let runtime = self.hub.client.runtime();
         let worker = |lane| {
             let (hub, ring) = (self.hub.clone(), Arc::clone(&self.ring));
-            let (partner, breaker) = (Arc::clone(&partner), Arc::clone(&breaker));
+            let partner = Arc::clone(&partner);
+            let breaker = Breaker::new(hub.settings.pauses, Arc::clone(&pace));
             runtime.spawn(worker::run(worker::Worker { hub, ring, partner, lane, breaker }))
         };
         let mut tasks: Vec<_> = Lane::ALL.into_iter().map(worker).collect();
-        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker))));
-        let overdue = commands::tell_overdue(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker));
+        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&pace))));
+        let overdue = commands::tell_overdue(self.hub.clone(), Arc::clone(&partner), Arc::clone(&pace));
         tasks.push(runtime.spawn(overdue));
-        Told { partner, breaker, tasks }
+        Told { partner, pace, tasks }
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {
         let (store, tenant) = (&self.hub.store, &self.hub.tenant);
         for (id, told) in &self.told {
-            if let Some(standing) = told.breaker.take_standing() {
+            if let Some(standing) = told.pace.take_standing() {
                 store.note_partner_standing(tenant, *id, &standing).await?;
             }
         }
