@@ -135,7 +135,7 @@ impl Worker {
         Ok(Some(Progress {
             read_to: position,
             kept: (position, Instant::now()),
-            queue: Queue::new(pace, self.letters().await?),
+            queue: Queue::new(pace, self.hub.settings.held_max, self.letters().await?),
             footing: Footing::Firm,
         }))
     }

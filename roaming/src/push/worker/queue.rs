@@ -50,6 +50,8 @@ struct Waiting {
 pub(super) struct Queue {
     /// The shortest time between two calls for one object.
     pace: Duration,
+    /// The most that wait by themselves.
+    held_max: usize,
     waiting: HashMap<Key, Waiting>,
     order: BTreeMap<i64, Key>,
     underway: Vec<Arc<News>>,
@@ -64,9 +66,10 @@ pub(super) struct Queue {
 // === impl Queue ===
 
 impl Queue {
-    pub(super) fn new(pace: Duration, put_aside: impl IntoIterator<Item = Key>) -> Self {
+    pub(super) fn new(pace: Duration, held_max: usize, put_aside: impl IntoIterator<Item = Key>) -> Self {
         Self {
             pace,
+            held_max: held_max.min(HELD_MAX),
             waiting: HashMap::new(),
             order: BTreeMap::new(),
             underway: Vec::new(),
@@ -131,19 +134,23 @@ impl Queue {
         self.waiting.values_mut().for_each(|waiting| waiting.is_old = true);
     }
 
-    /// What can be told now. Those that failed come last: others show whether the partner is there.
+    /// What can be told now. Those that failed come last, and before them those of their kind: others show whether the partner is there.
     pub(super) fn next(&self, now: Instant) -> Option<Arc<News>> {
-        let mut suspect = None;
+        let kinds: HashSet<_> = self.suspects.keys().map(|(kind, _)| kind).collect();
+        let (mut second, mut last) = (None, None);
         for (key, waiting) in self.in_order() {
-            let is_free = self.held(key, now).is_none()
-                && !self.underway.iter().any(|other| same_place(other, &waiting.news));
-            match (is_free, self.suspects.contains_key(key)) {
-                (true, false) => return Some(Arc::clone(&waiting.news)),
-                (true, true) => suspect = suspect.or(Some(&waiting.news)),
-                (false, _) => {}
+            if self.held(key, now).is_some()
+                || self.underway.iter().any(|other| same_place(other, &waiting.news))
+            {
+                continue;
+            }
+            match (kinds.contains(&key.0), self.suspects.contains_key(key)) {
+                (false, _) => return Some(Arc::clone(&waiting.news)),
+                (true, false) => second = second.or(Some(&waiting.news)),
+                (true, true) => last = last.or(Some(&waiting.news)),
             }
         }
-        suspect.cloned()
+        second.or(last).cloned()
     }
 
     /// When the first of those that wait by themselves can be told; `None`: none does.
@@ -207,7 +214,7 @@ impl Queue {
             Some((suspect.failures, &waiting.news))
         });
         let held: Vec<_> = held.collect();
-        if held.len() <= HELD_MAX {
+        if held.len() <= self.held_max {
             return None;
         }
         let is_idle = |news: &Arc<News>| !self.underway.iter().any(|other| key(other) == key(news));

@@ -25,7 +25,7 @@ fn evse(number: u32, position: i64) -> Arc<News> {
 }
 
 fn queue(pace: Duration, all: impl IntoIterator<Item = Arc<News>>) -> Queue {
-    let mut queue = Queue::new(pace, Vec::new());
+    let mut queue = Queue::new(pace, usize::MAX, Vec::new());
     all.into_iter().for_each(|news| queue.offer(news));
     queue
 }
@@ -92,9 +92,12 @@ fn what_failed_comes_last_and_waits_by_itself_once_it_is_to_blame() {
     let now = Instant::now();
     let mut queue = queue(Duration::ZERO, [thing("A", 1), thing("B", 2)]);
     fails(&mut queue, "A", 1, None);
-    assert_eq!(next(&queue, now), Some(("B".to_owned(), 2)));
-    let other = queue.next(now).unwrap();
-    told(&mut queue, &other, now);
+    queue.offer(evse(1, 3));
+    for expect in [("1".to_owned(), 3), ("B".to_owned(), 2)] {
+        assert_eq!(next(&queue, now), Some(expect), "another kind, then another one");
+        let other = queue.next(now).unwrap();
+        told(&mut queue, &other, now);
+    }
     assert_eq!(next(&queue, now), Some(("A".to_owned(), 1)));
     fails(&mut queue, "A", 2, Some(now + PACE));
     assert_eq!((next(&queue, now), queue.first()), (None, Some(1)), "it is not passed");
