@@ -55,6 +55,8 @@ pub struct Settings {
     pub page_max: usize,
     /// Does it send its token in base64 (2.2 and later) or raw, as many do?
     pub base64_token: bool,
+    /// Does its journal keep headers and bodies? A partner of two hundred that hears of everything has no room for them.
+    pub keeps_bodies: bool,
     /// Draws what is drawn: which requests fail in [`Mode::Errors`].
     pub seed: u64,
 }
@@ -127,6 +129,7 @@ impl Settings {
             tokens: Vec::new(),
             page_max: 100,
             base64_token: version != "2.1.1",
+            keeps_bodies: true,
             seed: 1,
         }
     }
@@ -196,6 +199,11 @@ impl Emsp {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.shared.state().journal.clone()
+    }
+
+    /// Looks at all that arrived so far.
+    pub fn look<T>(&self, look: impl FnOnce(&Journal) -> T) -> T {
+        look(&self.shared.state().journal)
     }
 
     /// Waits until something has arrived; `None`: it has not within the time.

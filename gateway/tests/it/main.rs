@@ -17,6 +17,7 @@ mod generated;
 mod listen;
 mod load;
 mod orders;
+mod partners;
 mod plan;
 mod python;
 mod refusals;
