@@ -115,7 +115,8 @@ async fn whole(course: &PartnersCourse, scene: &Scene) -> anyhow::Result<Partner
     let reference = well.last().context("there is no well partner")?;
     let needed = reference.emsp.look(|journal| arrived::needed(journal, played.window.end_ms));
     let misbehaved = misbehaved.iter().zip(MISBEHAVIOURS).map(|(guest, (how, _))| {
-        let caught_up_ms = guest.emsp.look(|journal| arrived::caught_up(journal, &needed, played.window.end_ms));
+        let caught_up_ms =
+            guest.emsp.look(|journal| arrived::caught_up(journal, &needed, played.window.end_ms));
         if caught_up_ms.is_none() {
             flaws.accuse(format!("{}: never heard all that the others had heard", guest.party));
         }

@@ -258,7 +258,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lane_pauses_by_itself_and_only_what_does_not_hurry_waits_with_it() {
         let pace = pace(0);
-        let [bills, states] = [Breaker::new(PAUSES, Arc::clone(&pace)), Breaker::new(PAUSES, Arc::clone(&pace))];
+        let [bills, states] =
+            [Breaker::new(PAUSES, Arc::clone(&pace)), Breaker::new(PAUSES, Arc::clone(&pace))];
         let start = Instant::now();
         bills.failed(AT, "busy", Some(Duration::from_secs(60)));
         assert_eq!((waited(&states).await, states.is_doubtful()), (Duration::ZERO, false));

@@ -183,7 +183,12 @@ impl Worker {
     }
 
     /// Waits for the next thing that can be done, beside what comes from outside.
-    async fn next(&self, progress: &Progress, calls: &mut Calls<'_>, news: impl Future<Output = bool>) -> Next {
+    async fn next(
+        &self,
+        progress: &Progress,
+        calls: &mut Calls<'_>,
+        news: impl Future<Output = bool>,
+    ) -> Next {
         let now = Instant::now();
         let pause = self.breaker.pauses_until();
         let may_call = pause.is_none() && progress.footing == Footing::Firm && calls.len() < self.at_once();

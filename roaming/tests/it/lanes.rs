@@ -51,12 +51,15 @@ async fn an_evse_that_flaps_takes_few_calls_and_its_last_state_arrives() {
 
 #[actix_web::test]
 async fn whoever_cannot_take_bills_hears_of_states_at_once() {
-    let rig = Rig::start_with(|settings| settings.pauses = (Duration::from_secs(2), Duration::from_secs(4))).await;
+    let rig =
+        Rig::start_with(|settings| settings.pauses = (Duration::from_secs(2), Duration::from_secs(4))).await;
     furnish(&rig).await;
     let (partner, _) = rig.register_with(&rig.credentials()).await;
     in_step(&rig).await;
     let mut bills = Vec::new();
-    for (number, mood) in [Mood::Busy(4), Mood::Http(500), Mood::Http(401), Mood::Stalled, Mood::Mute].iter().enumerate() {
+    for (number, mood) in
+        [Mood::Busy(4), Mood::Http(500), Mood::Http(401), Mood::Stalled, Mood::Mute].iter().enumerate()
+    {
         rig.emsp.be_for("POST /emsp/cdrs", std::slice::from_ref(mood));
         rig.emsp.be_for("GET /emsp/cdrs", std::slice::from_ref(mood));
         let tried = rig.emsp.count("POST /emsp/cdrs") + rig.emsp.count("GET /emsp/cdrs");
@@ -67,7 +70,9 @@ async fn whoever_cannot_take_bills_hears_of_states_at_once() {
             (now > tried).then_some(())
         })
         .await;
-        for (state, word) in [(ConnectorStatus::Faulted, "OUTOFORDER"), (ConnectorStatus::Available, "AVAILABLE")] {
+        for (state, word) in
+            [(ConnectorStatus::Faulted, "OUTOFORDER"), (ConnectorStatus::Available, "AVAILABLE")]
+        {
             let began = Instant::now();
             turns(&rig, state, word).await;
             assert!(began.elapsed() < Duration::from_secs(1), "{mood:?}: {:?}", began.elapsed());
@@ -131,8 +136,7 @@ async fn what_cannot_be_read_is_set_aside_with_its_reason_and_keeps_nothing_wait
     ];
     eventually("all of them are set aside", async || {
         let letters = letters(&rig, partner).await;
-        let set_aside: BTreeSet<_> =
-            letters.iter().map(|letter| (&*letter.kind, &*letter.subject)).collect();
+        let set_aside: BTreeSet<_> = letters.iter().map(|letter| (&*letter.kind, &*letter.subject)).collect();
         assert!(letters.iter().all(|letter| letter.reason.contains("cannot be told: ")), "{letters:?}");
         expected.iter().all(|one| set_aside.contains(one)).then_some(())
     })
@@ -161,7 +165,9 @@ async fn what_cannot_be_read_is_set_aside_with_its_reason_and_keeps_nothing_wait
 
 #[actix_web::test]
 async fn what_waits_by_itself_holds_nobody_up_and_survives_a_restart() {
-    let rig = Rig::start_with(|settings| settings.pauses = (Duration::from_millis(100), Duration::from_secs(60))).await;
+    let rig =
+        Rig::start_with(|settings| settings.pauses = (Duration::from_millis(100), Duration::from_secs(60)))
+            .await;
     furnish(&rig).await;
     let (partner, _) = rig.register_with(&rig.credentials()).await;
     in_step(&rig).await;
@@ -173,8 +179,13 @@ async fn what_waits_by_itself_holds_nobody_up_and_survives_a_restart() {
         renamed(&rig, &format!("P{number:03}"), "Place").await;
     }
     eventually("all behind it are told", async || {
-        let told: BTreeSet<_> =
-            rig.emsp.heard().into_iter().filter(|heard| heard.body["name"] == "Place").map(|heard| heard.path).collect();
+        let told: BTreeSet<_> = rig
+            .emsp
+            .heard()
+            .into_iter()
+            .filter(|heard| heard.body["name"] == "Place")
+            .map(|heard| heard.path)
+            .collect();
         (told.len() == 450).then_some(())
     })
     .await;

@@ -128,7 +128,9 @@ fn nearest(values: &mut [i64], percent: usize) -> i64 {
 pub(super) fn needed(journal: &Journal, by_ms: i64) -> BTreeMap<String, i64> {
     let mut needed = BTreeMap::new();
     for one in journal.arrivals.iter().filter(|one| one.module == "locations" && one.is_acknowledged) {
-        let (Some(updated), true) = (one.last_updated_ms, one.at_ms < by_ms && is_told(one)) else { continue };
+        let (Some(updated), true) = (one.last_updated_ms, one.at_ms < by_ms && is_told(one)) else {
+            continue;
+        };
         // Only what is told of an EVSE alone: the whole location comes with any of them.
         if one.object.split('/').count() == 4 {
             let newest = needed.entry(one.object.clone()).or_insert(updated);
@@ -217,10 +219,10 @@ pub(super) mod tests {
 
     #[test]
     fn who_was_away_has_caught_up_when_it_knows_what_the_others_knew() {
-        let evse = |number, updated, at| {
-            arrival("PATCH", "locations", &format!("nl/rmn/l1/e{number}"), updated, at)
-        };
-        let others = journal(vec![evse(1, 100, 110), evse(1, 200, 210), evse(2, 150, 160), evse(2, 900, 1_100)]);
+        let evse =
+            |number, updated, at| arrival("PATCH", "locations", &format!("nl/rmn/l1/e{number}"), updated, at);
+        let others =
+            journal(vec![evse(1, 100, 110), evse(1, 200, 210), evse(2, 150, 160), evse(2, 900, 1_100)]);
         let needed = needed(&others, 1_000);
         assert_eq!(needed.len(), 2);
         let mut own = journal(vec![evse(1, 100, 110), evse(2, 150, 1_400)]);

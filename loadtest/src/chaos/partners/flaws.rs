@@ -91,11 +91,7 @@ mod tests {
         flaws.compare("DE*000", &journal, &["A", "B", "C"]);
         assert_eq!(
             flaws.first,
-            [
-                "DE*000: bill C has not come",
-                "DE*000: bill b has come 2 times",
-                "DE*000: bill x is another's"
-            ]
+            ["DE*000: bill C has not come", "DE*000: bill b has come 2 times", "DE*000: bill x is another's"]
         );
         (0..100).for_each(|number| flaws.accuse(number.to_string()));
         assert_eq!((flaws.count, flaws.first.len()), (103, TOLD_MAX));

@@ -108,7 +108,10 @@ impl PartnersReport {
                 "partners, stations, store, measured".to_owned(),
                 format!("{}, {}, {}, {seconds}", self.partners, self.stations, self.store),
             ),
-            ("calls to partners that are well".to_owned(), format!("{}, {} a second", self.calls, self.per_s())),
+            (
+                "calls to partners that are well".to_owned(),
+                format!("{}, {} a second", self.calls, self.per_s()),
+            ),
             ("states of EVSEs that each of them heard".to_owned(), self.states.to_string()),
         ];
         for lags in &self.lags {
@@ -124,7 +127,8 @@ impl PartnersReport {
         }
         figures.push(("p99 of the one that heard latest".to_owned(), format!("{} ms", self.slowest_p99_ms)));
         for one in &self.misbehaved {
-            let caught_up = one.caught_up_ms.map_or("never".to_owned(), |ms| format!("{} after", self::seconds(ms)));
+            let caught_up =
+                one.caught_up_ms.map_or("never".to_owned(), |ms| format!("{} after", self::seconds(ms)));
             let told = format!("{} calls meanwhile, in step {caught_up}", one.heard);
             figures.push((format!("the one that {}", one.how), told));
         }
@@ -133,7 +137,9 @@ impl PartnersReport {
             format!("{}, {}; {} violations", self.sessions, self.bills, self.flaws_count),
         ));
         figures.push(("the node: processor time, memory before and after".to_owned(), self.used()));
-        for latency in self.latencies.iter().filter(|latency| latency.kind == "other" || latency.kind == "transaction") {
+        for latency in
+            self.latencies.iter().filter(|latency| latency.kind == "other" || latency.kind == "transaction")
+        {
             let (p50, p99) = (latency.service.p50_us / 1_000, latency.service.p99_us / 1_000);
             figures.push((
                 format!("stations, {}: p50, p99", latency.kind),
@@ -170,7 +176,13 @@ mod tests {
     use super::*;
 
     fn report(p99_ms: i64) -> PartnersReport {
-        let lag = |module: &str| LagFigures { module: module.to_owned(), count: 9, p50_ms: 90, p99_ms, max_ms: 5_000 };
+        let lag = |module: &str| LagFigures {
+            module: module.to_owned(),
+            count: 9,
+            p50_ms: 90,
+            p99_ms,
+            max_ms: 5_000,
+        };
         PartnersReport {
             command: vec!["--partners 200".to_owned()],
             machine: Machine::look(),

@@ -143,9 +143,10 @@ impl Scene {
 
     /// Places, stations and what they are made of: nothing else is told to partners.
     pub(super) async fn furnish(&self, plan: &Plan, passwords: &Passwords) -> anyhow::Result<()> {
-        let identities = plan.groups.iter().flat_map(|group| {
-            (1..=group.count).map(|number| (group.identity(number), group.connectors))
-        });
+        let identities = plan
+            .groups
+            .iter()
+            .flat_map(|group| (1..=group.count).map(|number| (group.identity(number), group.connectors)));
         for (place, (identity, connectors)) in identities.enumerate() {
             let location = format!("L{}", place / AT_ONE_PLACE);
             if place % AT_ONE_PLACE == 0 {
@@ -153,7 +154,8 @@ impl Scene {
                     "country": "NLD", "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam"});
                 self.change("POST", "/locations", &made).await?;
             }
-            let station = json!({"id": identity, "password": passwords.of(&identity), "location_id": location});
+            let station =
+                json!({"id": identity, "password": passwords.of(&identity), "location_id": location});
             self.change("POST", "/charging-stations", &station).await?;
             let connector = json!({"connector_id": 1, "plug": "type2", "has_cable": false, "current": "ac3",
                 "max_voltage_v": 230, "max_current_a": 32});
@@ -173,8 +175,7 @@ impl Scene {
             guests.push(self.guest(number, &party_id).await.with_context(|| format!("partner {party_id}"))?);
         }
         for guest in &guests {
-            let is_it =
-                |one: &crate::emsp::journal::Arrival| one.module == "tokens" && one.is_acknowledged;
+            let is_it = |one: &crate::emsp::journal::Arrival| one.module == "tokens" && one.is_acknowledged;
             let fetched = guest.emsp.arrives(FETCHED, is_it).await;
             ensure!(fetched.is_some(), "the tokens of {} were not fetched", guest.party);
         }
@@ -193,10 +194,12 @@ impl Scene {
             ..Settings::local("2.2.1", "DE", party_id)
         };
         let emsp = Emsp::start(settings).await?;
-        let invitation = json!({"name": party_id, "our_versions_url": format!("http://{}/ocpi/versions", self.http()?)});
+        let invitation =
+            json!({"name": party_id, "our_versions_url": format!("http://{}/ocpi/versions", self.http()?)});
         let invited = self.change("POST", "/partners", &invitation).await?;
         let token_a = invited.get("token_a").and_then(Value::as_str).context("there is no token_a")?;
-        let versions = invited.get("versions_url").and_then(Value::as_str).context("there is no versions_url")?;
+        let versions =
+            invited.get("versions_url").and_then(Value::as_str).context("there is no versions_url")?;
         emsp.register(versions, token_a).await?;
         Ok(Guest { emsp, party: format!("DE*{party_id}"), uid })
     }

@@ -40,7 +40,9 @@ impl Worker {
             let mut page = PageRequest::first(PAGE);
             loop {
                 let (news, next) = self.everything(since, &page).await?;
-                self.tell_all(progress, to, news).await.inspect_err(|_| progress.footing = Footing::Behind)?;
+                self.tell_all(progress, to, news)
+                    .await
+                    .inspect_err(|_| progress.footing = Footing::Behind)?;
                 match next {
                     Some(next) => page.after = Some(next),
                     None => break,
@@ -63,7 +65,8 @@ impl Worker {
         news.into_iter().for_each(|news| progress.queue.offer(news));
         let mut calls = Calls::new();
         while !(progress.queue.is_empty() && calls.is_empty()) {
-            if calls.is_empty() && self.breaker.pauses_until().is_none() && progress.footing != Footing::Firm {
+            if calls.is_empty() && self.breaker.pauses_until().is_none() && progress.footing != Footing::Firm
+            {
                 progress.queue.age();
                 progress.footing = Footing::Firm;
             }
