@@ -93,7 +93,7 @@ async fn spoil(rig: &Rig, session: &str) {
          UPDATE locations SET document = '{{\"strange\": 1}}' WHERE id = 'L3';
          UPDATE tariffs SET document = '{{\"strange\": 1}}' WHERE id = 'T1';
          UPDATE tariff_versions SET document = '{{\"strange\": 1}}' WHERE id = 'T1';
-         UPDATE station_hardware SET document = '{{\"evses\": [{{\"evse\": \"strange\"}}]}}' WHERE station = 'CS-2';"
+         UPDATE station_hardware SET document = '{{\"evses\": [{{\"evse\": 1, \"connectors\": [{{\"connector\": 1}}]}}]}}' WHERE station = 'CS-2';"
     );
     rig.other_writer().execute_batch(&spoiled).unwrap();
 }

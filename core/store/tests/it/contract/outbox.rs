@@ -24,6 +24,7 @@ on_both_engines!(
     a_change_comes_with_its_row,
     rows_of_tenants_without_a_partner_are_dropped,
     many_changes_are_one_object_at_its_newest_place,
+    where_objects_stand_is_told_by_their_names,
     what_changes_outside_the_facts_is_told_too,
     an_evse_that_goes_is_told_where_it_stood,
     an_evse_is_told_whenever_a_session_changes_how_it_looks,
@@ -123,6 +124,20 @@ async fn many_changes_are_one_object_at_its_newest_place(rig: &Rig) {
     assert!(all.is_sorted_by_key(|row| row.position));
     assert_eq!(rig.store.feed_after(&tenant(), 0, 1).await.unwrap(), all[..1], "in pages");
     assert!(feed(rig, &other_tenant(), 0).await.is_empty());
+}
+
+async fn where_objects_stand_is_told_by_their_names(rig: &Rig) {
+    use ConnectorStatus::{Available, Occupied};
+    rig.store.append(&[status("CS-1", 1, 1, 1, Occupied), status("CS-1", 2, 2, 1, Occupied)]).await.unwrap();
+    let before = feed(rig, &tenant(), 0).await;
+    rig.store.append(&[status("CS-1", 3, 1, 1, Available)]).await.unwrap();
+    let all = feed(rig, &tenant(), 0).await;
+    let asked = [(KIND_EVSE_STATUS, "CS-1/1"), (KIND_EVSE_STATUS, "CS-9/1"), (KIND_STATION, "CS-1/2")];
+    let found = rig.store.feed_rows(&tenant(), &asked).await.unwrap();
+    assert_eq!(found, all[1..], "where it stands by now, and what is not there is absent");
+    assert!(found[0].position > before[1].position);
+    assert!(rig.store.feed_rows(&other_tenant(), &asked).await.unwrap().is_empty());
+    assert!(rig.store.feed_rows(&tenant(), &[]).await.unwrap().is_empty());
 }
 
 async fn what_changes_outside_the_facts_is_told_too(rig: &Rig) {
