@@ -5,7 +5,8 @@
 //! against the schemas of the objects and written down with its time ([`journal`]), so that a test can ask for lag, loss and doubles. How it
 //! misbehaves is a [`hostile::Mode`], which can be changed at any moment.
 //!
-//! - [`http`] is the transport, `server` what it answers, `client` what it asks, `keep` what it keeps, `judge` the schemas.
+//! - [`http`] is the transport, `server` what it answers, `client` what it asks, `keep` what it keeps, `judge` the schemas,
+//!   [`price`] what a bill must ask for.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub mod http;
 pub mod journal;
 mod judge;
 mod keep;
+pub mod price;
 mod server;
 #[cfg(test)]
 mod tests;

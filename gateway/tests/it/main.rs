@@ -14,6 +14,7 @@ mod failover;
 mod faults;
 mod full_log;
 mod generated;
+mod hostile;
 mod listen;
 mod load;
 mod orders;
