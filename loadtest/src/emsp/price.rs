@@ -80,19 +80,18 @@ fn text<'a>(of: &'a Value, name: &str) -> anyhow::Result<&'a str> {
 
 fn number(of: &Value, name: &str) -> anyhow::Result<i128> {
     let value = of.get(name).with_context(|| format!("no {name} in {of}"))?;
-    parts(&value.to_string())
-        .with_context(|| format!("{name} is no number of at most nine decimals: {value}"))
+    parts(&value.to_string()).with_context(|| format!("{name} is no number: {value}"))
 }
 
-/// A decimal number in parts of one.
+/// A decimal number in parts of one; what is smaller is left out.
 fn parts(text: &str) -> Option<i128> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, rest) = digits.split_once('.').unwrap_or((digits, ""));
-    if rest.len() > 9 || !rest.bytes().chain(whole.bytes()).all(|digit| digit.is_ascii_digit()) {
+    if !rest.bytes().chain(whole.bytes()).all(|digit| digit.is_ascii_digit()) {
         return None;
     }
     let whole: i128 = whole.parse().ok()?;
-    let rest: i128 = format!("{rest:0<9}").parse().ok()?;
+    let rest: i128 = format!("{rest:0<9}").get(..9)?.parse().ok()?;
     Some(sign * (whole * ONE + rest))
 }
 
@@ -146,9 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_to_their_last_decimal() {
+    fn numbers_are_read_to_their_ninth_decimal() {
         assert_eq!(parts("-0.000000001"), Some(-1));
         assert_eq!((parts("12.5"), parts("7")), (Some(12 * ONE + ONE / 2), Some(7 * ONE)));
-        assert_eq!([parts("1e3"), parts("0.0000000001"), parts("x"), parts("")], [None; 4]);
+        assert_eq!((parts("0.0000000019"), parts("0.12345678901")), (Some(1), Some(123_456_789)));
+        assert_eq!([parts("1e3"), parts("1.x"), parts("")], [None; 3]);
     }
 }

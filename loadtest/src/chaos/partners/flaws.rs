@@ -78,8 +78,7 @@ mod tests {
             (arrival.status, arrival.is_acknowledged) = (status, is_acknowledged);
             arrival
         };
-        let mut journal = Journal::default();
-        journal.arrivals = vec![
+        let arrivals = vec![
             post("a", Some(429), false),
             post("a", Some(201), true),
             post("b", Some(201), false),
@@ -87,6 +86,7 @@ mod tests {
             post("x", Some(201), true),
             post("c", None, false),
         ];
+        let journal = Journal { arrivals, forgotten: 0 };
         let mut flaws = Flaws::default();
         flaws.compare("DE*000", &journal, &["A", "B", "C"]);
         assert_eq!(
