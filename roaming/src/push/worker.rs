@@ -19,11 +19,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::breaker::Breaker;
+use super::cursors::Cursors;
 use super::news::{self, News};
 use super::ring::Ring;
 use super::send::Receiver;
 use crate::hub::Hub;
-use crate::ocpi::envelope::now;
 
 mod everything;
 mod queue;
@@ -32,8 +32,6 @@ mod telling;
 use queue::{BATCH, Key, Queue};
 use telling::{Calls, Told};
 
-/// How often the cursor is written: what is told again after a crash does no harm.
-const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long a lane waits for the store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,13 +47,14 @@ pub struct Worker {
     pub lane: Lane,
     /// When it may call.
     pub breaker: Breaker,
+    /// Where it notes how far it has come.
+    pub cursors: Arc<Cursors>,
 }
 
 /// Where a lane stands.
 struct Progress {
     /// The feed was read so far.
     read_to: i64,
-    kept: (i64, Instant),
     queue: Queue,
     footing: Footing,
 }
@@ -133,8 +132,11 @@ impl Worker {
         // A bill record never changes.
         let pace = if self.lane == Lane::Cdrs { Duration::ZERO } else { self.hub.settings.object_pace };
         Ok(Some(Progress {
-            read_to: position,
-            kept: (position, Instant::now()),
+            // Tasks of this node that told the partner before may have come further than was written.
+            read_to: self
+                .cursors
+                .of(self.partner.id, self.lane)
+                .map_or(position, |noted| noted.max(position)),
             queue: Queue::new(pace, self.hub.settings.held_max, self.letters().await?),
             footing: Footing::Firm,
         }))
@@ -167,7 +169,7 @@ impl Worker {
             progress.queue.suspects.clear();
         }
         self.gauge(goal, progress.position());
-        self.keep(progress).await?;
+        self.cursors.moved(self.partner.id, self.lane, progress.position());
         let is_more = progress.may_read(goal) || (progress.footing != Footing::Firm && calls.is_empty());
         // During a pause, and while there is no room, what is new is seen afterwards.
         let (is_more, is_listening) = (is_open && is_more, is_open && progress.queue.has_room());
@@ -194,13 +196,19 @@ impl Worker {
         let may_call = pause.is_none() && progress.footing == Footing::Firm && calls.len() < self.at_once();
         let ready = if may_call { progress.queue.next(now) } else { None };
         let held = if may_call && ready.is_none() { progress.queue.held_until(now) } else { None };
-        let until = [pause, held].into_iter().flatten().fold(now + KEEP_EVERY, Instant::min);
+        let until = [pause, held].into_iter().flatten().min();
+        let timer = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             Some(told) = calls.next(), if !calls.is_empty() => Next::Ended(told),
             () = self.breaker.wait(), if ready.is_some() => ready.map_or(Next::Look, Next::Tell),
             goes_on = news => if goes_on { Next::Look } else { Next::End },
-            () = tokio::time::sleep_until(until) => Next::Look,
+            () = timer => Next::Look,
         }
     }
 
@@ -322,20 +330,6 @@ impl Worker {
             Lane::Cdrs => settings.push_cdrs,
         };
         Receiver::of(&self.partner, self.lane.as_str()).filter(|_| wanted)
-    }
-
-    /// Writes the cursor, if it is time and it moved.
-    async fn keep(&self, progress: &mut Progress) -> Result<(), StoreError> {
-        let position = progress.position();
-        if progress.kept.1.elapsed() < KEEP_EVERY {
-            return Ok(());
-        }
-        let of = (&self.hub.tenant, self.partner.id, self.lane);
-        if progress.kept.0 < position {
-            self.hub.store.advance_partner_cursor(of, position, now()).await?;
-        }
-        progress.kept = (position, Instant::now());
-        Ok(())
     }
 
     fn gauge(&self, newest: i64, position: i64) {

@@ -311,8 +311,8 @@ async fn what_all_have_read_is_forgotten_but_no_bill(rig: &Rig) {
     assert_eq!(left.iter().map(|row| &*row.kind).collect::<Vec<_>>(), [KIND_CDR]);
     let forgotten = rows.iter().filter(|row| *row.kind != *KIND_CDR).map(|row| row.position).max().unwrap();
     assert_eq!(rig.store.feed_ends(&tenant()).await.unwrap().forgotten, forgotten);
-    let cdrs = (&tenant(), partner, Lane::Cdrs);
-    rig.store.advance_partner_cursor(cdrs, left[0].position, at(1)).await.unwrap();
+    let passed = [(partner, Lane::Cdrs, left[0].position)];
+    rig.store.advance_partner_cursors(&tenant(), &passed, at(1)).await.unwrap();
     assert_eq!(rig.store.feed_forget(&tenant(), at(MINUTE * 61)).await.unwrap(), 1);
 }
 
@@ -339,7 +339,7 @@ async fn a_cursor_never_goes_back(rig: &Rig) {
         let cursor = async || rig.store.partner_cursor(&tenant(), partner, lane).await.unwrap();
         assert_eq!(cursor().await, Some(newest), "what is there it reads by itself");
         for (to, expect) in [(newest + 5, newest + 5), (newest + 2, newest + 5)] {
-            rig.store.advance_partner_cursor((&tenant(), partner, lane), to, at(1)).await.unwrap();
+            rig.store.advance_partner_cursors(&tenant(), &[(partner, lane, to)], at(1)).await.unwrap();
             assert_eq!(cursor().await, Some(expect));
         }
     }
@@ -349,7 +349,8 @@ async fn a_cursor_never_goes_back(rig: &Rig) {
     assert_eq!(cursors, Lane::ALL.map(|lane| (lane, newest + 5, at(1))));
     rig.store.unregister_partner(&tenant(), partner, at(2)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
-    rig.store.advance_partner_cursor((&tenant(), partner, Lane::Cdrs), 99, at(3)).await.unwrap();
+    let both = [(partner, Lane::Cdrs, 99), (Uuid::from_u128(9), Lane::Cdrs, 99)];
+    rig.store.advance_partner_cursors(&tenant(), &both, at(3)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
 }
 
