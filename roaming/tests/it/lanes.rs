@@ -166,7 +166,7 @@ async fn what_cannot_be_read_is_set_aside_with_its_reason_and_keeps_nothing_wait
 #[actix_web::test]
 async fn what_waits_by_itself_holds_nobody_up_and_survives_a_restart() {
     let rig =
-        Rig::start_with(|settings| settings.pauses = (Duration::from_millis(100), Duration::from_secs(60)))
+        Rig::start_with(|settings| settings.pauses = (Duration::from_millis(400), Duration::from_secs(60)))
             .await;
     furnish(&rig).await;
     let (partner, _) = rig.register_with(&rig.credentials()).await;
@@ -175,7 +175,7 @@ async fn what_waits_by_itself_holds_nobody_up_and_survives_a_restart() {
     renamed(&rig, "L2", "Indigestible").await;
     rig.emsp.hears(|heard| heard.path.ends_with("/L2")).await;
     // More than is read at once, all behind it.
-    for number in 0..450 {
+    for number in 0..230 {
         renamed(&rig, &format!("P{number:03}"), "Place").await;
     }
     eventually("all behind it are told", async || {
@@ -186,7 +186,7 @@ async fn what_waits_by_itself_holds_nobody_up_and_survives_a_restart() {
             .filter(|heard| heard.body["name"] == "Place")
             .map(|heard| heard.path)
             .collect();
-        (told.len() == 450).then_some(())
+        (told.len() == 230).then_some(())
     })
     .await;
     let held_at = rig.store.feed_rows(&tenant(), &[("location", "L2")]).await.unwrap()[0].position;
@@ -211,7 +211,7 @@ async fn what_waits_by_itself_holds_nobody_up_and_survives_a_restart() {
 async fn of_more_than_may_wait_one_is_given_up_early_and_none_is_lost() {
     let rig = Rig::start_with(|settings| {
         settings.held_max = 2;
-        settings.pauses = (Duration::from_millis(100), Duration::from_secs(60));
+        settings.pauses = (Duration::from_millis(400), Duration::from_secs(60));
     })
     .await;
     furnish(&rig).await;
