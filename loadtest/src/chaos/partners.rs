@@ -45,8 +45,10 @@ const MISBEHAVIOURS: [(&str, Mode); 3] = [
 ];
 /// The fewest partners: as many well ones as there are others.
 pub const PARTNERS_MIN: usize = 2 * MISBEHAVIOURS.len();
-/// How long the crowd has been there when the three begin to misbehave.
+/// How long the crowd has been there at least when the three begin to misbehave.
 const WARM: Duration = Duration::from_secs(5);
+/// How long partners may take at most to hear of all stations that came.
+const CALM: Duration = Duration::from_secs(180);
 /// How long the last station of the ramp may take to boot.
 const ARRIVAL: Duration = Duration::from_secs(60);
 /// How long stations may take to deliver what they have when the run is over.
@@ -98,6 +100,8 @@ pub async fn run(course: &PartnersCourse) -> anyhow::Result<PartnersReport> {
 }
 
 async fn whole(course: &PartnersCourse, scene: &Scene) -> anyhow::Result<PartnersReport> {
+    // Before there is a partner that would have to be told of each.
+    scene.furnish(&course.plan, &Passwords::Derived(SECRET.to_owned())).await?;
     let guests = scene.invite(course.partners).await?;
     say(&format!("{} partners are registered", guests.len()));
     let plan = dealt(&course.plan, &guests);
@@ -167,7 +171,6 @@ async fn play(
     plan: &Plan,
 ) -> anyhow::Result<Played> {
     let passwords = Passwords::Derived(SECRET.to_owned());
-    scene.furnish(plan, &passwords).await?;
     let witness = Arc::new(Witness::default());
     let tally = Arc::new(Tally::new(None)?.witnessed(Arc::clone(&witness)));
     let dialer = Arc::new(Dialer::new(
@@ -177,7 +180,7 @@ async fn play(
     let dialer_of: DialerOf = Box::new(move |_| Ok(Arc::clone(&dialer)));
     let crowd = Crowd::start(plan, &passwords, &dialer_of, Clock::start(), &tally, DEPARTURE)?;
     all_booted(&tally, plan).await?;
-    sleep(WARM).await;
+    calm(guests).await?;
     let (before, start_ms) = (scene.usage()?, now_ms());
     for (guest, (_, mode)) in guests.iter().zip(MISBEHAVIOURS) {
         guest.emsp.set_mode(mode);
@@ -200,6 +203,20 @@ async fn all_booted(tally: &Tally, plan: &Plan) -> anyhow::Result<()> {
             bail!("{} of {wanted} stations are there; refused: {:?}", tally.accepted_now(), tally.refusals());
         }
         sleep(LOOK_EVERY / 4).await;
+    }
+    Ok(())
+}
+
+/// Waits until every partner hears of what is new: they knew nothing of any station before.
+async fn calm(guests: &[Guest]) -> anyhow::Result<()> {
+    sleep(WARM).await;
+    let since = Instant::now();
+    while !guests.iter().all(|guest| guest.emsp.look(arrived::is_in_step)) {
+        ensure!(
+            since.elapsed() < CALM,
+            "partners do not come into step: the machine is too small for so many"
+        );
+        sleep(LOOK_EVERY).await;
     }
     Ok(())
 }

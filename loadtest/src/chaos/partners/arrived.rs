@@ -13,6 +13,10 @@ use crate::emsp::journal::{Arrival, Journal};
 /// Modules that are measured.
 const MODULES: [&str; 3] = ["locations", "sessions", "cdrs"];
 
+/// So many of the last calls are looked at for whether a partner is in step; of one of them no more time may have gone by since, ms.
+const LOOKED_AT: usize = 3;
+const IN_STEP_MS: i64 = 1_500;
+
 /// When it is measured, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
@@ -124,6 +128,13 @@ fn nearest(values: &mut [i64], percent: usize) -> i64 {
     values.get(place).copied().unwrap_or_default()
 }
 
+/// Is what a partner heard last of what happens now?
+pub(super) fn is_in_step(journal: &Journal) -> bool {
+    let last = journal.arrivals.iter().rev().filter(|one| is_told(one)).take(LOOKED_AT);
+    let mut lags = last.filter_map(|one| Some(one.at_ms.saturating_sub(one.last_updated_ms?)));
+    lags.any(|lag| lag < IN_STEP_MS)
+}
+
 /// The newest state of each EVSE that a partner had heard of by then.
 pub(super) fn needed(journal: &Journal, by_ms: i64) -> BTreeMap<String, i64> {
     let mut needed = BTreeMap::new();
@@ -215,6 +226,16 @@ pub(super) mod tests {
         assert_eq!((of("cdrs").p99_ms, of("sessions").count), (500, 0));
         assert_eq!((window.count(&heard), window.states(&heard), lags.slowest_p99_ms()), (5, 2, 200));
         assert!(!lags.is_empty() && Lags::default().is_empty());
+    }
+
+    #[test]
+    fn who_hears_of_what_happens_now_is_in_step() {
+        let heard = |lags: &[i64]| {
+            let one = |lag| arrival("PUT", "locations", "nl/rmn/l1/e1", 1_000, 1_000 + lag);
+            journal(lags.iter().copied().map(one).collect())
+        };
+        assert!(is_in_step(&heard(&[9_000, 1_400, 9_000, 9_000])));
+        assert!(!is_in_step(&heard(&[1_400, 9_000, 9_000, 9_000])) && !is_in_step(&heard(&[])));
     }
 
     #[test]
