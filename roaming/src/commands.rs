@@ -25,7 +25,7 @@ use crate::client::{Call, Callee, Route};
 use crate::hub::Hub;
 use crate::ocpi::envelope::now;
 use crate::ocpi::v221::types::command::{CommandResult as WireResult, CommandResultType};
-use crate::push::breaker::Breaker;
+use crate::push::breaker::Pace;
 use crate::push::send::callee;
 
 /// How much later than its deadline a command is given up by whoever looks for those whose node is gone.
@@ -146,22 +146,22 @@ async fn end(hub: &Hub, partner: &Partner, mut kept: PartnerCommand, result: &Co
 
 /// One partner's task: tells it results whose node is gone, and those it did not take at first; once more, then nobody waits for them
 /// (OCPI 2.2.1 mod_commands, `timeout`).
-pub(crate) async fn tell_overdue(hub: Hub, partner: Arc<Partner>, breaker: Arc<Breaker>) {
+pub(crate) async fn tell_overdue(hub: Hub, partner: Arc<Partner>, pace: Arc<Pace>) {
     let mut every = tokio::time::interval(hub.settings.overdue_every);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        if let Err(error) = overdue(&hub, &partner, &breaker).await {
+        if let Err(error) = overdue(&hub, &partner, &pace).await {
             tracing::debug!(%error, partner.id = %partner.id, "results of commands wait for the store");
         }
     }
 }
 
-async fn overdue(hub: &Hub, partner: &Partner, breaker: &Breaker) -> Result<(), StoreError> {
+async fn overdue(hub: &Hub, partner: &Partner, pace: &Pace) -> Result<(), StoreError> {
     let due = hub.store.overdue_partner_commands(&hub.tenant, partner.id, now()).await?;
     let telling = stream::iter(due).map(|mut kept| async move {
         kept.result.get_or_insert_with(|| CommandResultType::Timeout.as_str().into());
-        breaker.wait().await;
+        pace.wait_calm().await;
         tell(hub, partner, &kept).await;
         hub.store.forget_partner_command(&hub.tenant, kept.id).await
     });

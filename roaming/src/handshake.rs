@@ -48,7 +48,7 @@ impl LearnError {
             Self::Unreadable(_)
             | Self::Call(CallError::TooSlow | CallError::Broken(_) | CallError::Unreadable { .. }) => true,
             Self::Call(CallError::Refused { http, .. }) => *http >= 500,
-            Self::Call(CallError::Guarded(_) | CallError::Unreachable(_))
+            Self::Call(CallError::Guarded(_) | CallError::Unreachable(_) | CallError::Unsayable(_))
             | Self::NoVersion
             | Self::NoModules(_) => false,
         }

@@ -21,7 +21,7 @@ use crate::ocpi::envelope::now;
 use crate::ocpi::v221::from_wire;
 use crate::ocpi::v221::types::token::Token;
 use crate::ocpi::values::DateTime;
-use crate::push::breaker::Breaker;
+use crate::push::breaker::{Breaker, Pace};
 use crate::push::send::callee;
 
 /// How often what changed is fetched, and how often everything.
@@ -50,8 +50,8 @@ const PAGE: &str = "tokens_page";
 struct Pull {
     hub: Hub,
     partner: Arc<Partner>,
-    /// The partner's pace, and its pauses for all that is said to it.
-    pace: Arc<Breaker>,
+    /// The partner's pace: what changes is told before tokens are fetched.
+    pace: Arc<Pace>,
     /// Pauses after faults of this alone: who cannot list tokens is told of bills all the same.
     own: Breaker,
     /// The pages of the pull of everything that were read here, by their hash.
@@ -80,9 +80,9 @@ struct List {
 }
 
 /// Works until it is ended.
-pub(crate) async fn run(hub: Hub, partner: Arc<Partner>, pace: Arc<Breaker>) {
-    let own =
-        Breaker::new(hub.settings.pauses, &PartnerSettings { calls_per_s: 0, ..PartnerSettings::default() });
+pub(crate) async fn run(hub: Hub, partner: Arc<Partner>, pace: Arc<Pace>) {
+    let unbound = Pace::new(&PartnerSettings { calls_per_s: 0, ..PartnerSettings::default() });
+    let own = Breaker::new(hub.settings.pauses, Arc::new(unbound));
     let mut pull = Pull { hub, partner, pace, own, seen: HashSet::new() };
     loop {
         let pause = match pull.look().await {
@@ -177,7 +177,7 @@ impl Pull {
     async fn page(&self, list: &List, url: &Url) -> Result<Option<Url>, Fault> {
         let mut away = 0;
         let answered = loop {
-            self.pace.wait().await;
+            self.pace.wait_calm().await;
             self.own.wait().await;
             let call = Call::get(url.to_string(), self.hub.settings.patience);
             let error = match self.hub.client.call(&list.callee, call).await {

@@ -26,9 +26,9 @@ pub struct Arrival {
     pub is_acknowledged: bool,
     /// What the schemas say against its body.
     pub faults: Vec<String>,
-    /// Its headers.
+    /// Its headers, where they are kept.
     pub headers: BTreeMap<String, String>,
-    /// Its body.
+    /// Its body, where it is kept.
     pub body: Value,
 }
 

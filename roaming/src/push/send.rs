@@ -124,6 +124,7 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Outcom
             let session = to_wire::session(&to.ours, session);
             put(hub, to, to.own(&[session.id.as_str()]), &session).await
         }
+        What::Unsayable(_, reason) => return Err(CallError::Unsayable(reason.to_string())),
         What::Cdr(_) | What::Nothing => return Ok(Outcome::Unsaid),
     };
     told.map(|_| Outcome::Taken)
@@ -222,5 +223,5 @@ pub(crate) fn call<T: Serialize>(
     object: &T,
     patience: Duration,
 ) -> Result<Call, CallError> {
-    Call::with(method, url, object, patience).map_err(|error| CallError::Broken(error.to_string()))
+    Call::with(method, url, object, patience).map_err(|error| CallError::Unsayable(error.to_string()))
 }

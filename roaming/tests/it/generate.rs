@@ -1,5 +1,7 @@
 //! Any value of the domain that partners may see, for properties.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -151,7 +153,7 @@ pub(crate) fn published() -> impl Strategy<Value = PublishedLocation> {
         let key = |of: &PublishedConnector| (of.station.clone(), of.evse, of.connector);
         connectors.sort_by_key(key);
         connectors.dedup_by_key(|of| key(of));
-        PublishedLocation { location, connectors }
+        PublishedLocation { location, connectors, unreadable: BTreeMap::new() }
     })
 }
 

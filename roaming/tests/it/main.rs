@@ -7,6 +7,7 @@ mod emsp;
 mod examples;
 mod generate;
 mod handshake;
+mod lanes;
 mod lists;
 mod make;
 mod operator;

@@ -1,5 +1,6 @@
 //! Whatever the domain holds: what is written is valid in every version that can say it, tells no station, and reads back as it was.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::LazyLock;
 
@@ -113,7 +114,8 @@ fn as_in_211(mut written: WireLocation) -> WireLocation {
 /// A session or bill record in 2.1.1 carries its location.
 fn place() -> WireLocation {
     let location = crate::make::location("L1", at(0));
-    to_wire::location(&ours(), &PublishedLocation { location, connectors: Vec::new() })
+    let bare = PublishedLocation { location, connectors: Vec::new(), unreadable: BTreeMap::new() };
+    to_wire::location(&ours(), &bare)
 }
 
 proptest! {

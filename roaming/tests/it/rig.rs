@@ -91,6 +91,7 @@ impl Rig {
             patience: Duration::from_secs(2),
             look_every: Duration::from_millis(20),
             pauses: (Duration::from_millis(100), Duration::from_secs(1)),
+            object_pace: Duration::from_millis(20),
             overdue_every: Duration::from_millis(100),
             ..Settings::default()
         };

@@ -14,7 +14,7 @@ use crate::engine::param::params;
 use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::engine::{Statement, Texts};
-use crate::page::{Page, PageRequest};
+use crate::page::{Page, PageRequest, readable};
 use crate::partners::lists::Window;
 use crate::store::{Store, StoreError};
 
@@ -98,7 +98,8 @@ static CDRS: Texts = Texts {
 
 impl Store {
     /// The sessions of drivers whose company a partner acts for as eMSP, the one that was changed first comes first: one that changes while
-    /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it.
+    /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it, and so is
+    /// what cannot be read.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -112,7 +113,9 @@ impl Store {
         let select = Select::new(of_partner!("x.updated_at AS at, x.location_id", "NULL", "sessions"));
         let select = of_partner_page(select, "x.updated_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, session, |row| Ok((row.int("at")?, row.uuid("id")?)))
+        let Page { items, next } =
+            page.page(&rows, |row| Ok(session(row)), |row| Ok((row.int("at")?, row.uuid("id")?)))?;
+        Ok(Page { items: readable(items)?, next })
     }
 
     /// How many sessions a list of them has in all its pages. Costs a look at each.
@@ -146,7 +149,8 @@ impl Store {
         self.counted(select.tail("", Vec::new())).await
     }
 
-    /// The bill records of drivers whose company a partner acts for as eMSP, the oldest first. One whose location was never known is left out.
+    /// The bill records of drivers whose company a partner acts for as eMSP, the oldest first. One whose location was never known is left out,
+    /// and so is what cannot be read.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -166,7 +170,9 @@ impl Store {
         let select = select.filter(concat!(place!(), " IS NOT NULL"), Vec::new());
         let select = of_partner_page(select, "x.created_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
+        let Page { items, next } =
+            page.page(&rows, |row| Ok(cdr(row)), |row| Ok((row.int("at")?, row.uuid("id")?)))?;
+        Ok(Page { items: readable(items)?, next })
     }
 
     /// Sessions of partners' drivers, in no order; absent those whose location is not known, and those of our own drivers.
