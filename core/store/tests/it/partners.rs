@@ -67,7 +67,7 @@ pub(crate) fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exc
         roles: roles.to_vec(),
         endpoints: None,
     };
-    Exchange { shown: shown.to_vec(), given: given.to_vec(), peer, at: at(1) }
+    Exchange { shown: shown.to_vec(), given: given.to_vec(), peer, tokens_anew: false, at: at(1) }
 }
 
 /// A partner that acts for these parties; it shows the token whose hash is its id.
