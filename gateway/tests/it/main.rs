@@ -22,6 +22,7 @@ mod python;
 mod refusals;
 mod rig;
 mod roaming;
+mod roaming_versions;
 mod scenarios;
 mod signatures;
 mod station_tariffs;
