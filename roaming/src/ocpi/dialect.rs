@@ -118,7 +118,7 @@ mod tests {
         };
         assert_eq!(among(&[]), Dialect::ALL);
         assert_eq!(among(&["2.1.1", "2.3.0"]), [Dialect::V230, Dialect::V211]);
-        assert_eq!(among(&["3.0"]), [], "a list of what we do not speak is not all we speak");
+        assert!(among(&["3.0"]).is_empty(), "a list of what we do not speak is not all we speak");
         for one in Dialect::ALL {
             assert_eq!(Dialect::named(one.as_str()), Some(one));
         }
