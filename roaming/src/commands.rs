@@ -23,8 +23,9 @@ use uuid::Uuid;
 
 use crate::client::{Call, Callee, Route};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
-use crate::ocpi::v221::types::command::{CommandResult as WireResult, CommandResultType};
+use crate::ocpi::v221::types::command::CommandResultType;
 use crate::push::breaker::Pace;
 use crate::push::send::callee;
 
@@ -170,18 +171,18 @@ async fn overdue(hub: &Hub, partner: &Partner, pace: &Pace) -> Result<(), StoreE
 
 /// Tells a result; `false`: the partner did not take it.
 async fn tell(hub: &Hub, partner: &Partner, kept: &PartnerCommand) -> bool {
-    let Some((callee, _)) = callee(partner) else { return true };
+    let Some((callee, endpoints)) = callee(partner) else { return true };
+    let Some(dialect) = Dialect::of(endpoints) else { return true };
     let PartnerCommand { address, result, .. } = kept;
     let Some(result) = result.as_deref().and_then(|word| serde_json::from_value(word.into()).ok()) else {
         return true;
     };
     // From and to are those of the command, the other way round.
-    let route = address
-        .from
-        .clone()
-        .map(|to| Route { from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()), to });
+    let from = address.from.clone().filter(|_| dialect.is_routed());
+    let route =
+        from.map(|to| Route { from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()), to });
     let callee = Callee { route: route.or(callee.route), ..callee };
-    let body = WireResult { result, message: Vec::new() };
+    let body = dialect.command_result(result);
     let Ok(mut call) = Call::with(Method::POST, address.url.to_string(), &body, hub.settings.patience) else {
         return true;
     };

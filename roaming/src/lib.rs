@@ -8,7 +8,7 @@
 //! **Absent on purpose:** stations' sockets and their protocol, actor addresses, SQL. A station's OCPP identity never leaves this crate
 //! (security.md O8).
 //!
-//! **Not yet:** charging profiles, reservations, the hub's routing, routes of versions other than 2.2.1.
+//! **Not yet:** charging profiles, reservations, the hub's routing.
 
 pub mod authorize;
 pub mod client;

@@ -17,10 +17,13 @@ use url::Url;
 
 use crate::client::{Call, Callee, Verdict};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
+use crate::ocpi::v211::into_v221::Owner;
 use crate::ocpi::v221::from_wire;
 use crate::ocpi::v221::types::token::Token;
 use crate::ocpi::values::DateTime;
+use crate::partner::company;
 use crate::push::breaker::{Breaker, Pace};
 use crate::push::send::callee;
 
@@ -73,9 +76,11 @@ struct Fault {
     is_final: bool,
 }
 
-/// Where a list is read.
+/// Where a list is read, in which version, and whose tokens are in it where they do not say so.
 struct List {
     callee: Callee,
+    dialect: Dialect,
+    owner: Owner,
     home: Url,
 }
 
@@ -121,8 +126,11 @@ impl Pull {
     fn list(&self) -> Result<Option<List>, String> {
         let Some((callee, endpoints)) = callee(&self.partner) else { return Ok(None) };
         let Some(first) = endpoints.url("tokens", Side::Sender) else { return Ok(None) };
+        let (Some(dialect), Some(owner)) = (Dialect::of(endpoints), owner(&self.partner)) else {
+            return Ok(None);
+        };
         let home = Url::parse(first).map_err(|error| error.to_string())?;
-        Ok(Some(List { callee, home }))
+        Ok(Some(List { callee, dialect, owner, home }))
     }
 
     async fn changes(&self, list: &List, since: Timestamp, at: Timestamp) -> Result<(), String> {
@@ -196,7 +204,7 @@ impl Pull {
         };
         self.own.succeeded(now());
         let next = answered.next;
-        let page = answered.answer.list::<Token>().map_err(Fault::passing)?;
+        let page = list.dialect.tokens_of(answered.answer, &list.owner).map_err(Fault::passing)?;
         if page.unread > 0 {
             tracing::info!(partner.id = %self.partner.id, unread = page.unread, first = ?page.faults.first(), "tokens of a partner cannot be read");
         }
@@ -258,6 +266,14 @@ impl List {
         url.set_query(next.query());
         Ok(url)
     }
+}
+
+/// Whose drivers a registered partner means where it names no company.
+pub(crate) fn owner(partner: &Partner) -> Option<Owner> {
+    let PartnerState::Registered(peer) = &partner.state else { return None };
+    let company = company(&peer.roles)?;
+    let (country_code, party_id) = ((&*company.country_code).into(), (&*company.party_id).into());
+    Some(Owner { country_code, party_id })
 }
 
 /// A token as it is kept; only what belongs to a company the partner acts for.

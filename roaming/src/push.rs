@@ -16,8 +16,9 @@ use ringmain_store::store::StoreError;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use crate::handshake::learn;
+use crate::handshake::{Learned, learn};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
 use crate::{commands, pull};
 
@@ -263,13 +264,15 @@ impl Leading {
     }
 }
 
-/// Asks a registered partner where its modules are, until it says so.
+/// Asks a registered partner where its modules are, until it says so. Who was not asked when it registered did so in 2.2.1: there was no
+/// other version then, and another one is spoken when the credentials have been exchanged in it.
 async fn ask(hub: Hub, partner: Partner) {
     let PartnerState::Registered(peer) = &partner.state else { return };
+    let whose = (&hub.tenant, partner.id);
     loop {
-        let found = learn(&hub.client, (&hub.tenant, partner.id), &peer.url, &peer.token).await;
+        let found = learn(&hub.client, whose, &peer.url, (&peer.token, &[Dialect::V221])).await;
         let kept = match found {
-            Ok(endpoints) => hub
+            Ok(Learned { endpoints, .. }) => hub
                 .store
                 .put_partner_endpoints(&hub.tenant, partner.id, &endpoints, now())
                 .await

@@ -24,6 +24,7 @@ mod python;
 mod refusals;
 mod rig;
 mod roaming;
+mod roaming_versions;
 mod scenarios;
 mod signatures;
 mod station_tariffs;

@@ -246,7 +246,7 @@ async fn standing(rig: &Rig) -> ringmain_domain::authorize::TokenStanding {
 }
 
 /// What is asked about card D1 there.
-async fn question(rig: &Rig) -> Question {
+pub(crate) async fn question(rig: &Rig) -> Question {
     let token = standing(rig).await.to_ask(now()).unwrap().clone();
     Question { tenant: tenant(), token, station: StationId::new("CS-1").unwrap(), evse: None }
 }

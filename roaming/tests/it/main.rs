@@ -18,4 +18,5 @@ mod rig;
 mod schema;
 mod tariff_cases;
 mod told;
+mod versions;
 mod wire;

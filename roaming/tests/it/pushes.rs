@@ -409,7 +409,7 @@ async fn a_partner_that_registered_when_nobody_asked_for_its_modules_is_told_too
     };
     let (shown, given) =
         (ringmain_roaming::partner::hash("token-a"), ringmain_roaming::partner::hash("token-c"));
-    let exchange = Exchange { shown, given, peer, at: now() };
+    let exchange = Exchange { shown, given, peer, tokens_anew: false, at: now() };
     assert!(rig.store.register_partner(&tenant(), id, &exchange).await.unwrap());
     rig.hub.tell_partners_changed();
     eventually("it is heard", async || {

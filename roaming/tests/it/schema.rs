@@ -39,6 +39,12 @@ impl Schema {
     }
 }
 
+/// The schema of an object in a version.
+pub(crate) fn schema_of(version: &str, object: &str) -> Schema {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas").join(version);
+    Schema::new("of a version", &std::fs::read_to_string(folder.join(format!("{object}.json"))).unwrap())
+}
+
 #[test]
 fn a_schema_finds_what_is_wrong() {
     let schema = schema!("connector");

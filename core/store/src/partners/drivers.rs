@@ -25,6 +25,10 @@ pub struct PartnerSession {
     pub session: Session,
     /// Where the station stood when the session was first known.
     pub location_id: LocationId,
+    /// The location as it was then; `None`: nobody kept it, and it is gone.
+    pub location: Option<Location>,
+    /// The EVSE as it was described when the session was first known there; `None`: nobody had described it.
+    pub hardware: Option<EvseHardware>,
     /// Whose token it is.
     pub owner: Party,
     /// When it was last changed.
@@ -72,12 +76,26 @@ macro_rules! place {
     };
 }
 
+/// The same of session `x`.
+macro_rules! session_place {
+    () => {
+        "coalesce(x.place, (SELECT l.document FROM locations l WHERE l.tenant = x.tenant AND l.id = x.location_id))"
+    };
+}
+
 static SESSIONS: Texts = Texts {
-    one: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
-          FROM sessions x WHERE x.tenant = $1 AND x.id = $2 AND x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
-    all: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
-          FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) JOIN sessions x ON x.tenant = k.tenant AND x.id = k.id \
-          WHERE x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
+    one: concat!(
+        "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id, x.hardware, ",
+        session_place!(),
+        " AS location FROM sessions x \
+         WHERE x.tenant = $1 AND x.id = $2 AND x.party_country IS NOT NULL AND x.location_id IS NOT NULL"
+    ),
+    all: concat!(
+        "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id, x.hardware, ",
+        session_place!(),
+        " AS location FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) JOIN sessions x ON x.tenant = k.tenant AND x.id = k.id \
+         WHERE x.party_country IS NOT NULL AND x.location_id IS NOT NULL"
+    ),
 };
 
 static CDRS: Texts = Texts {
@@ -110,7 +128,11 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<PartnerSession>, StoreError> {
-        let select = Select::new(of_partner!("x.updated_at AS at, x.location_id", "NULL", "sessions"));
+        let select = Select::new(of_partner!(
+            "x.updated_at AS at, x.location_id, x.hardware",
+            session_place!(),
+            "sessions"
+        ));
         let select = of_partner_page(select, "x.updated_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let Page { items, next } =
@@ -231,6 +253,8 @@ fn session(row: &Row) -> Result<PartnerSession, StoreError> {
     Ok(PartnerSession {
         session: row.json("document")?,
         location_id: row.named("location_id")?,
+        location: row.json_or_null("location")?,
+        hardware: row.json_or_null("hardware")?,
         owner: owner(row)?,
         updated_at: row.at("at")?,
     })

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::queue::{Suspect, key};
 use super::{Footing, Progress, Worker};
 use crate::client::{CallError, Verdict};
+use crate::ocpi::dialect::write::Unsayable;
 use crate::ocpi::envelope::now;
 use crate::push::bills;
 use crate::push::breaker::pause;
@@ -112,6 +113,10 @@ impl Worker {
     ) -> Result<Judged, StoreError> {
         let (partner, lane, at) = (self.partner.id.to_string(), self.lane.as_str(), now());
         let error = match told {
+            Ok(Outcome::Unsayable(Unsayable(reason))) => {
+                self.put_aside(progress, news, reason.to_owned()).await?;
+                return Ok(Judged::Passed);
+            }
             Ok(outcome) => {
                 if outcome == Outcome::Taken {
                     self.breaker.succeeded(at);
