@@ -22,6 +22,7 @@ pub mod cluster;
 pub mod keys;
 pub mod load;
 pub mod mqtt;
+pub mod public_data;
 pub mod roaming;
 
 /// All of it.
@@ -430,6 +431,7 @@ impl Config {
         range("roaming.authorize_budget_ms", budget_ms, 100, 10_000, "100 to 10000 ms")?;
         range("roaming.call_timeout_s", call_s, 1, 60, "1 to 60 seconds")?;
         range("roaming.command_timeout_s", command_s, 5, 120, "5 to 120 seconds")?;
+        roaming.public_data.check(roaming)?;
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         if let Some((key, value)) = self.mqtt.odd() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::guard::Guard;
+use crate::public_data::Terms;
 
 /// The settings.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub overdue_every: Duration,
     /// How long a station may take over a partner's command.
     pub command_deadline: Duration,
+    /// What is settled for public data; `None`: there is none.
+    pub public_data: Option<Terms>,
 }
 
 impl Default for Settings {
@@ -39,6 +42,7 @@ impl Default for Settings {
             tend_every: Duration::from_secs(600),
             overdue_every: Duration::from_secs(10),
             command_deadline: Duration::from_secs(30),
+            public_data: None,
         }
     }
 }

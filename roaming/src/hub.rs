@@ -21,6 +21,7 @@ use crate::ocpi::caller::Caller;
 use crate::ocpi::status::Refusal;
 use crate::ocpi::{envelope, headers, v221, versions};
 use crate::partner::base_url;
+use crate::public_data;
 use crate::push::{self, bills};
 use crate::runtime::Runtime;
 
@@ -105,8 +106,10 @@ impl std::fmt::Debug for Hub {
 
 /// The routes of OCPI for one tenant, to be mounted at the root of an application.
 pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+    let public = public_data::start(&hub);
     let hub = web::Data::new(hub);
     move |config| {
+        public_data::routes::configure(config, public.as_ref());
         let scope = web::scope("/ocpi")
             .app_data(hub.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
