@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod coverage;
+mod datex2;
 mod drivers;
 mod emsp;
 mod examples;
@@ -12,6 +13,7 @@ mod make;
 mod operator;
 mod prices;
 mod properties;
+mod public_data;
 mod pushes;
 mod rig;
 mod schema;

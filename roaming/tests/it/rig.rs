@@ -173,6 +173,11 @@ impl Rig {
 
     /// Any request; headers as whole lines.
     pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        Answer::read(std::str::from_utf8(&self.bytes(method, path, headers, body).await).unwrap())
+    }
+
+    /// Any request, and its answer as it came.
+    pub(crate) async fn bytes(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let length = body.len();
@@ -182,7 +187,7 @@ impl Rig {
         stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        Answer::read(std::str::from_utf8(&answer).unwrap())
+        answer
     }
 
     /// All objects of a list, page by page along `Link`; also the number of pages and the total that every page tells.

@@ -28,6 +28,11 @@ impl Schema {
         Self { name, validator: jsonschema::validator_for(&document).unwrap() }
     }
 
+    /// Is there nothing wrong?
+    pub(crate) fn is_valid(&self, object: &Value) -> bool {
+        self.validator.is_valid(object)
+    }
+
     /// Fails with all that is wrong.
     pub(crate) fn check(&self, object: &Value) {
         let faults: Vec<_> = self
@@ -42,5 +47,5 @@ impl Schema {
 #[test]
 fn a_schema_finds_what_is_wrong() {
     let schema = schema!("connector");
-    assert!(!schema.validator.is_valid(&serde_json::json!({"id": "1"})));
+    assert!(!schema.is_valid(&serde_json::json!({"id": "1"})));
 }
