@@ -18,6 +18,7 @@ mod listen;
 mod load;
 mod orders;
 mod plan;
+mod public_data;
 mod python;
 mod refusals;
 mod rig;
