@@ -60,7 +60,7 @@ async fn what_a_station_says_is_read_by_anyone() {
         });
         station.call("StatusNotification", &status).await;
         let word = format!("\"{}\"", state.to_lowercase());
-        eventually("the state is public", async || get(&node, STATUS).await.1.contains(&word)).await;
+        eventually!("the state is public", get(&node, STATUS).await.1.contains(&word).then_some(()));
     }
     let (http, table) = get(&node, "/public/datex2/v3.7/energy-infrastructure-table").await;
     assert!(http == 200 && table.contains("NL*RMN*E1") && !table.contains("CS-1"), "{table}");
