@@ -49,9 +49,14 @@ impl Content {
     /// Its tag: hexadecimal digits.
     #[must_use]
     pub fn tag(self) -> String {
-        let digest = self.0.into_inner().finish();
-        digest.as_ref().iter().take(TAG_BYTES).fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"))
+        hex(&self.0.into_inner().finish(), TAG_BYTES)
     }
+}
+
+/// So many bytes of a digest, in hexadecimal digits.
+#[must_use]
+pub fn hex(digest: &digest::Digest, bytes: usize) -> String {
+    digest.as_ref().iter().take(bytes).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 impl Default for Content {

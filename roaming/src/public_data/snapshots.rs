@@ -184,7 +184,7 @@ impl std::fmt::Debug for Packer {
 
 impl Snapshot {
     /// What it says, piece by piece.
-    pub fn unpacked(&self) -> impl Stream<Item = std::io::Result<Bytes>> + 'static {
+    pub fn unpacked(&self) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
         let reader = GzDecoder::new(self.packed.clone().reader());
         unfold(Some(reader), |reader| async move {
             let mut reader = reader?;

@@ -187,7 +187,7 @@ mod tests {
         let sources = Sources::new(1, vec!["10.0.0.0/8".parse().unwrap()]);
         let check = |peer: &str, told: &[&'static str], expect: &str| {
             let mut headers = HeaderMap::new();
-            for value in told {
+            for value in told.iter().copied() {
                 let name = HeaderName::from_static("x-forwarded-for");
                 headers.append(name, HeaderValue::from_static(value));
             }

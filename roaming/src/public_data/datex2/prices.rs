@@ -71,8 +71,8 @@ pub fn words(tariff: &Tariff, element: &TariffElement, component: &PriceComponen
 }
 
 fn conditions(of: &Restrictions, said: Said) -> Vec<String> {
-    let energy = (!said.energy).then_some([of.min_kwh, of.max_kwh]).unwrap_or_default();
-    let duration = (!said.duration).then_some([of.min_duration_s, of.max_duration_s]).unwrap_or_default();
+    let (min_kwh, max_kwh) = if said.energy { (None, None) } else { (of.min_kwh, of.max_kwh) };
+    let (min_s, max_s) = if said.duration { (None, None) } else { (of.min_duration_s, of.max_duration_s) };
     let days: Vec<_> = of.days_of_week.iter().map(|day| format!("{day:?}")).collect();
     let number = |number: Option<Decimal>| number.map(|number| number.normalize().to_string());
     let told = [
@@ -81,14 +81,14 @@ fn conditions(of: &Restrictions, said: Said) -> Vec<String> {
         ("from", of.start_date.map(|day| day.to_string()), ""),
         ("before", of.end_date.map(|day| day.to_string()), ""),
         ("on", (!days.is_empty()).then(|| days.join(", ")), ""),
-        ("from", number(energy[0]), " kWh of the session"),
-        ("below", number(energy[1]), " kWh of the session"),
+        ("from", number(min_kwh), " kWh of the session"),
+        ("below", number(max_kwh), " kWh of the session"),
         ("from", number(of.min_current_a), " A"),
         ("below", number(of.max_current_a), " A"),
         ("from", number(of.min_power_kw), " kW"),
         ("below", number(of.max_power_kw), " kW"),
-        ("from", duration[0].map(|secs| secs.to_string()), " s of the session"),
-        ("below", duration[1].map(|secs| secs.to_string()), " s of the session"),
+        ("from", min_s.map(|secs| secs.to_string()), " s of the session"),
+        ("below", max_s.map(|secs| secs.to_string()), " s of the session"),
     ];
     told.into_iter().filter_map(|(how, what, unit)| Some(format!("{how} {}{unit}", what?))).collect()
 }

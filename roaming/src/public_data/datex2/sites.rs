@@ -16,7 +16,11 @@ use uuid::Uuid;
 
 use crate::ocpi::values::Number;
 use crate::public_data::Terms;
+use crate::public_data::conditional::hex;
 use crate::service::locations::{Evse, stations};
+
+/// So many bytes of a digest tell the versions of one object apart.
+const VERSION_BYTES: usize = 8;
 
 /// Tariffs by their ids, as they are in force.
 pub type Tariffs = BTreeMap<TariffId, Tariff>;
@@ -103,6 +107,5 @@ fn degrees(text: &str) -> Option<Number> {
 
 fn version(of: &impl Serialize) -> serde_json::Result<String> {
     let digest = digest::digest(&digest::SHA256, &serde_json::to_vec(of)?);
-    // 64 bits tell the versions of one object apart.
-    Ok(digest.as_ref().iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(hex(&digest, VERSION_BYTES))
 }
