@@ -82,7 +82,10 @@ impl Kept {
         let earlier = self.earlier.iter().flat_map(|earlier| &earlier.cases);
         report.cases.extend(earlier.filter(|kept| !ran.contains(&kept.case)).cloned());
         let json = serde_json::to_string_pretty(&report).context("write report as JSON")?;
-        std::fs::write(file, json).with_context(|| format!("write {}", file.display()))
+        // Whole or not at all: what is kept is for runs that are broken off, at any moment.
+        let partial = file.with_extension("partial");
+        std::fs::write(&partial, json).with_context(|| format!("write {}", partial.display()))?;
+        std::fs::rename(&partial, file).with_context(|| format!("write {}", file.display()))
     }
 }
 
