@@ -27,6 +27,9 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// What one AC station of the field delivers.
 pub(crate) const STATION_W: u64 = 22_080;
 
+/// Places of stations whose clock says 1970: one of each version.
+const IN_1970: [usize; 3] = [12, 13, 14];
+
 /// What happens to a station.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Nudge {
@@ -56,18 +59,20 @@ pub(crate) struct Field {
 // === impl Field ===
 
 impl Field {
-    /// So many stations of the versions in turn, each with one EVSE.
+    /// So many stations of the versions in turn, each with one EVSE. Those of [`IN_1970`] have a clock that nobody ever set.
     pub(crate) fn start(node: SocketAddr, identities: &[String]) -> Self {
         let meter = Meter { power_w: vec![0; identities.len()], peak_w: 0 };
         let meter = Arc::new(Mutex::new(meter));
         let (sender, receiver) = watch::channel(node);
         let mut nudges = Vec::new();
+        let clock = Clock::start();
+        let unset = clock.off_by(-jiff::Timestamp::now().as_second());
         for (place, identity) in identities.iter().enumerate() {
             let (nudge, heard) = mpsc::channel(16);
             nudges.push(nudge);
             let version = [Version::V16, Version::V201, Version::V21][place % 3];
             let life = Life {
-                station: station(identity, version),
+                station: station(identity, version, if IN_1970.contains(&place) { unset } else { clock }),
                 identity: identity.clone(),
                 place,
                 node: receiver.clone(),
@@ -101,7 +106,7 @@ impl Field {
     }
 }
 
-fn station(identity: &str, version: Version) -> Station {
+fn station(identity: &str, version: Version, clock: Clock) -> Station {
     let make = Make {
         version,
         vendor: "Field".into(),
@@ -113,7 +118,7 @@ fn station(identity: &str, version: Version) -> Station {
     };
     let settings = Settings { meter_interval_s: 2, tx_start: TxStart::Authorized, ..Settings::default() };
     let tally = Arc::new(Tally::new(None).unwrap());
-    Station::new(identity.into(), Arc::new(make), settings, Energy::default(), Clock::start(), tally)
+    Station::new(identity.into(), Arc::new(make), settings, Energy::default(), clock, tally)
 }
 
 struct Life {

@@ -29,8 +29,9 @@ const FALLBACK_IDS: i32 = OWN_IDS;
 const GRANT_IDS: i32 = 20_000_000;
 const FALLBACK_LEVEL: u32 = 0;
 const GRANT_LEVEL: u32 = 1;
-/// A schedule begins so long before now, so that it holds at a station whose clock is behind, in seconds.
-const STARTED_BEFORE_S: i64 = 86_400;
+/// When every schedule has begun, 1970: so it holds at stations whose clock is behind, and at those whose clock was never set. One that lies in
+/// a station's future is accepted and limits nothing.
+const BEGUN: Timestamp = Timestamp::from_millis(0);
 /// The word of a station that has no such profile to clear.
 const NOTHING_TO_CLEAR: &str = "Unknown";
 /// How long the schedule is that a station is asked for, in seconds.
@@ -62,7 +63,7 @@ impl Site {
     pub(super) fn call(&mut self, now: Timestamp, effect: Effect, ctx: &mut Context<Self>) {
         let ttl_ms = self.parts.conduct.ttl_ms;
         let Load::Managed(managed) = &mut self.load else { return };
-        let Some((slot, evse, call)) = managed.call_for(now, effect, ttl_ms) else { return };
+        let Some((slot, evse, call)) = managed.call_for(effect, ttl_ms) else { return };
         let station = evse.key.station.clone();
         let Call { command, passage, meaning, telling } = call;
         if passage.is_some() {
@@ -95,7 +96,7 @@ impl Site {
 }
 
 impl Managed {
-    fn call_for(&self, now: Timestamp, effect: Effect, ttl_ms: i64) -> Option<(Slot, &Evse, Call)> {
+    fn call_for(&self, effect: Effect, ttl_ms: i64) -> Option<(Slot, &Evse, Call)> {
         let evse = |slot: Slot| self.state.tree().evses().get(slot);
         match effect {
             Effect::Send { slot, grant } => {
@@ -105,7 +106,7 @@ impl Managed {
                 let passage = Some(Passage { evse: evse.key.evse, act });
                 // A renewal is due after a third of a grant's life: it is never left to an update.
                 let told = self.dynamic.telling((slot, evse), &grant, ttl_ms / 3);
-                let command = granted(evse, grant, &told.0, now);
+                let command = granted(evse, grant, &told.0);
                 let call = Call::new(command, passage, move |result| heard_of_grant(result, seq));
                 Some((slot, evse, Call { telling: Some(told), ..call }))
             }
@@ -118,7 +119,7 @@ impl Managed {
                     }
                     _ => EvseInput::CallFailed,
                 };
-                Some((slot, evse, Call::new(fallback(evse, value, now), self.following(slot, evse), meaning)))
+                Some((slot, evse, Call::new(fallback(evse, value), self.following(slot, evse), meaning)))
             }
             Effect::Clear { slot, through } => {
                 let evse = evse(slot)?;
@@ -128,7 +129,7 @@ impl Managed {
             }
             Effect::ReadBack { slot } => {
                 let evse = evse(slot)?;
-                Some((slot, evse, self.read_back(slot, evse, now)))
+                Some((slot, evse, self.read_back(slot, evse)))
             }
             Effect::Write { .. } | Effect::Load | Effect::Alarm(_) => None,
         }
@@ -142,7 +143,7 @@ impl Managed {
 
     /// What a station has: without a transaction its composite schedule is its fallback. While one runs, the fallback cannot be told from
     /// its grant, so it is installed again, and Accepted is the answer. Of grants nothing is told: they are issued again.
-    fn read_back(&self, slot: Slot, evse: &Evse, now: Timestamp) -> Call {
+    fn read_back(&self, slot: Slot, evse: &Evse) -> Call {
         let account = self.state.steering().ledger().accounts.get(slot);
         let promised = account.and_then(|account| match account.fallback {
             Fallback::Confirmed(value) => Some(value),
@@ -151,7 +152,7 @@ impl Managed {
         let value = promised.unwrap_or(evse.fallback_ma);
         if self.state.has_car(slot) {
             let passage = self.following(slot, evse);
-            return Call::new(fallback(evse, value, now), passage, move |result| match result.outcome {
+            return Call::new(fallback(evse, value), passage, move |result| match result.outcome {
                 CommandOutcome::Accepted => EvseInput::ReadBack { grant: None, fallback: Some(value) },
                 _ => EvseInput::CallFailed,
             });
@@ -219,7 +220,7 @@ fn profile_id(ids: i32, evse: EvseId) -> i32 {
 }
 
 /// A grant holds for its transaction, until its end.
-fn granted(evse: &Evse, grant: Grant, telling: &Telling, now: Timestamp) -> StationCommand {
+fn granted(evse: &Evse, grant: Grant, telling: &Telling) -> StationCommand {
     let kind = match telling {
         Telling::Install(kind) => *kind,
         Telling::Update => {
@@ -233,13 +234,13 @@ fn granted(evse: &Evse, grant: Grant, telling: &Telling, now: Timestamp) -> Stat
         None => ProfilePurpose::TransactionDefault,
     };
     let profile = (GRANT_IDS, GRANT_LEVEL, purpose, kind);
-    set(evse, profile, (grant.limit, grant.valid_to, grant.transaction), now)
+    set(evse, profile, (grant.limit, grant.valid_to, grant.transaction))
 }
 
 /// The fallback holds for every transaction that has nothing else.
-fn fallback(evse: &Evse, value: Milliamps, now: Timestamp) -> StationCommand {
+fn fallback(evse: &Evse, value: Milliamps) -> StationCommand {
     let purpose = ProfilePurpose::TransactionDefault;
-    set(evse, (FALLBACK_IDS, FALLBACK_LEVEL, purpose, ProfileKind::Absolute), (value, None, None), now)
+    set(evse, (FALLBACK_IDS, FALLBACK_LEVEL, purpose, ProfileKind::Absolute), (value, None, None))
 }
 
 /// Direct current is limited in watts, alternating current per line.
@@ -262,7 +263,6 @@ fn set(
     evse: &Evse,
     (ids, stack_level, purpose, kind): (i32, u32, ProfilePurpose, ProfileKind),
     (current, valid_to, transaction_id): (Milliamps, Option<Timestamp>, Option<TransactionId>),
-    now: Timestamp,
 ) -> StationCommand {
     let (unit, limit) = limit_of(evse, current);
     StationCommand::SetChargingProfile {
@@ -274,7 +274,7 @@ fn set(
             kind,
             transaction_id,
             valid_to,
-            starts_at: now.plus_secs(-STARTED_BEFORE_S),
+            starts_at: BEGUN,
             duration_s: None,
             unit,
             periods: vec![ProfilePeriod { start_s: 0, limit, phases: phases(evse) }],
