@@ -64,17 +64,27 @@ async fn be_met(node: &Node) {
 pub(super) async fn look_after_others(node: std::sync::Arc<Node>) {
     let mut every = tokio::time::interval(Duration::from_millis(RENEW_EVERY_MS.unsigned_abs()));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_well = true;
     loop {
         every.tick().await;
-        round(&node).await;
+        was_well = round(&node, was_well).await;
     }
 }
 
-async fn round(node: &Node) {
-    let steps = [bury(node).await, look_around(node).await, end_overdue(node).await, clear_lost(node).await];
-    for error in steps.into_iter().filter_map(Result::err) {
+/// Whether all of it could be done. After a round in which the store was away, commands that are overdue are left to those who carried them out:
+/// they know how those ended, and could not write it down.
+async fn round(node: &Node, was_well: bool) -> bool {
+    let steps = [
+        bury(node).await,
+        look_around(node).await,
+        if was_well { end_overdue(node).await } else { Ok(()) },
+        clear_lost(node).await,
+    ];
+    let put_off: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
+    for error in &put_off {
         tracing::debug!(%error, "a step of the registry is put off");
     }
+    put_off.is_empty()
 }
 
 async fn renew(node: &Node) -> Result<(), StoreError> {

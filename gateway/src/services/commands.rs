@@ -26,8 +26,10 @@ use crate::{clock, mask};
 pub const DEFAULT_DEADLINE_S: u32 = 30;
 /// The longest deadline.
 pub const DEADLINE_MAX_S: u32 = 600;
-/// Pauses between attempts to write an outcome down while the store is away; after them the sweep of unended commands does it.
-const END_PAUSES_S: [u64; 5] = [1, 2, 4, 8, 16];
+/// How often an outcome is tried to be written down while the store is away, and the pause between two attempts: shorter than that of the sweep of
+/// unended commands (`app/registry.rs`), which ends them after that.
+const END_ATTEMPTS: u32 = 300;
+const END_PAUSE: Duration = Duration::from_secs(1);
 
 /// A command that was given and will end.
 #[derive(Debug)]
@@ -183,21 +185,22 @@ fn masked(command: &StationCommand) -> StationCommand {
     serde_json::from_value(json).unwrap_or_else(|_other_form| command.clone())
 }
 
-/// Writes an outcome down. While the store is away the same is tried again: writing an outcome twice changes nothing.
+/// Writes an outcome down, and that it is of now. While the store is away the same is tried again: writing an outcome twice changes nothing.
 async fn end(store: &Store, id: CommandId, result: &CommandResult) -> Result<bool, StoreError> {
     let result = &CommandResult {
         response: result.response.as_deref().map(|response| mask::text(response).into()),
         ..result.clone()
     };
-    for pause_s in END_PAUSES_S {
-        match store.end_command(id, result, clock::now()).await {
+    let ended_at = clock::now();
+    for _ in 0..END_ATTEMPTS {
+        match store.end_command(id, result, ended_at).await {
             Err(StoreError::Unavailable { .. } | StoreError::Unknown { .. }) => {
-                tokio::time::sleep(Duration::from_secs(pause_s)).await;
+                tokio::time::sleep(END_PAUSE).await;
             }
             settled => return settled,
         }
     }
-    store.end_command(id, result, clock::now()).await
+    store.end_command(id, result, ended_at).await
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+use ringmain_domain::cluster::dispatch::OVERDUE_MS;
 use serde_json::{Value, json};
 
 use crate::rig::metrics::Page;
@@ -228,6 +229,43 @@ async fn f34_a_database_that_is_gone_costs_no_message() {
     eventually!("what was said during the outage", {
         (node.api().station("CS-1").await["evses"][0]["state"] == json!("faulted")).then_some(())
     });
+}
+
+/// The node knows how a command ended and cannot write it down until long after the deadline: whoever sweeps what nobody ended must not be faster.
+#[tokio::test]
+async fn an_outcome_known_in_an_outage_is_kept_after_it_as_it_was() {
+    let name = concat!(module_path!(), "::an_outcome_known_in_an_outage_is_kept_after_it_as_it_was");
+    let Some(store) = TestStore::postgres(name).await else { return };
+    let outage = store.outage();
+    let mut node = Node::start(store).await;
+    for complaint in COMPLAINTS_OF_AN_OUTAGE {
+        node.expect_complaint(complaint);
+    }
+    let api = node.api();
+    api.register("CS-1").await;
+    let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
+    let path = "/charging-stations/CS-1/commands?wait_s=0&deadline_s=5";
+    let given = api.change("POST", path, &json!({"command": "reset", "kind": "immediate"})).await;
+    let path = format!("/commands/{}", given["id"].as_str().unwrap());
+    let at = |text: &Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let deadline = at(&api.get(&path).await["deadline_at"]);
+    let (call, _) = station.ordered("Reset").await;
+    outage.begin().await;
+    station.answer(&call, &json!({"status": "Accepted"})).await;
+    let swept_at = deadline + jiff::SignedDuration::from_millis(OVERDUE_MS);
+    eventually!("the time of the sweep", (jiff::Timestamp::now() > swept_at).then_some(()));
+    outage.end().await;
+    let ended = eventually!("the command's end", {
+        let answer = api.send("GET", &path, &[], None).await;
+        (answer.status == 200)
+            .then(|| serde_json::from_str::<Value>(&answer.body).unwrap())
+            .filter(|command| !command["ended_at"].is_null())
+    });
+    assert_eq!(
+        (&ended["outcome"], at(&ended["ended_at"]) <= deadline),
+        (&json!("accepted"), true),
+        "{ended}"
+    );
 }
 
 /// As with a full disk: the canary's write finds room in its own row, facts find none. Who waits for them is let go, and nobody is let in.
