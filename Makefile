@@ -70,6 +70,15 @@ fleet:
 	target/release/ringmain-loadtest fleet --plan loadtest/plans/heartbeat-5000.toml --node target/release/ringmain --tls --stations $(STATIONS) --stay-s 90 \
 	  --orders 2000 $(ARGS)
 
+# 200 roaming partners on one node with a crowd: one stalls, one is busy, one talks nonsense for five minutes; how late the others hear, and
+# whether every bill comes once. About ten minutes. make partners-run ARGS="--minutes 1 --partners 50"
+.PHONY: partners-run
+partners-run:
+	cargo build --release --locked -p ringmain-gateway -p ringmain-loadtest
+	mkdir -p target/chaos
+	ulimit -n $$(ulimit -H -n) && target/release/ringmain-loadtest partners --plan loadtest/plans/partners.toml --node target/release/ringmain \
+	  --json target/chaos/partners.json --page target/chaos/partners.md $(ARGS)
+
 # Thousands of drawn sites in virtual time: the sum of what stations were allowed against every limit. One line tells how it went and names the
 # seeds that failed; replay one with SEEDS=1 SEED=n.
 SEEDS ?= 10000

@@ -169,7 +169,7 @@ pub async fn build(config: Config, pricer: Arc<dyn CdrPricer>) -> anyhow::Result
     let canary = Canary::new(std::time::Instant::now());
     let chores = Chores::default();
     chores.start(canary.clone().watch(store.clone()));
-    chores.start(maintenance::run(store.clone()));
+    chores.start(maintenance::run(store.clone(), config.stations.quarantine_days));
     let (recorder, recording) = Recorder::new(store.clone(), config.messages.record_enabled);
     actix::spawn(recording);
     let journals = start_journals(&config, &store, &canary);

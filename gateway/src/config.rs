@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ringmain_domain::authorize::{TokenPolicy, UnknownTokens};
-use ringmain_domain::id::TariffId;
-use ringmain_domain::location::UnknownStations;
 use ringmain_domain::settlement::BillingPolicy;
 use ringmain_store::store::StoreSettings;
 use serde::{Deserialize, Serialize};
@@ -17,12 +15,15 @@ use cluster::ClusterSection;
 use load::Load;
 use mqtt::Mqtt;
 use roaming::Roaming;
+use stations::Stations;
 
 pub mod cluster;
 pub mod keys;
 pub mod load;
 pub mod mqtt;
+pub mod public_data;
 pub mod roaming;
+pub mod stations;
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -87,45 +88,6 @@ pub struct Address(pub Option<Box<str>>);
 pub struct StoreSection {
     /// `sqlite:PATH` or `postgres://…`; a file in the data folder when absent.
     pub url: Option<Secret>,
-}
-
-/// Charging stations.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Stations {
-    /// What happens to stations nobody registered.
-    pub unknown: UnknownStations,
-    /// The tariff of stations without one.
-    pub default_tariff: Option<TariffId>,
-    /// Seconds between heartbeats, 10 to 86,400.
-    pub heartbeat_interval_s: u32,
-    /// Seconds until a station that is not accepted boots again, 1 to 86,400.
-    pub boot_retry_s: u32,
-    /// Seconds until a start that was ordered and accepted is given up, if no transaction follows, 10 to 3,600.
-    pub start_timeout_s: u32,
-    /// The most unknown stations that wait for an operator, 1 to 1,000,000.
-    pub quarantine_max: u32,
-    /// Registered stations without a password may connect. For trusted networks only.
-    pub without_password_enabled: bool,
-    /// The most stations connected to each listener of this node.
-    pub connections_max: usize,
-    /// How many stations each listener of this node lets in a second, 1 to 100,000; the others wait for their turn, or come back later.
-    pub admissions_per_s: u32,
-    /// How long a station may take to answer a command, in seconds, 1 to 600.
-    pub answer_timeout_s: u32,
-    /// Tell 2.x stations how to wait before they connect again.
-    pub back_off_enabled: bool,
-    /// How long they wait at least, in seconds, 1 to 3,600.
-    pub back_off_wait_s: u32,
-    /// Over what time they spread, in seconds, at most 86,400; 0: by the size of the fleet.
-    pub back_off_random_s: u32,
-    /// How often both double, 0 to 20.
-    pub back_off_repeats: u32,
-    /// Refuse what the standard forbids instead of tolerating it; for certification.
-    pub strict_enabled: bool,
-    /// What passwords of stations are hashed with: 32 random bytes, the same on all nodes of a cluster; `pepper` in the data folder when
-    /// absent. Made if there is no such file.
-    pub pepper_file: Option<PathBuf>,
 }
 
 /// Tokens.
@@ -281,29 +243,6 @@ impl Default for Listen {
     }
 }
 
-impl Default for Stations {
-    fn default() -> Self {
-        Self {
-            unknown: UnknownStations::default(),
-            default_tariff: None,
-            heartbeat_interval_s: 300,
-            boot_retry_s: 30,
-            start_timeout_s: 180,
-            quarantine_max: 10_000,
-            without_password_enabled: false,
-            connections_max: 100_000,
-            admissions_per_s: 500,
-            back_off_enabled: true,
-            back_off_wait_s: 10,
-            back_off_random_s: 0,
-            back_off_repeats: 5,
-            answer_timeout_s: 30,
-            strict_enabled: false,
-            pepper_file: None,
-        }
-    }
-}
-
 impl Default for Billing {
     /// 10 s, a day, a week; the rest is off.
     fn default() -> Self {
@@ -430,6 +369,7 @@ impl Config {
         range("roaming.authorize_budget_ms", budget_ms, 100, 10_000, "100 to 10000 ms")?;
         range("roaming.call_timeout_s", call_s, 1, 60, "1 to 60 seconds")?;
         range("roaming.command_timeout_s", command_s, 5, 120, "5 to 120 seconds")?;
+        roaming.public_data.check(roaming)?;
         range("load.guard_s", self.load.guard_s, 1, 600, "1 to 600 seconds")?;
         range("load.grant_s", self.load.grant_s, 60, 86_400, "60 to 86400 seconds")?;
         if let Some((key, value)) = self.mqtt.odd() {
@@ -471,6 +411,7 @@ impl Config {
         range("stations.back_off_random_s", stations.back_off_random_s, 0, 86_400, "0 to 86400 seconds")?;
         range("stations.back_off_repeats", stations.back_off_repeats, 0, 20, "0 to 20")?;
         range("stations.quarantine_max", stations.quarantine_max, 1, 1_000_000, "1 to 1000000 stations")?;
+        range("stations.quarantine_days", stations.quarantine_days, 1, 3_650, "1 to 3650 days")?;
         range("stations.admissions_per_s", stations.admissions_per_s, 1, 100_000, "1 to 100000 a second")?;
         let connections = u32::try_from(stations.connections_max).unwrap_or(u32::MAX);
         range("stations.connections_max", connections, 1, 1_000_000, "1 to 1000000 sockets of a listener")

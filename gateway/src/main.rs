@@ -20,6 +20,7 @@ use ringmain_gateway::app::listeners::{self, Addresses, Running};
 use ringmain_gateway::cli::{
     Cli, Command, ConfigArgs, MigrateArgs, PkiCommand, PlanArgs, PriceArgs, ServeArgs, TokenCommand,
 };
+use ringmain_gateway::config::roaming::Roaming;
 use ringmain_gateway::config::{Config, LogFormat};
 use ringmain_gateway::house::House;
 use ringmain_gateway::secret::Secret;
@@ -29,6 +30,7 @@ use ringmain_roaming::config::Settings;
 use ringmain_roaming::guard::Guard;
 use ringmain_roaming::hub::{self, Hub, Parts};
 use ringmain_roaming::ocpi::billing::OcpiPricer;
+use ringmain_roaming::public_data::Terms;
 use ringmain_store::access::ApiKey;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -149,6 +151,7 @@ fn start_roaming(house: &Arc<House>) -> anyhow::Result<Hub> {
         authorize_budget: Duration::from_millis(config.authorize_budget_ms.into()),
         patience: Duration::from_secs(config.call_timeout_s.into()),
         command_deadline: Duration::from_secs(config.command_timeout_s.into()),
+        public_data: config.public_data.enabled.then(|| public_terms(config)),
         ..Settings::default()
     };
     let cluster = house.cluster.clone();
@@ -160,6 +163,23 @@ fn start_roaming(house: &Arc<House>) -> anyhow::Result<Hub> {
         leads: Arc::new(move || cluster.leads()),
     };
     Ok(Hub::start(parts)?)
+}
+
+/// What is settled for public data.
+fn public_terms(config: &Roaming) -> Terms {
+    let public = &config.public_data;
+    Terms {
+        country_code: config.country_code.as_str().into(),
+        party_id: config.party_id.as_str().into(),
+        operator: public.operator(config).into(),
+        language: public.language.as_str().into(),
+        licence: public.licence.as_str().into(),
+        licence_url: public.licence_url.as_str().into(),
+        url: public.url(config).unwrap_or_default().into(),
+        requests_per_min: public.requests_per_min,
+        cache: Duration::from_secs(public.cache_s.into()),
+        proxies: public.proxies.networks().to_vec(),
+    }
 }
 
 fn read_config(args: &ConfigArgs) -> anyhow::Result<Config> {

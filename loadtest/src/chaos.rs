@@ -28,6 +28,7 @@ use crate::tally::Tally;
 use crate::witness::{Name, Witness};
 
 pub mod cluster;
+pub mod partners;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

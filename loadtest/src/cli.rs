@@ -1,13 +1,14 @@
 //! The command line: what a run is made of, from the plan to the exit code.
 //!
 //! `run` lets a crowd loose, `station` one station with its frames shown, `chaos` kills a node under a crowd, `cluster-chaos`
-//! does worse to several, `fleet` measures them, `emsp` is a partner that speaks OCPI, `check-plan` reads a plan
+//! does worse to several, `fleet` measures them, `partners` lets many partners listen to a node, `emsp` is a partner that speaks OCPI, `check-plan` reads a plan
 //! and stops there. Nothing here knows OCPP.
 
 mod chaos;
 mod cluster_chaos;
 mod emsp;
 mod fleet;
+mod partners;
 mod run;
 mod single;
 
@@ -51,6 +52,8 @@ enum Command {
     ClusterChaos(cluster_chaos::ClusterChaosArgs),
     /// As many stations as a machine holds on a cluster: what they cost, and a command through another node.
     Fleet(fleet::FleetArgs),
+    /// Many roaming partners on one node, some of them badly behaved: how late the others hear, and whether every bill comes once.
+    Partners(partners::PartnersArgs),
     /// Be a roaming partner: an eMSP that speaks OCPI, well or badly.
     Emsp(emsp::EmspArgs),
     /// Read a plan, say what is in it, and stop.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Chaos(args) => chaos::run(args),
         Command::ClusterChaos(args) => cluster_chaos::run(args),
         Command::Fleet(args) => fleet::run(args),
+        Command::Partners(args) => partners::run(args),
         Command::Emsp(args) => emsp::run(args),
         Command::CheckPlan { file } => Plan::read(&file).and_then(|plan| print(&describe(&plan)?)),
     };

@@ -5,7 +5,8 @@
 //! against the schemas of the objects and written down with its time ([`journal`]), so that a test can ask for lag, loss and doubles. How it
 //! misbehaves is a [`hostile::Mode`], which can be changed at any moment.
 //!
-//! - [`http`] is the transport, `server` what it answers, `client` what it asks, `keep` what it keeps, `judge` the schemas.
+//! - [`http`] is the transport, `server` what it answers, `client` what it asks, `keep` what it keeps, `judge` the schemas,
+//!   [`price`] what a bill must ask for.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub mod http;
 pub mod journal;
 mod judge;
 mod keep;
+pub mod price;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub page_max: usize,
     /// Does it send its token in base64 (2.2 and later) or raw, as many do?
     pub base64_token: bool,
+    /// Does its journal keep headers and bodies? A partner of two hundred that hears of everything has no room for them.
+    pub keeps_bodies: bool,
     /// Draws what is drawn: which requests fail in [`Mode::Errors`].
     pub seed: u64,
 }
@@ -127,6 +131,7 @@ impl Settings {
             tokens: Vec::new(),
             page_max: 100,
             base64_token: version != "2.1.1",
+            keeps_bodies: true,
             seed: 1,
         }
     }
@@ -196,6 +201,11 @@ impl Emsp {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.shared.state().journal.clone()
+    }
+
+    /// Looks at all that arrived so far.
+    pub fn look<T>(&self, look: impl FnOnce(&Journal) -> T) -> T {
+        look(&self.shared.state().journal)
     }
 
     /// Waits until something has arrived; `None`: it has not within the time.

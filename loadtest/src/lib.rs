@@ -15,7 +15,8 @@
 //! - [`chaos`] kills a node, and its PostgreSQL, under a crowd and starts them again, or does worse to several nodes; [`witness`] remembers
 //!   what was acknowledged meanwhile, [`links`] who was connected and [`draws`] who drew how much, and [`oracle`] asks the operator API whether all of it is there,
 //!   billed once and ordered once.
-//! - [`emsp`] is a roaming partner that speaks OCPI, well or badly, and writes down all that arrives.
+//! - [`emsp`] is a roaming partner that speaks OCPI, well or badly, and writes down all that arrives; [`chaos::partners`] lets many of them
+//!   listen to one node.
 //!
 //! Absent on purpose: any type of the system under test, any retry that hides a fault, any energy that is not counted.
 

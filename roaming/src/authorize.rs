@@ -15,9 +15,11 @@ use tokio::time::timeout;
 
 use crate::client::{Call, CallError, Verdict};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
+use crate::ocpi::dialect::read::Allowance;
 use crate::ocpi::envelope::now;
-use crate::ocpi::reading::below;
-use crate::ocpi::v221::types::token::{AllowedType, AuthorizationInfo, LocationReferences};
+use crate::ocpi::reading::{Fault, below};
+use crate::ocpi::v221::types::token::{AllowedType, LocationReferences};
 use crate::push::send::callee;
 use crate::service::locations::evse_uid;
 
@@ -90,12 +92,13 @@ async fn call(hub: &Hub, partner: &Partner, question: &Question) -> Result<Clear
         route.to = (token.party.country_code.clone(), token.party.party_id.clone());
     }
     let url = endpoints.url("tokens", Side::Sender).ok_or_else(unable)?;
+    let dialect = Dialect::of(endpoints).ok_or_else(unable)?;
     let kind: String = url::form_urlencoded::byte_serialize(token.kind.as_bytes()).collect();
     let url = format!("{}?type={kind}", below(url, &[&token.uid, "authorize"]));
     let place = place(hub, question).await;
     let patience = hub.settings.authorize_budget;
     let call = match place {
-        Some(place) => Call::with(Method::POST, url, &place, patience)
+        Some(place) => Call::with(Method::POST, url, &dialect.location_references(place), patience)
             .map_err(|error| CallError::Broken(error.to_string()))?,
         None => Call { method: Method::POST, url, body: None, correlation_id: None, patience },
     };
@@ -109,13 +112,12 @@ async fn call(hub: &Hub, partner: &Partner, question: &Question) -> Result<Clear
         answered => answered?,
     };
     let http = answered.http;
-    let info: AuthorizationInfo =
-        answered.answer.one().map_err(|fault| CallError::Unreadable { http, detail: fault.to_string() })?;
-    let reference = info.authorization_reference.as_ref().map(|reference| reference.as_str().into());
-    let authorization = match info.allowed {
-        AllowedType::Allowed if !includes(info.location.as_ref(), question) => {
-            Authorization::NotAtThisLocation
-        }
+    let unreadable = |fault: Fault| CallError::Unreadable { http, detail: fault.to_string() };
+    let Allowance { allowed, location, reference } =
+        dialect.allowance_of(answered.answer).map_err(unreadable)?;
+    let reference = reference.map(|reference| reference.as_str().into());
+    let authorization = match allowed {
+        AllowedType::Allowed if !includes(location.as_ref(), question) => Authorization::NotAtThisLocation,
         AllowedType::Allowed => Authorization::Accepted,
         AllowedType::Blocked | AllowedType::NoCredit => Authorization::Blocked,
         AllowedType::Expired => Authorization::Expired,

@@ -117,6 +117,9 @@ pub enum CallError {
     /// No whole answer in time.
     #[error("no answer in time")]
     TooSlow,
+    /// It has no form in OCPI, or cannot be read. Nothing was sent.
+    #[error("cannot be told: {0}")]
+    Unsayable(String),
     /// The connection ended before the answer did, or the answer is larger than what is read.
     #[error("answer broken off: {0}")]
     Broken(String),
@@ -161,6 +164,7 @@ impl CallError {
     pub const fn verdict(&self) -> Verdict {
         match self {
             Self::Unreachable(_) => Verdict::Away(None),
+            Self::Unsayable(_) => Verdict::Never,
             Self::Guarded(_) | Self::TooSlow | Self::Broken(_) => Verdict::Stumbles,
             Self::Unreadable { http, .. } if *http >= 400 && *http < 500 => Self::of_http(*http),
             Self::Unreadable { .. } => Verdict::Stumbles,
@@ -205,6 +209,7 @@ impl CallError {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Guarded(_) => "guarded",
+            Self::Unsayable(_) => "unsayable",
             Self::Unreachable(_) => "unreachable",
             Self::TooSlow => "too_slow",
             Self::Broken(_) => "broken",

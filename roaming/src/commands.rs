@@ -23,9 +23,10 @@ use uuid::Uuid;
 
 use crate::client::{Call, Callee, Route};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
-use crate::ocpi::v221::types::command::{CommandResult as WireResult, CommandResultType};
-use crate::push::breaker::Breaker;
+use crate::ocpi::v221::types::command::CommandResultType;
+use crate::push::breaker::Pace;
 use crate::push::send::callee;
 
 /// How much later than its deadline a command is given up by whoever looks for those whose node is gone.
@@ -146,22 +147,22 @@ async fn end(hub: &Hub, partner: &Partner, mut kept: PartnerCommand, result: &Co
 
 /// One partner's task: tells it results whose node is gone, and those it did not take at first; once more, then nobody waits for them
 /// (OCPI 2.2.1 mod_commands, `timeout`).
-pub(crate) async fn tell_overdue(hub: Hub, partner: Arc<Partner>, breaker: Arc<Breaker>) {
+pub(crate) async fn tell_overdue(hub: Hub, partner: Arc<Partner>, pace: Arc<Pace>) {
     let mut every = tokio::time::interval(hub.settings.overdue_every);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        if let Err(error) = overdue(&hub, &partner, &breaker).await {
+        if let Err(error) = overdue(&hub, &partner, &pace).await {
             tracing::debug!(%error, partner.id = %partner.id, "results of commands wait for the store");
         }
     }
 }
 
-async fn overdue(hub: &Hub, partner: &Partner, breaker: &Breaker) -> Result<(), StoreError> {
+async fn overdue(hub: &Hub, partner: &Partner, pace: &Pace) -> Result<(), StoreError> {
     let due = hub.store.overdue_partner_commands(&hub.tenant, partner.id, now()).await?;
     let telling = stream::iter(due).map(|mut kept| async move {
         kept.result.get_or_insert_with(|| CommandResultType::Timeout.as_str().into());
-        breaker.wait().await;
+        pace.wait_calm().await;
         tell(hub, partner, &kept).await;
         hub.store.forget_partner_command(&hub.tenant, kept.id).await
     });
@@ -170,18 +171,18 @@ async fn overdue(hub: &Hub, partner: &Partner, breaker: &Breaker) -> Result<(), 
 
 /// Tells a result; `false`: the partner did not take it.
 async fn tell(hub: &Hub, partner: &Partner, kept: &PartnerCommand) -> bool {
-    let Some((callee, _)) = callee(partner) else { return true };
+    let Some((callee, endpoints)) = callee(partner) else { return true };
+    let Some(dialect) = Dialect::of(endpoints) else { return true };
     let PartnerCommand { address, result, .. } = kept;
     let Some(result) = result.as_deref().and_then(|word| serde_json::from_value(word.into()).ok()) else {
         return true;
     };
     // From and to are those of the command, the other way round.
-    let route = address
-        .from
-        .clone()
-        .map(|to| Route { from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()), to });
+    let from = address.from.clone().filter(|_| dialect.is_routed());
+    let route =
+        from.map(|to| Route { from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()), to });
     let callee = Callee { route: route.or(callee.route), ..callee };
-    let body = WireResult { result, message: Vec::new() };
+    let body = dialect.command_result(result);
     let Ok(mut call) = Call::with(Method::POST, address.url.to_string(), &body, hub.settings.patience) else {
         return true;
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::guard::Guard;
+use crate::public_data::Terms;
 
 /// The settings.
 #[derive(Debug, Clone)]
@@ -19,12 +20,18 @@ pub struct Settings {
     pub look_every: Duration,
     /// How long a lane that met a fault waits before it tries again: the first pause, and the longest.
     pub pauses: (Duration, Duration),
+    /// The shortest time between two calls to a partner about the same object, such as an EVSE.
+    pub object_pace: Duration,
+    /// The most objects of one lane that wait by themselves for the partner to digest them; no more than 200 count.
+    pub held_max: usize,
     /// How often old things are forgotten and refused objects looked at again.
     pub tend_every: Duration,
     /// How often results of commands are looked for that nobody else tells.
     pub overdue_every: Duration,
     /// How long a station may take over a partner's command.
     pub command_deadline: Duration,
+    /// What is settled for public data; `None`: there is none.
+    pub public_data: Option<Terms>,
 }
 
 impl Default for Settings {
@@ -36,9 +43,12 @@ impl Default for Settings {
             patience: Duration::from_secs(10),
             look_every: Duration::from_millis(200),
             pauses: (Duration::from_secs(1), Duration::from_secs(300)),
+            object_pace: Duration::from_secs(1),
+            held_max: 200,
             tend_every: Duration::from_secs(600),
             overdue_every: Duration::from_secs(10),
             command_deadline: Duration::from_secs(30),
+            public_data: None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The calls of the credentials handshake: a partner's versions, its endpoints, and our own credentials into its hands (OCPI 2.2.1
-//! credentials module). Which version is spoken is settled here: the highest that both know.
+//! credentials module). Which version is spoken is found here: the highest that both know of those that are wanted.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use ringmain_store::partners::settings::{PartnerEndpoint, PartnerEndpoints, Side
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::client::{Call, CallError, Callee, Client};
+use crate::client::{Answered, Call, CallError, Callee, Client};
 use crate::guard::Guard;
+use crate::ocpi::dialect::Dialect;
+use crate::ocpi::dialect::write::Credentials;
 use crate::ocpi::envelope::now;
 use crate::ocpi::reading::Fault;
-use crate::ocpi::v221::types::credentials::Credentials;
 use crate::ocpi::v221::types::version::Version;
-use crate::ocpi::versions::OcpiVersion;
+use crate::partner::Offer;
 
 /// How long each call may take: the partner's own POST waits for them.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -48,7 +49,7 @@ impl LearnError {
             Self::Unreadable(_)
             | Self::Call(CallError::TooSlow | CallError::Broken(_) | CallError::Unreadable { .. }) => true,
             Self::Call(CallError::Refused { http, .. }) => *http >= 500,
-            Self::Call(CallError::Guarded(_) | CallError::Unreachable(_))
+            Self::Call(CallError::Guarded(_) | CallError::Unreachable(_) | CallError::Unsayable(_))
             | Self::NoVersion
             | Self::NoModules(_) => false,
         }
@@ -69,8 +70,16 @@ struct Module {
     url: String,
 }
 
-/// Asks a partner for its versions, and for the modules of the highest that both speak. The form in which it takes its token is found
-/// out on the way.
+/// What is learned of a partner: where its modules are, and in which version.
+pub struct Learned {
+    /// The version.
+    pub dialect: Dialect,
+    /// The modules.
+    pub endpoints: PartnerEndpoints,
+}
+
+/// Asks a partner for its versions, and for the modules of the highest of those that are wanted. The form in which it takes its token is
+/// found out on the way: where it takes both, it is the version's own.
 ///
 /// # Errors
 /// [`LearnError`].
@@ -78,32 +87,37 @@ pub async fn learn(
     client: &Client,
     (tenant, partner): (&TenantId, Uuid),
     versions_url: &str,
-    token: &PeerToken,
-) -> Result<PartnerEndpoints, LearnError> {
+    (token, wanted): (&PeerToken, &[Dialect]),
+) -> Result<Learned, LearnError> {
     let mut callee =
         Callee { tenant: tenant.clone(), partner, token: token.clone(), is_token_plain: false, route: None };
-    let versions = || Call::get(versions_url.to_owned(), PATIENCE);
-    let answered = match client.call(&callee, versions()).await {
-        Err(error) if error.is_unauthorized() => {
-            callee.is_token_plain = true;
-            client.call(&callee, versions()).await?
-        }
-        answered => answered?,
-    };
+    let answered = either_form(client, &mut callee, versions_url).await?;
     let offered: Vec<Version> = answered.answer.list::<Version>()?.items;
-    let (version, url) = OcpiVersion::ALL
-        .into_iter()
-        .find_map(|ours| Some((ours, &offered.iter().find(|theirs| theirs.version == ours.as_str())?.url)))
+    let (dialect, url) = wanted
+        .iter()
+        .find_map(|ours| Some((*ours, &offered.iter().find(|theirs| theirs.version == ours.as_str())?.url)))
         .ok_or(LearnError::NoVersion)?;
-    let answered = client.call(&callee, Call::get(url.clone(), PATIENCE)).await?;
-    let details: Details = answered.answer.one()?;
-    let modules = modules(client.guard(), details)?;
-    Ok(PartnerEndpoints {
-        version: version.as_str().into(),
-        modules,
+    callee.is_token_plain |= dialect.is_token_plain();
+    let details: Details = either_form(client, &mut callee, url).await?.answer.one()?;
+    let endpoints = PartnerEndpoints {
+        version: dialect.as_str().into(),
+        modules: modules(client.guard(), details)?,
         is_token_plain: callee.is_token_plain,
         fetched_at: now(),
-    })
+    };
+    Ok(Learned { dialect, endpoints })
+}
+
+/// Asks in the form in which the token is sent, and once more in the other where the partner does not know it so.
+async fn either_form(client: &Client, callee: &mut Callee, url: &str) -> Result<Answered, CallError> {
+    let call = || Call::get(url.to_owned(), PATIENCE);
+    match client.call(callee, call()).await {
+        Err(error) if error.is_unauthorized() => {
+            callee.is_token_plain = !callee.is_token_plain;
+            client.call(callee, call()).await
+        }
+        answered => answered,
+    }
 }
 
 /// The modules, each with an address that may be called.
@@ -113,11 +127,18 @@ fn modules(guard: &Guard, details: Details) -> Result<Vec<PartnerEndpoint>, Lear
         guard.check(&url).map_err(|error| {
             LearnError::NoModules(format!("the endpoint of {identifier:?}: {}", error.as_str()))
         })?;
-        let side = match role.as_deref() {
-            Some(role) if role.eq_ignore_ascii_case("receiver") => Side::Receiver,
-            _ => Side::Sender,
+        let sides: &[Side] = match role.as_deref() {
+            Some(role) if role.eq_ignore_ascii_case("receiver") => &[Side::Receiver],
+            Some(_) => &[Side::Sender],
+            // One address serves both (OCPI 2.1.1, version information endpoint).
+            None => &[Side::Sender, Side::Receiver],
         };
-        modules.push(PartnerEndpoint { module: identifier.as_str().into(), side, url: url.as_str().into() });
+        let endpoint = |side: &Side| PartnerEndpoint {
+            module: identifier.as_str().into(),
+            side: *side,
+            url: url.as_str().into(),
+        };
+        modules.extend(sides.iter().map(endpoint));
     }
     if !modules.iter().any(|one| *one.module != *"credentials") {
         return Err(LearnError::NoModules("no module but credentials".to_owned()));
@@ -132,9 +153,9 @@ fn modules(guard: &Guard, details: Details) -> Result<Vec<PartnerEndpoint>, Lear
 pub async fn offer(
     client: &Client,
     callee: &Callee,
-    endpoints: &PartnerEndpoints,
+    Learned { dialect, endpoints }: &Learned,
     (method, ours): (Method, &Credentials),
-) -> Result<Credentials, LearnError> {
+) -> Result<Offer, LearnError> {
     // Some list it as one side's, some as the other's, some as both.
     let url = [Side::Sender, Side::Receiver].into_iter().find_map(|side| endpoints.url("credentials", side));
     let url = url.ok_or_else(|| LearnError::NoModules("no module credentials".to_owned()))?.to_owned();
@@ -142,5 +163,5 @@ pub async fn offer(
     // It calls us back before it answers.
     let patience = PATIENCE * 3;
     let call = Call { method, url, body: Some(body.into()), correlation_id: None, patience };
-    Ok(client.call(callee, call).await?.answer.one()?)
+    Ok(dialect.credentials_of(client.call(callee, call).await?.answer)?)
 }

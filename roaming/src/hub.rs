@@ -17,10 +17,9 @@ use crate::client::Client;
 use crate::client::log::CallLog;
 use crate::config::Settings;
 use crate::limits::Limits;
-use crate::ocpi::caller::Caller;
 use crate::ocpi::status::Refusal;
-use crate::ocpi::{envelope, headers, v221, versions};
-use crate::partner::base_url;
+use crate::ocpi::{self, headers};
+use crate::public_data;
 use crate::push::{self, bills};
 use crate::runtime::Runtime;
 
@@ -105,8 +104,10 @@ impl std::fmt::Debug for Hub {
 
 /// The routes of OCPI for one tenant, to be mounted at the root of an application.
 pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+    let public = public_data::start(&hub);
     let hub = web::Data::new(hub);
     move |config| {
+        public_data::routes::configure(config, public.as_ref());
         let scope = web::scope("/ocpi")
             .app_data(hub.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX_BYTES))
@@ -114,8 +115,7 @@ pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'sta
             .wrap(from_fn(headers::answer))
             // Some partners write every address with a slash at its end.
             .wrap(NormalizePath::new(TrailingSlash::Trim))
-            .service(resource("/versions").route(web::get().to(list_versions)))
-            .configure(v221::routes::configure)
+            .configure(ocpi::routes::configure)
             .default_service(web::to(|| async { Err::<HttpResponse, _>(Refusal::no_such_path()) }));
         config.service(scope);
     }
@@ -125,8 +125,4 @@ pub fn routes(hub: Hub) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'sta
 pub(crate) fn resource(path: &str) -> Resource {
     let refuse = || async { Err::<HttpResponse, _>(Refusal::not_allowed("no such method here")) };
     web::resource(path).default_service(web::to(refuse))
-}
-
-async fn list_versions(caller: Caller) -> HttpResponse {
-    envelope::success(versions::list(base_url(&caller.partner)))
 }

@@ -3,12 +3,12 @@
 //! **Code map.** The door: [`hub`], which mounts everything under `/ocpi`. Who may come in: [`partner`], the credentials handshake as pure
 //! decisions. How we call them: [`client`], behind [`guard`], which every address of a partner passes; [`handshake`], [`authorize`], [`push`],
 //! [`commands`] say what for. What partners see: [`service`]. How it is said:
-//! [`ocpi`]; partners' tariffs and bill records are read for pricing in [`ocpi::billing`].
+//! [`ocpi`]; partners' tariffs and bill records are read for pricing in [`ocpi::billing`]. What anyone may read: [`public_data`].
 //!
 //! **Absent on purpose:** stations' sockets and their protocol, actor addresses, SQL. A station's OCPP identity never leaves this crate
 //! (security.md O8).
 //!
-//! **Not yet:** charging profiles, reservations, the hub's routing, routes of versions other than 2.2.1.
+//! **Not yet:** charging profiles, reservations, the hub's routing.
 
 pub mod authorize;
 pub mod client;
@@ -21,6 +21,7 @@ pub mod limits;
 pub mod ocpi;
 pub mod operator;
 pub mod partner;
+pub mod public_data;
 mod pull;
 pub mod push;
 pub mod runtime;

@@ -10,18 +10,17 @@ use std::time::Duration;
 use reqwest::Method;
 use ringmain_domain::id::TenantId;
 use ringmain_domain::roaming::{Acceptance, PartnerDesk, PartnerFault, PartnerFuture};
-use ringmain_store::partners::settings::{PartnerEndpoints, Side};
+use ringmain_store::partners::settings::{PartnerSettings, Side};
 use ringmain_store::partners::{Exchange, Invitation, Partner, PartnerRole, PartnerState, PeerToken};
 use ringmain_store::store::StoreError;
 use uuid::Uuid;
 
 use crate::client::{Call, Callee};
-use crate::handshake::{LearnError, learn, offer};
+use crate::handshake::{LearnError, Learned, learn, offer};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
-use crate::ocpi::v221::types::credentials::Credentials;
-use crate::ocpi::v221::{from_wire, to_wire};
-use crate::partner::{hash, judge, judge_token, new_token};
+use crate::partner::{are_tokens_anew, hash, judge, judge_token, new_token};
 use crate::push::send::callee;
 
 /// How long the token is good that we register with, in seconds.
@@ -78,11 +77,13 @@ fn finished<T: Send + 'static>(
 }
 
 async fn accept(hub: &Hub, acceptance: Acceptance) -> Result<Uuid, PartnerFault> {
-    let Acceptance { tenant, name, ours, our_versions_url, their_versions_url, token_a } = acceptance;
+    let Acceptance { tenant, name, ours, versions, our_versions_url, their_versions_url, token_a } =
+        acceptance;
     let guarded = hub.client.guard().check(&their_versions_url);
     guarded.map_err(|error| PartnerFault::Unusable(error.as_str().into()))?;
     let (id, token_a, at) = (Uuid::now_v7(), PeerToken::new(&token_a), now());
-    let endpoints = learn(&hub.client, (&tenant, id), &their_versions_url, &token_a).await?;
+    let wanted = Dialect::among(&versions);
+    let learned = learn(&hub.client, (&tenant, id), &their_versions_url, (&token_a, &wanted)).await?;
     let token_b = new_token().ok_or(PartnerFault::StoreAway)?;
     let (country_code, party_id, company) = ours;
     let invitation = Invitation {
@@ -96,10 +97,14 @@ async fn accept(hub: &Hub, acceptance: Acceptance) -> Result<Uuid, PartnerFault>
         created_at: at,
     };
     hub.store.insert_invitation(&invitation).await.map_err(away)?;
+    if !versions.is_empty() {
+        let settings = PartnerSettings { versions, ..PartnerSettings::default() };
+        hub.store.put_partner_settings(&tenant, id, &settings, at).await.map_err(away)?;
+    }
     let partner = hub.store.partner(&tenant, id).await.map_err(away)?.ok_or(PartnerFault::StoreAway)?;
-    let is_token_plain = endpoints.is_token_plain;
+    let is_token_plain = learned.endpoints.is_token_plain;
     let with_a = Callee { tenant: tenant.clone(), partner: id, token: token_a, is_token_plain, route: None };
-    let done = register(hub, &partner, &with_a, endpoints, token_b).await;
+    let done = register(hub, &partner, &with_a, learned, token_b).await;
     if done.is_err() {
         // What was opened for it is closed again.
         hub.store.unregister_partner(&tenant, id, now()).await.map_err(away)?;
@@ -110,17 +115,18 @@ async fn accept(hub: &Hub, acceptance: Acceptance) -> Result<Uuid, PartnerFault>
 async fn rotate(hub: &Hub, tenant: &TenantId, id: Uuid) -> Result<(), PartnerFault> {
     let partner = registered(hub, tenant, id).await?;
     let PartnerState::Registered(peer) = &partner.state else { return Err(PartnerFault::NotRegistered) };
-    let endpoints = learn(&hub.client, (tenant, id), &peer.url, &peer.token).await?;
+    let wanted = Dialect::settled(&partner.settings);
+    let learned = learn(&hub.client, (tenant, id), &peer.url, (&peer.token, &wanted)).await?;
     let token_b = new_token().ok_or(PartnerFault::StoreAway)?;
     let given = hash(&token_b);
     if !hub.store.offer_partner_token(tenant, id, &given).await.map_err(away)? {
         return Err(PartnerFault::NotRegistered);
     }
-    let (is_token_plain, token) = (endpoints.is_token_plain, peer.token.clone());
+    let (is_token_plain, token) = (learned.endpoints.is_token_plain, peer.token.clone());
     let callee = Callee { tenant: tenant.clone(), partner: id, token, is_token_plain, route: None };
-    let ours: Credentials = to_wire::credentials(&partner, token_b);
-    let theirs = match offer(&hub.client, &callee, &endpoints, (Method::PUT, &ours)).await {
-        Ok(theirs) => from_wire::offer(theirs),
+    let ours = learned.dialect.credentials(&partner, token_b);
+    let theirs = match offer(&hub.client, &callee, &learned, (Method::PUT, &ours)).await {
+        Ok(theirs) => theirs,
         Err(error) => {
             // One that has it perhaps may go on showing it.
             if !error.is_in_doubt() {
@@ -131,12 +137,14 @@ async fn rotate(hub: &Hub, tenant: &TenantId, id: Uuid) -> Result<(), PartnerFau
     };
     keep_token(hub, &partner, &given, &theirs.token).await?;
     hub.tell_partners_changed();
-    let mut peer = judge(hub.client.guard(), &partner, theirs).map_err(|wrong| {
-        let kept = "the tokens are changed, its address and parties are those of before";
+    let Learned { dialect, endpoints } = learned;
+    let mut peer = judge(hub.client.guard(), &partner, (dialect, theirs)).map_err(|wrong| {
+        let kept = "the tokens are changed, its address, its parties and the version are those of before";
         PartnerFault::Refused(format!("{wrong}: {kept}").into())
     })?;
     peer.endpoints = Some(endpoints);
-    let exchange = Exchange { shown: given.clone(), given, peer, at: now() };
+    let tokens_anew = are_tokens_anew(&partner, dialect);
+    let exchange = Exchange { shown: given.clone(), given, peer, tokens_anew, at: now() };
     if !hub.store.register_partner(tenant, id, &exchange).await.map_err(away)? {
         return Err(PartnerFault::NotRegistered);
     }
@@ -202,16 +210,18 @@ async fn register(
     hub: &Hub,
     partner: &Partner,
     callee: &Callee,
-    endpoints: PartnerEndpoints,
+    learned: Learned,
     token_b: String,
 ) -> Result<(), PartnerFault> {
     let given = hash(&token_b);
-    let ours: Credentials = to_wire::credentials(partner, token_b);
-    let theirs = offer(&hub.client, callee, &endpoints, (Method::POST, &ours)).await?;
-    let judged = judge(hub.client.guard(), partner, from_wire::offer(theirs));
+    let ours = learned.dialect.credentials(partner, token_b);
+    let theirs = offer(&hub.client, callee, &learned, (Method::POST, &ours)).await?;
+    let Learned { dialect, endpoints } = learned;
+    let judged = judge(hub.client.guard(), partner, (dialect, theirs));
     let mut peer = judged.map_err(|wrong| PartnerFault::Refused(wrong.into()))?;
     peer.endpoints = Some(endpoints);
-    let exchange = Exchange { shown: given.clone(), given, peer, at: now() };
+    let tokens_anew = are_tokens_anew(partner, dialect);
+    let exchange = Exchange { shown: given.clone(), given, peer, tokens_anew, at: now() };
     for attempt in 1.. {
         match hub.store.register_partner(&partner.tenant, partner.id, &exchange).await {
             Ok(true) => break,

@@ -9,8 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::partners::{Partner, PartnerRole, PartnerState, Peer, PeerToken};
+use std::collections::BTreeSet;
 
 use crate::guard::{Guard, GuardError};
+use crate::ocpi::dialect::Dialect;
 
 /// The most parties one partner may act for; a hub of 2.2.1 has one.
 pub const ROLES_MAX: usize = 100;
@@ -73,23 +75,26 @@ pub const fn is_time_for(standing: Standing, step: Step) -> bool {
     }
 }
 
-/// Judges what a partner says of itself. Once it is registered, its parties are pinned (security.md O2).
+/// Judges what a partner says of itself in a version. Once it is registered, its parties are pinned (security.md O2).
 ///
 /// # Errors
 /// What is wrong, in words for the partner.
-pub fn judge(guard: &Guard, partner: &Partner, offer: Offer) -> Result<Peer, &'static str> {
+pub fn judge(
+    guard: &Guard,
+    partner: &Partner,
+    (dialect, offer): (Dialect, Offer),
+) -> Result<Peer, &'static str> {
     judge_token(&offer.token)?;
     let url = guard.check(&offer.url).map_err(GuardError::as_str)?;
     if offer.roles.is_empty() || offer.roles.len() > ROLES_MAX {
         return Err("roles must be 1 to 100");
     }
     offer.roles.iter().try_for_each(judge_role)?;
-    let keys = keys(&offer.roles);
-    if keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
+    if keys(&offer.roles).windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
         return Err("roles must not name one party twice in the same role");
     }
     if let PartnerState::Registered(peer) = &partner.state
-        && self::keys(&peer.roles) != keys
+        && !are_same(peer, dialect, &offer.roles)
     {
         return Err("roles must stay as they were registered; unregister first");
     }
@@ -133,6 +138,49 @@ fn judge_role(role: &PartnerRole) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Are these the parties that were registered? Where the version of then or of now tells no roles, its one party is all that can be
+/// compared.
+fn are_same(peer: &Peer, dialect: Dialect, roles: &[PartnerRole]) -> bool {
+    let have_roles = dialect.has_roles() && spoken(peer).is_none_or(Dialect::has_roles);
+    if have_roles {
+        return keys(&peer.roles) == keys(roles);
+    }
+    let parties = |roles: &[PartnerRole]| -> BTreeSet<(Box<str>, Box<str>)> {
+        roles.iter().map(|role| (role.country_code.clone(), role.party_id.clone())).collect()
+    };
+    parties(&peer.roles) == parties(roles)
+}
+
+/// The version that was agreed upon with a partner; `None`: it was never asked for its modules, or a later release of ours spoke it.
+#[must_use]
+pub fn spoken(peer: &Peer) -> Option<Dialect> {
+    Dialect::of(peer.endpoints.as_ref()?)
+}
+
+/// May a partner's tokens have other kinds in this version than in what was spoken with it before? Of whoever was not there before, nobody
+/// knows what is kept of an earlier time.
+#[must_use]
+pub fn are_tokens_anew(partner: &Partner, dialect: Dialect) -> bool {
+    let spoken = match &partner.state {
+        PartnerState::Registered(peer) => spoken(peer),
+        PartnerState::Invited { .. } | PartnerState::Unregistered => None,
+    };
+    spoken.is_none_or(|spoken| spoken.token_kinds() != dialect.token_kinds())
+}
+
+/// Whom a message goes to that is for everybody: the hub, where the partner is one (OCPI 2.2.1, broadcast push), else the first eMSP among
+/// its companies, in the order of its credentials, else the first of them.
+#[must_use]
+pub fn addressee(roles: &[PartnerRole]) -> Option<&PartnerRole> {
+    roles.iter().find(|role| *role.role == *"HUB").or_else(|| company(roles))
+}
+
+/// Whose drivers a partner means where it names no company: the first eMSP, else the first of all.
+#[must_use]
+pub fn company(roles: &[PartnerRole]) -> Option<&PartnerRole> {
+    roles.iter().find(|role| *role.role == *"EMSP").or(roles.first())
+}
+
 /// What makes a party, in an order that does not depend on how they were listed.
 fn keys(roles: &[PartnerRole]) -> Vec<(&str, &str, &str)> {
     let mut keys: Vec<_> = roles.iter().map(|r| (&*r.country_code, &*r.party_id, &*r.role)).collect();
@@ -166,6 +214,7 @@ pub fn hash(token: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use ringmain_domain::id::TenantId;
+    use ringmain_store::partners::settings::PartnerEndpoints;
     use uuid::Uuid;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -199,6 +248,11 @@ mod tests {
 
     fn offer(roles: Vec<PartnerRole>) -> Offer {
         Offer { token: "b".into(), url: "https://emsp.example.com/ocpi/versions".into(), roles }
+    }
+
+    /// As it is in 2.2.1.
+    fn judge(guard: &Guard, partner: &Partner, offer: Offer) -> Result<Peer, &'static str> {
+        super::judge(guard, partner, (Dialect::V221, offer))
     }
 
     #[test]
@@ -274,6 +328,51 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn a_party_stays_the_same_when_a_version_without_roles_is_left_or_taken_up() {
+        let registered = |dialect: Dialect, roles: Vec<PartnerRole>| {
+            let mut peer = judge(&Guard::default(), &invited(), offer(roles)).unwrap();
+            let (version, fetched_at) = (dialect.as_str().into(), NOW);
+            peer.endpoints =
+                Some(PartnerEndpoints { version, modules: Vec::new(), is_token_plain: false, fetched_at });
+            partner(PartnerState::Registered(peer))
+        };
+        let (emsp, both) = (
+            || vec![role("DE", "ABC", "EMSP")],
+            || vec![role("DE", "ABC", "CPO"), role("DE", "ABC", "EMSP")],
+        );
+        let other = || vec![role("DE", "XYZ", "EMSP")];
+        let two = || vec![role("DE", "ABC", "EMSP"), role("DE", "XYZ", "EMSP")];
+        use Dialect::{V211, V221, V230};
+        for (before, was, now, is, expect) in [
+            (V211, emsp(), V221, both(), true),
+            (V221, both(), V211, emsp(), true),
+            (V211, emsp(), V211, emsp(), true),
+            (V211, emsp(), V230, other(), false),
+            (V211, emsp(), V221, two(), false),
+            (V221, two(), V211, emsp(), false),
+            (V221, emsp(), V230, both(), false),
+            (V221, both(), V230, both(), true),
+        ] {
+            let kept = registered(before, was);
+            let judged = super::judge(&Guard::default(), &kept, (now, offer(is.clone())));
+            assert_eq!(judged.is_ok(), expect, "{before:?} {now:?} {is:?}");
+            assert_eq!(are_tokens_anew(&kept, now), (before == V211) != (now == V211), "{before:?} {now:?}");
+        }
+        assert!(are_tokens_anew(&invited(), V221));
+    }
+
+    #[test]
+    fn a_message_for_everybody_goes_to_the_hub_or_the_first_emsp() {
+        let (cpo, emsp, hub) =
+            (role("DE", "AAA", "CPO"), role("DE", "ABC", "EMSP"), role("NL", "HUB", "HUB"));
+        let all = [cpo.clone(), emsp.clone(), hub.clone()];
+        assert_eq!((addressee(&all), company(&all)), (Some(&hub), Some(&emsp)));
+        assert_eq!(addressee(&all[..2]), Some(&emsp));
+        assert_eq!((addressee(&all[..1]), company(&all[..1])), (Some(&cpo), Some(&cpo)));
+        assert_eq!(addressee(&[]), None);
     }
 
     #[test]

@@ -17,11 +17,14 @@ use url::Url;
 
 use crate::client::{Call, Callee, Verdict};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
+use crate::ocpi::v211::into_v221::Owner;
 use crate::ocpi::v221::from_wire;
 use crate::ocpi::v221::types::token::Token;
 use crate::ocpi::values::DateTime;
-use crate::push::breaker::Breaker;
+use crate::partner::company;
+use crate::push::breaker::{Breaker, Pace};
 use crate::push::send::callee;
 
 /// How often what changed is fetched, and how often everything.
@@ -50,8 +53,8 @@ const PAGE: &str = "tokens_page";
 struct Pull {
     hub: Hub,
     partner: Arc<Partner>,
-    /// The partner's pace, and its pauses for all that is said to it.
-    pace: Arc<Breaker>,
+    /// The partner's pace: what changes is told before tokens are fetched.
+    pace: Arc<Pace>,
     /// Pauses after faults of this alone: who cannot list tokens is told of bills all the same.
     own: Breaker,
     /// The pages of the pull of everything that were read here, by their hash.
@@ -73,16 +76,18 @@ struct Fault {
     is_final: bool,
 }
 
-/// Where a list is read.
+/// Where a list is read, in which version, and whose tokens are in it where they do not say so.
 struct List {
     callee: Callee,
+    dialect: Dialect,
+    owner: Owner,
     home: Url,
 }
 
 /// Works until it is ended.
-pub(crate) async fn run(hub: Hub, partner: Arc<Partner>, pace: Arc<Breaker>) {
-    let own =
-        Breaker::new(hub.settings.pauses, &PartnerSettings { calls_per_s: 0, ..PartnerSettings::default() });
+pub(crate) async fn run(hub: Hub, partner: Arc<Partner>, pace: Arc<Pace>) {
+    let unbound = Pace::new(&PartnerSettings { calls_per_s: 0, ..PartnerSettings::default() });
+    let own = Breaker::new(hub.settings.pauses, Arc::new(unbound));
     let mut pull = Pull { hub, partner, pace, own, seen: HashSet::new() };
     loop {
         let pause = match pull.look().await {
@@ -121,8 +126,11 @@ impl Pull {
     fn list(&self) -> Result<Option<List>, String> {
         let Some((callee, endpoints)) = callee(&self.partner) else { return Ok(None) };
         let Some(first) = endpoints.url("tokens", Side::Sender) else { return Ok(None) };
+        let (Some(dialect), Some(owner)) = (Dialect::of(endpoints), owner(&self.partner)) else {
+            return Ok(None);
+        };
         let home = Url::parse(first).map_err(|error| error.to_string())?;
-        Ok(Some(List { callee, home }))
+        Ok(Some(List { callee, dialect, owner, home }))
     }
 
     async fn changes(&self, list: &List, since: Timestamp, at: Timestamp) -> Result<(), String> {
@@ -177,7 +185,7 @@ impl Pull {
     async fn page(&self, list: &List, url: &Url) -> Result<Option<Url>, Fault> {
         let mut away = 0;
         let answered = loop {
-            self.pace.wait().await;
+            self.pace.wait_calm().await;
             self.own.wait().await;
             let call = Call::get(url.to_string(), self.hub.settings.patience);
             let error = match self.hub.client.call(&list.callee, call).await {
@@ -196,7 +204,7 @@ impl Pull {
         };
         self.own.succeeded(now());
         let next = answered.next;
-        let page = answered.answer.list::<Token>().map_err(Fault::passing)?;
+        let page = list.dialect.tokens_of(answered.answer, &list.owner).map_err(Fault::passing)?;
         if page.unread > 0 {
             tracing::info!(partner.id = %self.partner.id, unread = page.unread, first = ?page.faults.first(), "tokens of a partner cannot be read");
         }
@@ -258,6 +266,14 @@ impl List {
         url.set_query(next.query());
         Ok(url)
     }
+}
+
+/// Whose drivers a registered partner means where it names no company.
+pub(crate) fn owner(partner: &Partner) -> Option<Owner> {
+    let PartnerState::Registered(peer) = &partner.state else { return None };
+    let company = company(&peer.roles)?;
+    let (country_code, party_id) = ((&*company.country_code).into(), (&*company.party_id).into());
+    Some(Owner { country_code, party_id })
 }
 
 /// A token as it is kept; only what belongs to a company the partner acts for.

@@ -16,19 +16,22 @@ use ringmain_store::store::StoreError;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use crate::handshake::learn;
+use crate::handshake::{Learned, learn};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
 use crate::ocpi::envelope::now;
 use crate::{commands, pull};
 
 pub(crate) mod bills;
 pub mod breaker;
+pub mod cursors;
 pub mod news;
 pub mod ring;
 pub(crate) mod send;
 pub mod worker;
 
-use breaker::Breaker;
+use breaker::{Breaker, Pace};
+use cursors::Cursors;
 use ring::Ring;
 
 /// How many changes are taken in at once.
@@ -37,6 +40,8 @@ const TAKE: u32 = 1_000;
 const PARTNERS_EVERY: Duration = Duration::from_secs(5);
 /// How long a partner is left alone that does not say where its modules are.
 const LEARN_EVERY: Duration = Duration::from_secs(600);
+/// How often cursors are written: what is told again after a crash does no harm.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// How often standings are written.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// How long the feed keeps what all have read, and the log its calls.
@@ -52,7 +57,7 @@ const RETRIES_MAX: u32 = 9;
 /// A partner that is told of changes.
 pub(crate) struct Told {
     partner: Arc<Partner>,
-    breaker: Arc<Breaker>,
+    pace: Arc<Pace>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -100,6 +105,7 @@ pub(crate) async fn run(hub: Hub) {
 struct Leading {
     hub: Hub,
     ring: Arc<Ring>,
+    cursors: Arc<Cursors>,
     told: BTreeMap<Uuid, Told>,
     /// All partners, also those that are told nothing.
     known: BTreeSet<Uuid>,
@@ -108,6 +114,7 @@ struct Leading {
     read_at: Option<Instant>,
     /// Is nothing left of which partners must be told anew after a change of the schema?
     is_retold: bool,
+    kept_at: Instant,
     tidied_at: Instant,
     tended_at: Instant,
 }
@@ -120,11 +127,13 @@ impl Leading {
         Self {
             hub,
             ring: Arc::default(),
+            cursors: Arc::default(),
             told: BTreeMap::new(),
             known: BTreeSet::new(),
             asked: BTreeMap::new(),
             read_at: None,
             is_retold: false,
+            kept_at: now,
             tidied_at: now,
             tended_at: now,
         }
@@ -148,6 +157,10 @@ impl Leading {
         }
         while self.hub.store.feed_take_in(TAKE).await? >= usize::try_from(TAKE).unwrap_or(usize::MAX) {}
         self.ring.fill(&self.hub).await?;
+        if self.kept_at.elapsed() >= KEEP_EVERY {
+            self.kept_at = Instant::now();
+            self.cursors.keep(&self.hub, |partner| self.told.contains_key(partner)).await?;
+        }
         if self.tidied_at.elapsed() >= TIDY_EVERY {
             self.tidied_at = Instant::now();
             self.tidy().await?;
@@ -196,24 +209,25 @@ impl Leading {
     }
 
     fn tell(&self, partner: Arc<Partner>) -> Told {
-        let breaker = Arc::new(Breaker::new(self.hub.settings.pauses, &partner.settings));
+        let pace = Arc::new(Pace::new(&partner.settings));
         let runtime = self.hub.client.runtime();
         let worker = |lane| {
-            let (hub, ring) = (self.hub.clone(), Arc::clone(&self.ring));
-            let (partner, breaker) = (Arc::clone(&partner), Arc::clone(&breaker));
-            runtime.spawn(worker::run(worker::Worker { hub, ring, partner, lane, breaker }))
+            let (hub, ring, cursors) = (self.hub.clone(), Arc::clone(&self.ring), Arc::clone(&self.cursors));
+            let partner = Arc::clone(&partner);
+            let breaker = Breaker::new(hub.settings.pauses, Arc::clone(&pace));
+            runtime.spawn(worker::run(worker::Worker { hub, ring, partner, lane, breaker, cursors }))
         };
         let mut tasks: Vec<_> = Lane::ALL.into_iter().map(worker).collect();
-        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker))));
-        let overdue = commands::tell_overdue(self.hub.clone(), Arc::clone(&partner), Arc::clone(&breaker));
+        tasks.push(runtime.spawn(pull::run(self.hub.clone(), Arc::clone(&partner), Arc::clone(&pace))));
+        let overdue = commands::tell_overdue(self.hub.clone(), Arc::clone(&partner), Arc::clone(&pace));
         tasks.push(runtime.spawn(overdue));
-        Told { partner, breaker, tasks }
+        Told { partner, pace, tasks }
     }
 
     async fn tidy(&self) -> Result<(), StoreError> {
         let (store, tenant) = (&self.hub.store, &self.hub.tenant);
         for (id, told) in &self.told {
-            if let Some(standing) = told.breaker.take_standing() {
+            if let Some(standing) = told.pace.take_standing() {
                 store.note_partner_standing(tenant, *id, &standing).await?;
             }
         }
@@ -250,13 +264,15 @@ impl Leading {
     }
 }
 
-/// Asks a registered partner where its modules are, until it says so.
+/// Asks a registered partner where its modules are, until it says so. Who was not asked when it registered did so in 2.2.1: there was no
+/// other version then, and another one is spoken when the credentials have been exchanged in it.
 async fn ask(hub: Hub, partner: Partner) {
     let PartnerState::Registered(peer) = &partner.state else { return };
+    let whose = (&hub.tenant, partner.id);
     loop {
-        let found = learn(&hub.client, (&hub.tenant, partner.id), &peer.url, &peer.token).await;
+        let found = learn(&hub.client, whose, &peer.url, (&peer.token, &[Dialect::V221])).await;
         let kept = match found {
-            Ok(endpoints) => hub
+            Ok(Learned { endpoints, .. }) => hub
                 .store
                 .put_partner_endpoints(&hub.tenant, partner.id, &endpoints, now())
                 .await

@@ -19,6 +19,9 @@ use crate::token::TokenKind;
 /// `START_SESSION`, of tokens that need no further question after a command).
 pub const CLEARED_FOR_MS: i64 = 15 * 60_000;
 
+/// The versions of OCPI that an operator can settle with a partner, the highest first.
+pub const OCPI_VERSIONS: [&str; 3] = ["2.3.0", "2.2.1", "2.1.1"];
+
 /// Must a token's company be asked before its driver charges?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -266,6 +269,8 @@ pub struct Acceptance {
     pub name: Box<str>,
     /// Who we are towards it: country code, party id and company.
     pub ours: (Box<str>, Box<str>, Box<str>),
+    /// The versions that may be spoken with it; all where none is named.
+    pub versions: Vec<Box<str>>,
     /// Where our versions are for it.
     pub our_versions_url: Box<str>,
     /// Where its versions are.

@@ -170,6 +170,12 @@ impl StationState {
         self.expected.values().filter_map(|waiting| waiting.due).fold(liveness, Timestamp::min)
     }
 
+    /// The clock that gives the time was set by so much, forward or back: what is waited for is moved along.
+    pub fn clock_moved(&mut self, by_ms: i64) {
+        self.liveness.clock_moved(by_ms);
+        self.starts_moved(by_ms);
+    }
+
     /// Takes one input and says what follows. Never fails: a refusal is a reply, the unknown is noted.
     pub fn apply(&mut self, now: Timestamp, input: Input) -> Outcome {
         match input {

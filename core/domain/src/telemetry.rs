@@ -108,6 +108,10 @@ metrics! {
     ROAMING_AUTHORIZE = "ringmain_partner_authorize_seconds", Histogram, "from our question about a driver to the partner's answer, by partner and outcome";
     /// Calls not kept.
     ROAMING_CALLS_UNLOGGED = "ringmain_partner_calls_unlogged_total", Counter, "calls of partners that were not kept because the store was slow";
+    /// Requests for public data.
+    PUBLIC_REQUESTS = "ringmain_public_requests_total", Counter, "requests for public data, by feed and outcome (sent, unchanged, limited, refused, failed)";
+    /// Age of public data.
+    PUBLIC_AGE = "ringmain_public_age_seconds", Gauge, "how long ago a DATEX II document that was sent was last compared with the store, by feed";
     /// Commands ended.
     COMMAND_OUTCOMES = "ringmain_command_outcomes_total", Counter, "commands ended, by outcome";
     /// Age of the last real commit.

@@ -255,6 +255,18 @@ impl RpcState {
         ended
     }
 
+    /// The clock that gives the time was set by so much, in milliseconds: an answer is waited for as long as it would have been. A call that
+    /// has not been written ends at its deadline by the new time, since everybody else holds it to be over then, and no later than it would
+    /// have.
+    pub fn clock_moved(&mut self, by_ms: i64) {
+        if let Some(open) = &mut self.open {
+            open.ends_at = open.ends_at.plus_millis(by_ms);
+        }
+        for waiting in &mut self.outbound {
+            waiting.deadline = waiting.deadline.plus_millis(by_ms.min(0));
+        }
+    }
+
     /// When [`Self::expire`] has something to do next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {

@@ -84,6 +84,15 @@ static KEEP: Texts = Texts {
           changed_at = excluded.changed_at, party_country = excluded.party_country, party_id = excluded.party_id",
 };
 
+/// By the primary key.
+static OF_OBJECTS: Texts = Texts {
+    one: "SELECT position, kind, subject, changed_at, party_country, party_id FROM feed \
+          WHERE tenant = $1 AND kind = $2 AND subject = $3",
+    all: "SELECT f.position, f.kind, f.subject, f.changed_at, f.party_country, f.party_id \
+          FROM unnest($1::text[], $2::text[], $3::text[]) AS k(tenant, kind, subject) \
+          JOIN feed f ON f.tenant = k.tenant AND f.kind = k.kind AND f.subject = k.subject",
+};
+
 /// What has been read by all: bill records behind the cursor of whoever they are for, everything else by its age. By `feed_by_age`.
 const FORGET: &str = "DELETE FROM feed WHERE tenant = $1 AND position IN (SELECT f.position FROM feed f \
      WHERE f.tenant = $1 AND f.changed_at < $2 AND (f.kind <> 'cdr' OR NOT EXISTS \
@@ -128,6 +137,20 @@ impl Store {
              WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3";
         let rows = self.engine().rows(sql, params![tenant, position, limit.min(MAX_LIMIT)]).await?;
         rows.iter().map(feed_row).collect()
+    }
+
+    /// Where these objects stand by now, by kind and subject, in no order; absent those that were forgotten.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn feed_rows(
+        &self,
+        tenant: &TenantId,
+        objects: &[(&str, &str)],
+    ) -> Result<Vec<FeedRow>, StoreError> {
+        let keys = objects.iter().map(|(kind, subject)| params![tenant, *kind, *subject]).collect();
+        let rows = self.engine().read(vec![Statement::each(&OF_OBJECTS, keys)]).await?;
+        rows.iter().flatten().map(feed_row).collect()
     }
 
     /// How far a tenant's feed goes.

@@ -51,6 +51,7 @@ const SQLITE: &[(&str, &str)] = &[
     ("V0032__connector_news", include_str!("../migrations/sqlite/V0032__connector_news.sql")),
     ("V0033__location_news", include_str!("../migrations/sqlite/V0033__location_news.sql")),
     ("V0034__partner_views", include_str!("../migrations/sqlite/V0034__partner_views.sql")),
+    ("V0035__waiting_stations", include_str!("../migrations/sqlite/V0035__waiting_stations.sql")),
 ];
 const POSTGRES: &[(&str, &str)] = &[
     ("V0001__store", include_str!("../migrations/postgres/V0001__store.sql")),
@@ -87,6 +88,7 @@ const POSTGRES: &[(&str, &str)] = &[
     ("V0032__connector_news", include_str!("../migrations/postgres/V0032__connector_news.sql")),
     ("V0033__location_news", include_str!("../migrations/postgres/V0033__location_news.sql")),
     ("V0034__partner_views", include_str!("../migrations/postgres/V0034__partner_views.sql")),
+    ("V0035__waiting_stations", include_str!("../migrations/postgres/V0035__waiting_stations.sql")),
 ];
 
 /// Any number, the same for all nodes and releases. It is asked for again and again: who waits for it holds a snapshot, and an index that is

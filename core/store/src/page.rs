@@ -89,6 +89,21 @@ impl PageRequest {
     }
 }
 
+/// What could be read of a list, and why the rest could not: whoever pages through it gets past it.
+pub(crate) fn readable<T>(items: Vec<Result<T, StoreError>>) -> Result<Vec<T>, StoreError> {
+    let mut read = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Ok(item) => read.push(item),
+            Err(StoreError::Corrupt { reason }) => {
+                tracing::warn!(%reason, "an object is left out of a list for partners");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
 fn cursor<K: Serialize>(key: &K) -> Result<String, StoreError> {
     let json = serde_json::to_vec(key)
         .map_err(|error| StoreError::corrupt(format!("key has no JSON form: {error}")))?;

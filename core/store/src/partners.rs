@@ -123,6 +123,9 @@ pub struct Exchange {
     pub given: Vec<u8>,
     /// What it told us.
     pub peer: Peer,
+    /// Its tokens may have other kinds from now on than were told before: those of a kind that not every version knows are forgotten, and
+    /// all of them are asked for anew.
+    pub tokens_anew: bool,
     /// Now.
     pub at: Timestamp,
 }
@@ -275,7 +278,13 @@ impl Store {
             .collect();
         let release = Statement::once(RELEASE, params![tenant, id]);
         let start = |lane: Lane| Statement::once(START, params![tenant, id, lane.as_str(), exchange.at]);
-        let then = Lane::ALL.map(start).into();
+        let mut then: Vec<_> = Lane::ALL.map(start).into();
+        if exchange.tokens_anew {
+            let companies = peer.roles.iter().filter(|role| *role.role == *"EMSP");
+            let keys = companies.map(|role| params![tenant, &*role.country_code, &*role.party_id]);
+            then.extend(keys.map(|key| Statement::once(FORGET_TOKENS, key)));
+            then.push(Statement::once(FORGET_TOKEN_MARKS, params![tenant, id]));
+        }
         self.engine().write(move |tx| Box::pin(register(tx, keep, release, parties, then))).await
     }
 
@@ -389,6 +398,10 @@ const CLAIM: &str = "INSERT INTO partner_parties (tenant, country_code, party_id
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING partner";
 const FORGET_CURSORS: &str = "DELETE FROM partner_cursors WHERE tenant = $1 AND partner = $2";
 const FORGET_COMMANDS: &str = "DELETE FROM partner_commands WHERE tenant = $1 AND partner = $2";
+/// `RFID` is what a card is called in all versions.
+const FORGET_TOKENS: &str = "DELETE FROM partner_tokens WHERE tenant = $1 AND party_country = $2 AND party_id = $3 AND kind <> 'RFID'";
+const FORGET_TOKEN_MARKS: &str =
+    "DELETE FROM partner_cursors WHERE tenant = $1 AND partner = $2 AND lane LIKE 'tokens%'";
 /// A partner that registers reads everything there is by itself; from then on it hears of changes.
 const START: &str = "INSERT INTO partner_cursors (tenant, partner, lane, position, updated_at) SELECT $1, $2, $3, \
      coalesce((SELECT position FROM feed_positions WHERE tenant = $1), 0), $4 ON CONFLICT DO NOTHING";

@@ -11,6 +11,7 @@ use actix::prelude::*;
 use ringmain_domain::command::{CommandOrder, CommandResult};
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{CommandId, Epoch, EvseId, GrantSeq, SiteId};
+use ringmain_domain::outcome::Outcome;
 use ringmain_domain::reply::Registration;
 use ringmain_domain::site;
 use ringmain_domain::snapshot::StationSnapshot;
@@ -26,7 +27,7 @@ use super::site::SiteHandle;
 use super::site_directory::Locate;
 use crate::actors::journal::{Journal, Note};
 use crate::app::Node;
-use crate::clock;
+use crate::clock::{self, Setting};
 use crate::listen::stream::Stream;
 use crate::ws::socket::{Outbound, Socket};
 use crate::ws::{Incoming, WsFault};
@@ -76,6 +77,7 @@ pub struct Connection {
     unannounced: Option<Box<StationSnapshot>>,
     probes: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
+    clock: Setting,
     /// How many bytes had come in at the last tick: a large message that comes slowly is a sign of life too.
     received: u64,
     /// It gave its route up: it was the station's newest connection here until then.
@@ -150,14 +152,14 @@ impl Connection {
     /// address it gets.
     pub fn start_with(birth: Birth, socket: Socket<Stream>) -> Addr<Self> {
         let Birth { node, snapshot, dialect, epoch, site, listener, proven, last_grants } = birth;
-        let now = clock::now();
+        let reading = clock::reading();
         let (inbound, outbound) = socket.split();
         let answer_timeout_ms = i64::from(node.config.stations.answer_timeout_s).saturating_mul(1000);
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(MAILBOX);
             ctx.add_stream(inbound);
             Self {
-                state: StationState::from_snapshot(&snapshot, Arc::clone(&node.policy), now),
+                state: StationState::from_snapshot(&snapshot, Arc::clone(&node.policy), reading.now),
                 rpc: RpcState::new(dialect.version(), answer_timeout_ms),
                 dialect,
                 outbound,
@@ -176,6 +178,7 @@ impl Connection {
                 probes: Vec::new(),
                 unannounced: Some(Box::new(snapshot)),
                 timer: None,
+                clock: Setting::of(reading),
                 received: 0,
                 had_route: false,
                 winding_up: false,
@@ -183,6 +186,23 @@ impl Connection {
                 node,
             }
         })
+    }
+
+    /// What time it is. Where the clock was set since it was last asked for, what lasts for a stretch of real time lasts as long as it would have:
+    /// neither is a silent station kept for an hour, nor are all of them asked for a sign of life at once.
+    fn now(&mut self) -> Timestamp {
+        let reading = clock::reading();
+        if let Some(by_ms) = self.clock.follow(reading) {
+            self.state.clock_moved(by_ms);
+            self.rpc.clock_moved(by_ms);
+            self.timer = self.timer.take().map(|(due, handle)| (due.plus_millis(by_ms), handle));
+        }
+        reading.now
+    }
+
+    fn apply(&mut self, input: Input) -> Outcome {
+        let now = self.now();
+        self.state.apply(now, input)
     }
 
     fn send(&mut self, text: &str) {
@@ -225,6 +245,7 @@ impl Connection {
         if self.exit.is_some() {
             return;
         }
+        let now = self.now();
         let due = self.state.next_deadline();
         let due = self.rpc.next_deadline().map_or(due, |rpc| rpc.min(due));
         if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
@@ -233,7 +254,7 @@ impl Connection {
         if let Some((_, handle)) = self.timer.take() {
             ctx.cancel_future(handle);
         }
-        let wait_ms = u64::try_from(due.millis_since(clock::now())).unwrap_or(0);
+        let wait_ms = u64::try_from(due.millis_since(now)).unwrap_or(0);
         let handle = ctx.run_later(Duration::from_millis(wait_ms), |connection, ctx| {
             connection.timer = None;
             connection.tick(ctx);
@@ -242,7 +263,7 @@ impl Connection {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
-        let now = clock::now();
+        let now = self.now();
         self.expire_orders(now);
         let received = self.outbound.received_bytes();
         if received != self.received {
@@ -301,7 +322,7 @@ impl Connection {
         let accepted = snapshot.station.registration == Registration::Accepted;
         let trusted = self.proven || self.node.config.stations.without_password_enabled;
         let dismissed = if accepted { !trusted } else { self.state.is_accepted() };
-        self.state.apply(clock::now(), Input::Changed(Box::new(snapshot.station.clone())));
+        self.apply(Input::Changed(Box::new(snapshot.station.clone())));
         let stands_at = snapshot.station.site();
         let moved = std::mem::replace(&mut self.stands_at, stands_at.clone()) != stands_at;
         if moved {
@@ -332,10 +353,8 @@ impl Actor for Connection {
             self.came();
         }
         let (epoch, node) = (self.epoch, Some(self.node.cluster.me()));
-        self.note(
-            vec![DomainEvent::StationConnected { ocpp_version: version.into(), epoch, node }],
-            clock::now(),
-        );
+        let now = self.now();
+        self.note(vec![DomainEvent::StationConnected { ocpp_version: version.into(), epoch, node }], now);
         self.arm(ctx);
     }
 }
@@ -376,7 +395,7 @@ impl StreamHandler<Result<Incoming, WsFault>> for Connection {
         match item {
             Ok(Incoming::Text(text)) => self.on_text(&text, ctx),
             Ok(Incoming::Ping(_) | Incoming::Pong) => {
-                self.state.apply(clock::now(), Input::Heard);
+                self.apply(Input::Heard);
             }
             Ok(Incoming::Binary) => self.exit = Some(Exit::Abuse),
             Ok(Incoming::Close(_)) => self.exit = Some(Exit::Closed),

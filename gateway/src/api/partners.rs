@@ -94,6 +94,9 @@ pub(super) struct PartnerSettingsBody {
     /// `learned`, `base64` or `plain`.
     #[schema(value_type = String)]
     token_form: TokenForm,
+    /// The versions of OCPI that may be spoken with it: `2.3.0`, `2.2.1`, `2.1.1`; all of them where none is named. What is spoken already
+    /// changes when the credentials are exchanged the next time.
+    versions: Vec<String>,
 }
 
 /// An invitation to make. What is absent is as configured under `roaming`.
@@ -106,6 +109,9 @@ pub(super) struct InvitePartnerRequest {
     party_id: Option<String>,
     company: Option<String>,
     our_versions_url: Option<String>,
+    /// The versions of OCPI that may be spoken with it; all where none is named.
+    #[serde(default)]
+    versions: Vec<String>,
 }
 
 /// An invitation that was made.
@@ -131,6 +137,9 @@ pub(super) struct AcceptInvitationRequest {
     party_id: Option<String>,
     company: Option<String>,
     our_versions_url: Option<String>,
+    /// The versions of OCPI that may be spoken with it: the highest of them that it has is taken; all where none is named.
+    #[serde(default)]
+    versions: Vec<String>,
 }
 
 /// What a partner refused for good.
@@ -189,7 +198,7 @@ pub(super) async fn invite(
     Body(body): Body<InvitePartnerRequest>,
 ) -> Result<HttpResponse, Problem> {
     let party = [body.country_code, body.party_id, body.company];
-    let ours = Ours { party, versions_url: body.our_versions_url };
+    let ours = Ours { party, versions_url: body.our_versions_url, versions: body.versions };
     let invited = service::invite(&house, &caller, &body.name, ours).await?;
     let versions_url = invited.versions_url.to_string();
     let shown = |token_a| InvitedBody { id: invited.id, token_a, versions_url: versions_url.clone() };
@@ -206,7 +215,7 @@ pub(super) async fn accept(
     Body(body): Body<AcceptInvitationRequest>,
 ) -> Result<HttpResponse, Problem> {
     let party = [body.country_code, body.party_id, body.company];
-    let ours = Ours { party, versions_url: body.our_versions_url };
+    let ours = Ours { party, versions_url: body.our_versions_url, versions: body.versions };
     let theirs = (body.versions_url.as_str(), body.token_a.as_str());
     let id = service::accept(&house, &caller, (&body.name, ours), theirs).await?;
     Ok(HttpResponse::Created().json(PartnerBody::from(service::own(&house, &caller, id).await?)))
@@ -339,6 +348,7 @@ impl From<PartnerSettings> for PartnerSettingsBody {
             calls_at_once: settings.calls_at_once,
             inbound_calls_per_s: settings.inbound_calls_per_s,
             token_form: settings.token_form,
+            versions: settings.versions.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -356,6 +366,7 @@ impl From<PartnerSettingsBody> for PartnerSettings {
             calls_at_once: body.calls_at_once,
             inbound_calls_per_s: body.inbound_calls_per_s,
             token_form: body.token_form,
+            versions: body.versions.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Certificates of the station listener: configured files, or those of a development CA; read again every minute, so that whoever renews
-//! them needs no restart.
+//! them needs no restart. And so are those of the cluster.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use ringmain_certs::chain::CertificateFiles;
 use ringmain_certs::dev_ca::folder;
+use ringmain_certs::node::NodeTls;
 use ringmain_certs::reload::Change;
 use ringmain_certs::server::{ClientAuth, ServerSettings, ServerTls};
 use ringmain_certs::verifier::ClientCa;
@@ -90,6 +91,22 @@ impl Certificates {
         match self.tls.reload() {
             Ok(changes) => changes.iter().for_each(tell),
             Err(error) => tracing::error!(%error, "new certificates cannot be used, the old ones stay"),
+        }
+    }
+}
+
+/// Keeps the certificates fresh that nodes show each other, for ever.
+pub(super) async fn keep_nodes_fresh(tls: NodeTls) {
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        match tls.reload() {
+            Ok(true) => tracing::info!("other certificates of the cluster are in force"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "new certificates of the cluster cannot be used, the old ones stay")
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! How a node takes part in a cluster, as its configuration says: certificates, the address others call, Redis; or that it is alone.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use ringmain_certs::chain::CertificateFiles;
@@ -27,7 +26,7 @@ pub struct ClusterListener {
     /// The socket.
     pub socket: TcpListener,
     /// How to speak on it.
-    pub tls: Arc<rustls::ServerConfig>,
+    pub tls: NodeTls,
     /// Where it is.
     pub bound: SocketAddr,
 }
@@ -79,7 +78,7 @@ pub(super) fn join(config: &Config, routing: &MemoryRouting) -> anyhow::Result<J
         started_at: clock::now(),
     };
     let cluster = Cluster::new(record, routing.clone(), routes, Some(links));
-    let listener = ClusterListener { socket, tls: tls.server, bound };
+    let listener = ClusterListener { socket, tls, bound };
     Ok(Joined { cluster, listener: Some(listener), strangers: Some(strangers) })
 }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
-use super::certificates::Certificates;
+use super::certificates::{Certificates, keep_nodes_fresh};
 use super::joining::ClusterListener;
 use super::{Node, doorkeeper};
 use crate::config::Address;
@@ -164,12 +164,13 @@ fn ops_server(
 }
 
 fn cluster_server(listener: ClusterListener, node: Arc<Node>) -> anyhow::Result<Server> {
+    node.chores.start(keep_nodes_fresh(listener.tls.clone()));
     let node = web::Data::new(node);
     let server = actix_web::HttpServer::new(move || {
         actix_web::App::new().app_data(node.clone()).configure(cluster::server::configure)
     });
     let server = server.workers(CLUSTER_WORKERS).shutdown_timeout(HTTP_SHUTDOWN_S).disable_signals();
-    let tls = Arc::unwrap_or_clone(listener.tls);
+    let tls = Arc::unwrap_or_clone(listener.tls.server);
     let server =
         server.listen_rustls_0_23(listener.socket, tls).context("listen.cluster: listen for other nodes")?;
     Ok(server.run())

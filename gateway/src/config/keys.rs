@@ -52,6 +52,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "the most unknown stations that wait for an operator; others are refused until some are approved or removed",
     ),
     (
+        "stations.quarantine_days",
+        "days, 1 to 3650",
+        "an unknown station that nobody has described, and that has not come for so long, is forgotten",
+    ),
+    (
         "stations.without_password_enabled",
         "true, false",
         "registered stations without a password may connect: for trusted networks only",
@@ -123,6 +128,34 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "roaming.command_timeout_s",
         "seconds, 5 to 120",
         "how long a station may take over a partner's command",
+    ),
+    (
+        "roaming.public_data.enabled",
+        "true, false",
+        "anyone may read locations, states and prices below `/public`, without credentials: docs/roaming.md",
+    ),
+    (
+        "roaming.public_data.operator",
+        "text",
+        "the company that is named there as the operator; `roaming.company` when absent",
+    ),
+    ("roaming.public_data.language", "ISO 639-1, two letters", "the language of names and addresses there"),
+    ("roaming.public_data.licence", "text", "under which terms it may be used, such as CC BY 4.0"),
+    ("roaming.public_data.licence_url", "an address", "where these terms are found"),
+    (
+        "roaming.public_data.requests_per_min",
+        "1 to 60000 a minute",
+        "how often one source may ask: an IPv4 address or an IPv6 /64; so many at once, others are answered 429",
+    ),
+    (
+        "roaming.public_data.cache_s",
+        "seconds, 1 to 3600",
+        "how old a DATEX II document may be, and how long whoever asks may keep an answer",
+    ),
+    (
+        "roaming.public_data.proxies",
+        "addresses and networks with commas between",
+        "proxies before `listen.http` whose `X-Forwarded-For` says where a request for public data comes from",
     ),
     (
         "billing.gap_grace_s",

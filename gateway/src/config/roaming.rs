@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::public_data::PublicData;
+
 /// Roaming partners.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +28,8 @@ pub struct Roaming {
     pub call_timeout_s: u32,
     /// How long a station may take over a partner's command, in seconds.
     pub command_timeout_s: u32,
+    /// What anyone may read without credentials.
+    pub public_data: PublicData,
 }
 
 impl Roaming {
@@ -48,6 +52,7 @@ impl Default for Roaming {
             authorize_budget_ms: 2_500,
             call_timeout_s: 10,
             command_timeout_s: 30,
+            public_data: PublicData::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What is read, what is refused, and in which words.
 
+use ringmain_domain::location::UnknownStations;
+
 use super::*;
 
 fn read(toml: &str) -> Result<Config, String> {

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use ringmain_domain::roaming::OCPI_VERSIONS;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::calls::PartnerCall;
@@ -37,6 +38,8 @@ struct PartnerPage {
     our_url: String,
     their_url: Option<String>,
     version: Option<String>,
+    /// Those that may be spoken with it.
+    versions: String,
     lanes: Vec<LaneLine>,
     letters: Vec<LetterLine>,
     calls: Vec<CallLine>,
@@ -127,6 +130,10 @@ pub(super) async fn one(
         our_url: partner.versions_url.to_string(),
         their_url: peer.map(|peer| peer.url.to_string()),
         version: peer.and_then(|peer| Some(peer.endpoints.as_ref()?.version.to_string())),
+        versions: match partner.settings.versions.as_slice() {
+            [] => OCPI_VERSIONS.join(", "),
+            settled => settled.join(", "),
+        },
         partner: PartnerLine::of(&partner, standing, zone),
         lanes,
         letters: letters.into_iter().map(|letter| LetterLine::of(letter, zone)).collect(),

@@ -20,6 +20,12 @@ impl Proxies {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
+
+    /// All of them.
+    #[must_use]
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
 }
 
 impl TryFrom<String> for Proxies {

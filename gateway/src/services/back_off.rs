@@ -5,7 +5,7 @@
 
 use ringmain_domain::command::{VariableName, VariableSetting};
 
-use crate::config::Stations;
+use crate::config::stations::Stations;
 
 /// The shortest spread, in seconds, and how many stations share a second of it (reliability.md 10).
 const RANDOM_MIN_S: u64 = 30;

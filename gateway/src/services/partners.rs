@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmain_domain::roaming::{Acceptance, PartnerDesk, PartnerFault};
+use ringmain_domain::roaming::{Acceptance, OCPI_VERSIONS, PartnerDesk, PartnerFault};
 use ringmain_store::partners::settings::PartnerSettings;
 use ringmain_store::partners::{Invitation, Partner, PartnerRole};
 use serde_json::json;
@@ -31,6 +31,15 @@ pub struct Ours {
     pub party: [Option<String>; 3],
     /// Where our versions are for it.
     pub versions_url: Option<String>,
+    /// Which of them may be spoken with it; all where none is named.
+    pub versions: Vec<String>,
+}
+
+/// The same, complete.
+struct Complete {
+    role: PartnerRole,
+    versions_url: Box<str>,
+    versions: Vec<Box<str>>,
 }
 
 /// An invitation that was made, with its token, which is never shown again.
@@ -57,7 +66,7 @@ pub async fn own(house: &House, caller: &Caller, id: Uuid) -> Result<Partner, Re
 /// # Errors
 /// Flaws, also where neither the request nor the configuration says who we are; the store's.
 pub async fn invite(house: &House, caller: &Caller, name: &str, ours: Ours) -> Result<Invited, Refusal> {
-    let (role, versions_url) = complete(house, name, ours)?;
+    let Complete { role, versions_url, versions } = complete(house, name, ours)?;
     // A token of OCPI has at most 64 characters, of which ours uses fewer.
     let token_a = keys::new_token().map_err(|_no_random| Refusal::conflict("no randomness: try again"))?;
     let (id, at) = (Uuid::now_v7(), clock::now());
@@ -72,6 +81,11 @@ pub async fn invite(house: &House, caller: &Caller, name: &str, ours: Ours) -> R
         created_at: at,
     };
     house.store.insert_invitation(&invitation).await?;
+    if !versions.is_empty() {
+        // Nobody knows the token yet.
+        let settings = PartnerSettings { versions, ..PartnerSettings::default() };
+        house.store.put_partner_settings(&caller.tenant, id, &settings, at).await?;
+    }
     audit::record(house, caller, "partner.invited", &subject(id), &json!({"name": name})).await?;
     Ok(Invited { id, token_a, versions_url })
 }
@@ -86,12 +100,13 @@ pub async fn accept(
     (name, ours): (&str, Ours),
     (their_versions_url, token_a): (&str, &str),
 ) -> Result<Uuid, Refusal> {
-    let (role, our_versions_url) = complete(house, name, ours)?;
+    let Complete { role, versions_url, versions } = complete(house, name, ours)?;
     let acceptance = Acceptance {
         tenant: caller.tenant.clone(),
         name: name.into(),
         ours: (role.country_code, role.party_id, role.name),
-        our_versions_url,
+        versions,
+        our_versions_url: versions_url,
         their_versions_url: their_versions_url.into(),
         token_a: token_a.into(),
     };
@@ -144,6 +159,7 @@ pub async fn settle(
             flaws.push(Flaw::new(pointer, format!("must be 0 to {CALLS_PER_S_MAX}")));
         }
     }
+    check_versions(&mut flaws, settings.versions.iter().map(|version| &**version));
     Refusal::unless_sound(flaws)?;
     if !house.store.put_partner_settings(&caller.tenant, id, settings, clock::now()).await? {
         return Err(Refusal::absent("partner", id));
@@ -176,10 +192,11 @@ pub async fn replay(
 }
 
 /// Who we are towards a partner, from the request and the configuration.
-fn complete(house: &House, name: &str, ours: Ours) -> Result<(PartnerRole, Box<str>), Refusal> {
+fn complete(house: &House, name: &str, ours: Ours) -> Result<Complete, Refusal> {
     let config = &house.config.roaming;
     let mut flaws = Vec::new();
     check_text(&mut flaws, "/name", name, NAME_MAX_CHARS);
+    check_versions(&mut flaws, ours.versions.iter().map(String::as_str));
     let mut take = |given: Option<String>, configured: &str, pointer: &'static str, key: &str| {
         let value = given.unwrap_or_else(|| configured.to_owned());
         if value.is_empty() {
@@ -217,7 +234,21 @@ fn complete(house: &House, name: &str, ours: Ours) -> Result<(PartnerRole, Box<s
         role: "CPO".into(),
         name: company.into(),
     };
-    Ok((role, url.into()))
+    let versions = ours.versions.into_iter().map(Into::into).collect();
+    Ok(Complete { role, versions_url: url.into(), versions })
+}
+
+/// Versions are known, and each named once.
+fn check_versions<'a>(flaws: &mut Vec<Flaw>, versions: impl Iterator<Item = &'a str>) {
+    let mut seen = Vec::new();
+    for version in versions {
+        if !OCPI_VERSIONS.contains(&version) || seen.contains(&version) {
+            let detail = format!("must be some of {}, each once", OCPI_VERSIONS.join(", "));
+            flaws.push(Flaw::new("/versions", detail));
+            return;
+        }
+        seen.push(version);
+    }
 }
 
 fn desk(house: &House) -> Result<Arc<dyn PartnerDesk>, Refusal> {

@@ -2,6 +2,7 @@
 //! lost is made good by the others.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod clocks;
 mod duplicates;
 mod latency;
 mod losses;

@@ -15,6 +15,7 @@
 pub(crate) mod api;
 pub(crate) mod balancer;
 pub(crate) mod broker;
+pub(crate) mod database_clock;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod metrics;

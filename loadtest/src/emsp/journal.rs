@@ -26,9 +26,9 @@ pub struct Arrival {
     pub is_acknowledged: bool,
     /// What the schemas say against its body.
     pub faults: Vec<String>,
-    /// Its headers.
+    /// Its headers, where they are kept.
     pub headers: BTreeMap<String, String>,
-    /// Its body.
+    /// Its body, where it is kept.
     pub body: Value,
 }
 
@@ -105,15 +105,12 @@ impl Journal {
         doubles.into_iter().collect()
     }
 
-    /// Of these bill records those that never came, or were never acknowledged.
+    /// Of these bill records those that never came, or of which the sender was never told that they are here: by the answer, or when it asked.
     #[must_use]
     pub fn lost<'a>(&self, expected: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-        let came: BTreeSet<_> = self
-            .of("cdrs", "POST")
-            .filter(|one| one.is_acknowledged)
-            .map(|one| one.object.as_str())
-            .collect();
-        expected.into_iter().filter(|id| !came.contains(id.to_ascii_lowercase().as_str())).collect()
+        let told = ["POST", "GET"].map(|method| self.of("cdrs", method).filter(|one| one.is_acknowledged));
+        let told: BTreeSet<_> = told.into_iter().flatten().map(|one| one.object.as_str()).collect();
+        expected.into_iter().filter(|id| !told.contains(id.to_ascii_lowercase().as_str())).collect()
     }
 
     /// What the schemas say against anything that came.

@@ -159,6 +159,7 @@ async fn functional(shared: &Shared, request: &Request, module: &str, path: &[St
         let mode = state.mode;
         (mode, mode.refusal(request, &mut state.random))
     };
+    let keeps_bodies = shared.settings.keeps_bodies;
     let mut arrival = Arrival {
         at_ms,
         method: request.method.clone(),
@@ -168,8 +169,8 @@ async fn functional(shared: &Shared, request: &Request, module: &str, path: &[St
         status: None,
         is_acknowledged: false,
         faults: Vec::new(),
-        headers: request.headers.clone(),
-        body: body.clone(),
+        headers: if keeps_bodies { request.headers.clone() } else { BTreeMap::new() },
+        body: if keeps_bodies { body.clone() } else { Value::Null },
     };
     // A refusal is written down before it is sent; so is an answer, or its caller might see it earlier than a test.
     let sent = match refusal {

@@ -215,6 +215,19 @@ async fn a_bill_that_is_lost_or_comes_twice_is_noticed() {
     assert_eq!(push(&partner, &headers, "POST", "cdrs", &cdr("A")).await, (200, 1000));
     let journal = partner.journal();
     assert_eq!((journal.doubles(), journal.lost(["A", "B"])), (Vec::new(), vec!["B"]));
+    // Who asks after a lost answer knows as well, and need not send it again.
+    partner.set_mode(Mode::Garbage);
+    assert_eq!(
+        call("POST", &url(&partner, "cdrs"), &headers, &cdr("C").to_string()).await.unwrap().status,
+        201
+    );
+    partner.set_mode(Mode::Good);
+    assert_eq!(partner.journal().lost(["B", "C"]), ["B", "C"]);
+    for (id, status) in [("B", 404), ("C", 200)] {
+        let at = format!("{}/{id}", url(&partner, "cdrs"));
+        assert_eq!(call("GET", &at, &headers, "").await.unwrap().status, status, "{id}");
+    }
+    assert_eq!(partner.journal().lost(["B", "C"]), ["B"]);
     assert_eq!(push(&partner, &headers, "POST", "cdrs", &cdr("A")).await, (200, 1000));
     assert_eq!(partner.journal().doubles(), ["a"]);
     assert!(partner.journal().faults().iter().any(|fault| fault.contains("cdr")));

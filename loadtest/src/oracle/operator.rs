@@ -143,7 +143,8 @@ impl Operator {
         Ok(facts.iter().any(|fact| fact.seq_no() == Some(seq_no)))
     }
 
-    pub(super) async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+    /// All items of a list.
+    pub(crate) async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut cursor = None;
         for _ in 0..PAGES_MAX {

@@ -30,7 +30,7 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Is it in 2.1.1, 2.2.1, 2.3.0?
     pub versions: [bool; 3],
-    /// Where we serve it in 2.2.1, below `/ocpi`; `None`: we do not yet.
+    /// Where we serve it below `/ocpi`, in all the versions that have it; `None`: we do not yet.
     pub route: Option<&'static str>,
 }
 
@@ -49,7 +49,7 @@ pub const OBJECTS: &[Object] = &[
         "VersionDetails",
         [Some(V211), v221("version"), v221("version")],
         EXAMPLES,
-        None,
+        Some(("details", "dialect/write.rs")),
         None,
     ),
     object(
@@ -57,15 +57,15 @@ pub const OBJECTS: &[Object] = &[
         "Credentials",
         [Some(V211), v221("credentials"), Some(V230)],
         "what_a_bridge_cannot_say_is_what_its_page_lists",
-        Some(("credentials", "v221/to_wire.rs")),
-        Some(("offer", "v221/from_wire.rs")),
+        Some(("credentials", "dialect/write.rs")),
+        Some(("read_credentials", "dialect/read.rs")),
     ),
     object(
         "locations",
         "Location",
         [Some(V211_LOCATION), v221("location"), Some(V230_LOCATION)],
         "any_location",
-        Some(("location", "v221/to_wire.rs")),
+        Some(("location", "dialect/write.rs")),
         Some(("location", "v221/from_wire/location.rs")),
     ),
     object(
@@ -73,7 +73,7 @@ pub const OBJECTS: &[Object] = &[
         "Evse",
         [Some(V211_LOCATION), v221("location"), Some(V230_LOCATION)],
         "any_location",
-        Some(("evse", "v221/to_wire.rs")),
+        Some(("evse", "dialect/write.rs")),
         Some(("evse", "v221/from_wire/location.rs")),
     ),
     object(
@@ -81,7 +81,7 @@ pub const OBJECTS: &[Object] = &[
         "Connector",
         [Some(V211_LOCATION), v221("location"), Some(V230_LOCATION)],
         "any_location",
-        Some(("connector", "v221/to_wire.rs")),
+        Some(("connector", "dialect/write.rs")),
         Some(("connector", "v221/from_wire/location.rs")),
     ),
     object(
@@ -89,7 +89,7 @@ pub const OBJECTS: &[Object] = &[
         "Session",
         [Some(V211), v221("session"), Some(V230)],
         "any_session",
-        Some(("session", "v221/to_wire.rs")),
+        Some(("session", "dialect/write.rs")),
         Some(("session", "v221/from_wire/session.rs")),
     ),
     newer(
@@ -103,7 +103,7 @@ pub const OBJECTS: &[Object] = &[
         "Cdr",
         [Some(V211), v221("cdr"), Some(V230)],
         "any_bill",
-        Some(("cdr", "v221/to_wire/cdr.rs")),
+        Some(("cdr", "dialect/write.rs")),
         Some(("cdr", "v221/from_wire/cdr.rs")),
     ),
     object(
@@ -111,7 +111,7 @@ pub const OBJECTS: &[Object] = &[
         "Tariff",
         [Some(V211), v221("tariff"), Some(V230)],
         "any_tariff",
-        Some(("tariff", "v221/to_wire/tariff.rs")),
+        Some(("tariff", "dialect/write.rs")),
         Some(("tariff", "v221/from_wire/tariff.rs")),
     ),
     object(
@@ -120,17 +120,31 @@ pub const OBJECTS: &[Object] = &[
         [Some(V211), v221("token"), v221("token")],
         "any_token_of_another_company",
         Some(("token", "v221/to_wire/token.rs")),
-        Some(("token", "v221/from_wire/token.rs")),
+        Some(("read_token", "dialect/read.rs")),
     ),
-    object("tokens", "LocationReferences", [Some(V211), v221("token"), v221("token")], WITHOUT, None, None),
-    object("tokens", "AuthorizationInfo", [Some(V211), v221("token"), v221("token")], WITHOUT, None, None),
-    command("StartSession", true),
-    command("StopSession", true),
-    command("ReserveNow", true),
-    command("CancelReservation", false),
-    command("UnlockConnector", true),
-    command("CommandResponse", true),
-    command("CommandResult", false),
+    object(
+        "tokens",
+        "LocationReferences",
+        [Some(V211), v221("token"), v221("token")],
+        WITHOUT,
+        Some(("location_references", "dialect/write.rs")),
+        None,
+    ),
+    object(
+        "tokens",
+        "AuthorizationInfo",
+        [Some(V211), v221("token"), v221("token")],
+        WITHOUT,
+        None,
+        Some(("allowance_of", "dialect/read.rs")),
+    ),
+    command("StartSession", true, None, READ_COMMAND),
+    command("StopSession", true, None, READ_COMMAND),
+    command("ReserveNow", true, None, READ_COMMAND),
+    command("CancelReservation", false, None, READ_COMMAND),
+    command("UnlockConnector", true, None, READ_COMMAND),
+    command("CommandResponse", true, Some(("command_response", "dialect/write.rs")), None),
+    command("CommandResult", false, Some(("command_result", "dialect/write.rs")), None),
     newer("chargingprofiles", "SetChargingProfile", "profile", WITHOUT),
     newer("chargingprofiles", "ChargingProfileResponse", "profile", WITHOUT),
     newer("chargingprofiles", "ActiveChargingProfile", "profile", WITHOUT),
@@ -141,26 +155,27 @@ pub const OBJECTS: &[Object] = &[
 ];
 
 const WITHOUT: &str = "objects_without_an_official_example_are_read_and_written";
+const READ_COMMAND: Function = Some(("read_command", "dialect/read.rs"));
 const ALL: [bool; 3] = [true; 3];
 const NEWER: [bool; 3] = [false, true, true];
 
 /// All methods, of whoever must serve them.
 pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("versions", "all", "GET", "", ALL, Some("/versions")),
-    endpoint("version details", "all", "GET", "", ALL, Some("/2.2.1")),
-    endpoint("credentials", "all", "GET", "", ALL, Some("/2.2.1/credentials")),
-    endpoint("credentials", "all", "POST", "", ALL, Some("/2.2.1/credentials")),
-    endpoint("credentials", "all", "PUT", "", ALL, Some("/2.2.1/credentials")),
-    endpoint("credentials", "all", "DELETE", "", ALL, Some("/2.2.1/credentials")),
-    endpoint("locations", "CPO, sender", "GET", "", ALL, Some("/cpo/2.2.1/locations")),
-    endpoint("locations", "CPO, sender", "GET", "/{id}", ALL, Some("/cpo/2.2.1/locations/{location}")),
+    endpoint("version details", "all", "GET", "", ALL, Some("/{version}")),
+    endpoint("credentials", "all", "GET", "", ALL, Some("/{version}/credentials")),
+    endpoint("credentials", "all", "POST", "", ALL, Some("/{version}/credentials")),
+    endpoint("credentials", "all", "PUT", "", ALL, Some("/{version}/credentials")),
+    endpoint("credentials", "all", "DELETE", "", ALL, Some("/{version}/credentials")),
+    endpoint("locations", "CPO, sender", "GET", "", ALL, Some("/cpo/{version}/locations")),
+    endpoint("locations", "CPO, sender", "GET", "/{id}", ALL, Some("/cpo/{version}/locations/{location}")),
     endpoint(
         "locations",
         "CPO, sender",
         "GET",
         "/{id}/{evse}",
         ALL,
-        Some("/cpo/2.2.1/locations/{location}/{evse}"),
+        Some("/cpo/{version}/locations/{location}/{evse}"),
     ),
     endpoint(
         "locations",
@@ -168,19 +183,19 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "GET",
         "/{id}/{evse}/{connector}",
         ALL,
-        Some("/cpo/2.2.1/locations/{location}/{evse}/{connector}"),
+        Some("/cpo/{version}/locations/{location}/{evse}/{connector}"),
     ),
-    endpoint("sessions", "CPO, sender", "GET", "", ALL, Some("/cpo/2.2.1/sessions")),
+    endpoint("sessions", "CPO, sender", "GET", "", ALL, Some("/cpo/{version}/sessions")),
     endpoint("sessions", "CPO, sender", "PUT", "/{id}/charging_preferences", NEWER, None),
-    endpoint("cdrs", "CPO, sender", "GET", "", ALL, Some("/cpo/2.2.1/cdrs")),
-    endpoint("tariffs", "CPO, sender", "GET", "", ALL, Some("/cpo/2.2.1/tariffs")),
+    endpoint("cdrs", "CPO, sender", "GET", "", ALL, Some("/cpo/{version}/cdrs")),
+    endpoint("tariffs", "CPO, sender", "GET", "", ALL, Some("/cpo/{version}/tariffs")),
     endpoint(
         "tokens",
         "CPO, receiver",
         "GET",
         "/{owner}/{uid}",
         ALL,
-        Some("/cpo/2.2.1/tokens/{country_code}/{party_id}/{uid}"),
+        Some("/cpo/{version}/tokens/{country_code}/{party_id}/{uid}"),
     ),
     endpoint(
         "tokens",
@@ -188,7 +203,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "PUT",
         "/{owner}/{uid}",
         ALL,
-        Some("/cpo/2.2.1/tokens/{country_code}/{party_id}/{uid}"),
+        Some("/cpo/{version}/tokens/{country_code}/{party_id}/{uid}"),
     ),
     endpoint(
         "tokens",
@@ -196,9 +211,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "PATCH",
         "/{owner}/{uid}",
         ALL,
-        Some("/cpo/2.2.1/tokens/{country_code}/{party_id}/{uid}"),
+        Some("/cpo/{version}/tokens/{country_code}/{party_id}/{uid}"),
     ),
-    endpoint("commands", "CPO, receiver", "POST", "/{command}", ALL, Some("/cpo/2.2.1/commands/{command}")),
+    endpoint(
+        "commands",
+        "CPO, receiver",
+        "POST",
+        "/{command}",
+        ALL,
+        Some("/cpo/{version}/commands/{command}"),
+    ),
     endpoint("chargingprofiles", "CPO, receiver", "GET", "/{session}", NEWER, None),
     endpoint("chargingprofiles", "CPO, receiver", "PUT", "/{session}", NEWER, None),
     endpoint("chargingprofiles", "CPO, receiver", "DELETE", "/{session}", NEWER, None),
@@ -255,9 +277,9 @@ const fn newer(module: &'static str, name: &'static str, file: &'static str, tes
     object(module, name, [None, v221(file), v221(file)], test, None, None)
 }
 
-const fn command(name: &'static str, is_old: bool) -> Object {
+const fn command(name: &'static str, is_old: bool, made: Function, understood: Function) -> Object {
     let old = if is_old { Some(V211_COMMAND) } else { None };
-    object("commands", name, [old, v221("command"), v221("command")], WITHOUT, None, None)
+    object("commands", name, [old, v221("command"), v221("command")], WITHOUT, made, understood)
 }
 
 /// The file of a module's types.

@@ -117,17 +117,18 @@ impl ListRequest {
         }
     }
 
-    /// Writes a page of so many objects in all. `url` is the list's own address.
+    /// Writes a page of so many objects in all, but for those that cannot be said. `url` is the list's own address.
     pub fn respond<T, W: Serialize>(
         &self,
         url: &str,
         (page, total): (Page<T>, u32),
-        write: impl Fn(T) -> W,
+        write: impl Fn(T) -> Option<W>,
     ) -> HttpResponse {
-        let objects: Vec<W> = page.items.into_iter().map(write).collect();
-        let seen = u32::try_from(objects.len()).unwrap_or(u32::MAX).saturating_add(self.offset);
+        let count = page.items.len();
+        let objects: Vec<W> = page.items.into_iter().filter_map(write).collect();
+        let seen = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(self.offset);
         // Some may have come since they were counted; an offset behind the last one has seen none.
-        let total = if objects.is_empty() { total } else { total.max(seen) };
+        let total = if count == 0 { total } else { total.max(seen) };
         let mut response = envelope::success(objects);
         let headers = response.headers_mut();
         headers.insert(LIMIT, HeaderValue::from(MAX_LIMIT));

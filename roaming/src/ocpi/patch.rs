@@ -60,6 +60,15 @@ impl Patch {
         Ok(Self { fields, at })
     }
 
+    /// The same where a field has another name.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Some(value) = self.fields.remove(from) {
+            self.fields.insert(to.to_owned(), value);
+        }
+        self
+    }
+
     /// When it was made.
     #[must_use]
     pub const fn at(&self) -> DateTime {

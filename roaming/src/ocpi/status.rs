@@ -133,6 +133,16 @@ impl Refusal {
         Self::new(StatusCode::OK, status, error.to_string())
     }
 
+    /// HTTP 200 with 3002: a version that is not spoken with this caller.
+    #[must_use]
+    pub fn version() -> Self {
+        Self::new(
+            StatusCode::OK,
+            Status::NoVersion,
+            "this version was not settled with you: look at our versions",
+        )
+    }
+
     /// HTTP 404: no such path.
     #[must_use]
     pub fn no_such_path() -> Self {

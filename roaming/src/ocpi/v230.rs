@@ -2,4 +2,6 @@
 //! spelled alike but for the amounts in them, and amounts, tariffs, places to park and the hub's own party are not.
 
 pub mod bridge;
+pub mod from_wire;
+pub mod to_wire;
 pub mod types;

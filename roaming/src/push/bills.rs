@@ -21,9 +21,9 @@ use uuid::Uuid;
 use super::send::{Outcome, Receiver, call};
 use crate::client::{Call, CallError, Verdict};
 use crate::hub::Hub;
+use crate::ocpi::dialect::write::Cdr;
 use crate::ocpi::envelope::now;
 use crate::ocpi::reading::below;
-use crate::ocpi::v221::to_wire;
 
 /// Which bill records this node is sending, by partner: one that is changed gets new tasks while a call of the old ones goes on.
 #[derive(Debug, Default)]
@@ -106,13 +106,17 @@ impl Delivery {
         if !store.arrived_cdrs(tenant, partner, &[bill]).await?.is_empty() {
             return Ok(Ok(Outcome::Unsaid));
         }
+        let wire = match self.to.dialect.cdr(&self.to.ours, &self.cdr) {
+            Ok(wire) => wire,
+            Err(unsayable) => return Ok(Ok(Outcome::Unsayable(unsayable))),
+        };
         let posted = store.bills_posted(tenant, partner).await?;
         // Whoever noted that place did so for this record, or for a later one while this one waited.
         let was_sent = self.was_sent || posted.is_some_and(|(position, _)| position >= self.position);
         let at = now();
         self.hub.bills.note(partner, at);
         store.note_bill_posting(tenant, partner, self.position, at).await?;
-        match settle(&self.hub, &self.to, &self.cdr, was_sent).await {
+        match settle(&self.hub, &self.to, (&bill.to_string(), &wire), was_sent).await {
             Ok(kept_at) => {
                 store.cdr_arrived((tenant, partner, bill), kept_at.as_deref(), now()).await?;
                 Ok(Ok(Outcome::Taken))
@@ -150,22 +154,21 @@ async fn after_others(hub: &Hub, partner: Uuid) -> Result<(), StoreError> {
 async fn settle(
     hub: &Hub,
     to: &Receiver,
-    cdr: &PartnerCdr,
+    (id, wire): (&str, &Cdr),
     was_sent: bool,
 ) -> Result<Option<String>, CallError> {
-    let wire = to_wire::cdr::cdr(&to.ours, cdr, &[]);
-    let url = below(&to.url, &[wire.id.as_str()]);
-    if was_sent && is_there(hub, to, &url, wire.id.as_str()).await? {
+    let url = below(&to.url, &[id]);
+    if was_sent && is_there(hub, to, &url, id).await? {
         return Ok(Some(url));
     }
-    let post = call(Method::POST, to.url.clone(), &wire, hub.settings.patience)?;
+    let post = call(Method::POST, to.url.clone(), wire, hub.settings.patience)?;
     match hub.client.call(&to.callee, post).await {
         Ok(answered) => Ok(answered.location),
         // It was sent before, without an answer, and now something stands in its place: there is no other than itself.
         Err(CallError::Refused { http: 409, .. }) if was_sent => Ok(None),
         Err(error) if error.verdict() == Verdict::Never => {
             // Whether it has it all the same, only a yes says.
-            let has_it = is_there(hub, to, &url, wire.id.as_str()).await.unwrap_or(false);
+            let has_it = is_there(hub, to, &url, id).await.unwrap_or(false);
             if has_it { Ok(Some(url)) } else { Err(error) }
         }
         Err(error) => Err(error),

@@ -1,6 +1,7 @@
-//! What the lanes of one partner share: its pace, its pauses after faults, and how it went last.
+//! When a partner may be called: a pace that all calls to it share, and for each lane by itself pauses after faults. Who cannot take bill
+//! records hears of EVSE states at once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ringmain_domain::time::Timestamp;
@@ -8,14 +9,32 @@ use ringmain_store::partners::lanes::PartnerStanding;
 use ringmain_store::partners::settings::PartnerSettings;
 use tokio::time::Instant;
 
-/// So many refusals without one success in between are no judgement of objects: the partner, or what stands before it, is out of order.
+/// So many refusals without one success in between are no judgement of objects: the lane's receiver, or what stands before it, is out of
+/// order.
 const REFUSALS_IN_A_ROW: u32 = 10;
 
-/// The breaker of one partner.
+/// What all calls to one partner share: how many a second it takes, and how it went last.
+#[derive(Debug)]
+pub struct Pace {
+    between: Duration,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The next call's turn.
+    turn: Instant,
+    /// Some lane pauses until then, and none has succeeded since that began.
+    calm_at: Instant,
+    standing: PartnerStanding,
+    is_new: bool,
+}
+
+/// The breaker of one lane of a partner.
 #[derive(Debug)]
 pub struct Breaker {
     pauses: (Duration, Duration),
-    between: Duration,
+    pace: Arc<Pace>,
     state: Mutex<State>,
 }
 
@@ -25,14 +44,60 @@ struct State {
     open_at: Instant,
     /// Faults in a row.
     faults: u32,
-    /// The next call's turn.
-    turn: Instant,
     /// Calls that succeeded, ever.
     successes: u64,
     /// Refusals for good since one succeeded.
     refusals: u32,
-    standing: PartnerStanding,
-    is_new: bool,
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// As it was settled with the partner.
+    #[must_use]
+    pub fn new(settings: &PartnerSettings) -> Self {
+        let between = match settings.calls_per_s {
+            0 => Duration::ZERO,
+            calls => Duration::from_secs(1) / calls,
+        };
+        let now = Instant::now();
+        let shared = Shared { turn: now, calm_at: now, standing: PartnerStanding::default(), is_new: false };
+        Self { between, shared: Mutex::new(shared) }
+    }
+
+    /// Waits for a call's turn, for what does not hurry: not while a lane pauses, unless another one gets through.
+    pub async fn wait_calm(&self) {
+        loop {
+            let calm_at = self.lock().calm_at;
+            let until = if calm_at > Instant::now() { Err(calm_at) } else { self.turn() };
+            match until {
+                Ok(()) => return,
+                Err(until) => tokio::time::sleep_until(until).await,
+            }
+        }
+    }
+
+    /// Takes a turn, or tells when to ask again.
+    fn turn(&self) -> Result<(), Instant> {
+        let mut shared = self.lock();
+        let now = Instant::now();
+        if shared.turn > now {
+            return Err(shared.turn);
+        }
+        shared.turn = now + self.between;
+        Ok(())
+    }
+
+    /// How it went since this was last asked; `None`: nothing new.
+    #[must_use]
+    pub fn take_standing(&self) -> Option<PartnerStanding> {
+        let mut shared = self.lock();
+        std::mem::take(&mut shared.is_new).then(|| std::mem::take(&mut shared.standing))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 // === impl Breaker ===
@@ -40,22 +105,9 @@ struct State {
 impl Breaker {
     /// Closed: calls go through. The pauses are the first and the longest.
     #[must_use]
-    pub fn new(pauses: (Duration, Duration), settings: &PartnerSettings) -> Self {
-        let between = match settings.calls_per_s {
-            0 => Duration::ZERO,
-            calls => Duration::from_secs(1) / calls,
-        };
-        let now = Instant::now();
-        let state = State {
-            open_at: now,
-            faults: 0,
-            turn: now,
-            successes: 0,
-            refusals: 0,
-            standing: PartnerStanding::default(),
-            is_new: false,
-        };
-        Self { pauses, between, state: Mutex::new(state) }
+    pub fn new(pauses: (Duration, Duration), pace: Arc<Pace>) -> Self {
+        let state = State { open_at: Instant::now(), faults: 0, successes: 0, refusals: 0 };
+        Self { pauses, pace, state: Mutex::new(state) }
     }
 
     /// Waits until a call may be made.
@@ -65,15 +117,11 @@ impl Breaker {
         }
     }
 
-    /// Waits until no pause after a fault stands before the next call.
-    pub async fn until_closed(&self) {
-        loop {
-            let open_at = self.lock().open_at;
-            if open_at <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(open_at).await;
-        }
+    /// Until when no call is made, after a fault.
+    #[must_use]
+    pub fn pauses_until(&self) -> Option<Instant> {
+        let open_at = self.lock().open_at;
+        (open_at > Instant::now()).then_some(open_at)
     }
 
     /// How many calls have succeeded.
@@ -88,18 +136,11 @@ impl Breaker {
         self.lock().refusals >= REFUSALS_IN_A_ROW
     }
 
-    /// Takes a turn, or tells when to ask again.
     fn turn(&self) -> Result<(), Instant> {
-        let mut state = self.lock();
-        let now = Instant::now();
-        if state.open_at > now {
-            return Err(state.open_at);
+        match self.pauses_until() {
+            Some(until) => Err(until),
+            None => self.pace.turn(),
         }
-        if state.turn > now {
-            return Err(state.turn);
-        }
-        state.turn = now + self.between;
-        Ok(())
     }
 
     /// Has it failed last, so that one call at a time tries whether it is back?
@@ -113,11 +154,14 @@ impl Breaker {
         let mut state = self.lock();
         (state.faults, state.refusals) = (0, 0);
         state.successes += 1;
-        state.standing.reached_at = Some(at);
-        state.is_new = true;
+        drop(state);
+        let mut shared = self.pace.lock();
+        shared.calm_at = Instant::now();
+        shared.standing.reached_at = Some(at);
+        shared.is_new = true;
     }
 
-    /// A call failed in a way that makes all others wait: at least so long where the partner says so.
+    /// A call failed in a way that makes the whole lane wait: at least so long where the partner says so.
     pub fn failed(&self, at: Timestamp, reason: &str, retry_after: Option<Duration>) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -127,9 +171,12 @@ impl Breaker {
             let pause = pause(self.pauses, state.faults);
             state.open_at = now + retry_after.map_or(pause, |wait| wait.max(self.pauses.0));
         }
-        state.standing.failed_at = Some(at);
-        state.standing.failure = Some(reason.into());
-        state.is_new = true;
+        let open_at = state.open_at;
+        drop(state);
+        let mut shared = self.pace.lock();
+        shared.calm_at = shared.calm_at.max(open_at);
+        drop(shared);
+        self.noted(at, reason);
     }
 
     /// A call was refused for good; the partner is there.
@@ -141,19 +188,12 @@ impl Breaker {
 
     /// A call failed, and that is nobody else's business.
     pub fn noted(&self, at: Timestamp, reason: &str) {
-        let mut state = self.lock();
-        (state.standing.failed_at, state.standing.failure) = (Some(at), Some(reason.into()));
-        state.is_new = true;
+        let mut shared = self.pace.lock();
+        (shared.standing.failed_at, shared.standing.failure) = (Some(at), Some(reason.into()));
+        shared.is_new = true;
     }
 
-    /// How it went since this was last asked; `None`: nothing new.
-    #[must_use]
-    pub fn take_standing(&self) -> Option<PartnerStanding> {
-        let mut state = self.lock();
-        std::mem::take(&mut state.is_new).then(|| std::mem::take(&mut state.standing))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -173,49 +213,71 @@ mod tests {
     const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
     const AT: Timestamp = Timestamp::from_millis(1);
 
-    fn settings(calls_per_s: u32) -> PartnerSettings {
-        PartnerSettings { calls_per_s, ..PartnerSettings::default() }
+    fn pace(calls_per_s: u32) -> Arc<Pace> {
+        Arc::new(Pace::new(&PartnerSettings { calls_per_s, ..PartnerSettings::default() }))
+    }
+
+    async fn waited(breaker: &Breaker) -> Duration {
+        let start = Instant::now();
+        breaker.wait().await;
+        start.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_up_to_the_longest_and_end_with_a_success() {
-        let breaker = Breaker::new(PAUSES, &settings(0));
-        let waited = async || {
-            let start = Instant::now();
-            breaker.wait().await;
-            start.elapsed()
-        };
-        assert_eq!(waited().await, Duration::ZERO);
+        let breaker = Breaker::new(PAUSES, pace(0));
+        assert_eq!(waited(&breaker).await, Duration::ZERO);
         for expect in [1, 2, 4, 8, 16, 32, 60, 60] {
             breaker.failed(AT, "away", None);
             breaker.failed(AT, "away", None);
             let (low, high) = (Duration::from_secs(expect) / 2, Duration::from_secs(expect));
-            let pause = waited().await;
+            let pause = waited(&breaker).await;
             assert!(pause >= low && pause <= high + Duration::from_millis(2), "{pause:?} for {expect} s");
         }
         assert!(breaker.is_doubtful());
         breaker.failed(AT, "busy", Some(Duration::from_secs(300)));
-        assert!(waited().await >= Duration::from_secs(300));
+        assert!(waited(&breaker).await >= Duration::from_secs(300));
         breaker.succeeded(AT);
         assert!(!breaker.is_doubtful());
         breaker.failed(AT, "away", None);
-        assert!(waited().await <= Duration::from_millis(1_002));
+        assert!(waited(&breaker).await <= Duration::from_millis(1_002));
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_calls_a_second_than_the_partner_takes() {
-        let breaker = Breaker::new(PAUSES, &settings(10));
+        let pace = pace(10);
+        let lanes = [Breaker::new(PAUSES, Arc::clone(&pace)), Breaker::new(PAUSES, pace)];
         let start = Instant::now();
-        for _ in 0..21 {
-            breaker.wait().await;
+        for call in 0..21 {
+            lanes[call % 2].wait().await;
         }
         let took = start.elapsed();
         assert!(took >= Duration::from_secs(2) && took < Duration::from_millis(2_100), "{took:?}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_pauses_by_itself_and_only_what_does_not_hurry_waits_with_it() {
+        let pace = pace(0);
+        let [bills, states] =
+            [Breaker::new(PAUSES, Arc::clone(&pace)), Breaker::new(PAUSES, Arc::clone(&pace))];
+        let start = Instant::now();
+        bills.failed(AT, "busy", Some(Duration::from_secs(60)));
+        assert_eq!((waited(&states).await, states.is_doubtful()), (Duration::ZERO, false));
+        assert!(bills.pauses_until().is_some() && bills.is_doubtful());
+        pace.wait_calm().await;
+        assert!(start.elapsed() >= Duration::from_secs(60));
+        // Another lane gets through: the partner is there, and the pause is the one lane's.
+        bills.failed(AT, "busy", Some(Duration::from_secs(60)));
+        states.succeeded(AT);
+        let start = Instant::now();
+        pace.wait_calm().await;
+        assert_eq!((start.elapsed(), bills.successes(), states.successes()), (Duration::ZERO, 0, 1));
+        assert!(waited(&bills).await >= Duration::from_secs(60));
+    }
+
     #[test]
     fn whoever_refuses_everything_judges_nothing() {
-        let breaker = Breaker::new(PAUSES, &settings(0));
+        let breaker = Breaker::new(PAUSES, pace(0));
         for _ in 1..REFUSALS_IN_A_ROW {
             breaker.refused(AT, "404");
         }
@@ -228,11 +290,11 @@ mod tests {
 
     #[test]
     fn a_standing_is_told_once() {
-        let breaker = Breaker::new(PAUSES, &settings(0));
-        assert_eq!(breaker.take_standing(), None);
-        breaker.refused(AT, "no");
-        let standing = breaker.take_standing().unwrap();
+        let pace = pace(0);
+        assert_eq!(pace.take_standing(), None);
+        Breaker::new(PAUSES, Arc::clone(&pace)).refused(AT, "no");
+        let standing = pace.take_standing().unwrap();
         assert_eq!((standing.failure.as_deref(), standing.reached_at), (Some("no"), None));
-        assert_eq!(breaker.take_standing(), None);
+        assert_eq!(pace.take_standing(), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Changes of the feed as what there is to tell, in no version's words: each object is read once for all partners, in its newest state.
+//! Changes of the feed as what there is to tell, in no version's words: each object is read once for all partners, in its newest state. One
+//! that cannot be read says so and keeps no other waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub enum What {
     Session(Arc<PartnerSession>),
     /// A driver's bill record.
     Cdr(Arc<PartnerCdr>),
+    /// Something of this lane that cannot be read, or not be said, and why.
+    Unsayable(Lane, Box<str>),
     /// Nothing partners could see.
     Nothing,
 }
@@ -73,6 +76,7 @@ impl News {
             What::Tariff(_) | What::TariffGone(_) => Some(Lane::Tariffs),
             What::Session(_) => Some(Lane::Sessions),
             What::Cdr(_) => Some(Lane::Cdrs),
+            What::Unsayable(lane, _) => Some(*lane),
             What::Nothing => None,
         }
     }
@@ -93,6 +97,7 @@ impl What {
             | Self::TariffGone(_)
             | Self::Session(_)
             | Self::Cdr(_)
+            | Self::Unsayable(..)
             | Self::Nothing => None,
         }
     }
@@ -117,20 +122,52 @@ impl What {
             | Self::TariffGone(_)
             | Self::Session(_)
             | Self::Cdr(_)
+            | Self::Unsayable(..)
             | Self::Nothing => None,
         }
     }
 }
 
-/// Reads what changed.
+/// Reads what changed, in the order of the rows.
 ///
 /// # Errors
-/// The store's.
+/// The store's, but for what cannot be read: that is told apart, by halves.
 pub async fn read(hub: &Hub, rows: Vec<FeedRow>) -> Result<Vec<News>, StoreError> {
-    let mut wanted = Wanted::default();
-    rows.iter().for_each(|row| wanted.note(row));
-    let found = Found::read(hub, wanted).await?;
-    Ok(rows.into_iter().map(|row| found.news(row)).collect())
+    let mut all = Vec::with_capacity(rows.len());
+    let mut parts = vec![rows];
+    while let Some(mut rows) = parts.pop() {
+        let mut wanted = Wanted::default();
+        rows.iter().for_each(|row| wanted.note(row));
+        match Found::read(hub, wanted).await {
+            Ok(found) => all.extend(rows.into_iter().map(|row| found.news(row))),
+            Err(StoreError::Corrupt { reason }) if rows.len() == 1 => {
+                all.extend(rows.pop().map(|row| unreadable(row, reason)));
+            }
+            Err(StoreError::Corrupt { .. }) => {
+                let second = rows.split_off(rows.len() / 2);
+                parts.extend([second, rows]);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+fn unreadable(row: FeedRow, reason: Box<str>) -> News {
+    let FeedRow { position, kind, subject, changed_at, party } = row;
+    let what = lane_of(&kind).map_or(What::Nothing, |lane| What::Unsayable(lane, reason));
+    News { position, kind, subject, changed_at, party, what }
+}
+
+/// The lane that tells of a kind of objects.
+fn lane_of(kind: &str) -> Option<Lane> {
+    match kind {
+        KIND_EVSE_STATUS | KIND_STATION | KIND_EVSE_REMOVED | KIND_LOCATION => Some(Lane::Locations),
+        KIND_TARIFF | KIND_TARIFF_REACH => Some(Lane::Tariffs),
+        KIND_SESSION => Some(Lane::Sessions),
+        KIND_CDR => Some(Lane::Cdrs),
+        _ => None,
+    }
 }
 
 /// Which objects must be read.
@@ -150,6 +187,8 @@ struct Found {
     sessions: BTreeMap<Uuid, Arc<PartnerSession>>,
     cdrs: BTreeMap<Uuid, Arc<PartnerCdr>>,
     tariffs: BTreeMap<TariffId, Arc<Tariff>>,
+    /// Tariffs that cannot be read, and why.
+    unreadable: BTreeMap<TariffId, Box<str>>,
     /// Tariffs that are there, but not for everybody.
     private: BTreeSet<TariffId>,
 }
@@ -206,6 +245,7 @@ impl Found {
             sessions: BTreeMap::new(),
             cdrs: BTreeMap::new(),
             tariffs: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             private: BTreeSet::new(),
         };
         if !(stations.is_empty() && locations.is_empty()) {
@@ -228,13 +268,19 @@ impl Found {
             let whole = ringmain_store::partners::lists::Window::default();
             let mut page = ringmain_store::page::PageRequest::first(ringmain_store::page::MAX_LIMIT);
             loop {
-                let read = store.published_tariffs(tenant, now(), &whole, &page).await?;
-                found.tariffs.extend(read.items.into_iter().map(|one| (one.id.clone(), Arc::new(one))));
+                let read = store.each_published_tariff(tenant, now(), &whole, &page).await?;
+                for (id, tariff) in read.items {
+                    match tariff {
+                        Ok(tariff) => drop(found.tariffs.insert(id, Arc::new(tariff))),
+                        Err(error) => drop(found.unreadable.insert(id, error.to_string().into())),
+                    }
+                }
                 let Some(next) = read.next else { break };
                 page.after = Some(next);
             }
             for id in wanted.tariffs {
-                if !found.tariffs.contains_key(&id) && store.tariff(tenant, &id).await?.is_some() {
+                let is_public = found.tariffs.contains_key(&id) || found.unreadable.contains_key(&id);
+                if !is_public && store.tariff(tenant, &id).await?.is_some() {
                     found.private.insert(id);
                 }
             }
@@ -244,10 +290,10 @@ impl Found {
 
     fn news(&self, row: FeedRow) -> News {
         let FeedRow { position, kind, subject, changed_at, party } = row;
-        let what = self.what(&kind, &subject).unwrap_or(What::Nothing);
-        if *kind == *KIND_CDR && matches!(what, What::Nothing) {
-            tracing::warn!(cdr.id = %subject, "a bill record cannot be told: nobody knows any more where its session was");
-        }
+        let what = self.what(&kind, &subject).unwrap_or_else(|| match &*kind {
+            KIND_CDR => What::Unsayable(Lane::Cdrs, "nobody knows any more where its session was".into()),
+            _ => What::Nothing,
+        });
         News { position, kind, subject, changed_at, party, what }
     }
 
@@ -257,19 +303,28 @@ impl Found {
             KIND_EVSE_STATUS => {
                 let (station, evse) = evse_of(subject).filter(|(_, evse)| evse.0 > 0)?;
                 let published = at(&station)?;
+                if let Some(reason) = published.unreadable.get(&station) {
+                    return Some(What::Unsayable(Lane::Locations, reason.clone()));
+                }
                 is_described(&published, &station, Some(evse))
                     .then_some(What::Status(published, station, evse))?
             }
             KIND_STATION => {
                 let station = StationId::new(subject).ok()?;
                 let published = at(&station)?;
+                if let Some(reason) = published.unreadable.get(&station) {
+                    return Some(What::Unsayable(Lane::Locations, reason.clone()));
+                }
                 is_described(&published, &station, None).then_some(What::Evses(published, station))?
             }
             KIND_EVSE_REMOVED => {
                 let (location, station, evse) = removed(subject)?;
+                let there = self.locations.get(&location);
+                if let Some(reason) = there.and_then(|published| published.unreadable.get(&station)) {
+                    return Some(What::Unsayable(Lane::Locations, reason.clone()));
+                }
                 // It may be back.
-                let back = self.locations.get(&location);
-                let back = back.is_some_and(|published| is_described(published, &station, Some(evse)));
+                let back = there.is_some_and(|published| is_described(published, &station, Some(evse)));
                 if back { What::Nothing } else { What::Removed(location, station, evse) }
             }
             KIND_LOCATION => What::Location(self.locations.get(&LocationId::new(subject).ok()?)?.clone()),
@@ -280,6 +335,9 @@ impl Found {
                 // What was never for everybody is not taken away from everybody when it changes.
                 if kind == KIND_TARIFF && self.private.contains(&id) {
                     return None;
+                }
+                if let Some(reason) = self.unreadable.get(&id) {
+                    return Some(What::Unsayable(Lane::Tariffs, reason.clone()));
                 }
                 self.tariffs.get(&id).cloned().map_or(What::TariffGone(id), What::Tariff)
             }

@@ -126,6 +126,8 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId, TenantId};
     use ringmain_domain::location::{ConnectorStatus, Location};
     use ringmain_domain::time::Timestamp;
@@ -197,7 +199,8 @@ mod tests {
             hardware: None,
             changed_at: Timestamp::from_millis(0),
         };
-        Arc::new(PublishedLocation { location, connectors: (1..=connectors).map(connector).collect() })
+        let connectors = (1..=connectors).map(connector).collect();
+        Arc::new(PublishedLocation { location, connectors, unreadable: BTreeMap::new() })
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! News into calls of OCPI 2.2.1: what is told, where, and how it is told when the partner does not know the object yet.
+//! News into calls: what is told, where, and how it is told when the partner does not know the object yet.
 
 use std::time::Duration;
 
 use reqwest::Method;
-use ringmain_domain::id::{EvseId, LocationId, StationId};
+use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId};
 use ringmain_domain::party::Party;
 use ringmain_store::partners::lists::PublishedLocation;
 use ringmain_store::partners::settings::{PartnerEndpoints, Side, TokenForm};
@@ -13,22 +13,26 @@ use serde::Serialize;
 use super::news::What;
 use crate::client::{Answered, Call, CallError, Callee, Route, Verdict};
 use crate::hub::Hub;
+use crate::ocpi::dialect::Dialect;
+use crate::ocpi::dialect::write::{Unsayable, WireEvse};
 use crate::ocpi::envelope::now;
 use crate::ocpi::reading::below;
 use crate::ocpi::v221::to_wire;
 use crate::ocpi::v221::types::location::Status;
 use crate::ocpi::values::DateTime;
+use crate::partner::addressee;
 use crate::service::locations::{Evse, evse_uid, evses};
 
 /// A partner's address for one module, and how it is spoken to.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) callee: Callee,
+    pub(crate) dialect: Dialect,
     pub(crate) ours: PartnerRole,
     pub(crate) url: String,
 }
 
-/// What changed of an EVSE.
+/// What changed of an EVSE: the same in all versions (OCPI 2.1.1 mod_locations has no status less).
 #[derive(Serialize)]
 struct StatusPatch {
     status: Status,
@@ -42,7 +46,7 @@ impl Receiver {
     pub(crate) fn of(partner: &Partner, module: &str) -> Option<Self> {
         let (callee, endpoints) = callee(partner)?;
         let url = endpoints.url(module, Side::Receiver)?.to_owned();
-        Some(Self { callee, ours: partner.ours.clone(), url })
+        Some(Self { callee, dialect: Dialect::of(endpoints)?, ours: partner.ours.clone(), url })
     }
 
     /// The same, for what concerns one of the companies the partner acts for.
@@ -61,16 +65,15 @@ impl Receiver {
     }
 }
 
-/// How a registered partner is called; functional modules say from whom to whom. What is for everybody goes to the first eMSP among its
-/// companies, in the order of its credentials, and where there is none to the first of them.
+/// How a registered partner is called; functional modules say from whom to whom, where the version has headers for it.
 pub(crate) fn callee(partner: &Partner) -> Option<(Callee, &PartnerEndpoints)> {
     let PartnerState::Registered(peer) = &partner.state else { return None };
     let endpoints = peer.endpoints.as_ref()?;
-    let route =
-        peer.roles.iter().find(|role| *role.role == *"EMSP").or(peer.roles.first()).map(|theirs| Route {
-            from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()),
-            to: (theirs.country_code.clone(), theirs.party_id.clone()),
-        });
+    let is_routed = Dialect::of(endpoints)?.is_routed();
+    let route = addressee(&peer.roles).filter(|_| is_routed).map(|theirs| Route {
+        from: (partner.ours.country_code.clone(), partner.ours.party_id.clone()),
+        to: (theirs.country_code.clone(), theirs.party_id.clone()),
+    });
     let is_token_plain = match partner.settings.token_form {
         TokenForm::Learned => endpoints.is_token_plain,
         TokenForm::Base64 => false,
@@ -87,6 +90,8 @@ pub(crate) enum Outcome {
     Taken,
     /// There was nothing to be said, or it knew nothing of what is gone: how the partner is does not show in that.
     Unsaid,
+    /// It must know, and its version has no words for it.
+    Unsayable(Unsayable),
 }
 
 /// Tells a partner; bill records have a way of their own ([`super::bills`]).
@@ -95,8 +100,10 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Outcom
         What::Location(published) => location(hub, to, published).await,
         What::Status(published, station, evse) => {
             let uid = evse_uid(&published.location.tenant, station, *evse);
-            match evses(published).into_iter().find(|one| one.uid == uid) {
-                Some(evse) => status(hub, to, published, &evse).await,
+            let evse = evses(published).into_iter().find(|one| one.uid == uid);
+            // One that the version cannot say was never told.
+            match evse.and_then(|evse| Some((to.dialect.evse(&evse)?, evse))) {
+                Some((said, evse)) => status(hub, to, published, (&evse, &said)).await,
                 None => return Ok(Outcome::Unsaid),
             }
         }
@@ -105,28 +112,26 @@ pub(crate) async fn send(hub: &Hub, to: &Receiver, what: &What) -> Result<Outcom
             return gone(told);
         }
         What::Evses(published, station) => return of_station(hub, to, published, station).await,
-        What::Tariff(tariff) => {
-            let tariff = to_wire::tariff::tariff(&to.ours, tariff);
-            put(hub, to, to.own(&[tariff.id.as_str()]), &tariff).await
-        }
-        What::TariffGone(id) => {
-            let call = Call {
-                method: Method::DELETE,
-                url: to.own(&[id.as_str()]),
-                body: None,
-                correlation_id: None,
-                patience: hub.settings.patience,
-            };
-            return gone(hub.client.call(&to.callee, call).await);
-        }
+        What::Tariff(tariff) => match to.dialect.tariff(&to.ours, tariff) {
+            Some(said) => put(hub, to, to.own(&[tariff.id.as_str()]), &said).await,
+            // What it was before may have been told.
+            None => return tariff_gone(hub, to, &tariff.id).await,
+        },
+        What::TariffGone(id) => return tariff_gone(hub, to, id).await,
         What::Session(session) => {
             let to = &to.for_party(&session.owner);
-            let session = to_wire::session(&to.ours, session);
-            put(hub, to, to.own(&[session.id.as_str()]), &session).await
+            let Some(said) = to.dialect.session(&to.ours, session) else { return Ok(Outcome::Unsaid) };
+            put(hub, to, to.own(&[&session.session.id.to_string()]), &said).await
         }
+        What::Unsayable(_, reason) => return Err(CallError::Unsayable(reason.to_string())),
         What::Cdr(_) | What::Nothing => return Ok(Outcome::Unsaid),
     };
     told.map(|_| Outcome::Taken)
+}
+
+async fn tariff_gone(hub: &Hub, to: &Receiver, id: &TariffId) -> Result<Outcome, CallError> {
+    let call = Call { method: Method::DELETE, ..Call::get(to.own(&[id.as_str()]), hub.settings.patience) };
+    gone(hub.client.call(&to.callee, call).await)
 }
 
 /// What it never knew is gone there too.
@@ -138,8 +143,8 @@ fn gone(told: Result<Answered, CallError>) -> Result<Outcome, CallError> {
 }
 
 async fn location(hub: &Hub, to: &Receiver, published: &PublishedLocation) -> Result<Answered, CallError> {
-    let location = to_wire::location(&to.ours, published);
-    put(hub, to, to.own(&[location.id.as_str()]), &location).await
+    let location = to.dialect.location(&to.ours, published);
+    put(hub, to, to.own(&[published.location.id.as_str()]), &location).await
 }
 
 /// A status is the message told most often, so it is a PATCH; a partner that refuses it, because it does not know the EVSE, has another
@@ -148,16 +153,16 @@ async fn status(
     hub: &Hub,
     to: &Receiver,
     published: &PublishedLocation,
-    evse: &Evse,
+    (evse, said): (&Evse, &WireEvse),
 ) -> Result<Answered, CallError> {
     let (location_id, uid) = (published.location.id.as_str(), evse.uid.to_string());
     let patch = StatusPatch { status: to_wire::status(evse.status), last_updated: DateTime(evse.changed_at) };
     let patch = call(Method::PATCH, to.own(&[location_id, &uid]), &patch, hub.settings.patience)?;
     match hub.client.call(&to.callee, patch).await {
         Err(error) if error.is_absent() || error.verdict() == Verdict::Never => {
-            whole_evse(hub, to, published, evse).await
+            whole_evse(hub, to, published, (evse, said)).await
         }
-        Err(CallError::Refused { http: 501, .. }) => whole_evse(hub, to, published, evse).await,
+        Err(CallError::Refused { http: 501, .. }) => whole_evse(hub, to, published, (evse, said)).await,
         told => told,
     }
 }
@@ -179,10 +184,10 @@ async fn whole_evse(
     hub: &Hub,
     to: &Receiver,
     published: &PublishedLocation,
-    evse: &Evse,
+    (evse, said): (&Evse, &WireEvse),
 ) -> Result<Answered, CallError> {
     let url = to.own(&[published.location.id.as_str(), &evse.uid.to_string()]);
-    match put(hub, to, url, &to_wire::evse(evse)).await {
+    match put(hub, to, url, said).await {
         Err(error) if error.is_absent() => {
             // As it is by now: its other EVSEs are told of at the same time.
             let id = &published.location.id;
@@ -205,7 +210,8 @@ async fn of_station(
         numbers.iter().map(|number| evse_uid(&published.location.tenant, station, *number)).collect();
     let mut outcome = Outcome::Unsaid;
     for evse in evses(published).iter().filter(|evse| own.contains(&evse.uid)) {
-        whole_evse(hub, to, published, evse).await?;
+        let Some(said) = to.dialect.evse(evse) else { continue };
+        whole_evse(hub, to, published, (evse, &said)).await?;
         outcome = Outcome::Taken;
     }
     Ok(outcome)
@@ -222,5 +228,5 @@ pub(crate) fn call<T: Serialize>(
     object: &T,
     patience: Duration,
 ) -> Result<Call, CallError> {
-    Call::with(method, url, object, patience).map_err(|error| CallError::Broken(error.to_string()))
+    Call::with(method, url, object, patience).map_err(|error| CallError::Unsayable(error.to_string()))
 }

@@ -24,6 +24,15 @@ pub struct Evse {
     pub connectors: Vec<Connector>,
 }
 
+/// A cabinet as it is published: what stands together, under a name that tells nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Station {
+    /// Its name towards the outside.
+    pub uid: Uuid,
+    /// Its EVSEs, at least one.
+    pub evses: Vec<Evse>,
+}
+
 /// A connector as it is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {
@@ -65,13 +74,37 @@ pub fn evse_uid(tenant: &TenantId, station: &StationId, evse: EvseId) -> Uuid {
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
+/// The name of a station towards the outside; of what [`evse_uid`] says the same holds.
+#[must_use]
+pub fn station_uid(tenant: &TenantId, station: &StationId) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("station\u{0}{tenant}\u{0}{station}").as_bytes())
+}
+
+/// The stations of a location that have an EVSE somebody has described, each with these.
+#[must_use]
+pub fn stations(published: &PublishedLocation) -> Vec<Station> {
+    let tenant = &published.location.tenant;
+    let station = |connectors: &[PublishedConnector]| {
+        let uid = station_uid(tenant, &connectors.first()?.station);
+        let evses: Vec<_> = evses_of(tenant, connectors).collect();
+        (!evses.is_empty()).then_some(Station { uid, evses })
+    };
+    published.connectors.chunk_by(|a, b| a.station == b.station).filter_map(station).collect()
+}
+
 /// The EVSEs of a location, in the order of its stations: those that somebody has described, as OCPI can tell of no others.
 #[must_use]
 pub fn evses(published: &PublishedLocation) -> Vec<Evse> {
+    evses_of(&published.location.tenant, &published.connectors).collect()
+}
+
+fn evses_of<'a>(
+    tenant: &'a TenantId,
+    connectors: &'a [PublishedConnector],
+) -> impl Iterator<Item = Evse> + 'a {
     let same_evse =
         |a: &PublishedConnector, b: &PublishedConnector| (&a.station, a.evse) == (&b.station, b.evse);
-    let tenant = &published.location.tenant;
-    published.connectors.chunk_by(same_evse).filter_map(|connectors| evse(tenant, connectors)).collect()
+    connectors.chunk_by(same_evse).filter_map(|connectors| evse(tenant, connectors))
 }
 
 /// When anything of a location was last changed.
@@ -122,6 +155,8 @@ fn status(connector: &PublishedConnector) -> EvseStatus {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use ringmain_domain::hardware::{Current, Plug};
 
     use super::*;
@@ -195,6 +230,35 @@ mod tests {
         assert_eq!(told.connectors.iter().map(|c| c.number.0).collect::<Vec<_>>(), [2]);
         assert_eq!(told.status, EvseStatus::InUse, "who charges at the other one takes it, too");
         assert_eq!(told.printed_id.as_deref(), Some("DE*RMN*E1"));
+    }
+
+    #[test]
+    fn stations_are_told_apart_without_their_names() {
+        let tenant = TenantId::default_tenant();
+        let of = |station: &str, evse| PublishedConnector {
+            station: StationId::new(station).unwrap(),
+            ..connector(evse, 1, ConnectorStatus::Available)
+        };
+        let bare = PublishedConnector { hardware: None, ..of("CS-2", 1) };
+        let location = ringmain_domain::location::Location {
+            tenant: tenant.clone(),
+            id: ringmain_domain::id::LocationId::new("L1").unwrap(),
+            name: "L1".into(),
+            address: "Street 1".into(),
+            city: "Utrecht".into(),
+            postal_code: None,
+            country: "NLD".into(),
+            latitude: "52".into(),
+            longitude: "5".into(),
+            time_zone: "UTC".into(),
+            updated_at: Timestamp::from_millis(0),
+        };
+        let connectors = vec![of("CS-1", 1), of("CS-1", 2), bare, of("CS-3", 1)];
+        let told = stations(&PublishedLocation { location, connectors, unreadable: BTreeMap::new() });
+        let uid = |station: &str| station_uid(&tenant, &StationId::new(station).unwrap());
+        let seen: Vec<_> = told.iter().map(|station| (station.uid, station.evses.len())).collect();
+        assert_eq!(seen, [(uid("CS-1"), 2), (uid("CS-3"), 1)]);
+        assert_ne!(uid("CS-1"), evse_uid(&tenant, &StationId::new("CS-1").unwrap(), EvseId(1)));
     }
 
     #[test]

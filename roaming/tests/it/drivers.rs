@@ -9,7 +9,7 @@ use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_roaming::ocpi::envelope::now;
 use serde_json::{Value, json};
 
-use crate::emsp::Mood;
+use crate::emsp::{Heard, Mood};
 use crate::make::tenant;
 use crate::rig::Rig;
 use crate::told::furnish;
@@ -169,16 +169,19 @@ async fn changes_of_tokens_are_fetched_though_the_whole_list_cannot_be() {
     rig.emsp.has_token(token("P2", "NEVER"));
     // The page at 1 is refused for good: everything begins anew a minute later, at the earliest.
     rig.emsp.pages(1, &[(0, "503 Away"), (1, "404 Gone"), (1, "404 Gone")]);
-    let partner = rig.invite("token-a", now()).await;
+    let (partner, c) = rig.register_with(&rig.credentials()).await;
+    rig.emsp.hears(|heard| heard.path.contains("offset=1")).await;
     let hours_ago = now().plus_millis(-7_200_000);
     let mark = (&tenant(), partner, "tokens_fetched");
     rig.store.put_partner_mark(mark, hours_ago, hours_ago).await.unwrap();
-    let answer = rig.send("POST", "/ocpi/2.2.1/credentials", "token-a", Some(&rig.credentials())).await;
+    // Whoever changes its tokens is looked at anew.
+    let answer = rig.send("PUT", "/ocpi/2.2.1/credentials", &c, Some(&rig.emsp.credentials("token-d"))).await;
     assert_eq!(answer.status(), (200, 1000), "{answer:?}");
     let since = rig.emsp.hears(|heard| heard.path.contains("date_from=")).await;
     assert!(since.path.contains("limit=100&date_from="), "{since:?}");
     // And the whole list is not forgotten over it.
-    rig.emsp.hears(|heard| heard.path == "/emsp/tokens?limit=100").await;
+    let is_whole = |heard: &Heard| heard.path == "/emsp/tokens?limit=100" && heard.token == since.token;
+    rig.emsp.hears(is_whole).await;
 }
 
 #[actix_web::test]
@@ -246,7 +249,7 @@ async fn standing(rig: &Rig) -> ringmain_domain::authorize::TokenStanding {
 }
 
 /// What is asked about card D1 there.
-async fn question(rig: &Rig) -> Question {
+pub(crate) async fn question(rig: &Rig) -> Question {
     let token = standing(rig).await.to_ask(now()).unwrap().clone();
     Question { tenant: tenant(), token, station: StationId::new("CS-1").unwrap(), evse: None }
 }

@@ -56,6 +56,7 @@ struct Shared {
     bills: Mutex<Vec<Value>>,
     /// What it says of its parties when it is asked for its credentials.
     roles: Mutex<Option<Value>>,
+    versions: Mutex<Vec<&'static str>>,
     /// What it says to a token: the answer's data, after so long.
     authorize: Mutex<(Value, Duration)>,
     heard: Mutex<Vec<Heard>>,
@@ -76,6 +77,7 @@ impl Partner {
             moods: Mutex::default(),
             bills: Mutex::default(),
             roles: Mutex::default(),
+            versions: Mutex::new(vec!["2.2.1"]),
             authorize: Mutex::new((allowed(), Duration::ZERO)),
             heard: Mutex::default(),
             tokens: Mutex::default(),
@@ -161,6 +163,22 @@ impl Partner {
         found.unwrap_or_else(|_| panic!("not heard within 10 s: {:#?}", self.heard()))
     }
 
+    /// It speaks these versions from now on.
+    pub(crate) fn speaks(&self, versions: &[&'static str]) {
+        *self.shared.versions.lock().unwrap() = versions.to_vec();
+    }
+
+    /// Its credentials with token B, in the words of a version.
+    pub(crate) fn credentials_in(&self, version: &str, token_b: &str) -> Value {
+        if version == "2.1.1" {
+            return json!({
+                "token": token_b, "url": self.url("/ocpi/versions"), "party_id": "abc", "country_code": "de",
+                "business_details": {"name": "Example Provider"},
+            });
+        }
+        self.credentials(token_b)
+    }
+
     /// Its credentials with token B.
     pub(crate) fn credentials(&self, token_b: &str) -> Value {
         json!({
@@ -226,25 +244,37 @@ impl Partner {
 
     /// What it says whatever its mood.
     fn about_itself(&self, path: &str) -> Option<String> {
-        match path {
-            "/ocpi/versions" => {
-                Some(frame("200 OK", "", json!([{"version": "2.2.1", "url": self.url("/ocpi/2.2.1")}])))
-            }
-            "/ocpi/2.2.1" => {
-                let side = |module: &str, role: &str| json!({"identifier": module, "role": role, "url": self.url(&format!("/emsp/{module}"))});
-                let receives = ["locations", "tariffs", "sessions", "cdrs"].map(|m| side(m, "RECEIVER"));
-                let sends = ["tokens", "commands", "credentials"].map(|m| side(m, "SENDER"));
-                let endpoints: Vec<_> = receives.into_iter().chain(sends).collect();
-                Some(frame("200 OK", "", json!({"version": "2.2.1", "endpoints": endpoints})))
-            }
-            _ => None,
+        let versions = self.shared.versions.lock().unwrap().clone();
+        let version = path.strip_prefix("/ocpi/")?;
+        if version == "versions" {
+            let entry =
+                |version: &&str| json!({"version": version, "url": self.url(&format!("/ocpi/{version}"))});
+            return Some(frame("200 OK", "", versions.iter().map(entry).collect()));
         }
+        if !versions.contains(&version) {
+            return None;
+        }
+        let side = |module: &str, role: &str| {
+            let url = self.url(&format!("/emsp/{module}"));
+            match version {
+                "2.1.1" => json!({"identifier": module, "url": url}),
+                _ => json!({"identifier": module, "role": role, "url": url}),
+            }
+        };
+        let receives = ["locations", "tariffs", "sessions", "cdrs"].map(|m| side(m, "RECEIVER"));
+        let sends = ["tokens", "commands", "credentials"].map(|m| side(m, "SENDER"));
+        let endpoints: Vec<_> = receives.into_iter().chain(sends).collect();
+        Some(frame("200 OK", "", json!({"version": version, "endpoints": endpoints})))
     }
 
     async fn well(&self, path: &str, heard: &Heard) -> String {
         if path == "/emsp/credentials" {
             let number = self.heard().iter().filter(|heard| heard.path == path).count();
-            let mut credentials = self.credentials(&format!("their-c{number}"));
+            let token = format!("their-c{number}");
+            if heard.body.get("roles").is_none() {
+                return frame("200 OK", "", self.credentials_in("2.1.1", &token));
+            }
+            let mut credentials = self.credentials(&token);
             if let Some(roles) = self.shared.roles.lock().unwrap().clone() {
                 credentials["roles"] = roles;
             }

@@ -1,10 +1,12 @@
 //! Any value of the domain that partners may see, for properties.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use ringmain_domain::cdr::Cdr;
-use ringmain_domain::hardware::{ConnectorHardware, Current, Plug};
+use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug};
 use ringmain_domain::id::{
     CdrId, ConnectorId, EvseId, LocationId, SessionId, StationId, TariffId, TokenUid, TransactionId,
 };
@@ -151,7 +153,7 @@ pub(crate) fn published() -> impl Strategy<Value = PublishedLocation> {
         let key = |of: &PublishedConnector| (of.station.clone(), of.evse, of.connector);
         connectors.sort_by_key(key);
         connectors.dedup_by_key(|of| key(of));
-        PublishedLocation { location, connectors }
+        PublishedLocation { location, connectors, unreadable: BTreeMap::new() }
     })
 }
 
@@ -284,8 +286,9 @@ pub(crate) fn session() -> impl Strategy<Value = PartnerSession> {
     ];
     let uid = "[0-9A-F]{8,60}";
     let figures = (0_i64..500_000, 0_i64..40_000_000, 0_i64..40_000_000, option::of((amount(), amount())));
-    (contract(), uid, status, figures, option::of(1_u32..9), id(), instant()).prop_map(
-        |(contract, uid, status, (wh, charging_ms, parked_ms, cost), evse, location, started_at)| {
+    let place = (location(), option::of(hardware()));
+    (contract(), uid, status, figures, option::of(1_u32..9), place, instant()).prop_map(
+        |(contract, uid, status, (wh, charging_ms, parked_ms, cost), evse, (location, made), started_at)| {
             let ended =
                 (status != SessionStatus::Active).then(|| started_at.plus_millis(charging_ms + parked_ms));
             let session = Session {
@@ -304,8 +307,19 @@ pub(crate) fn session() -> impl Strategy<Value = PartnerSession> {
                 station: StationId::new("SECRET-1").unwrap(),
                 ..plain_session()
             };
-            let location_id = LocationId::new(&location).unwrap();
-            PartnerSession { session, location_id, owner: contract.party, updated_at: at(9) }
+            let hardware = evse.zip(made).map(|(number, made)| EvseHardware {
+                evse: EvseId(number),
+                printed_id: Some("NL*RMN*E1".into()),
+                connectors: vec![ConnectorHardware { connector: ConnectorId(number), ..made }],
+            });
+            PartnerSession {
+                session,
+                location_id: location.id.clone(),
+                location: Some(location),
+                hardware,
+                owner: contract.party,
+                updated_at: at(9),
+            }
         },
     )
 }
@@ -314,10 +328,11 @@ pub(crate) fn session() -> impl Strategy<Value = PartnerSession> {
 pub(crate) fn cdr() -> impl Strategy<Value = (PartnerCdr, Tariff)> {
     let segments = instant().prop_flat_map(segments);
     let signed = vec("[ -~]{1,80}", 0..3);
-    (session(), location(), tariff(TaxIncluded::No), segments, signed, any::<bool>()).prop_map(
-        |(from, location, tariff, segments, texts, is_credit)| {
+    (session(), tariff(TaxIncluded::No), segments, signed, any::<bool>()).prop_map(
+        |(from, tariff, segments, texts, is_credit)| {
             let tariff = Tariff { valid_from: None, valid_until: None, ..tariff };
-            let PartnerSession { mut session, owner, .. } = from;
+            let PartnerSession { mut session, location, hardware, owner, .. } = from;
+            let location = location.unwrap();
             let (first, last) = (segments[0], segments[segments.len() - 1]);
             session.started_at = first.from;
             session.ended_at = Some(last.to);
@@ -367,7 +382,7 @@ pub(crate) fn cdr() -> impl Strategy<Value = (PartnerCdr, Tariff)> {
                 created_at: at(10),
             };
             let cdr = if is_credit { cdr.credit(at(11)) } else { cdr };
-            (PartnerCdr { cdr, session, location, hardware: None, owner }, tariff)
+            (PartnerCdr { cdr, session, location, hardware, owner }, tariff)
         },
     )
 }

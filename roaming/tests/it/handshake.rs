@@ -34,7 +34,8 @@ async fn a_partner_registers_once_with_token_a() {
 
     let versions = rig.get("/ocpi/versions", "token-a").await;
     assert_eq!(versions.status(), (200, 1000));
-    assert_eq!(*versions.data(), json!([{"version": "2.2.1", "url": format!("{BASE}/2.2.1")}]));
+    let entry = |version: &str| json!({"version": version, "url": format!("{BASE}/{version}")});
+    assert_eq!(*versions.data(), json!(["2.3.0", "2.2.1", "2.1.1"].map(entry)));
     let details = rig.get("/ocpi/2.2.1", "token-a").await;
     schema!("version-details").check(details.data());
     let mut urls: Vec<_> =
@@ -224,7 +225,8 @@ async fn every_answer_is_ocpis_and_says_back_what_it_was_told() {
     check("PUT", "/ocpi/cpo/2.2.1/tariffs", &[&*header], (405, 2000)).await;
     check("PATCH", CREDENTIALS, &[&*header], (405, 2000)).await;
     check("POST", "/ocpi/versions", &[&*header], (405, 2000)).await;
-    check("GET", "/ocpi/2.1.1", &[&*header], (404, 2000)).await;
+    check("GET", "/ocpi/2.0", &[&*header], (404, 2000)).await;
+    check("GET", "/ocpi/cpo/2.0/tariffs", &[&*header], (404, 2000)).await;
     check("GET", "/ocpi/cpo/2.2.1/tariffs/T1", &[&*header], (404, 2000)).await;
     check("GET", "/ocpi/cpo/2.2.1/locations/%FF", &[&*header], (404, 2003)).await;
     check("GET", "/ocpi/cpo/2.2.1/locations?limit=0", &[&*header], (200, 2001)).await;

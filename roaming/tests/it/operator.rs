@@ -18,7 +18,7 @@ use crate::told::{furnish, patched, turns};
 
 const PUT: &str = "PUT /emsp/credentials";
 
-async fn peer(rig: &Rig, id: Uuid) -> Peer {
+pub(crate) async fn peer(rig: &Rig, id: Uuid) -> Peer {
     match rig.store.partner(&tenant(), id).await.unwrap().unwrap().state {
         PartnerState::Registered(peer) => peer,
         other => panic!("{other:?}"),

@@ -23,7 +23,7 @@ const POST_CDR: &str = "POST /emsp/cdrs";
 const PUT_L1: &str = "PUT /emsp/locations/NL/RMN/L1";
 
 /// Asks until there is an answer, for half a minute.
-async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(found) = ask().await {
@@ -35,11 +35,11 @@ async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap_or_else(|_| panic!("{what}"))
 }
 
-async fn letters(rig: &Rig, partner: Uuid) -> Vec<DeadLetter> {
+pub(crate) async fn letters(rig: &Rig, partner: Uuid) -> Vec<DeadLetter> {
     rig.store.dead_letters(&tenant(), partner, &PageRequest::first(100)).await.unwrap().items
 }
 
-async fn arrives(rig: &Rig, partner: Uuid, bill: Uuid) {
+pub(crate) async fn arrives(rig: &Rig, partner: Uuid, bill: Uuid) {
     eventually("the bill arrives", async || {
         let arrived = rig.store.arrived_cdrs(&tenant(), partner, &[bill]).await.unwrap();
         (!arrived.is_empty()).then_some(())
@@ -48,12 +48,12 @@ async fn arrives(rig: &Rig, partner: Uuid, bill: Uuid) {
 }
 
 /// Sessions at one EVSE that overlap would wait for a person.
-fn hours_ago(hours: i64) -> Timestamp {
+pub(crate) fn hours_ago(hours: i64) -> Timestamp {
     now().plus_secs(-3_600 * hours)
 }
 
 /// The location changes in this way, now.
-async fn renamed(rig: &Rig, id: &str, name: &str) {
+pub(crate) async fn renamed(rig: &Rig, id: &str, name: &str) {
     let changed = ringmain_domain::location::Location { name: name.into(), ..location(id, now()) };
     rig.store.put_location(&changed).await.unwrap();
 }
@@ -409,7 +409,7 @@ async fn a_partner_that_registered_when_nobody_asked_for_its_modules_is_told_too
     };
     let (shown, given) =
         (ringmain_roaming::partner::hash("token-a"), ringmain_roaming::partner::hash("token-c"));
-    let exchange = Exchange { shown, given, peer, at: now() };
+    let exchange = Exchange { shown, given, peer, tokens_anew: false, at: now() };
     assert!(rig.store.register_partner(&tenant(), id, &exchange).await.unwrap());
     rig.hub.tell_partners_changed();
     eventually("it is heard", async || {

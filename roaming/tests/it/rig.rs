@@ -91,6 +91,7 @@ impl Rig {
             patience: Duration::from_secs(2),
             look_every: Duration::from_millis(20),
             pauses: (Duration::from_millis(100), Duration::from_secs(1)),
+            object_pace: Duration::from_millis(20),
             overdue_every: Duration::from_millis(100),
             ..Settings::default()
         };
@@ -173,6 +174,11 @@ impl Rig {
 
     /// Any request; headers as whole lines.
     pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        Answer::read(std::str::from_utf8(&self.bytes(method, path, headers, body).await).unwrap())
+    }
+
+    /// Any request, and its answer as it came.
+    pub(crate) async fn bytes(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let length = body.len();
@@ -182,7 +188,7 @@ impl Rig {
         stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        Answer::read(std::str::from_utf8(&answer).unwrap())
+        answer
     }
 
     /// All objects of a list, page by page along `Link`; also the number of pages and the total that every page tells.

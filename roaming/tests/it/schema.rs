@@ -28,6 +28,11 @@ impl Schema {
         Self { name, validator: jsonschema::validator_for(&document).unwrap() }
     }
 
+    /// Is there nothing wrong?
+    pub(crate) fn is_valid(&self, object: &Value) -> bool {
+        self.validator.is_valid(object)
+    }
+
     /// Fails with all that is wrong.
     pub(crate) fn check(&self, object: &Value) {
         let faults: Vec<_> = self
@@ -39,8 +44,14 @@ impl Schema {
     }
 }
 
+/// The schema of an object in a version.
+pub(crate) fn schema_of(version: &str, object: &str) -> Schema {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas").join(version);
+    Schema::new("of a version", &std::fs::read_to_string(folder.join(format!("{object}.json"))).unwrap())
+}
+
 #[test]
 fn a_schema_finds_what_is_wrong() {
     let schema = schema!("connector");
-    assert!(!schema.validator.is_valid(&serde_json::json!({"id": "1"})));
+    assert!(!schema.is_valid(&serde_json::json!({"id": "1"})));
 }

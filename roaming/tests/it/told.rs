@@ -271,6 +271,7 @@ async fn an_operator_takes_an_invitation_up_changes_tokens_and_takes_leave() {
         our_versions_url: format!("{}/versions", crate::rig::BASE).into(),
         their_versions_url: rig.emsp.url("/ocpi/versions").into(),
         token_a: "their-a".into(),
+        versions: Vec::new(),
     };
     let private =
         Acceptance { their_versions_url: "https://10.0.0.1/ocpi/versions".into(), ..acceptance.clone() };

@@ -1,4 +1,4 @@
-//! Conversion to and from OCPI 2.2.1 where no route leads yet: sessions and bill records of a partner's drivers, and the official examples.
+//! Sessions and bill records of a partner's drivers in the words of each version, and the official examples of credentials.
 
 use ringmain_domain::cdr::Cdr;
 use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug};
@@ -16,6 +16,8 @@ use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::local::Zone;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
+use ringmain_roaming::ocpi::dialect::Dialect;
+use ringmain_roaming::ocpi::dialect::write::Unsayable;
 use ringmain_roaming::ocpi::v221::types::credentials::Credentials;
 use ringmain_roaming::ocpi::v221::{from_wire, to_wire};
 use ringmain_roaming::service::locations::evse_uid;
@@ -83,16 +85,55 @@ pub(crate) fn session() -> Session {
 }
 
 fn written_session(session: Session) -> Value {
+    session_in(Dialect::V221, session)
+}
+
+fn session_in(dialect: Dialect, session: Session) -> Value {
     let from = PartnerSession {
         session,
         location_id: LocationId::new("L1").unwrap(),
+        location: Some(location("L1", at(0))),
+        hardware: Some(described()),
         owner: owner(),
         updated_at: at(5_401),
     };
-    let written = serde_json::to_value(to_wire::session(&ours(), &from)).unwrap();
-    schema!("session").check(&written);
+    let written = serde_json::to_value(dialect.session(&ours(), &from)).unwrap();
+    match dialect {
+        Dialect::V211 => schema!("2.1.1", "session").check(&written),
+        Dialect::V221 => schema!("session").check(&written),
+        Dialect::V230 => schema!("2.3.0", "session").check(&written),
+    }
     assert!(!written.to_string().contains("0815"), "{written:#}");
     written
+}
+
+#[test]
+fn a_session_is_told_in_the_words_of_each_version() {
+    let old = session_in(Dialect::V211, session());
+    // "Excluding VAT", and the whole place with what was used of it.
+    assert_eq!((&old["total_cost"], &old["auth_id"]), (&json!(7.39), &json!("012345678")));
+    assert_eq!((&old["start_datetime"], &old["location"]["id"]), (&json!(at(0).to_string()), &json!("L1")));
+    let evses = old["location"]["evses"].as_array().unwrap();
+    assert_eq!(
+        (evses.len(), &evses[0]["status"], &evses[0]["evse_id"]),
+        (1, &json!("UNKNOWN"), &json!("NL*RMN*E1"))
+    );
+    let connectors = evses[0]["connectors"].as_array().unwrap();
+    assert_eq!((connectors.len(), &connectors[0]["standard"]), (1, &json!("CHADEMO")));
+    assert_eq!(old["location"]["coordinates"], json!({"latitude": "52.090000", "longitude": "5.121420"}));
+    for absent in ["country_code", "cdr_token", "location_id", "evse_uid"] {
+        assert!(old.get(absent).is_none(), "{absent}");
+    }
+    let active =
+        Session { ended_at: None, status: SessionStatus::Active, remote_start_id: Some(1), ..session() };
+    let old = session_in(Dialect::V211, active);
+    assert_eq!(
+        (&old["location"]["evses"][0]["status"], &old["auth_method"]),
+        (&json!("CHARGING"), &json!("AUTH_REQUEST"))
+    );
+    let new = session_in(Dialect::V230, session());
+    let cost = json!({"before_taxes": 7.39, "taxes": [{"name": "VAT", "amount": 0.81}]});
+    assert_eq!((&new["total_cost"], &new["cdr_token"]["party_id"]), (&cost, &json!("ABC")));
 }
 
 #[test]
@@ -220,10 +261,32 @@ fn written(priced: bool, credit: bool) -> Value {
     // Nobody had described the other one.
     let hardware = priced.then(described);
     let from = PartnerCdr { cdr, session, location: location("L1", at(0)), hardware, owner: owner() };
+    in_other_versions(&from);
     let written = serde_json::to_value(to_wire::cdr::cdr(&ours(), &from, &[])).unwrap();
     schema!("cdr").check(&written);
     assert!(!written.to_string().contains("0815"), "{written:#}");
     written
+}
+
+/// The same total without taxes in all of them; 2.1.1 cannot say a credit.
+fn in_other_versions(from: &PartnerCdr) {
+    let total = from
+        .cdr
+        .breakdown
+        .as_ref()
+        .map_or(json!(0), |of| serde_json::from_str(&of.total.excl_tax.to_string()).unwrap());
+    let new = serde_json::to_value(Dialect::V230.cdr(&ours(), from).unwrap()).unwrap();
+    schema!("2.3.0", "cdr").check(&new);
+    assert_eq!(new["total_cost"]["before_taxes"], total);
+    match Dialect::V211.cdr(&ours(), from) {
+        Ok(old) => {
+            let old = serde_json::to_value(old).unwrap();
+            schema!("2.1.1", "cdr").check(&old);
+            assert_eq!(old["total_cost"], total);
+            assert_eq!(old["stop_date_time"], new["end_date_time"]);
+        }
+        Err(Unsayable(_)) => assert!(from.cdr.credits.is_some()),
+    }
 }
 
 #[test]

@@ -28,6 +28,12 @@ impl Liveness {
         self.deadline
     }
 
+    /// The clock was set by so much: silence lasts as long as it would have.
+    pub(super) const fn clock_moved(&mut self, by_ms: i64) {
+        self.deadline = self.deadline.plus_millis(by_ms);
+        self.recorded_at = self.recorded_at.plus_millis(by_ms);
+    }
+
     /// Any frame proves life (1.6 4.6); some stations never answer a ping and live all the same.
     pub(super) const fn heard(&mut self, now: Timestamp) {
         self.unanswered = 0;
@@ -72,6 +78,18 @@ mod tests {
             .take(3)
             .collect();
         assert_eq!(seen, [(30, Effect::Ping), (60, Effect::Ping), (70, Effect::CloseSilent)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_nobody_silent_and_hides_no_silence() {
+        for by_s in [-86_400, 86_400] {
+            let mut liveness = Liveness::new(at(0));
+            assert_eq!(liveness.tick(at(30)).effects, [Effect::Ping]);
+            liveness.clock_moved(by_s * 1000);
+            assert!(liveness.tick(at(by_s + 59)).effects.is_empty(), "{by_s}");
+            assert_eq!(liveness.tick(at(by_s + 60)).effects, [Effect::Ping], "{by_s}");
+            assert_eq!(liveness.tick(at(by_s + 70)).effects, [Effect::CloseSilent], "{by_s}");
+        }
     }
 
     #[test]

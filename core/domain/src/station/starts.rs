@@ -71,6 +71,12 @@ impl StationState {
         followed.min_by_key(|(id, waiting)| (waiting.due.is_none(), waiting.due, *id)).map(|(id, _)| id)
     }
 
+    /// The clock was set by so much: a station has as long to follow an order as it would have had.
+    pub(super) fn starts_moved(&mut self, by_ms: i64) {
+        let dues = self.expected.values_mut().filter_map(|waiting| waiting.due.as_mut());
+        dues.for_each(|due| *due = due.plus_millis(by_ms));
+    }
+
     pub(super) fn give_up_starts(&mut self, now: Timestamp, outcome: Outcome) -> Outcome {
         let over = self.expected.extract_if(.., |_, waiting| waiting.due.is_some_and(|due| due <= now));
         over.fold(outcome, |outcome, (remote_start_id, waiting)| {

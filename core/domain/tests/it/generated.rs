@@ -23,7 +23,7 @@ fn generated_docs_metrics() {
 
 #[test]
 fn every_metric_is_named_by_its_place() {
-    let components = ["store", "command", "cluster", "process", "evses", "sessions", "partner"];
+    let components = ["store", "command", "cluster", "process", "evses", "sessions", "partner", "public"];
     for (name, kind, _) in METRICS {
         let place = name.trim_start_matches("ringmain_").split('_').next().unwrap();
         assert!(PLACES.contains(&place) || components.contains(&place), "{name}");

@@ -124,6 +124,26 @@ fn a_call_ends_by_its_time_and_says_whether_it_was_sent() {
 }
 
 #[test]
+fn a_clock_that_is_set_neither_ends_a_call_early_nor_keeps_one() {
+    for by_ms in [-3_600_000, 3_600_000] {
+        let mut rpc = state(Version::V201);
+        submit(&mut rpc, 0, "open", 60_000).unwrap();
+        submit(&mut rpc, 0, "waits", 60_000).unwrap();
+        assert_eq!(rpc.next_outbound(at(0)).unwrap().id, id("open"));
+        rpc.clock_moved(by_ms);
+        assert_eq!(rpc.next_deadline(), Some(at(60_000.min(TIMEOUT_MS + by_ms))), "{by_ms}");
+        let ended = rpc.expire(at(by_ms + TIMEOUT_MS - 1));
+        // A call that waits is over for all others when its deadline has passed by the new time.
+        let over = if by_ms > 0 { vec![(id("waits"), false)] } else { Vec::new() };
+        assert_eq!(ended.into_iter().map(|one| (one.id, one.sent)).collect::<Vec<_>>(), over, "{by_ms}");
+        let ended = rpc.expire(at(by_ms + TIMEOUT_MS));
+        assert_eq!(ended.into_iter().map(|one| (one.id, one.sent)).collect::<Vec<_>>(), [(id("open"), true)]);
+        rpc.expire(at(by_ms + 60_000));
+        assert_eq!(rpc.next_deadline(), None, "{by_ms}");
+    }
+}
+
+#[test]
 fn a_deadline_in_the_queue_lets_the_next_one_pass() {
     let mut rpc = state(Version::V16);
     submit(&mut rpc, 0, "short", 10).unwrap();

@@ -9,7 +9,7 @@ use crate::migrate::{Halt, SETTINGS};
 const FILLED: &str = "V0021__indexes";
 
 /// For each index the change that has it, its name, and what of.
-const INDEXES: [(&str, &str, &str); 8] = [
+const INDEXES: [(&str, &str, &str); 9] = [
     (FILLED, "stations_by_node", "stations (node) WHERE node IS NOT NULL"),
     (FILLED, "site_ledgers_by_node", "site_ledgers (owner_node) WHERE owner_node IS NOT NULL"),
     (FILLED, "commands_unended_by_node", "commands (node) WHERE result IS NULL AND node IS NOT NULL"),
@@ -26,6 +26,11 @@ const INDEXES: [(&str, &str, &str); 8] = [
     ),
     ("V0033__location_news", "locations_by_any_case", "locations (tenant, upper(id))"),
     ("V0034__partner_views", "feed_by_age", "feed (tenant, changed_at)"),
+    (
+        "V0035__waiting_stations",
+        "stations_waiting",
+        "stations (tenant, updated_at) WHERE registration = 'pending'",
+    ),
 ];
 
 /// Fills the next tokens behind one of them; the last one that was looked at.

@@ -14,7 +14,7 @@ use crate::engine::param::params;
 use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::engine::{Statement, Texts};
-use crate::page::{Page, PageRequest};
+use crate::page::{Page, PageRequest, readable};
 use crate::partners::lists::Window;
 use crate::store::{Store, StoreError};
 
@@ -25,6 +25,10 @@ pub struct PartnerSession {
     pub session: Session,
     /// Where the station stood when the session was first known.
     pub location_id: LocationId,
+    /// The location as it was then; `None`: nobody kept it, and it is gone.
+    pub location: Option<Location>,
+    /// The EVSE as it was described when the session was first known there; `None`: nobody had described it.
+    pub hardware: Option<EvseHardware>,
     /// Whose token it is.
     pub owner: Party,
     /// When it was last changed.
@@ -72,12 +76,26 @@ macro_rules! place {
     };
 }
 
+/// The same of session `x`.
+macro_rules! session_place {
+    () => {
+        "coalesce(x.place, (SELECT l.document FROM locations l WHERE l.tenant = x.tenant AND l.id = x.location_id))"
+    };
+}
+
 static SESSIONS: Texts = Texts {
-    one: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
-          FROM sessions x WHERE x.tenant = $1 AND x.id = $2 AND x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
-    all: "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id \
-          FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) JOIN sessions x ON x.tenant = k.tenant AND x.id = k.id \
-          WHERE x.party_country IS NOT NULL AND x.location_id IS NOT NULL",
+    one: concat!(
+        "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id, x.hardware, ",
+        session_place!(),
+        " AS location FROM sessions x \
+         WHERE x.tenant = $1 AND x.id = $2 AND x.party_country IS NOT NULL AND x.location_id IS NOT NULL"
+    ),
+    all: concat!(
+        "SELECT x.id, x.document, x.party_country AS country_code, x.party_id, x.updated_at AS at, x.location_id, x.hardware, ",
+        session_place!(),
+        " AS location FROM unnest($1::text[], $2::uuid[]) AS k(tenant, id) JOIN sessions x ON x.tenant = k.tenant AND x.id = k.id \
+         WHERE x.party_country IS NOT NULL AND x.location_id IS NOT NULL"
+    ),
 };
 
 static CDRS: Texts = Texts {
@@ -98,7 +116,8 @@ static CDRS: Texts = Texts {
 
 impl Store {
     /// The sessions of drivers whose company a partner acts for as eMSP, the one that was changed first comes first: one that changes while
-    /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it.
+    /// they are paged through comes again at the end. A session at a station without a location is left out, OCPI cannot say it, and so is
+    /// what cannot be read.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -109,10 +128,16 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<PartnerSession>, StoreError> {
-        let select = Select::new(of_partner!("x.updated_at AS at, x.location_id", "NULL", "sessions"));
+        let select = Select::new(of_partner!(
+            "x.updated_at AS at, x.location_id, x.hardware",
+            session_place!(),
+            "sessions"
+        ));
         let select = of_partner_page(select, "x.updated_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, session, |row| Ok((row.int("at")?, row.uuid("id")?)))
+        let Page { items, next } =
+            page.page(&rows, |row| Ok(session(row)), |row| Ok((row.int("at")?, row.uuid("id")?)))?;
+        Ok(Page { items: readable(items)?, next })
     }
 
     /// How many sessions a list of them has in all its pages. Costs a look at each.
@@ -146,7 +171,8 @@ impl Store {
         self.counted(select.tail("", Vec::new())).await
     }
 
-    /// The bill records of drivers whose company a partner acts for as eMSP, the oldest first. One whose location was never known is left out.
+    /// The bill records of drivers whose company a partner acts for as eMSP, the oldest first. One whose location was never known is left out,
+    /// and so is what cannot be read.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -166,7 +192,9 @@ impl Store {
         let select = select.filter(concat!(place!(), " IS NOT NULL"), Vec::new());
         let select = of_partner_page(select, "x.created_at", (tenant, partner), window, page)?;
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        page.page(&rows, cdr, |row| Ok((row.int("at")?, row.uuid("id")?)))
+        let Page { items, next } =
+            page.page(&rows, |row| Ok(cdr(row)), |row| Ok((row.int("at")?, row.uuid("id")?)))?;
+        Ok(Page { items: readable(items)?, next })
     }
 
     /// Sessions of partners' drivers, in no order; absent those whose location is not known, and those of our own drivers.
@@ -225,6 +253,8 @@ fn session(row: &Row) -> Result<PartnerSession, StoreError> {
     Ok(PartnerSession {
         session: row.json("document")?,
         location_id: row.named("location_id")?,
+        location: row.json_or_null("location")?,
+        hardware: row.json_or_null("hardware")?,
         owner: owner(row)?,
         updated_at: row.at("at")?,
     })

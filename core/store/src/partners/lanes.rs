@@ -62,6 +62,14 @@ static ARRIVED: Texts = Texts {
           JOIN partner_cdrs a ON a.tenant = k.tenant AND a.partner = k.partner AND a.cdr = k.cdr",
 };
 
+static ADVANCE: Texts = Texts {
+    one: "UPDATE partner_cursors SET position = $4, updated_at = $5 \
+          WHERE tenant = $1 AND partner = $2 AND lane = $3 AND position < $4",
+    all: "UPDATE partner_cursors c SET position = k.position, updated_at = k.at \
+          FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[]) AS k(tenant, partner, lane, position, at) \
+          WHERE c.tenant = k.tenant AND c.partner = k.partner AND c.lane = k.lane AND c.position < k.position",
+};
+
 static STANDINGS: Texts = Texts {
     one: "SELECT partner, called_at, reached_at, failed_at, failure FROM partner_standings WHERE tenant = $1 AND partner = $2",
     all: "SELECT s.partner, s.called_at, s.reached_at, s.failed_at, s.failure \
@@ -103,19 +111,21 @@ impl Store {
         rows.first().map(|row| row.int("position")).transpose()
     }
 
-    /// A partner has read the feed so far. A cursor never goes back, and who is not registered has none.
+    /// Partners have read the feed so far, each in a lane. A cursor never goes back, and who is not registered has none.
     ///
     /// # Errors
     /// As [`StoreError`] says.
-    pub async fn advance_partner_cursor(
+    pub async fn advance_partner_cursors(
         &self,
-        (tenant, partner, lane): (&TenantId, Uuid, Lane),
-        position: i64,
+        tenant: &TenantId,
+        cursors: &[(Uuid, Lane, i64)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE partner_cursors SET position = $4, updated_at = $5 \
-             WHERE tenant = $1 AND partner = $2 AND lane = $3 AND position < $4";
-        self.engine().change(sql, params![tenant, partner, lane.as_str(), position, now]).await.map(drop)
+        let row = |(partner, lane, position): &(Uuid, Lane, i64)| {
+            params![tenant, *partner, lane.as_str(), *position, now]
+        };
+        let work = vec![Statement::each(&ADVANCE, cursors.iter().map(row).collect())];
+        self.engine().write(move |tx| Box::pin(async move { tx.run_all(work).await.map(drop) })).await
     }
 
     /// How far partners have read: lane, place and when it was reached.

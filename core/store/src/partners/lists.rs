@@ -14,7 +14,7 @@ use crate::engine::param::{Param, params};
 use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::engine::{Statement, Texts};
-use crate::page::{Page, PageRequest};
+use crate::page::{Page, PageRequest, readable};
 use crate::partners::tariffs::{Prices, anyones_assignments};
 use crate::store::{Store, StoreError};
 
@@ -36,6 +36,8 @@ pub struct PublishedLocation {
     pub location: Location,
     /// The connectors of its accepted stations, by station, EVSE and number; none of EVSE 0 or number 0.
     pub connectors: Vec<PublishedConnector>,
+    /// Stations there whose description cannot be read, and why: their connectors count as described by nobody.
+    pub unreadable: BTreeMap<StationId, Box<str>>,
 }
 
 /// A connector with what decides how it looks from outside.
@@ -125,7 +127,7 @@ static NAMED: Texts = Texts {
 
 impl Store {
     /// A tenant's locations as partners see them, by id: the order does not change when one is changed, so nobody who pages through them
-    /// misses one.
+    /// misses one. What cannot be read is left out.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -142,10 +144,11 @@ impl Store {
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
         let Page { items, next } = page.page(
             &rows,
-            |row| row.json::<Location>("document"),
+            |row| Ok(row.json::<Location>("document")),
             |row| row.text("id").map(str::to_owned),
         )?;
-        Ok(Page { items: self.published(tenant, now, items).await?, next })
+        let published = self.published(tenant, now, readable(items)?).await?;
+        Ok(Page { items: readable(published)?, next })
     }
 
     /// How many locations a list of them has in all its pages. Costs a look at each.
@@ -184,7 +187,7 @@ impl Store {
         let upper = id.as_str().to_ascii_uppercase();
         let rows = self.engine().rows(sql, params![tenant, upper, id]).await?;
         let found = rows.iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
-        Ok(self.published(tenant, now, found).await?.pop())
+        self.published(tenant, now, found).await?.pop().transpose()
     }
 
     /// The locations at which these stations stand, as partners see them, each once.
@@ -206,16 +209,16 @@ impl Store {
             let location: Location = row.json("document")?;
             found.insert(location.id.clone(), location);
         }
-        self.published(tenant, now, found.into_values().collect()).await
+        self.published(tenant, now, found.into_values().collect()).await?.into_iter().collect()
     }
 
-    /// Adds the connectors to locations of a tenant.
+    /// Adds the connectors to locations of a tenant, in their order.
     async fn published(
         &self,
         tenant: &TenantId,
         now: Timestamp,
         locations: Vec<Location>,
-    ) -> Result<Vec<PublishedLocation>, StoreError> {
+    ) -> Result<Vec<Result<PublishedLocation, StoreError>>, StoreError> {
         let keys: Vec<Vec<Param>> = locations.iter().map(|l| params![&l.tenant, &l.id]).collect();
         let statements = vec![Statement::each(&CONNECTORS, keys), anyones_assignments(tenant)];
         let mut answers = self.engine().read(statements).await?.into_iter();
@@ -230,13 +233,14 @@ impl Store {
         let published = locations.into_iter().map(|location| {
             let prices = Prices::at(&location.id, now, &assignments, default);
             let rows = rows.remove(&location.id).unwrap_or_default();
+            let mut unreadable = BTreeMap::new();
             let mut connectors: Vec<_> =
-                rows.iter().map(|row| connector(row, &prices)).collect::<Result<_, _>>()?;
+                rows.iter().map(|row| connector(row, &prices, &mut unreadable)).collect::<Result<_, _>>()?;
             connectors
                 .sort_by(|a, b| (&a.station, a.evse, a.connector).cmp(&(&b.station, b.evse, b.connector)));
-            Ok(PublishedLocation { location, connectors })
+            Ok(PublishedLocation { location, connectors, unreadable })
         });
-        published.collect()
+        Ok(published.collect())
     }
 }
 
@@ -251,12 +255,22 @@ fn of_locations(head: &str, (tenant, now): (&TenantId, Timestamp), window: &Wind
     select
 }
 
-fn connector(row: &Row, prices: &Prices<'_>) -> Result<PublishedConnector, StoreError> {
+fn connector(
+    row: &Row,
+    prices: &Prices<'_>,
+    unreadable: &mut BTreeMap<StationId, Box<str>>,
+) -> Result<PublishedConnector, StoreError> {
     let station: StationId = row.named("station")?;
     let evse = EvseId(row.number("evse")?);
     let (tariff_id, assigned_at) = prices.of(&station, evse, row.named_or_null("tariff_id")?);
     let connector = ConnectorId(row.number("connector")?);
-    let described: Option<StationHardware> = row.json_or_null("hardware")?;
+    let described: Option<StationHardware> = match row.json_or_null("hardware") {
+        Err(StoreError::Corrupt { reason }) => {
+            unreadable.insert(station.clone(), reason);
+            None
+        }
+        read => read?,
+    };
     let hardware = described.as_ref().and_then(|described| described.of(evse, connector));
     let described_at = row.at_or_null("described_at")?.unwrap_or_default();
     Ok(PublishedConnector {

@@ -27,6 +27,8 @@ pub struct PartnerSettings {
     pub inbound_calls_per_s: u32,
     /// In which form its token is sent.
     pub token_form: TokenForm,
+    /// The versions that may be spoken with it, such as `2.2.1`; all that we speak where none is named.
+    pub versions: Vec<Box<str>>,
 }
 
 /// In which form a token stands in the header of a call.
@@ -97,6 +99,7 @@ impl Default for PartnerSettings {
             calls_at_once: 4,
             inbound_calls_per_s: 50,
             token_form: TokenForm::Learned,
+            versions: Vec::new(),
         }
     }
 }

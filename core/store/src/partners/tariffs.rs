@@ -11,9 +11,10 @@ use ringmain_domain::tariff::timeline::Timeline;
 use ringmain_domain::time::Timestamp;
 
 use crate::engine::param::{Param, params};
+use crate::engine::row::Row;
 use crate::engine::select::Select;
 use crate::engine::{Statement, Texts};
-use crate::page::{Page, PageRequest};
+use crate::page::{Page, PageRequest, readable};
 use crate::partners::lists::Window;
 use crate::store::{Store, StoreError};
 use crate::tariffs::VERSIONS_BEFORE;
@@ -54,6 +55,7 @@ pub(super) struct Prices<'a> {
 
 impl Store {
     /// A tenant's tariffs that anyone may pay, as they are in force, by id. `updated_at` says since when: a version that comes into force is a change.
+    /// What cannot be read is left out.
     ///
     /// # Errors
     /// As [`StoreError`] says.
@@ -64,23 +66,53 @@ impl Store {
         window: &Window,
         page: &PageRequest,
     ) -> Result<Page<Tariff>, StoreError> {
+        let Page { items, next } = self.each_published_tariff(tenant, now, window, page).await?;
+        Ok(Page { items: readable(items.into_iter().map(|(_, read)| read).collect())?, next })
+    }
+
+    /// As [`Store::published_tariffs`], each by its id, and why it cannot be read.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says.
+    pub async fn each_published_tariff(
+        &self,
+        tenant: &TenantId,
+        now: Timestamp,
+        window: &Window,
+        page: &PageRequest,
+    ) -> Result<Page<(TariffId, Result<Tariff, StoreError>)>, StoreError> {
         let select = self
             .of_tariffs("SELECT t.id, t.document FROM tariffs t", (tenant, now), window)
             .filter_some("t.id > ?", page.key::<String>()?);
         let select = select.tail("ORDER BY t.id LIMIT ? OFFSET ?", params![page.probe(), window.skip]);
         let rows = self.engine().read(vec![select]).await?.pop().unwrap_or_default();
-        let mut page: Page<Tariff> =
-            page.page(&rows, |row| row.json("document"), |row| row.text("id").map(str::to_owned))?;
+        let item = |row: &Row| Ok((row.named::<TariffId>("id")?, row.json::<Tariff>("document")));
+        let mut page = page.page(&rows, item, |row| row.text("id").map(str::to_owned))?;
         let keys: Vec<Vec<Param>> =
-            page.items.iter().map(|tariff| params![tenant, &tariff.id, now, VERSIONS_BEFORE]).collect();
-        let mut versions: BTreeMap<TariffId, Vec<(Timestamp, Tariff)>> = BTreeMap::new();
+            page.items.iter().map(|(id, _)| params![tenant, id, now, VERSIONS_BEFORE]).collect();
+        let mut versions: BTreeMap<TariffId, Result<Vec<(Timestamp, Tariff)>, StoreError>> = BTreeMap::new();
         for row in self.engine().read(vec![Statement::each(&VERSIONS, keys)]).await?.iter().flatten() {
-            let version = (row.at("valid_from")?, row.json("document")?);
-            versions.entry(row.named("id")?).or_default().push(version);
+            let (from, version) = (row.at("valid_from")?, row.json::<Tariff>("document"));
+            let of_tariff = versions.entry(row.named("id")?).or_insert_with(|| Ok(Vec::new()));
+            match version {
+                Ok(version) => {
+                    if let Ok(read) = of_tariff {
+                        read.push((from, version));
+                    }
+                }
+                // Which version would be in force is not known then.
+                Err(error) => *of_tariff = Err(error),
+            }
         }
-        for tariff in &mut page.items {
-            if let Some(published) = versions.get(&tariff.id).and_then(|versions| in_force(versions, now)) {
-                *tariff = published;
+        for (id, tariff) in &mut page.items {
+            match versions.remove(&*id) {
+                Some(Ok(versions)) => {
+                    if let Some(published) = in_force(&versions, now) {
+                        *tariff = Ok(published);
+                    }
+                }
+                Some(Err(error)) => *tariff = Err(error),
+                None => {}
             }
         }
         Ok(page)

@@ -1,6 +1,7 @@
 //! How a station goes: with what is known of it now, but never with its facts, sessions and bill records.
 
 use ringmain_domain::id::{StationId, TenantId};
+use ringmain_domain::time::Timestamp;
 
 use crate::engine::param::params;
 use crate::engine::{Statement, Tx};
@@ -20,6 +21,10 @@ const GONE_TOO: [&str; 10] = [
     "DELETE FROM duplicate_identities WHERE tenant = $1 AND station = $2",
 ];
 
+/// Those of whom nothing is known but that they came once, and not since: no operator has described them, and none is connected.
+const FORGOTTEN: &str = "registration = 'pending' AND NOT online AND location_id IS NULL AND name IS NULL AND tariff_id IS NULL \
+     AND coalesce(last_seen_at, 0)";
+
 impl Store {
     /// Removes the station, its connectors, variables, password and recorded frames; `false`: there was none.
     ///
@@ -27,13 +32,49 @@ impl Store {
     /// [`StoreError::Conflict`] while sessions are open there, else as [`StoreError`] says.
     pub async fn delete_station(&self, tenant: &TenantId, id: &StationId) -> Result<bool, StoreError> {
         let (tenant, id) = (tenant.clone(), id.clone());
-        self.engine().write(move |tx| Box::pin(delete(tx, tenant, id))).await
+        let row = "DELETE FROM stations WHERE tenant = $1 AND id = $2 RETURNING id";
+        let row = Statement::once(row, params![&tenant, &id]);
+        self.engine().write(move |tx| Box::pin(delete(tx, row, tenant, id))).await
+    }
+
+    /// Removes stations that wait for an operator and have not come since an instant, over all tenants, `most` at a time; gives back which.
+    /// One that comes again is new.
+    ///
+    /// # Errors
+    /// As [`StoreError`] says; those before it are gone then.
+    pub async fn forget_strangers(
+        &self,
+        before: Timestamp,
+        most: u32,
+    ) -> Result<Vec<(TenantId, StationId)>, StoreError> {
+        let sql = format!(
+            "SELECT tenant, id FROM stations WHERE {FORGOTTEN} < $1 AND updated_at < $1 ORDER BY tenant, updated_at LIMIT $2"
+        );
+        let found = self.engine().rows_across(sql, params![before, i64::from(most)]).await?;
+        let mut gone = Vec::new();
+        for row in &found {
+            let (tenant, id) = (row.named::<TenantId>("tenant")?, row.named::<StationId>("id")?);
+            if self.forget(&tenant, &id, before).await? {
+                gone.push((tenant, id));
+            }
+        }
+        Ok(gone)
+    }
+
+    /// It may have come, or been described, in this moment.
+    async fn forget(&self, tenant: &TenantId, id: &StationId, before: Timestamp) -> Result<bool, StoreError> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        let sql = format!(
+            "DELETE FROM stations WHERE tenant = $1 AND id = $2 AND {FORGOTTEN} < $3 AND updated_at < $3 RETURNING id"
+        );
+        let row = Statement::once(sql, params![&tenant, &id, before]);
+        self.engine().write(move |tx| Box::pin(delete(tx, row, tenant, id))).await
     }
 }
 
-async fn delete(tx: &mut Tx, tenant: TenantId, id: StationId) -> Result<bool, StoreError> {
-    let station = "DELETE FROM stations WHERE tenant = $1 AND id = $2 RETURNING id";
-    if tx.run(Statement::once(station, params![&tenant, &id])).await?.is_empty() {
+/// Removes the row, and where there was one, what goes with it.
+async fn delete(tx: &mut Tx, row: Statement, tenant: TenantId, id: StationId) -> Result<bool, StoreError> {
+    if tx.run(row).await?.is_empty() {
         return Ok(false);
     }
     let open =

@@ -6,9 +6,11 @@ use ringmain_domain::time::Timestamp;
 use ringmain_store::feed::{KIND_EVSE_REMOVED, KIND_LOCATION, KIND_TARIFF_REACH};
 use ringmain_store::page::PageRequest;
 use ringmain_store::partners::lists::Window;
+use ringmain_store::store::StoreError;
 
 use crate::make::{
-    MINUTE, T0, at, driven_by, location_id, other_tenant, station, tariff, tenant, whole_transaction,
+    MINUTE, T0, assignment, at, driven_by, location_id, other_tenant, station, tariff, tenant,
+    whole_transaction,
 };
 use crate::partners::{place, registered, role};
 use crate::rig::Rig;
@@ -18,6 +20,7 @@ on_both_engines!(
     an_evse_goes_with_the_last_connector_that_is_described_and_there,
     what_nobody_described_is_told_as_gone_once,
     a_bill_tells_the_evse_as_it_was_described_at_the_start,
+    what_cannot_be_read_leaves_the_rest_readable,
 );
 
 /// When partners look.
@@ -163,4 +166,52 @@ async fn a_bill_tells_the_evse_as_it_was_described_at_the_start(rig: &Rig) {
     rig.execute("UPDATE sessions SET hardware = NULL").await;
     let bare = rig.store.cdrs_for_partners(&tenant(), &[bill]).await.unwrap();
     assert_eq!(bare.into_iter().map(|cdr| cdr.hardware).collect::<Vec<_>>(), [None]);
+}
+
+async fn what_cannot_be_read_leaves_the_rest_readable(rig: &Rig) {
+    place(rig, "L1", "CS-1", &[(1, 1)]).await;
+    place(rig, "L2", "CS-2", &[(1, 1)]).await;
+    place(rig, "L3", "CS-3", &[(1, 1)]).await;
+    let made = ConnectorHardware {
+        connector: ConnectorId(1),
+        plug: Plug::Type2,
+        has_cable: false,
+        current: Current::Ac3,
+        max_voltage_v: 230,
+        max_current_a: 32,
+        max_power_w: None,
+    };
+    let evse = EvseHardware { evse: EvseId(1), printed_id: None, connectors: vec![made] };
+    let hardware = StationHardware { evses: vec![evse] };
+    for id in ["CS-1", "CS-2"] {
+        let station = StationId::new(id).unwrap();
+        assert!(rig.store.put_station_hardware(&tenant(), &station, &hardware, at(50)).await.unwrap());
+    }
+    for id in ["T1", "T2", "T3"] {
+        rig.store.put_tariff(&tariff(id, &[])).await.unwrap();
+        rig.store.put_tariff_assignment(&assignment(id, |_| {})).await.unwrap();
+    }
+    rig.execute(
+        "UPDATE station_hardware SET document = '{\"evses\": [{\"evse\": 1, \"connectors\": [{\"connector\": 1}]}]}' WHERE station = 'CS-1';
+         UPDATE locations SET document = '{\"strange\": 1}' WHERE id = 'L3';
+         UPDATE tariffs SET document = '{\"strange\": 1}';
+         UPDATE tariff_versions SET document = '{\"strange\": 1}' WHERE id IN ('T1', 'T2');",
+    )
+    .await;
+    let (whole, page) = (Window::default(), PageRequest::first(9));
+    let locations = rig.store.published_locations(&tenant(), NOW, &whole, &page).await.unwrap().items;
+    let seen: Vec<_> = locations
+        .iter()
+        .map(|one| (one.location.id.as_str(), one.connectors[0].hardware.is_some(), one.unreadable.len()))
+        .collect();
+    assert_eq!(seen, [("L1", false, 1), ("L2", true, 0)]);
+    let reason = locations[0].unreadable.values().next().unwrap();
+    assert!(reason.contains("hardware"), "{reason}");
+    let around = rig.store.published_around(&tenant(), NOW, &[], &[location_id("L3")]).await;
+    assert!(matches!(around, Err(StoreError::Corrupt { .. })), "who asks for it is told: {around:?}");
+    let tariffs = rig.store.published_tariffs(&tenant(), NOW, &whole, &page).await.unwrap().items;
+    assert_eq!(tariffs.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["T3"]);
+    let each = rig.store.each_published_tariff(&tenant(), NOW, &whole, &page).await.unwrap().items;
+    let each: Vec<_> = each.iter().map(|(id, read)| (id.as_str(), read.is_ok())).collect();
+    assert_eq!(each, [("T1", false), ("T2", false), ("T3", true)]);
 }

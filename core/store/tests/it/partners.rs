@@ -3,18 +3,23 @@
 use ringmain_domain::event::{DomainEvent, Fact};
 use ringmain_domain::id::{Epoch, TariffId};
 use ringmain_domain::location::ConnectorStatus;
+use ringmain_domain::party::{Party, Role};
 use ringmain_domain::reply::Registration;
+use ringmain_domain::roaming::{RoamingToken, Whitelist};
 use ringmain_domain::tariff::Dimension;
 use ringmain_domain::time::Timestamp;
 use ringmain_store::page::PageRequest;
+use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::lists::Window;
+use ringmain_store::partners::tokens::{ToldToken, Touched};
 use ringmain_store::partners::{Exchange, Invitation, PartnerRole, PartnerState, Peer, PeerToken};
 use ringmain_store::store::{StoreError, StoreSettings};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::make::{
     MINUTE, T0, all_pages, assignment, at, driven_by, fact, location, location_id, message, other_tenant,
-    station, status, tariff, tariff_id, tenant, whole_transaction, whole_transaction_apart,
+    station, status, tariff, tariff_id, tenant, token_uid, whole_transaction, whole_transaction_apart,
 };
 use crate::rig::Rig;
 
@@ -33,6 +38,7 @@ on_both_engines!(
     sessions_and_bills_go_only_to_the_tokens_party,
     sessions_and_bills_come_in_pages_the_oldest_change_first,
     a_bill_tells_the_place_as_it_was_at_the_start,
+    tokens_told_in_other_kinds_are_forgotten_and_asked_for_anew,
 );
 
 /// When partners look.
@@ -67,7 +73,7 @@ pub(crate) fn exchange(shown: &[u8], given: &[u8], roles: &[PartnerRole]) -> Exc
         roles: roles.to_vec(),
         endpoints: None,
     };
-    Exchange { shown: shown.to_vec(), given: given.to_vec(), peer, at: at(1) }
+    Exchange { shown: shown.to_vec(), given: given.to_vec(), peer, tokens_anew: false, at: at(1) }
 }
 
 /// A partner that acts for these parties; it shows the token whose hash is its id.
@@ -415,10 +421,59 @@ async fn a_bill_tells_the_place_as_it_was_at_the_start(rig: &Rig) {
     assert_eq!(places().await, [location("L1"), location("L1")]);
     let sessions =
         rig.store.partner_sessions(&tenant(), partner, &Window::default(), &PageRequest::first(9)).await;
-    assert_eq!(sessions.unwrap().items.len(), 1);
+    let sessions = sessions.unwrap().items;
+    assert_eq!((sessions.len(), sessions[0].location.as_ref()), (1, Some(&location("L1"))));
+    let session = async || {
+        let read = rig.store.sessions_for_partners(&tenant(), &[sessions[0].session.id.0]).await;
+        read.unwrap().remove(0).location
+    };
+    assert_eq!(session().await, Some(location("L1")));
     // A session of a release that did not keep it, of a location that is gone: left out, not an error.
     rig.execute("UPDATE sessions SET place = NULL").await;
-    assert_eq!(places().await, []);
+    assert_eq!((places().await, session().await), (Vec::new(), None));
     rig.store.put_location(&renamed).await.unwrap();
+    assert_eq!(session().await.as_ref(), Some(&renamed));
     assert_eq!(places().await, [renamed.clone(), renamed]);
+}
+
+/// Whoever takes up a version in which kinds of tokens have other names: cards keep theirs, and so do all tokens of others.
+async fn tokens_told_in_other_kinds_are_forgotten_and_asked_for_anew(rig: &Rig) {
+    let store = &rig.store;
+    let party =
+        |party_id: &str| Party { country_code: "DE".into(), party_id: party_id.into(), role: Role::Emsp };
+    let told = |party_id: &str, kind: &str| ToldToken {
+        token: RoamingToken {
+            party: party(party_id),
+            uid: "A1".into(),
+            kind: kind.into(),
+            contract_id: "C1".into(),
+            group: None,
+            valid: true,
+            whitelist: Whitelist::Always,
+        },
+        told: RawValue::from_string("{}".into()).unwrap(),
+        last_updated: at(0),
+        touched: Touched::whole(at(0)),
+    };
+    let partner = registered(rig, 1, &[role("ABC", "EMSP")]).await;
+    let tokens = [told("ABC", "RFID"), told("ABC", "OTHER"), told("XYZ", "OTHER")];
+    store.put_partner_tokens(&tenant(), &tokens).await.unwrap();
+    store.put_partner_mark((&tenant(), partner, "tokens_fetched_all"), at(1), at(1)).await.unwrap();
+    let known = async || {
+        let uid = token_uid("A1");
+        let mut known = Vec::new();
+        for (party_id, kind) in [("ABC", "RFID"), ("ABC", "OTHER"), ("XYZ", "OTHER")] {
+            let found = store.partner_token(&tenant(), &party(party_id), (&uid, kind)).await;
+            known.push(found.unwrap().is_some());
+        }
+        let mark = store.partner_mark(&tenant(), partner, "tokens_fetched_all").await.unwrap();
+        (known, mark.is_some(), store.partner_cursors(&tenant(), partner).await.unwrap().len())
+    };
+    let lanes = Lane::ALL.len();
+    let same = exchange(&1_u128.to_be_bytes(), b"c1", &[role("ABC", "EMSP")]);
+    assert!(store.register_partner(&tenant(), partner, &same).await.unwrap());
+    assert_eq!(known().await, (vec![true, true, true], true, lanes));
+    let anew = Exchange { tokens_anew: true, ..exchange(b"c1", b"c2", &[role("ABC", "EMSP")]) };
+    assert!(store.register_partner(&tenant(), partner, &anew).await.unwrap());
+    assert_eq!(known().await, (vec![true, false, true], false, lanes));
 }

@@ -41,7 +41,7 @@ struct OpenCall {
 
 impl Connection {
     pub(super) fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
-        let now = clock::now();
+        let now = self.now();
         let version = self.dialect.version();
         if !self.state.is_accepted() && !self.pace.stranger_may(Instant::now()) {
             self.leave(Exit::Abuse);
@@ -193,7 +193,7 @@ impl Connection {
         token: Option<TokenStanding>,
         ctx: &mut Context<Self>,
     ) {
-        let now = clock::now();
+        let now = self.now();
         let is_managed = self.is_managed(&report);
         let input = Input::Report { report: Box::new(report), token: token.map(Box::new), is_managed };
         let outcome = self.state.apply(now, input);
@@ -264,7 +264,7 @@ impl Connection {
                 reply.number = given.as_str().parse().ok();
                 if proposed != given {
                     let input = Input::Numbered { proposed: proposed.clone(), given: given.clone() };
-                    self.state.apply(clock::now(), input);
+                    self.apply(input);
                 }
             }
             if let Some(session) = &appended.session {
@@ -332,7 +332,7 @@ impl Connection {
             self.measure(open, "taken");
             return;
         }
-        let now = clock::now();
+        let now = self.now();
         let payload = match self.dialect.write_reply(open.action, reply, now) {
             Ok(payload) => payload,
             Err(fault) => {

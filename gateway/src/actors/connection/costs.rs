@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use tokio::sync::oneshot;
 
 use super::{Connection, Execute};
-use crate::{clock, desk};
+use crate::desk;
 
 /// How many transactions of one connection are kept in mind; of more than that, the one told longest ago is told anew.
 const TRANSACTIONS_MAX: usize = 64;
@@ -62,7 +62,7 @@ impl Costs {
 impl Connection {
     /// Tells the station what its transactions cost by now.
     pub(super) fn tell_costs(&mut self, appended: &[Appended], ctx: &mut Context<Self>) {
-        let now = clock::now();
+        let now = self.now();
         for session in appended.iter().filter_map(|one| one.session.as_ref()) {
             if let Some(total_cost) = self.costs.due(now, &session.transaction, running(session)) {
                 let transaction_id = session.transaction.clone();
@@ -72,7 +72,7 @@ impl Connection {
     }
 
     fn tell(&mut self, command: StationCommand, ctx: &mut Context<Self>) {
-        let deadline = clock::now().plus_secs(i64::from(self.node.config.stations.answer_timeout_s));
+        let deadline = self.now().plus_secs(i64::from(self.node.config.stations.answer_timeout_s));
         let order = desk::order(self.state.tenant(), self.state.id(), command, deadline);
         let (done, ended) = oneshot::channel();
         self.execute(Execute { order, passage: None, done }, ctx);

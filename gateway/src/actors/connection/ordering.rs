@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 
 use super::{Connection, Execute, OpenOrder};
 use crate::actors::exit::Exit;
-use crate::clock;
 
 impl Handler<Execute> for Connection {
     type Result = ();
@@ -26,7 +25,7 @@ impl Handler<Execute> for Connection {
 
 impl Connection {
     pub(super) fn execute(&mut self, Execute { order, passage, done }: Execute, ctx: &mut Context<Self>) {
-        let now = clock::now();
+        let now = self.now();
         let is_fenced =
             |connection: &mut Self| passage.is_some_and(|passage| !connection.fences.admit(passage));
         if self.exit.is_some() || self.winding_up {
@@ -165,7 +164,7 @@ impl Connection {
     /// A start that the station did not agree to is not waited for.
     fn start_ended(&mut self, open: &OpenOrder, is_accepted: bool) {
         if let StationCommand::StartTransaction { remote_start_id, .. } = open.order.command {
-            self.state.apply(clock::now(), Input::StartEnded { remote_start_id, is_accepted });
+            self.apply(Input::StartEnded { remote_start_id, is_accepted });
         }
     }
 

@@ -8,7 +8,7 @@ use ringmain_store::store::{Store, StoreError};
 use tokio::sync::Mutex;
 
 use crate::admission::Admission;
-use crate::config::Stations;
+use crate::config::stations::Stations;
 use crate::listen::network::{Host, Network};
 use crate::services::rate::RateLimiter;
 

@@ -232,7 +232,10 @@ impl Station {
     /// Reads until the node asks for a sign of life.
     async fn asked(&mut self) {
         let ping = async { while !matches!(self.socket.next().await.unwrap().unwrap(), Message::Ping(_)) {} };
-        within("a ping", ping).await;
+        // It comes after 30 s of silence.
+        tokio::time::timeout(2 * DEADLINE, ping)
+            .await
+            .unwrap_or_else(|_elapsed| panic!("nobody asked for a sign of life"));
     }
 
     /// Reads until the node asks for a sign of life, and ends without one: with these bytes as its last ones.

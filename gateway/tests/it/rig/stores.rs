@@ -64,6 +64,14 @@ impl TestStore {
         }
     }
 
+    /// Its URL and the name of its database; only of PostgreSQL.
+    pub(super) fn database(&self) -> (String, String) {
+        match self {
+            Self::Sqlite => unreachable!("a file has no name"),
+            Self::Postgres(database) => (database.url(), database.name.clone()),
+        }
+    }
+
     /// The means to take its database away; only of PostgreSQL.
     pub(crate) fn outage(&self) -> Outage {
         match self {
@@ -193,7 +201,8 @@ impl Drop for Database {
     }
 }
 
-async fn execute(url: &str, sql: &str) {
+/// Runs statements on a connection of its own.
+pub(super) async fn execute(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     client.batch_execute(sql).await.unwrap();

@@ -1,9 +1,14 @@
 //! 2.2.1 into 2.1.1, for partners that speak nothing newer. What we say is made once, in the shape of 2.2.1.
 //!
 //! **Lost**, because there is no field: owners of objects, `publish` (an object that is not public is not to be sent), group and contract
-//! details of tokens, all but the first tariff of a connector, taxes and limits of tariffs (a price is written with its taxes, because that
-//! is what is paid), restrictions by current, elements of reservations (free is what 2.1.1 then says of reserved time, so they are left
-//! out), the parts of a cost, signed values, the id of a session. Dimensions that 2.1.1 does not have are left out of charging periods.
+//! details of tokens, all but the first tariff of a connector, taxes and limits of tariffs (prices and costs of 2.1.1 are before taxes,
+//! `mod_tariffs` and `mod_cdrs`), restrictions by current, elements of reservations (free is what 2.1.1 then says of reserved time, so they
+//! are left out), the parts of a cost, signed values, the id of a session. Dimensions that 2.1.1 does not have are left out of charging
+//! periods.
+//!
+//! **Left out**, because the lists of 2.1.1 are closed (`mod_locations`): capabilities and plugs that came later, and an EVSE that has no
+//! other plug. SAE J3400 is what `TESLA_S` names, two phases are told as one, a start by command as `AUTH_REQUEST`: the company was asked
+//! by itself.
 //!
 //! **Not said in 2.1.1 at all:** a credit. [`cdr`] gives none for it: it would be read as a bill.
 
@@ -11,32 +16,27 @@ use rust_decimal::Decimal;
 
 use crate::ocpi::v211::types as v211;
 use crate::ocpi::v211::types::location as v211_location;
-use crate::ocpi::v221::types::cdr::{Cdr, CdrDimension, CdrDimensionType, ChargingPeriod};
-use crate::ocpi::v221::types::credentials::Credentials;
+use crate::ocpi::v221::types::cdr::{AuthMethod, Cdr, CdrDimension, CdrDimensionType, ChargingPeriod};
+use crate::ocpi::v221::types::credentials::CredentialsRole;
 use crate::ocpi::v221::types::location::{
-    Connector, EnergyMix, EnvironmentalImpact, Evse, Hours, Location, ParkingType,
+    Capability, Connector, ConnectorType, EnergyMix, EnvironmentalImpact, Evse, GeoLocation, Hours, Location,
+    ParkingType, PowerType,
 };
 use crate::ocpi::v221::types::session::{Session, SessionStatus};
 use crate::ocpi::v221::types::tariff::{Price, PriceComponent, Tariff, TariffElement, TariffRestrictions};
-use crate::ocpi::v221::types::token::{AuthorizationInfo, LocationReferences, Token, TokenType};
+use crate::ocpi::v221::types::token::{LocationReferences, Token, TokenType};
 use crate::ocpi::values::Number;
 
-/// Decimals of a price to which taxes had to be added.
-const GROSS_DIGITS: u32 = 4;
+/// Decimals of degrees: exactly so many (OCPI 2.1.1 mod_locations, GeoLocation).
+const DEGREE_DIGITS: u32 = 6;
 /// The most characters of an address and of a postal code (OCPI 2.1.1 mod_locations).
 const ADDRESS_MAX: usize = 45;
 
-/// Credentials of the first party: there is one only. `None`: there is none.
+/// Credentials of a party: there is one only, and its role goes unsaid.
 #[must_use]
-pub fn credentials(from: Credentials) -> Option<v211::Credentials> {
-    let role = from.roles.into_iter().next()?;
-    Some(v211::Credentials {
-        token: from.token,
-        url: from.url,
-        business_details: role.business_details,
-        party_id: role.party_id,
-        country_code: role.country_code,
-    })
+pub fn credentials((token, url): (String, String), role: CredentialsRole) -> v211::Credentials {
+    let CredentialsRole { business_details, party_id, country_code, .. } = role;
+    v211::Credentials { token, url, business_details, party_id, country_code }
 }
 
 /// A location.
@@ -50,9 +50,9 @@ pub fn location(from: Location) -> v211_location::Location {
         city: from.city,
         postal_code: from.postal_code.unwrap_or_default(),
         country: from.country,
-        coordinates: from.coordinates,
+        coordinates: coordinates(from.coordinates),
         related_locations: from.related_locations,
-        evses: from.evses.into_iter().map(evse).collect(),
+        evses: from.evses.into_iter().filter_map(evse).collect(),
         directions: from.directions,
         operator: from.operator,
         suboperator: from.suboperator,
@@ -81,16 +81,39 @@ fn location_type(parking: Option<&ParkingType>) -> v211_location::LocationType {
     }
 }
 
-/// An EVSE.
+fn coordinates(from: GeoLocation) -> GeoLocation {
+    let degrees = |text: String| match text.parse::<Decimal>() {
+        Ok(mut degrees) => {
+            degrees.rescale(DEGREE_DIGITS);
+            degrees.to_string()
+        }
+        Err(_no_number) => text,
+    };
+    GeoLocation { latitude: degrees(from.latitude), longitude: degrees(from.longitude) }
+}
+
+/// An EVSE; `None`: 2.1.1 has no word for any of its plugs.
 #[must_use]
-pub fn evse(from: Evse) -> v211_location::Evse {
-    v211_location::Evse {
+pub fn evse(from: Evse) -> Option<v211_location::Evse> {
+    let connectors: Vec<_> = from.connectors.into_iter().filter_map(connector).collect();
+    let is_known = |of: &Capability| {
+        matches!(
+            of,
+            Capability::ChargingProfileCapable
+                | Capability::CreditCardPayable
+                | Capability::RemoteStartStopCapable
+                | Capability::Reservable
+                | Capability::RfidReader
+                | Capability::UnlockCapable
+        )
+    };
+    (!connectors.is_empty()).then(|| v211_location::Evse {
         uid: from.uid,
         evse_id: from.evse_id,
         status: from.status,
         status_schedule: from.status_schedule,
-        capabilities: from.capabilities,
-        connectors: from.connectors.into_iter().map(connector).collect(),
+        capabilities: from.capabilities.into_iter().filter(is_known).collect(),
+        connectors,
         floor_level: from.floor_level,
         coordinates: from.coordinates,
         physical_reference: from.physical_reference,
@@ -98,22 +121,59 @@ pub fn evse(from: Evse) -> v211_location::Evse {
         parking_restrictions: from.parking_restrictions,
         images: from.images,
         last_updated: from.last_updated,
-    }
+    })
 }
 
-/// A connector with the first of its tariffs.
+/// A connector with the first of its tariffs; `None`: 2.1.1 has no word for its plug.
 #[must_use]
-pub fn connector(from: Connector) -> v211_location::Connector {
-    v211_location::Connector {
+pub fn connector(from: Connector) -> Option<v211_location::Connector> {
+    Some(v211_location::Connector {
         id: from.id,
-        standard: from.standard,
+        standard: standard(from.standard)?,
         format: from.format,
-        power_type: from.power_type,
+        power_type: match from.power_type {
+            PowerType::Ac2Phase | PowerType::Ac2PhaseSplit => PowerType::Ac1Phase,
+            other => other,
+        },
         voltage: from.max_voltage,
         amperage: from.max_amperage,
         tariff_id: from.tariff_ids.into_iter().next(),
         terms_and_conditions: from.terms_and_conditions,
         last_updated: from.last_updated,
+    })
+}
+
+/// A plug in the closed list of 2.1.1 (`mod_locations`, ConnectorType).
+fn standard(from: ConnectorType) -> Option<ConnectorType> {
+    use ConnectorType as C;
+    match from {
+        C::SaeJ3400 => Some(C::TeslaS),
+        C::Chademo
+        | C::DomesticA
+        | C::DomesticB
+        | C::DomesticC
+        | C::DomesticD
+        | C::DomesticE
+        | C::DomesticF
+        | C::DomesticG
+        | C::DomesticH
+        | C::DomesticI
+        | C::DomesticJ
+        | C::DomesticK
+        | C::DomesticL
+        | C::Iec60309Single16
+        | C::Iec60309Three16
+        | C::Iec60309Three32
+        | C::Iec60309Three64
+        | C::Iec62196T1
+        | C::Iec62196T1Combo
+        | C::Iec62196T2
+        | C::Iec62196T2Combo
+        | C::Iec62196T3A
+        | C::Iec62196T3C
+        | C::TeslaR
+        | C::TeslaS => Some(from),
+        _ => None,
     }
 }
 
@@ -172,16 +232,6 @@ pub fn location_references(from: LocationReferences) -> v211::LocationReferences
     v211::LocationReferences { location_id, evse_uids, connector_ids: Vec::new() }
 }
 
-/// An answer to a real-time authorization.
-#[must_use]
-pub fn authorization_info(from: AuthorizationInfo) -> v211::AuthorizationInfo {
-    v211::AuthorizationInfo {
-        allowed: from.allowed,
-        location: from.location.map(location_references),
-        info: from.info,
-    }
-}
-
 /// A tariff; `None`: all it prices are reservations.
 #[must_use]
 pub fn tariff(from: Tariff) -> Option<v211::Tariff> {
@@ -204,7 +254,7 @@ fn element(from: TariffElement) -> Option<v211::TariffElement> {
     }
     let component = |from: PriceComponent| v211::PriceComponent {
         kind: from.kind,
-        price: gross(from.price, from.vat),
+        price: from.price,
         step_size: from.step_size,
     };
     let restrictions = restricted(restrictions);
@@ -230,12 +280,6 @@ fn restricted(from: TariffRestrictions) -> v211::TariffRestrictions {
     }
 }
 
-fn gross(price: Number, vat: Option<Number>) -> Number {
-    let Some(vat) = vat.filter(|vat| !vat.0.is_zero()) else { return price };
-    let rate = Decimal::ONE + vat.0 / Decimal::ONE_HUNDRED;
-    price.0.checked_mul(rate).map_or(price, |gross| Number(gross.round_dp(GROSS_DIGITS).normalize()))
-}
-
 /// A session at a location, which stands in it with the one EVSE and connector.
 #[must_use]
 pub fn session(from: Session, at: Location) -> v211::Session {
@@ -246,11 +290,11 @@ pub fn session(from: Session, at: Location) -> v211::Session {
         end_datetime: from.end_date_time,
         kwh: from.kwh,
         auth_id: from.cdr_token.contract_id,
-        auth_method: from.auth_method,
+        auth_method: auth_method(from.auth_method),
         meter_id: from.meter_id,
         currency: from.currency,
         charging_periods: from.charging_periods.into_iter().filter_map(period).collect(),
-        total_cost: from.total_cost.map(paid),
+        total_cost: from.total_cost.map(before_taxes),
         status: match from.status {
             SessionStatus::Reservation => SessionStatus::Pending,
             status => status,
@@ -279,12 +323,12 @@ pub fn cdr(from: Cdr, at: Location) -> Option<v211::Cdr> {
         start_date_time: from.start_date_time,
         stop_date_time: from.end_date_time,
         auth_id: from.cdr_token.contract_id,
-        auth_method: from.auth_method,
+        auth_method: auth_method(from.auth_method),
         meter_id: from.meter_id,
         currency: from.currency,
         tariffs: from.tariffs.into_iter().filter_map(tariff).collect(),
         charging_periods,
-        total_cost: paid(from.total_cost),
+        total_cost: before_taxes(from.total_cost),
         total_energy: from.total_energy,
         total_time: from.total_time,
         total_parking_time: from.total_parking_time,
@@ -293,9 +337,17 @@ pub fn cdr(from: Cdr, at: Location) -> Option<v211::Cdr> {
     })
 }
 
-/// What is paid in the end.
-fn paid(from: Price) -> Number {
-    from.incl_vat.unwrap_or(from.excl_vat)
+/// "Total cost (excluding VAT)" (OCPI 2.1.1 mod_cdrs and mod_sessions).
+const fn before_taxes(from: Price) -> Number {
+    from.excl_vat
+}
+
+/// 2.1.1 has no COMMAND (`mod_cdrs`, AuthMethod).
+const fn auth_method(from: AuthMethod) -> AuthMethod {
+    match from {
+        AuthMethod::Command => AuthMethod::AuthRequest,
+        AuthMethod::AuthRequest | AuthMethod::Whitelist => from,
+    }
 }
 
 /// A location with the one EVSE and connector where it happened, as far as they are there (OCPI 2.1.1 mod_cdrs, `location`).

@@ -1,7 +1,7 @@
 //! 2.1.1 into the shape of 2.2.1, in which everything behind the wire thinks. Who owns an object is known from the connection: [`Owner`].
 //!
-//! **Assumed**, because 2.1.1 does not say it: a location without a time zone is read as UTC; everything is public; prices are what is paid, so
-//! amounts have no taxes that are known; a token's uid is its contract's where only one of them is told.
+//! **Assumed**, because 2.1.1 does not say it: a location without a time zone is read as UTC; everything is public; amounts are before taxes,
+//! which are not known; a token's uid is its contract's where only one of them is told.
 
 use crate::ocpi::v211::types as v211;
 use crate::ocpi::v211::types::location as v211_location;
@@ -12,7 +12,7 @@ use crate::ocpi::v221::types::location::{
 };
 use crate::ocpi::v221::types::session::Session;
 use crate::ocpi::v221::types::tariff::{Price, PriceComponent, Tariff, TariffElement, TariffRestrictions};
-use crate::ocpi::v221::types::token::{AuthorizationInfo, LocationReferences, Token, TokenType};
+use crate::ocpi::v221::types::token::{LocationReferences, Token, TokenType};
 use crate::ocpi::v221::types::version::{Endpoint, InterfaceRole, VersionDetails};
 use crate::ocpi::values::{CiString, Number};
 
@@ -171,20 +171,10 @@ pub fn token(from: v211::Token, owner: &Owner) -> Token {
     }
 }
 
-/// An answer to the question about a token.
+/// The place of an answer to the question about a token.
 #[must_use]
-pub fn authorization_info(from: v211::AuthorizationInfo, asked: Token) -> AuthorizationInfo {
-    let location = |of: v211::LocationReferences| LocationReferences {
-        location_id: of.location_id,
-        evse_uids: of.evse_uids,
-    };
-    AuthorizationInfo {
-        allowed: from.allowed,
-        token: asked,
-        location: from.location.map(location),
-        authorization_reference: None,
-        info: from.info,
-    }
+pub fn location_references(from: v211::LocationReferences) -> LocationReferences {
+    LocationReferences { location_id: from.location_id, evse_uids: from.evse_uids }
 }
 
 /// A tariff.
@@ -301,8 +291,8 @@ pub fn cdr(from: v211::Cdr, owner: &Owner, driver: &Owner) -> Cdr {
     }
 }
 
-fn amount(paid: Number) -> Price {
-    Price { excl_vat: paid, incl_vat: None }
+fn amount(before_taxes: Number) -> Price {
+    Price { excl_vat: before_taxes, incl_vat: None }
 }
 
 fn cdr_token(auth_id: CiString, driver: &Owner) -> CdrToken {

@@ -70,7 +70,7 @@ object! {
         ? info: DisplayText,
     }
 
-    /// A tariff (`mod_tariffs`). It has no taxes: a price is what is paid.
+    /// A tariff (`mod_tariffs`). Its prices are before taxes, which it does not name.
     Tariff {
         1 id: CiString,
         1 currency: String,

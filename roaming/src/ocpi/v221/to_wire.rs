@@ -7,8 +7,11 @@
 //! **Not said**, though there is a field: current in charging periods, because it counts all phases there and we know the most loaded one;
 //! pictures, opening hours, energy mix and facilities of a location, which the domain does not have.
 
-use ringmain_domain::hardware::{ConnectorHardware, Current, Plug};
+use std::collections::BTreeMap;
+
+use ringmain_domain::hardware::{ConnectorHardware, Current, EvseHardware, Plug};
 use ringmain_domain::id::{ConnectorId, EvseId, StationId, TenantId};
+use ringmain_domain::location::ConnectorStatus;
 use ringmain_domain::money;
 use ringmain_domain::party::Party;
 use ringmain_domain::roaming::{self, Contract};
@@ -17,7 +20,7 @@ use ringmain_domain::session::SessionStatus;
 use ringmain_domain::token::{IdToken, TokenKind};
 use ringmain_domain::unit::WattHours;
 use ringmain_store::partners::drivers::PartnerSession;
-use ringmain_store::partners::lists::PublishedLocation;
+use ringmain_store::partners::lists::{PublishedConnector, PublishedLocation};
 use ringmain_store::partners::{Partner, PartnerRole};
 use rust_decimal::Decimal;
 
@@ -83,14 +86,19 @@ const POSTAL_CODE_MAX: usize = 10;
 /// Our credentials, with the token a partner is to show.
 #[must_use]
 pub fn credentials(partner: &Partner, token: String) -> Credentials {
-    let PartnerRole { country_code, party_id, role, name } = &partner.ours;
-    let role = CredentialsRole {
+    Credentials { token, url: partner.versions_url.to_string(), roles: vec![role(&partner.ours)] }
+}
+
+/// Who we are towards a partner.
+#[must_use]
+pub fn role(ours: &PartnerRole) -> CredentialsRole {
+    let PartnerRole { country_code, party_id, role, name } = ours;
+    CredentialsRole {
         role: Role::from(&**role),
         business_details: company(name),
         party_id: (&**party_id).into(),
         country_code: (&**country_code).into(),
-    };
-    Credentials { token, url: partner.versions_url.to_string(), roles: vec![role] }
+    }
 }
 
 /// A location with its EVSEs.
@@ -126,6 +134,38 @@ pub fn location(ours: &PartnerRole, published: &PublishedLocation) -> Location {
         last_updated: DateTime(locations::changed_at(published, &evses)),
         evses: evses.iter().map(evse).collect(),
     }
+}
+
+/// The location of a stay as it was, with the EVSE of it if somebody had described that: what sessions and bill records of 2.1.1 carry
+/// (`mod_sessions` and `mod_cdrs`, `location`). In use while the stay lasts; afterwards nothing is said of its state.
+#[must_use]
+pub fn place(
+    ours: &PartnerRole,
+    location: &ringmain_domain::location::Location,
+    (session, hardware): (&ringmain_domain::session::Session, Option<&EvseHardware>),
+) -> Location {
+    let lasts = session.status == SessionStatus::Active;
+    let described = hardware.filter(|described| Some(described.evse) == session.evse);
+    let connectors = described.into_iter().flat_map(|evse| {
+        evse.connectors.iter().map(|made| PublishedConnector {
+            station: session.station.clone(),
+            evse: evse.evse,
+            connector: made.connector,
+            status: if lasts { ConnectorStatus::Charging } else { ConnectorStatus::Available },
+            maintenance: false,
+            // What nobody can see is told as UNKNOWN.
+            online: lasts,
+            energy_flows: None,
+            tariff_id: None,
+            hardware: Some((*made, evse.printed_id.clone())),
+            changed_at: session.started_at,
+        })
+    });
+    let connectors = connectors.collect();
+    self::location(
+        ours,
+        &PublishedLocation { location: location.clone(), connectors, unreadable: BTreeMap::new() },
+    )
 }
 
 /// An EVSE with its connectors.
@@ -226,7 +266,7 @@ fn degrees(text: &str) -> String {
 /// sums are kept here, so it is told as charging first, then parking. What it is billed by stands in the bill record.
 #[must_use]
 pub fn session(ours: &PartnerRole, from: &PartnerSession) -> Session {
-    let PartnerSession { session, location_id, owner, updated_at } = from;
+    let PartnerSession { session, location_id, owner, updated_at, .. } = from;
     Session {
         country_code: (&*ours.country_code).into(),
         party_id: (&*ours.party_id).into(),

@@ -11,9 +11,11 @@ use ringmain_store::partners::lanes::Lane;
 use ringmain_store::partners::lists::Window;
 use ringmain_store::store::StoreError;
 
-use super::{Progress, Worker};
+use super::telling::Calls;
+use super::{Footing, Progress, Worker};
 use crate::ocpi::envelope::now;
 use crate::push::news::{News, What};
+use crate::push::send::Receiver;
 
 /// How many objects are read at once.
 const PAGE: u32 = 100;
@@ -21,29 +23,57 @@ const PAGE: u32 = 100;
 const OVERLAP_MS: i64 = 86_400_000;
 
 impl Worker {
-    /// Locations and tariffs as they are, and the sessions that changed since the lane last moved.
-    pub(super) async fn tell_everything(&self, progress: &mut Progress) -> Result<(), StoreError> {
-        let Some(receiver) = self.receiver() else { return Ok(()) };
-        let cursors = self.hub.store.partner_cursors(&self.hub.tenant, self.partner.id).await?;
-        let moved = cursors.iter().find(|(lane, ..)| *lane == self.lane).map(|(.., at)| *at);
-        let since = moved.map(|at| at.plus_millis(-OVERLAP_MS));
-        let mut page = PageRequest::first(PAGE);
-        loop {
-            let (mut left, next) = self.everything(since, &page).await?;
-            progress.done.clear();
-            while !left.is_empty() {
-                if let Some(until) = progress.held_until(left.iter()) {
-                    tokio::time::sleep_until(until).await;
+    /// Locations and tariffs as they are, and the sessions that changed since the lane last moved. Asked for while no call is under way.
+    pub(super) async fn tell_everything(
+        &self,
+        progress: &mut Progress,
+        to: Option<&Receiver>,
+    ) -> Result<(), StoreError> {
+        let (store, tenant) = (&self.hub.store, &self.hub.tenant);
+        // Before anything is read: what changes from now on is told as a change.
+        let newest = store.feed_ends(tenant).await?.newest;
+        if let Some(to) = to {
+            tracing::info!(partner.id = %self.partner.id, lane = self.lane.as_str(), "a partner was away for long: it is told everything");
+            let cursors = store.partner_cursors(tenant, self.partner.id).await?;
+            let moved = cursors.iter().find(|(lane, ..)| *lane == self.lane).map(|(.., at)| *at);
+            let since = moved.map(|at| at.plus_millis(-OVERLAP_MS));
+            let mut page = PageRequest::first(PAGE);
+            loop {
+                let (news, next) = self.everything(since, &page).await?;
+                self.tell_all(progress, to, news)
+                    .await
+                    .inspect_err(|_| progress.footing = Footing::Behind)?;
+                match next {
+                    Some(next) => page.after = Some(next),
+                    None => break,
                 }
-                self.tell_ready(progress, &receiver, &left).await?;
-                left.retain(|news| !progress.done.contains(&news.position));
-            }
-            progress.done.clear();
-            match next {
-                Some(next) => page.after = Some(next),
-                None => return Ok(()),
             }
         }
+        progress.queue.clear();
+        (progress.read_to, progress.footing) = (newest, Footing::Firm);
+        Ok(())
+    }
+
+    /// Tells these, until the partner has them or refused them for good.
+    async fn tell_all(
+        &self,
+        progress: &mut Progress,
+        to: &Receiver,
+        news: Vec<Arc<News>>,
+    ) -> Result<(), StoreError> {
+        progress.queue.clear();
+        news.into_iter().for_each(|news| progress.queue.offer(news));
+        let mut calls = Calls::new();
+        while !(progress.queue.is_empty() && calls.is_empty()) {
+            if calls.is_empty() && self.breaker.pauses_until().is_none() && progress.footing != Footing::Firm
+            {
+                progress.queue.age();
+                progress.footing = Footing::Firm;
+            }
+            let next = self.next(progress, &mut calls, std::future::pending()).await;
+            self.go_on(progress, Some(to), &mut calls, next).await?;
+        }
+        Ok(())
     }
 
     /// A page of it. Their places are none of the feed's.

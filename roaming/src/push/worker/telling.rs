@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
 use metrics::{counter, histogram};
 use ringmain_domain::telemetry;
 use ringmain_store::feed::FeedRow;
@@ -18,8 +18,10 @@ use ringmain_store::partners::settings::PartnerSettings;
 use ringmain_store::store::StoreError;
 use tokio::time::Instant;
 
-use super::{BATCH, Key, Progress, Worker};
+use super::queue::{Suspect, key};
+use super::{Footing, Progress, Worker};
 use crate::client::{CallError, Verdict};
+use crate::ocpi::dialect::write::Unsayable;
 use crate::ocpi::envelope::now;
 use crate::push::bills;
 use crate::push::breaker::pause;
@@ -29,18 +31,11 @@ use crate::push::send::{Outcome, Receiver, send};
 /// How often an object fails that others do not share the fate of; then it is put aside.
 const FAILURES_MAX: u32 = 8;
 
-/// An object that was tried and not taken.
-pub(super) struct Suspect {
-    /// How often it failed; before others were seen to be taken, that is once.
-    failures: u32,
-    /// How many calls to the partner had succeeded when it failed last.
-    successes: u64,
-    /// It is known to be the object's own fault: it waits so long, and nobody with it.
-    again_at: Option<Instant>,
-}
+/// Calls that are under way.
+pub(super) type Calls<'a> = FuturesUnordered<BoxFuture<'a, Told>>;
 
 /// An object that was sent, how many calls had succeeded before, and what came of it.
-type Told = (Arc<News>, u64, Result<Result<Outcome, CallError>, StoreError>);
+pub(super) type Told = (Arc<News>, u64, Result<Result<Outcome, CallError>, StoreError>);
 
 /// What became of an object that was sent.
 enum Judged {
@@ -52,63 +47,37 @@ enum Judged {
     Away,
 }
 
-impl Progress {
-    /// Until when all of these wait by themselves; `None`: something can be tried.
-    pub(super) fn held_until<'a>(&self, mut left: impl Iterator<Item = &'a Arc<News>>) -> Option<Instant> {
-        let now = Instant::now();
-        let first = self.held(left.next()?, now)?;
-        left.try_fold(first, |first, news| Some(first.min(self.held(news, now)?)))
-    }
-
-    fn held(&self, news: &News, now: Instant) -> Option<Instant> {
-        self.suspects.get(&key(news))?.again_at.filter(|again_at| *again_at > now)
-    }
-}
-
 impl Worker {
-    /// Tries those that do not wait by themselves; what is done is noted.
-    pub(super) async fn tell_ready(
+    /// Begins to tell something.
+    pub(super) fn begin_call<'a>(
+        &'a self,
+        progress: &mut Progress,
+        to: &'a Receiver,
+        news: Arc<News>,
+    ) -> BoxFuture<'a, Told> {
+        let (queue, own) = (&mut progress.queue, key(&news));
+        let is_tried = queue.suspects.contains_key(&own) || queue.put_aside.contains(&own);
+        let is_old = queue.begin(&news, Instant::now());
+        self.tell(to, news, is_tried, is_old).boxed()
+    }
+
+    /// A call has ended: what that means for its object, and for the lane.
+    pub(super) async fn ended(
         &self,
         progress: &mut Progress,
-        to: &Receiver,
-        todo: &[Arc<News>],
+        (news, before, told): Told,
     ) -> Result<(), StoreError> {
-        let now = Instant::now();
-        let mut waiting: Vec<_> =
-            todo.iter().filter(|news| progress.held(news, now).is_none()).cloned().collect();
-        // Those that failed come last: others show whether the partner is there.
-        waiting.sort_by_key(|news| progress.suspects.contains_key(&key(news)));
-        let mut underway: FuturesUnordered<BoxFuture<'_, Told>> = FuturesUnordered::new();
-        let mut about: Vec<Arc<News>> = Vec::new();
-        let mut is_away = false;
-        loop {
-            let is_free = !is_away && underway.len() < self.at_once();
-            let next =
-                waiting.iter().position(|news| is_free && !about.iter().any(|other| same_place(other, news)));
-            tokio::select! {
-                biased;
-                Some((news, before, told)) = underway.next(), if !underway.is_empty() => {
-                    about.retain(|other| !Arc::ptr_eq(other, &news));
-                    match self.judge(progress, (&*news, before), told?).await? {
-                        Judged::Passed => { progress.done.insert(news.position); }
-                        Judged::Held => {}
-                        // What is under way is waited for: its answers count.
-                        Judged::Away => is_away = true,
-                    }
-                }
-                () = self.breaker.wait(), if next.is_some() => {
-                    let Some(news) = next.map(|next| waiting.remove(next)) else { continue };
-                    about.push(Arc::clone(&news));
-                    let is_again = progress.suspects.contains_key(&key(&news))
-                        || progress.put_aside.contains(&key(&news));
-                    underway.push(self.tell(to, news, is_again).boxed());
-                }
-                else => return Ok(()),
-            }
+        progress.queue.end(&news);
+        match self.judge(progress, (&news, before), told?).await? {
+            Judged::Passed => progress.queue.pass(&news),
+            Judged::Held => {}
+            // What is under way is waited for: its answers count.
+            Judged::Away => progress.footing = Footing::Stale,
         }
+        Ok(())
     }
 
-    fn at_once(&self) -> usize {
+    pub(super) fn at_once(&self) -> usize {
         let at_once = match self.lane {
             Lane::Cdrs => 1,
             _ if self.breaker.is_doubtful() => 1,
@@ -117,17 +86,17 @@ impl Worker {
         usize::try_from(at_once).unwrap_or(1)
     }
 
-    async fn tell(&self, to: &Receiver, news: Arc<News>, is_again: bool) -> Told {
+    async fn tell(&self, to: &Receiver, news: Arc<News>, is_tried: bool, is_old: bool) -> Told {
         let before = self.breaker.successes();
         let told = async {
             let is_frozen = matches!(news.what, What::Cdr(_));
-            let read = match is_again && !is_frozen {
+            let read = match (is_tried || is_old) && !is_frozen {
                 true => news::read(&self.hub, vec![row(&news)]).await?.pop(),
                 false => None,
             };
             let what = read.as_ref().map_or(&news.what, |read| &read.what);
             match what {
-                What::Cdr(cdr) => bills::tell(&self.hub, to, Arc::clone(cdr), news.position, is_again).await,
+                What::Cdr(cdr) => bills::tell(&self.hub, to, Arc::clone(cdr), news.position, is_tried).await,
                 what => Ok(send(&self.hub, to, what).await),
             }
         };
@@ -139,19 +108,23 @@ impl Worker {
     async fn judge(
         &self,
         progress: &mut Progress,
-        (news, before): (&News, u64),
+        (news, before): (&Arc<News>, u64),
         told: Result<Outcome, CallError>,
     ) -> Result<Judged, StoreError> {
         let (partner, lane, at) = (self.partner.id.to_string(), self.lane.as_str(), now());
         let error = match told {
+            Ok(Outcome::Unsayable(Unsayable(reason))) => {
+                self.put_aside(progress, news, reason.to_owned()).await?;
+                return Ok(Judged::Passed);
+            }
             Ok(outcome) => {
                 if outcome == Outcome::Taken {
                     self.breaker.succeeded(at);
                     let lag_s = at.millis_since(news.changed_at).max(0) as f64 / 1_000.0;
                     histogram!(telemetry::PUSH_LAG, "partner" => partner, "lane" => lane).record(lag_s);
                 }
-                progress.suspects.remove(&key(news));
-                if progress.put_aside.remove(&key(news)) {
+                progress.queue.suspects.remove(&key(news));
+                if progress.queue.put_aside.remove(&key(news)) {
                     let of = (&self.hub.tenant, self.partner.id);
                     self.hub.store.settle_dead_letter(of, (&news.kind, &news.subject)).await?;
                 }
@@ -162,6 +135,11 @@ impl Worker {
         counter!(telemetry::PUSH_FAILURES, "partner" => partner, "lane" => lane, "reason" => error.as_str())
             .increment(1);
         let reason = error.to_string();
+        if matches!(error, CallError::Unsayable(_)) {
+            // The partner has no part in it.
+            self.put_aside(progress, news, reason).await?;
+            return Ok(Judged::Passed);
+        }
         match error.verdict() {
             Verdict::Away(retry_after) => {
                 self.breaker.failed(at, &reason, retry_after);
@@ -180,27 +158,31 @@ impl Worker {
     async fn blame(
         &self,
         progress: &mut Progress,
-        (news, before): (&News, u64),
+        (news, before): (&Arc<News>, u64),
         reason: String,
     ) -> Result<Judged, StoreError> {
         let successes = self.breaker.successes();
-        let passed_meanwhile = progress.done.len();
-        let fresh = || Suspect { failures: 0, successes: before, again_at: None };
-        let suspect = progress.suspects.entry(key(news)).or_insert_with(fresh);
+        let fresh = || Suspect { failures: 0, successes: before, again_at: None, reason: String::new() };
+        let suspect = progress.queue.suspects.entry(key(news)).or_insert_with(fresh);
         let is_its_own = suspect.again_at.is_some() || successes > suspect.successes;
-        suspect.successes = successes;
+        (suspect.successes, suspect.reason) = (successes, reason.clone());
         if !is_its_own {
             suspect.failures = 1;
             self.breaker.failed(now(), &reason, None);
             return Ok(Judged::Away);
         }
         suspect.failures += 1;
-        if suspect.failures >= FAILURES_MAX || passed_meanwhile >= BATCH / 2 {
+        if suspect.failures >= FAILURES_MAX {
             self.put_aside(progress, news, reason).await?;
             return Ok(Judged::Passed);
         }
         suspect.again_at = Some(Instant::now() + pause(self.hub.settings.pauses, suspect.failures));
         self.breaker.noted(now(), &reason);
+        if let Some(one) = progress.queue.too_many() {
+            let reason = progress.queue.suspects.get(&key(&one)).map(|suspect| suspect.reason.clone());
+            self.put_aside(progress, &one, reason.unwrap_or_default()).await?;
+            progress.queue.pass(&one);
+        }
         Ok(Judged::Held)
     }
 
@@ -214,25 +196,10 @@ impl Worker {
         counter!(telemetry::PUSH_DEAD_LETTERS, "partner" => partner, "lane" => lane).increment(1);
         tracing::info!(partner.id = %self.partner.id, lane, subject = %news.subject, %reason, "a partner refuses an object for good");
         let (kind, subject) = key(news);
-        progress.suspects.remove(&(kind.clone(), subject.clone()));
-        progress.put_aside.insert((kind.clone(), subject.clone()));
+        progress.queue.suspects.remove(&(kind.clone(), subject.clone()));
+        progress.queue.put_aside.insert((kind.clone(), subject.clone()));
         let of = (&self.hub.tenant, self.partner.id);
         self.hub.store.put_dead_letter(of, (&kind, &subject), &reason, now()).await
-    }
-}
-
-fn key(news: &News) -> Key {
-    (news.kind.clone(), news.subject.clone())
-}
-
-/// Would one overwrite what the other says? A location says all of its EVSEs; their states overwrite nothing but themselves.
-fn same_place(one: &News, other: &News) -> bool {
-    if let (Some(one), Some(other)) = (one.what.evse(), other.what.evse()) {
-        return one == other;
-    }
-    match (one.what.place(), other.what.place()) {
-        (Some(one), Some(other)) => one == other,
-        _ => (&one.kind, &one.subject) == (&other.kind, &other.subject),
     }
 }
 

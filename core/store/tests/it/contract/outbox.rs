@@ -24,6 +24,7 @@ on_both_engines!(
     a_change_comes_with_its_row,
     rows_of_tenants_without_a_partner_are_dropped,
     many_changes_are_one_object_at_its_newest_place,
+    where_objects_stand_is_told_by_their_names,
     what_changes_outside_the_facts_is_told_too,
     an_evse_that_goes_is_told_where_it_stood,
     an_evse_is_told_whenever_a_session_changes_how_it_looks,
@@ -123,6 +124,20 @@ async fn many_changes_are_one_object_at_its_newest_place(rig: &Rig) {
     assert!(all.is_sorted_by_key(|row| row.position));
     assert_eq!(rig.store.feed_after(&tenant(), 0, 1).await.unwrap(), all[..1], "in pages");
     assert!(feed(rig, &other_tenant(), 0).await.is_empty());
+}
+
+async fn where_objects_stand_is_told_by_their_names(rig: &Rig) {
+    use ConnectorStatus::{Available, Occupied};
+    rig.store.append(&[status("CS-1", 1, 1, 1, Occupied), status("CS-1", 2, 2, 1, Occupied)]).await.unwrap();
+    let before = feed(rig, &tenant(), 0).await;
+    rig.store.append(&[status("CS-1", 3, 1, 1, Available)]).await.unwrap();
+    let all = feed(rig, &tenant(), 0).await;
+    let asked = [(KIND_EVSE_STATUS, "CS-1/1"), (KIND_EVSE_STATUS, "CS-9/1"), (KIND_STATION, "CS-1/2")];
+    let found = rig.store.feed_rows(&tenant(), &asked).await.unwrap();
+    assert_eq!(found, all[1..], "where it stands by now, and what is not there is absent");
+    assert!(found[0].position > before[1].position);
+    assert!(rig.store.feed_rows(&other_tenant(), &asked).await.unwrap().is_empty());
+    assert!(rig.store.feed_rows(&tenant(), &[]).await.unwrap().is_empty());
 }
 
 async fn what_changes_outside_the_facts_is_told_too(rig: &Rig) {
@@ -296,8 +311,8 @@ async fn what_all_have_read_is_forgotten_but_no_bill(rig: &Rig) {
     assert_eq!(left.iter().map(|row| &*row.kind).collect::<Vec<_>>(), [KIND_CDR]);
     let forgotten = rows.iter().filter(|row| *row.kind != *KIND_CDR).map(|row| row.position).max().unwrap();
     assert_eq!(rig.store.feed_ends(&tenant()).await.unwrap().forgotten, forgotten);
-    let cdrs = (&tenant(), partner, Lane::Cdrs);
-    rig.store.advance_partner_cursor(cdrs, left[0].position, at(1)).await.unwrap();
+    let passed = [(partner, Lane::Cdrs, left[0].position)];
+    rig.store.advance_partner_cursors(&tenant(), &passed, at(1)).await.unwrap();
     assert_eq!(rig.store.feed_forget(&tenant(), at(MINUTE * 61)).await.unwrap(), 1);
 }
 
@@ -324,7 +339,7 @@ async fn a_cursor_never_goes_back(rig: &Rig) {
         let cursor = async || rig.store.partner_cursor(&tenant(), partner, lane).await.unwrap();
         assert_eq!(cursor().await, Some(newest), "what is there it reads by itself");
         for (to, expect) in [(newest + 5, newest + 5), (newest + 2, newest + 5)] {
-            rig.store.advance_partner_cursor((&tenant(), partner, lane), to, at(1)).await.unwrap();
+            rig.store.advance_partner_cursors(&tenant(), &[(partner, lane, to)], at(1)).await.unwrap();
             assert_eq!(cursor().await, Some(expect));
         }
     }
@@ -334,7 +349,8 @@ async fn a_cursor_never_goes_back(rig: &Rig) {
     assert_eq!(cursors, Lane::ALL.map(|lane| (lane, newest + 5, at(1))));
     rig.store.unregister_partner(&tenant(), partner, at(2)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
-    rig.store.advance_partner_cursor((&tenant(), partner, Lane::Cdrs), 99, at(3)).await.unwrap();
+    let both = [(partner, Lane::Cdrs, 99), (Uuid::from_u128(9), Lane::Cdrs, 99)];
+    rig.store.advance_partner_cursors(&tenant(), &both, at(3)).await.unwrap();
     assert_eq!(rig.store.partner_cursor(&tenant(), partner, Lane::Cdrs).await.unwrap(), None);
 }
 

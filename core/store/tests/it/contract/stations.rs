@@ -1,6 +1,7 @@
 //! Stations as people keep them, and the snapshots they are born again from.
 
 use ringmain_domain::cluster::duplicates::Duplicates;
+use ringmain_domain::event::DomainEvent;
 use ringmain_domain::id::{Epoch, SiteId};
 use ringmain_domain::location::{ChargingStation, ConnectorStatus};
 use ringmain_domain::reply::Registration;
@@ -21,6 +22,7 @@ on_both_engines!(
     people_change_only_what_is_theirs,
     a_station_goes_but_its_past_stays,
     stations_that_wait_are_counted,
+    who_waits_and_comes_no_more_is_forgotten,
     who_was_told_how_to_wait_is_not_told_again,
     a_newcomer_is_admitted_by_its_address,
     a_station_with_open_sessions_stays,
@@ -228,6 +230,32 @@ async fn stations_that_wait_are_counted(rig: &Rig) {
     for (most, expect) in [(10, 3), (3, 3), (2, 2)] {
         assert_eq!(store.pending_stations_count(&tenant(), most).await.unwrap(), expect);
     }
+}
+
+async fn who_waits_and_comes_no_more_is_forgotten(rig: &Rig) {
+    let store = &rig.store;
+    let stranger = |id| ChargingStation { registration: Registration::Pending, ..station(id) };
+    let elsewhere = ChargingStation { tenant: other_tenant(), ..stranger("CS-9") };
+    let named = ChargingStation { name: Some("Gate".into()), ..stranger("CS-3") };
+    let late = ChargingStation { last_seen_at: Some(at(MINUTE)), ..stranger("CS-4") };
+    let before = at(MINUTE);
+    for one in [stranger("CS-1"), stranger("CS-2"), named, late, station("CS-5"), stranger("CS-6"), elsewhere]
+    {
+        assert!(store.insert_station(&one).await.unwrap());
+    }
+    // It is connected, though nothing has been heard of it for long.
+    let (ocpp_version, epoch) = ("ocpp2.0.1".into(), Epoch(1));
+    let connected = DomainEvent::StationConnected { ocpp_version, epoch, node: None };
+    store.append(&[fact("CS-6", 1, connected)]).await.unwrap();
+    assert_eq!(store.forget_strangers(at(0), 10).await.unwrap(), []);
+    assert_eq!(store.forget_strangers(before, 1).await.unwrap().len(), 1, "so many at a time");
+    store.forget_strangers(before, 10).await.unwrap();
+    let mut left = Vec::new();
+    for id in ["CS-1", "CS-2", "CS-3", "CS-4", "CS-5", "CS-6", "CS-9"] {
+        left.extend(store.find_station(&station_id(id)).await.unwrap().map(|_| id));
+    }
+    assert_eq!(left, ["CS-3", "CS-4", "CS-5", "CS-6"], "described, heard of, approved, connected");
+    assert!(store.insert_station(&stranger("CS-1")).await.unwrap(), "who comes again is new");
 }
 
 async fn who_was_told_how_to_wait_is_not_told_again(rig: &Rig) {

@@ -5,22 +5,21 @@ use ringmain_domain::command::StationCommand;
 use ringmain_domain::id::{ConnectorId, EvseId, LocationId, StationId};
 use ringmain_store::partners::commands::CommandAddress;
 use ringmain_store::partners::{Partner, PartnerState};
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::Answer;
+use super::{Answer, whole};
 use crate::commands::{Order, check_response_url, give, start};
 use crate::hub::Hub;
 use crate::ocpi::caller::Registered;
-use crate::ocpi::envelope::now;
+use crate::ocpi::dialect::Dialect;
+use crate::ocpi::dialect::read::Command;
+use crate::ocpi::envelope::{self, now};
 use crate::ocpi::status::Refusal;
 use crate::ocpi::v221::types::command::{
-    CancelReservation, CommandResponse, CommandResponseType, CommandType, ReserveNow, StartSession,
-    StopSession, UnlockConnector,
+    CommandResponseType, CommandType, StartSession, StopSession, UnlockConnector,
 };
 use crate::ocpi::values::CiString;
-use crate::ocpi::{envelope, reading};
-use crate::pull::told;
+use crate::pull::{owner, told};
 use crate::service::locations::{EvseStatus, evse_uid, evses};
 
 /// How long after its driver has left a partner may still have a cable let go.
@@ -34,52 +33,44 @@ enum Taken {
 
 /// A command.
 pub(super) async fn take(
-    Registered(partner): Registered,
+    Registered { partner, dialect }: Registered,
     hub: web::Data<Hub>,
-    path: web::Path<String>,
+    path: web::Path<(String, String)>,
     request: HttpRequest,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Answer {
-    let body = super::whole(body)?;
-    let command = CommandType::from(path.as_str());
+    let body = whole(body)?;
+    let (_, name) = path.into_inner();
+    let answer = |result| Ok(respond(&hub, dialect, result));
+    let kind = dialect.command(&name);
     if !partner.settings.commands_enabled {
-        return Ok(respond(&hub, CommandResponseType::NotSupported));
+        return answer(CommandResponseType::NotSupported);
     }
-    let taken = match &command {
-        CommandType::StartSession => start_session(&hub, &partner, read(&body)?).await?,
-        CommandType::StopSession => stop_session(&hub, &partner, read(&body)?).await?,
-        CommandType::UnlockConnector => unlock(&hub, &partner, read(&body)?).await?,
+    let kind = kind.ok_or_else(Refusal::no_such_path)?;
+    let command = dialect.read_command(&kind, &body, &owner(&partner).ok_or_else(Refusal::unauthorized)?)?;
+    let taken = match command {
+        Command::Start(from) => start_session(&hub, &partner, from).await?,
+        Command::Stop(from) => stop_session(&hub, &partner, from).await?,
+        Command::Unlock(from) => unlock(&hub, &partner, from).await?,
         // Stations are not told to hold an EVSE yet; that the command can be read is checked all the same.
-        CommandType::ReserveNow => {
-            read::<ReserveNow>(&body)?;
-            Taken::Refused(CommandResponseType::NotSupported)
-        }
-        CommandType::CancelReservation => {
-            read::<CancelReservation>(&body)?;
-            Taken::Refused(CommandResponseType::NotSupported)
-        }
-        CommandType::Other(_) => return Err(Refusal::no_such_path()),
+        Command::Reserve(_) | Command::Cancel(_) => Taken::Refused(CommandResponseType::NotSupported),
     };
     match taken {
-        Taken::Refused(why) => Ok(respond(&hub, why)),
+        Taken::Refused(why) => answer(why),
         Taken::Order { order, response_url } => {
             check_response_url(&hub, &partner, &response_url).map_err(Refusal::invalid)?;
-            let address = address(&request, &command, response_url);
+            let address = address(&request, &kind, response_url);
             give(&hub, &partner, *order, address).await?;
-            Ok(respond(&hub, CommandResponseType::Accepted))
+            answer(CommandResponseType::Accepted)
         }
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    Ok(reading::body(body)?)
-}
-
-fn respond(hub: &Hub, result: CommandResponseType) -> actix_web::HttpResponse {
+fn respond(hub: &Hub, dialect: Dialect, result: CommandResponseType) -> actix_web::HttpResponse {
     // The result follows a moment after the deadline, at the latest.
     let timeout =
         u32::try_from(hub.settings.command_deadline.as_secs()).unwrap_or(u32::MAX).saturating_add(5);
-    envelope::success(CommandResponse { result, timeout, message: Vec::new() })
+    envelope::success(dialect.command_response(result, timeout))
 }
 
 fn address(request: &HttpRequest, command: &CommandType, url: String) -> CommandAddress {
