@@ -19,8 +19,9 @@ impl Connection {
         }
         self.exit = Some(exit);
         self.probes.clear();
-        // One that must go takes no more orders: they look for the newer connection, without waiting until the station has said goodbye.
-        if matches!(exit, Exit::Replaced | Exit::Dismissed) {
+        // One that must go, or where nobody is, takes no more orders: they look for the newer connection, without waiting until the station
+        // has said goodbye.
+        if matches!(exit, Exit::Replaced | Exit::Dismissed | Exit::Silent) {
             self.give_up_route();
         }
         let (code, reason) = exit.close();

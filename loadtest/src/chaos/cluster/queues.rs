@@ -24,6 +24,8 @@ use crate::witness::{Name, Witness};
 
 /// Events of one queue: a session's start, its readings, its end.
 const EVENTS: u64 = 200;
+/// As many as the table has at most.
+const QUEUES_MAX: usize = 500;
 /// Of the stations of the crowd there are half as many with queues.
 const SHARE: usize = 2;
 /// Between two events, s, and what flowed meanwhile, Wh.
@@ -59,7 +61,7 @@ struct Delivered {
 /// C21: long queues at once.
 pub(super) async fn flush(scene: &mut Scene<'_>) -> anyhow::Result<String> {
     let crowd = scene.witness.links().connected().len();
-    let count = (crowd / SHARE).max(1);
+    let count = (crowd / SHARE).clamp(1, QUEUES_MAX);
     let doors = Doors::new(scene)?;
     let known = stream::iter(0..count).map(|number| make_known(&doors, number));
     let known: Vec<_> = known.buffer_unordered(AT_ONCE).collect().await;
