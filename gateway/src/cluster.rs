@@ -185,9 +185,10 @@ impl Cluster {
         self.shared.lease.is_held() && links.peers().iter().all(|peer| peer.draining || peer.id > self.me())
     }
 
-    /// The database was asked at this time since boot and said that it is so late there, both in milliseconds.
+    /// The database was asked at this time since boot, has answered just now, and said that it is so late there; all in milliseconds.
     pub fn told_time(&self, asked_at_ms: i64, database_ms: i64) {
-        self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner).told(asked_at_ms, database_ms);
+        let times = (asked_at_ms, since_boot_ms());
+        self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner).told(times, database_ms);
     }
 
     /// How late it is by the database's clock, at most: the one clock in which deadlines travel between nodes. By this machine's before the
@@ -215,8 +216,9 @@ impl Cluster {
         }
     }
 
-    /// The station's connection at another node, if it has one, after it was asked for a sign of life. Where Redis does not
-    /// know, the store does: a storm of reconnects must not become a storm of questions to all nodes.
+    /// The station's connection at another node, if it has one, after it was asked for a sign of life. Redis tells where, and is a hint: it may
+    /// tell a place that the station has left, or nothing. Unless a living socket is there, the one that the store knows is asked as well. A
+    /// storm of reconnects never becomes a storm of questions to all nodes.
     ///
     /// # Errors
     /// [`NotKnown`].
@@ -227,21 +229,33 @@ impl Cluster {
         (source, certificate): (IpAddr, Option<&str>),
     ) -> Result<Option<Elsewhere>, NotKnown> {
         let Some(links) = self.links() else { return Ok(None) };
+        let ask = async |place: Place| {
+            let probed = links.probe(place, station, (source, certificate)).await;
+            let Probed { old, same } = probed.map_err(|_busy| NotKnown::Busy)?;
+            Ok::<_, NotKnown>(Elsewhere { place, old, same })
+        };
+        let is_other = |place: &Place| place.node != self.me();
         let routed = match self.routes() {
-            Some(routes) => routes.find(station).await.ok(),
+            Some(routes) => routes.find(station).await.ok().flatten().filter(is_other),
             None => None,
         };
-        let place = match routed.flatten() {
-            Some(place) => Some(place),
-            None => {
-                let places = store.station_places(std::slice::from_ref(station)).await?;
-                places.into_iter().find_map(|at| Some(Place { node: at.node?, epoch: at.epoch }))
-            }
+        let routed = match routed {
+            Some(place) => Some(ask(place).await?),
+            None => None,
         };
-        let Some(place) = place.filter(|place| place.node != self.me()) else { return Ok(None) };
-        let probed = links.probe(place, station, (source, certificate)).await;
-        let Probed { old, same } = probed.map_err(|_busy| NotKnown::Busy)?;
-        Ok(Some(Elsewhere { place, old, same }))
+        if routed.as_ref().is_some_and(|one| one.old == OldSocket::Alive) {
+            return Ok(routed);
+        }
+        let places = store.station_places(std::slice::from_ref(station)).await?;
+        let stored = places.into_iter().find_map(|at| Some(Place { node: at.node?, epoch: at.epoch }));
+        let asked = routed.as_ref().map(|one| one.place);
+        match stored.filter(|place| is_other(place) && Some(*place) != asked) {
+            Some(place) => {
+                let stored = ask(place).await?;
+                Ok(if stored.old == OldSocket::Alive { Some(stored) } else { routed.or(Some(stored)) })
+            }
+            None => Ok(routed),
+        }
     }
 
     /// Says that a connection is here from now on, or still. Where Redis is away the next sweep says it.

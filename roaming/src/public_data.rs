@@ -24,8 +24,8 @@ pub mod routes;
 pub mod snapshots;
 pub mod sources;
 
-/// How many requests read the store at once; others are told to come back.
-const READERS_MAX: usize = 4;
+/// How many requests read the store at once, of the four that an embedded one serves: stations and people read there too. Others are told to come back.
+const READERS_MAX: usize = 2;
 
 /// What the operator settles for public data.
 #[derive(Debug, Clone)]

@@ -120,9 +120,10 @@ impl Store {
     /// As [`StoreError`] says.
     pub async fn claim_epochs(&self, at_most: u32) -> Result<RangeInclusive<i64>, StoreError> {
         if self.engine().is_postgres() {
-            // The commit waits for the disk whenever the sequence has written there: what was given is not given again.
-            let rows =
-                self.engine().change("SELECT nextval('connection_epochs') AS value", Vec::new()).await?;
+            // A sequence writes ahead, and only who made it write waits for the disk. The message makes everybody wait: after a crash a number
+            // that was given would be given again.
+            let sql = "SELECT nextval('connection_epochs') AS value FROM pg_logical_emit_message(true, 'ringmain', '')";
+            let rows = self.engine().change(sql, Vec::new()).await?;
             let next = rows
                 .first()
                 .ok_or_else(|| StoreError::corrupt("sequence of epochs gave no row"))?

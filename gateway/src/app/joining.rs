@@ -102,7 +102,8 @@ pub(super) async fn register(store: &Store, cluster: &Cluster) -> anyhow::Result
     let asked_at = since_boot_ms();
     cluster.told_time(asked_at, store.now().await.context("read the database's clock")?);
     if let Some(links) = cluster.links() {
-        links.know(&store.nodes().await.context("read which nodes there are")?);
+        let asked_at = since_boot_ms();
+        links.know(asked_at, &store.nodes().await.context("read which nodes there are")?);
     }
     Ok(())
 }

@@ -71,8 +71,8 @@ pub(super) async fn look_after_others(node: std::sync::Arc<Node>) {
     }
 }
 
-/// Whether all of it could be done. After a round in which the store was away, commands that are overdue are left to those who carried them out:
-/// they know how those ended, and could not write it down.
+/// Whether the store was there. After a round in which it was not, commands that are overdue are left to those who carried them out: they know
+/// how those ended, and could not write it down.
 async fn round(node: &Node, was_well: bool) -> bool {
     let steps = [
         bury(node).await,
@@ -84,7 +84,7 @@ async fn round(node: &Node, was_well: bool) -> bool {
     for error in &put_off {
         tracing::debug!(%error, "a step of the registry is put off");
     }
-    put_off.is_empty()
+    !put_off.iter().any(|error| matches!(error, StoreError::Unavailable { .. } | StoreError::Unknown { .. }))
 }
 
 async fn renew(node: &Node) -> Result<(), StoreError> {
@@ -126,11 +126,12 @@ async fn bury(node: &Node) -> Result<(), StoreError> {
 }
 
 async fn look_around(node: &Node) -> Result<(), StoreError> {
+    let asked_at = since_boot_ms();
     let nodes = node.store.nodes().await?;
     let living = nodes.iter().filter(|row| row.lease_left_ms > 0).count();
     metrics::gauge!(telemetry::CLUSTER_NODES).set(f64::from(u32::try_from(living).unwrap_or(u32::MAX)));
     let Some(links) = node.cluster.links() else { return Ok(()) };
-    let Met { gone, came } = links.know(&nodes);
+    let Met { gone, came } = links.know(asked_at, &nodes);
     if gone {
         tell_sites(node, NodesChanged::Gone).await;
     }

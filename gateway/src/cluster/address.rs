@@ -1,8 +1,8 @@
 //! Where Redis is: the configured URL, read once, so that a mistake in it is told at the start.
 
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{Client, IntoConnectionInfo, RedisResult, TlsCertificates};
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisResult, TlsCertificates, TlsMode};
 
 /// An address of Redis that can be used.
 #[derive(Clone)]
@@ -86,35 +86,55 @@ impl RedisAddress {
 
     /// A client; nothing is asked of any server.
     pub(super) fn open(&self) -> RedisResult<Server> {
-        let certificates = || {
-            let root_cert = self.root_cert.clone();
-            root_cert.map(|root_cert| TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
-        };
         Ok(match &self.kind {
-            Kind::Single(url) => Server::Single(match certificates() {
+            Kind::Single(url) => Server::Single(match self.certificates() {
                 Some(certificates) => Client::build_with_tls(url.as_str(), certificates)?,
                 None => Client::open(url.as_str())?,
             }),
             Kind::Sentinel { sentinels, master, tail } => {
-                let info = tail.as_str().into_connection_info()?;
-                let node = SentinelNodeConnectionInfo::default()
-                    .set_redis_connection_info(info.redis_settings().clone());
-                let client = SentinelClient::build(
-                    sentinels.clone(),
-                    master.clone(),
-                    Some(node),
-                    SentinelServerType::Master,
-                )?;
-                Server::Sentinel(client)
+                Server::Sentinel(self.sentinel(sentinels, master, tail)?)
             }
             Kind::Cluster(urls) => {
                 let builder = ClusterClientBuilder::new(urls.clone());
-                Server::Cluster(match certificates() {
+                Server::Cluster(match self.certificates() {
                     Some(certificates) => builder.certs(certificates).build()?,
                     None => builder.build()?,
                 })
             }
         })
+    }
+
+    /// The user is the servers'; sentinels are asked without one.
+    fn sentinel(&self, sentinels: &[String], master: &str, tail: &str) -> RedisResult<SentinelClient> {
+        let hosts: RedisResult<Vec<ConnectionAddr>> =
+            sentinels.iter().map(|url| Ok(url.as_str().into_connection_info()?.addr().clone())).collect();
+        let info = tail.into_connection_info()?;
+        let settings = info.redis_settings();
+        let mut builder = SentinelClientBuilder::new(hosts?, master, SentinelServerType::Master)?
+            .set_client_to_redis_db(settings.db());
+        if let Some(user) = settings.username() {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = settings.password() {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        // Else the password would go to the server in clear: the sentinels tell its address and not how it is spoken to.
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure);
+            if let Some(certificates) = self.certificates() {
+                builder = builder
+                    .set_client_to_redis_certificates(certificates.clone())
+                    .set_client_to_sentinel_certificates(certificates);
+            }
+        }
+        builder.build()
+    }
+
+    fn certificates(&self) -> Option<TlsCertificates> {
+        let root_cert = self.root_cert.clone();
+        root_cert.map(|root_cert| TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`Fault::Lost`] does not (invariant `OutcomeTellsWhatWasSent`).
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::lease::since_boot_ms;
 use super::runtime::Runtime;
 use super::watching::WAIT;
 use super::wire::{
@@ -32,8 +33,10 @@ use crate::actors::connection::fences::Passage;
 use crate::clock;
 
 mod notes;
+mod said;
 
 use notes::Outbox;
+use said::Said;
 
 /// How long a connection to another node may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -108,6 +111,7 @@ struct Shared {
     runtime: Runtime,
     client: reqwest::Client,
     peers: RwLock<Arc<[Peer]>>,
+    said: Mutex<Said>,
     orders: Semaphore,
     calls: Semaphore,
     hints: Arc<Semaphore>,
@@ -140,6 +144,7 @@ impl Links {
             runtime,
             client,
             peers: RwLock::new(Arc::from([])),
+            said: Mutex::default(),
             orders: Semaphore::new(ORDERS_MAX),
             calls: Semaphore::new(CALLS_MAX),
             hints: Arc::new(Semaphore::new(HINTS_MAX)),
@@ -148,15 +153,21 @@ impl Links {
         Ok((Self { shared: Arc::new(shared) }, strangers))
     }
 
-    /// These are the nodes now; what changed since the last time.
-    pub fn know(&self, nodes: &[NodeRow]) -> Met {
+    /// These are the nodes that the store told when it was asked at this time since boot, in milliseconds; what changed since the last time.
+    /// What a node said of itself since then is newer.
+    pub fn know(&self, asked_at_ms: i64, nodes: &[NodeRow]) -> Met {
         let peer = |row: &NodeRow| {
             let address = row.node.address.clone()?;
             Some(Peer { id: row.node.id, address, draining: row.draining })
         };
         let others = nodes.iter().filter(|row| row.node.id != self.shared.me && row.lease_left_ms > 0);
-        let now: Arc<[Peer]> = others.filter_map(peer).collect();
         let mut peers = self.shared.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let now = self
+            .shared
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .over(asked_at_ms, others.filter_map(peer).collect());
         let before = std::mem::replace(&mut *peers, Arc::clone(&now));
         drop(peers);
         self.shared.outbox.forget_all_but(&now);
@@ -178,6 +189,11 @@ impl Links {
         let mut peers = self.shared.peers.write().unwrap_or_else(PoisonError::into_inner);
         let others = peers.iter().filter(|peer| peer.id != id).cloned();
         let new = (is_here && id != self.shared.me).then_some(Peer { id, address, draining: false });
+        self.shared.said.lock().unwrap_or_else(PoisonError::into_inner).hear(
+            since_boot_ms(),
+            id,
+            new.clone(),
+        );
         *peers = others.chain(new).collect();
     }
 

@@ -89,7 +89,7 @@ pub async fn give(
     let detail = json!({"command_id": record.id, "command": name(&record.command)});
     audit::record(house, caller, "command.given", &format!("charging-stations/{station}"), &detail).await?;
     // Kept without secrets: a viewer may read what was commanded, not the password it set.
-    house.store.insert_command(&CommandRecord { command: masked(&record.command), ..record.clone() }).await?;
+    write_down(&house.store, CommandRecord { command: masked(&record.command), ..record.clone() }).await?;
     let order = CommandOrder {
         id: record.id,
         tenant: record.tenant,
@@ -115,6 +115,22 @@ pub async fn give(
         }
     });
     Ok(Given { id, ended })
+}
+
+/// Keeps a command that is not sent yet. Where the store does not say whether it did, nobody will carry it out: that is its end.
+async fn write_down(store: &Store, record: CommandRecord) -> Result<bool, StoreError> {
+    let kept = store.insert_command(&record).await;
+    if matches!(kept, Err(StoreError::Unknown { .. })) {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let detail = Some("the store did not say whether it kept the command, so it was not sent".into());
+            let result = CommandResult { detail, ..CommandResult::bare(CommandOutcome::NotSentDeadline) };
+            if let Err(cause) = end(&store, record.id, &result).await {
+                tracing::warn!(command.id = %record.id, cause = %cause, "outcome of a command not written down, the sweep will end it");
+            }
+        });
+    }
+    kept
 }
 
 /// One message is the desk's; what takes several is carried out here and has one outcome all the same.

@@ -7,6 +7,7 @@ mod duplicates;
 mod latency;
 mod losses;
 mod routes;
+mod secure_redis;
 mod sites;
 mod sockets;
 

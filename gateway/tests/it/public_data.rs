@@ -11,7 +11,7 @@ use crate::rig::station::Station;
 use crate::rig::stores::TestStore;
 
 const STATUS: &str = "/public/datex2/v3.7/energy-infrastructure-status";
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("ROAMING__COUNTRY_CODE", "NL"),
     ("ROAMING__PARTY_ID", "RMN"),
     ("ROAMING__COMPANY", "Ringmain Test"),
@@ -19,6 +19,7 @@ const SETTINGS: [(&str, &str); 7] = [
     ("ROAMING__PUBLIC_DATA__ENABLED", "true"),
     ("ROAMING__PUBLIC_DATA__LICENCE", "CC0"),
     ("ROAMING__PUBLIC_DATA__CACHE_S", "1"),
+    ("ROAMING__PUBLIC_DATA__REQUESTS_PER_MIN", "60000"),
 ];
 
 async fn get(node: &Node, path: &str) -> (u16, String) {

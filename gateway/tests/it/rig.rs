@@ -23,6 +23,7 @@ pub(crate) mod node;
 pub(crate) mod nodes;
 pub(crate) mod redis;
 pub(crate) mod schemas;
+pub(crate) mod secure_redis;
 pub(crate) mod standby;
 pub(crate) mod station;
 pub(crate) mod stores;

@@ -171,7 +171,8 @@ async fn datex2(document: Document, request: HttpRequest, public: web::Data<Publ
     }
     if is_packed {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        return response.set_body(BoxBody::new(snapshot.packed.clone()));
+        return response
+            .set_body(BoxBody::new(SizedStream::new(snapshot.packed.len() as u64, snapshot.pieces())));
     }
     response.set_body(BoxBody::new(SizedStream::new(snapshot.bytes, Box::pin(snapshot.unpacked()))))
 }

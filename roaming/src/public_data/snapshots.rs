@@ -13,7 +13,7 @@ use bytes::{Buf as _, Bytes};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use futures_util::stream::{Stream, unfold};
+use futures_util::stream::{Stream, iter, unfold};
 use ringmain_domain::time::Timestamp;
 use ringmain_store::page::{MAX_LIMIT, PageRequest};
 use ringmain_store::partners::lists::{PublishedLocation, Window};
@@ -189,6 +189,16 @@ impl std::fmt::Debug for Packer {
 // === impl Snapshot ===
 
 impl Snapshot {
+    /// It is packed, piece by piece: whoever reads slowly has a piece of it in its socket, and all share the rest.
+    pub fn pieces(&self) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
+        let packed = self.packed.clone();
+        let pieces = (0..packed.len()).step_by(CHUNK_BYTES);
+        iter(
+            pieces
+                .map(move |from| Ok(packed.slice(from..packed.len().min(from.saturating_add(CHUNK_BYTES))))),
+        )
+    }
+
     /// What it says, piece by piece.
     pub fn unpacked(&self) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
         let reader = GzDecoder::new(self.packed.clone().reader());

@@ -55,7 +55,7 @@ async fn a_location_tells_all_but_the_stations_name() {
     assert_eq!(found["last_updated"], at(20).to_string());
     assert_eq!(found["coordinates"], json!({"latitude": "52.09000", "longitude": "5.121420"}));
     assert_eq!((&found["country_code"], &found["party_id"]), (&json!("NL"), &json!("RMN")));
-    assert!(!page.body.to_string().contains("0815"), "{found:#}");
+    assert!(!page.body.to_string().contains("RDAM-0815"), "{found:#}");
 
     // One by one.
     let path = format!("{LOCATIONS}/L1");

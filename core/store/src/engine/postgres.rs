@@ -3,11 +3,12 @@
 //! The driver has no query time-out, so each wait has one here, and the server has its own. All of them together stay below the 20 s
 //! for which a station's message may be held (reliability.md 2). A connection whose transaction did not end cleanly is thrown away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::future::try_join_all;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
@@ -24,6 +25,8 @@ mod connect;
 mod tls;
 
 const CONNECTIONS: usize = 16;
+/// So many connections are for those who write alone: however many people read slowly, the lease is renewed and facts are committed.
+const FOR_WRITING: usize = 4;
 /// Until a connection is free.
 const WAIT: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(3);
@@ -38,6 +41,7 @@ const TOO_SLOW: &str = "the database does not answer in time";
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pool: Pool,
+    readers: Arc<Semaphore>,
     runtime: tokio::runtime::Handle,
     /// Dropped with the store: the thread of the runtime ends then.
     _running: oneshot::Sender<()>,
@@ -88,11 +92,19 @@ impl Postgres {
             outcome
         });
         prepared.await.map_err(|gone| StoreError::unavailable(gone.to_string()))??;
-        Ok(Self { pool, runtime, _running: running })
+        let readers = Arc::new(Semaphore::new(CONNECTIONS - FOR_WRITING));
+        Ok(Self { pool, readers, runtime, _running: running })
     }
 
     pub(crate) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let reading = self.runtime.spawn(run_alone(self.pool.clone(), statements, Moment::Before));
+        let (pool, readers) = (self.pool.clone(), Arc::clone(&self.readers));
+        let reading = self.runtime.spawn(async move {
+            let _turn = match timeout(WAIT, readers.acquire()).await {
+                Ok(turn) => turn.map_err(|closed| StoreError::unavailable(closed.to_string()))?,
+                Err(_elapsed) => return Err(StoreError::unavailable("too many read at once")),
+            };
+            run_alone(pool, statements, Moment::Before).await
+        });
         reading.await.map_err(|gone| StoreError::unavailable(gone.to_string()))?
     }
 

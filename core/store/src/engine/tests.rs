@@ -311,3 +311,41 @@ async fn a_query_that_forgets_its_tenant_finds_nothing() {
         engine.change(format!("DROP TABLE {table}"), Vec::new()).await.unwrap();
     }
 }
+
+/// However many read and wait, who writes finds a connection: the lease must be renewed, facts must be committed.
+#[tokio::test]
+async fn readers_never_take_the_last_connections() {
+    for (engine, _folder) in engines().await {
+        if !engine.is_postgres() {
+            continue;
+        }
+        let (release, held) = tokio::sync::oneshot::channel::<()>();
+        let (taken, is_taken) = tokio::sync::oneshot::channel::<()>();
+        let hold = engine.write(move |tx| {
+            Box::pin(async move {
+                tx.run(once("SELECT 1 AS one FROM pg_advisory_xact_lock(7340611)", Vec::new())).await?;
+                taken.send(()).unwrap();
+                held.await.unwrap();
+                Ok(())
+            })
+        });
+        let read = || {
+            engine.read(vec![once("SELECT 1 AS one FROM pg_advisory_xact_lock_shared(7340611)", Vec::new())])
+        };
+        let reads = futures_util::future::join_all((0..40).map(|_| read()));
+        let looks = async {
+            is_taken.await.unwrap();
+            let sql = "SELECT count(*) AS waiting FROM pg_locks WHERE locktype = 'advisory' AND objid = 7340611 AND NOT granted";
+            while engine.change(sql, Vec::new()).await.unwrap()[0].int("waiting").unwrap() < 12 {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..20 {
+                engine.change("SELECT 1 AS one", Vec::new()).await.unwrap();
+            }
+            release.send(()).unwrap();
+        };
+        let (held, reads, ()) = tokio::join!(hold, reads, looks);
+        held.unwrap();
+        assert!(reads.iter().all(Result::is_ok), "all waited for their turn: {reads:?}");
+    }
+}

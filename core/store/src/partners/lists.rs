@@ -227,8 +227,9 @@ impl Store {
             rows.entry(row.named("location_id")?).or_default().push(row);
         }
         let assignments = answers.next().unwrap_or_default();
+        // One that cannot be read prices nothing, and must not silence all stations.
         let assignments: Vec<TariffAssignment> =
-            assignments.iter().map(|row| row.json("document")).collect::<Result<_, _>>()?;
+            readable(assignments.iter().map(|row| row.json("document")).collect())?;
         let default = self.settings().default_tariff.as_ref();
         let published = locations.into_iter().map(|location| {
             let prices = Prices::at(&location.id, now, &assignments, default);

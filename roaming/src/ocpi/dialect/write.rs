@@ -1,5 +1,6 @@
 //! Nouns into the objects of a version.
 
+use ringmain_domain::cdr::CdrKind;
 use ringmain_domain::tariff;
 use ringmain_store::partners::drivers::{PartnerCdr, PartnerSession};
 use ringmain_store::partners::lists::PublishedLocation;
@@ -112,7 +113,7 @@ impl Dialect {
         }
     }
 
-    /// A tariff; `None`: it prices nothing but reservations, which the version does not know.
+    /// A tariff; `None`: it prices nothing but reservations, or by current, which the version does not know.
     #[must_use]
     pub fn tariff(self, ours: &PartnerRole, from: &tariff::Tariff) -> Option<Tariff> {
         match self {
@@ -140,10 +141,13 @@ impl Dialect {
     /// A bill record.
     ///
     /// # Errors
-    /// It takes another one back, and the version has no credits: it would be read as a bill.
+    /// It takes another one back or stands in its place, and the version has no credits: it would be read as a bill, or be paid as a second one.
     pub fn cdr(self, ours: &PartnerRole, from: &PartnerCdr) -> Result<Cdr, Unsayable> {
         let cdr = to_wire::cdr::cdr(ours, from, &[]);
         match self {
+            Self::V211 if from.cdr.kind() == CdrKind::Correction => Err(Unsayable(
+                "OCPI 2.1.1 has no credits, so the bill before this one stands: settle both with the partner by hand",
+            )),
             Self::V211 => {
                 let at = to_wire::place(ours, &from.location, (&from.session, from.hardware.as_ref()));
                 let told = from_v221::cdr(cdr, at).map(Said::Old);

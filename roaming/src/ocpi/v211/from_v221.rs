@@ -232,9 +232,14 @@ pub fn location_references(from: LocationReferences) -> v211::LocationReferences
     v211::LocationReferences { location_id, evse_uids, connector_ids: Vec::new() }
 }
 
-/// A tariff; `None`: all it prices are reservations.
+/// A tariff; `None`: all it prices are reservations, or a price of it depends on the current, which 2.1.1 cannot say: without its condition it
+/// would be another price, and hide those that follow.
 #[must_use]
 pub fn tariff(from: Tariff) -> Option<v211::Tariff> {
+    let restrictions = from.elements.iter().filter_map(|element| element.restrictions.as_ref());
+    if restrictions.into_iter().any(|only| only.min_current.is_some() || only.max_current.is_some()) {
+        return None;
+    }
     let elements: Vec<_> = from.elements.into_iter().filter_map(element).collect();
     (!elements.is_empty()).then(|| v211::Tariff {
         id: from.id,

@@ -40,9 +40,11 @@ impl Worker {
             let mut page = PageRequest::first(PAGE);
             loop {
                 let (news, next) = self.everything(since, &page).await?;
-                self.tell_all(progress, to, news)
-                    .await
-                    .inspect_err(|_| progress.footing = Footing::Behind)?;
+                // They are as they were read just now.
+                progress.footing = Footing::Firm;
+                let told = self.tell_all(progress, to, news).await;
+                progress.footing = Footing::Behind;
+                told?;
                 match next {
                     Some(next) => page.after = Some(next),
                     None => break,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringmain_store::feed::{KIND_TARIFF, KIND_TARIFF_REACH};
 use tokio::time::Instant;
 
 use crate::push::news::News;
@@ -177,17 +178,11 @@ impl Queue {
             self.told.insert(own.clone(), now + self.pace);
         }
         self.underway.push(Arc::clone(news));
-        let Some((place, is_old)) = self.waiting.get(&own).map(|waiting| (waiting.place, waiting.is_old))
-        else {
-            return false;
-        };
-        // Those it overtakes hold an older state of what it says.
-        for key in self.order.range(..place).map(|(_, key)| key) {
-            if let Some(waiting) = self.waiting.get_mut(key) {
-                waiting.is_old |= same_place(&waiting.news, news);
-            }
+        // Those that were read before it hold an older state of what it says, wherever they wait.
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.news.position < news.position) {
+            waiting.is_old |= same_place(&waiting.news, news);
         }
-        is_old
+        self.waiting.get(&own).is_some_and(|waiting| waiting.is_old)
     }
 
     /// Its call has ended. It waits until it is passed.
@@ -233,8 +228,13 @@ pub(super) fn key(news: &News) -> Key {
     (news.kind.clone(), news.subject.clone())
 }
 
-/// Would one overwrite what the other says? A location says all of its EVSEs; their states overwrite nothing but themselves.
+/// Would one overwrite what the other says? A location says all of its EVSEs; their states overwrite nothing but themselves. A tariff that
+/// reaches nobody any more is the tariff.
 fn same_place(one: &News, other: &News) -> bool {
+    let is_tariff = |news: &News| [KIND_TARIFF, KIND_TARIFF_REACH].contains(&&*news.kind);
+    if is_tariff(one) && is_tariff(other) {
+        return one.subject == other.subject;
+    }
     if let (Some(one), Some(other)) = (one.what.evse(), other.what.evse()) {
         return one == other;
     }

@@ -246,9 +246,10 @@ impl World {
 
     fn leased(&mut self, node: usize, asked_at: i64, now: i64, members: Vec<Member>, anew: bool) {
         let held = self.holds_lease(node);
+        let answered_at = self.boot(node);
         let state = &mut self.nodes[node];
         state.is_registered = true;
-        state.database.told(asked_at, now);
+        state.database.told((asked_at, answered_at), now);
         state.members = members;
         if anew {
             state.lease.registered(asked_at);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -21,8 +22,11 @@ const SETTINGS: &str = "SET statement_timeout = 6000; SET lock_timeout = 5000; \
 #[derive(Debug)]
 pub(super) struct Connector(pub(super) Tls);
 
-/// What the URL leaves open.
+/// What the URL leaves open. Of several servers it is the one that writes: after a failover the old one may come back as a standby.
 pub(super) fn defaults(config: &mut Config) {
+    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(super::CONNECT);
     }

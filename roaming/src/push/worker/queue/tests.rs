@@ -1,6 +1,6 @@
 //! The queue by itself: what comes when, and what happens when it is full.
 
-use ringmain_domain::id::{EvseId, LocationId, StationId};
+use ringmain_domain::id::{EvseId, LocationId, StationId, TariffId};
 use ringmain_domain::time::Timestamp;
 
 use super::*;
@@ -163,4 +163,42 @@ fn after_a_pause_what_waits_is_what_is_still_there() {
     assert!(queue.begin(&first, now), "it is read again");
     queue.clear();
     assert!(queue.is_empty() && queue.first().is_none() && next(&queue, now).is_none());
+}
+
+/// The end of a tariff's reach is told at once, while its last change waits for its turn: that must not bring it back.
+#[test]
+fn what_a_tariff_was_is_read_again_when_its_reach_has_ended_meanwhile() {
+    let now = Instant::now();
+    let change = |position| news("tariff", "T1", position, What::Nothing);
+    let mut queue = queue(PACE, [change(1)]);
+    let first = queue.next(now).unwrap();
+    told(&mut queue, &first, now);
+    queue.offer(change(2));
+    queue.offer(news("tariff_reach", "T1", 3, What::TariffGone(TariffId::new("T1").unwrap())));
+    let reach = queue.next(now).unwrap();
+    assert_eq!(reach.position, 3);
+    queue.begin(&reach, now);
+    assert_eq!(next(&queue, now + PACE), None, "one call at a time about one tariff");
+    queue.end(&reach);
+    queue.pass(&reach);
+    let change = queue.next(now + PACE).unwrap();
+    assert_eq!((change.position, queue.begin(&change, now + PACE)), (2, true), "read again");
+}
+
+/// What was offered again stands where it stood first, and what is newer than those behind it makes them old all the same.
+#[test]
+fn what_was_read_earlier_is_old_wherever_it_waits() {
+    let now = Instant::now();
+    let again = |position| {
+        let what = What::Removed(LocationId::new("L1").unwrap(), StationId::new("CS-1").unwrap(), EvseId(7));
+        news("evse_status", "7", position, what)
+    };
+    let mut queue = queue(Duration::ZERO, [again(1), evse(7, 2), again(3)]);
+    let newest = queue.next(now).unwrap();
+    assert_eq!(newest.position, 3);
+    assert!(!queue.begin(&newest, now));
+    queue.end(&newest);
+    queue.pass(&newest);
+    let older = queue.next(now).unwrap();
+    assert_eq!((older.position, queue.begin(&older, now)), (2, true));
 }
