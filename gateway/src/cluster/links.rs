@@ -32,9 +32,11 @@ use super::wire::{
 use crate::actors::connection::fences::Passage;
 use crate::clock;
 
+mod finding;
 mod notes;
 mod said;
 
+use finding::Finding;
 use notes::Outbox;
 use said::Said;
 
@@ -50,7 +52,7 @@ const GRACE: Duration = Duration::from_secs(3);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// Orders to other nodes under way at a time.
 pub const ORDERS_MAX: usize = 4_096;
-/// Other calls under way at a time.
+/// Questions under way at a time; as many probes beside them, for which a station waits at the door.
 const CALLS_MAX: usize = 512;
 /// How often a node is told that a connection of its is superseded, and how long after one another.
 const DISMISSALS: usize = 12;
@@ -114,6 +116,8 @@ struct Shared {
     said: Mutex<Said>,
     orders: Semaphore,
     calls: Semaphore,
+    probes: Semaphore,
+    finding: Finding,
     hints: Arc<Semaphore>,
     outbox: Outbox,
 }
@@ -147,6 +151,8 @@ impl Links {
             said: Mutex::default(),
             orders: Semaphore::new(ORDERS_MAX),
             calls: Semaphore::new(CALLS_MAX),
+            probes: Semaphore::new(CALLS_MAX),
+            finding: Finding::new(),
             hints: Arc::new(Semaphore::new(HINTS_MAX)),
             outbox,
         };
@@ -236,9 +242,9 @@ impl Links {
             .await
     }
 
-    /// Asks all other nodes for a station; whether all of them answered.
-    pub async fn find(&self, station: &StationId) -> (Vec<Place>, bool) {
-        let find = Find { v: FORM, stations: vec![station.clone()] };
+    /// Where these stations are, as all other nodes say; whether all of them answered.
+    async fn places(&self, stations: Vec<StationId>) -> (Vec<(StationId, Place)>, bool) {
+        let find = Find { v: FORM, stations };
         let patience = Duration::from_millis(ASK_ALL_MS.unsigned_abs());
         let peers = self.peers();
         let asked = peers.iter().map(|peer| self.call::<_, Found>(peer, "find", &find, patience));
@@ -246,7 +252,7 @@ impl Links {
         let complete = answers.iter().all(Result::is_ok);
         let found = answers.into_iter().flatten();
         let places = found.flat_map(|Found { node, places }| {
-            places.into_iter().map(move |(_, epoch)| Place { node, epoch })
+            places.into_iter().map(move |(station, epoch)| (station, Place { node, epoch }))
         });
         (places.collect(), complete)
     }
@@ -349,9 +355,8 @@ impl Links {
         let never = |why: &dyn std::fmt::Display| Fault::Unreachable(why.to_string());
         // Questions that somebody waits for have a bound of their own: neither slow orders nor hints keep them away.
         let _permit = match path {
-            "find" | "probe" | "sites/ask" => {
-                Some(self.shared.calls.try_acquire().map_err(|_full| Fault::Busy)?)
-            }
+            "find" | "sites/ask" => Some(self.shared.calls.try_acquire().map_err(|_full| Fault::Busy)?),
+            "probe" => Some(self.shared.probes.try_acquire().map_err(|_full| Fault::Busy)?),
             _ => None,
         };
         let body = serde_json::to_vec(message).map_err(|error| never(&error))?;

@@ -28,7 +28,7 @@ use crate::{clock, desk};
 /// The largest message: a batch of notes with long sessions.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Stations that are asked for at a time.
-const FIND_MAX: usize = 1_000;
+pub(super) const FIND_MAX: usize = 1_000;
 
 /// The routes of the cluster's listener.
 pub fn configure(config: &mut web::ServiceConfig) {
