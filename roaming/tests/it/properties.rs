@@ -158,8 +158,10 @@ proptest! {
             let back = into_v221::tariff(over_the_wire(&TARIFF_211, &old), &owner());
             prop_assert_eq!(from_v221::tariff(back).unwrap(), old);
         } else {
-            let reserves = |of: &v221::tariff::TariffElement| of.restrictions.as_ref().is_some_and(|r| r.reservation.is_some());
-            prop_assert!(written.elements.iter().all(reserves));
+            let restrictions = || written.elements.iter().map(|of| of.restrictions.as_ref());
+            let reserves = |of: Option<&v221::tariff::TariffRestrictions>| of.is_some_and(|r| r.reservation.is_some());
+            let by_current = |of: &v221::tariff::TariffRestrictions| of.min_current.is_some() || of.max_current.is_some();
+            prop_assert!(restrictions().all(reserves) || restrictions().flatten().any(by_current));
         }
     }
 
