@@ -8,14 +8,13 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use ringmain_domain::cluster::clock::QUICK_MS;
 use ringmain_domain::time::Timestamp;
 
 use crate::cluster::lease::since_boot_ms;
 
 /// So far apart the two clocks may be, in milliseconds; below it a correction would do more harm than good.
 const APART_MS: i64 = 1_000;
-/// An answer of the store that took longer says too little of the time, in milliseconds.
-const ANSWER_MS: i64 = 500;
 /// Nobody has asked yet.
 const UNSET: i64 = i64::MIN;
 
@@ -92,7 +91,7 @@ fn ahead() -> i64 {
 
 /// How far ahead of the boot clock it is from now on, where that changes. The store looked at its clock between question and answer.
 fn judge(ahead: i64, (asked_at, answered_at): (i64, i64), store: i64) -> Option<i64> {
-    if answered_at.saturating_sub(asked_at) > ANSWER_MS {
+    if answered_at.saturating_sub(asked_at) > QUICK_MS {
         return None;
     }
     let least = store.saturating_sub(answered_at);

@@ -10,6 +10,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use ringmain_domain::cluster::clock::DatabaseClock;
 use ringmain_domain::cluster::routes::{self, Place};
 use ringmain_domain::cluster::takeover::OldSocket;
@@ -217,8 +218,8 @@ impl Cluster {
     }
 
     /// The station's connection at another node, if it has one, after it was asked for a sign of life. Redis tells where, and is a hint: it may
-    /// tell a place that the station has left, or nothing. Unless a living socket is there, the one that the store knows is asked as well. A
-    /// storm of reconnects never becomes a storm of questions to all nodes.
+    /// tell a place that the station has left, or nothing. So the place that the store knows is asked as well, where it is another one. A storm of
+    /// reconnects never becomes a storm of questions to all nodes.
     ///
     /// # Errors
     /// [`NotKnown`].
@@ -229,33 +230,24 @@ impl Cluster {
         (source, certificate): (IpAddr, Option<&str>),
     ) -> Result<Option<Elsewhere>, NotKnown> {
         let Some(links) = self.links() else { return Ok(None) };
-        let ask = async |place: Place| {
-            let probed = links.probe(place, station, (source, certificate)).await;
-            let Probed { old, same } = probed.map_err(|_busy| NotKnown::Busy)?;
-            Ok::<_, NotKnown>(Elsewhere { place, old, same })
-        };
-        let is_other = |place: &Place| place.node != self.me();
         let routed = match self.routes() {
-            Some(routes) => routes.find(station).await.ok().flatten().filter(is_other),
+            Some(routes) => routes.find(station).await.ok().flatten(),
             None => None,
         };
-        let routed = match routed {
-            Some(place) => Some(ask(place).await?),
-            None => None,
-        };
-        if routed.as_ref().is_some_and(|one| one.old == OldSocket::Alive) {
-            return Ok(routed);
-        }
-        let places = store.station_places(std::slice::from_ref(station)).await?;
-        let stored = places.into_iter().find_map(|at| Some(Place { node: at.node?, epoch: at.epoch }));
-        let asked = routed.as_ref().map(|one| one.place);
-        match stored.filter(|place| is_other(place) && Some(*place) != asked) {
-            Some(place) => {
-                let stored = ask(place).await?;
-                Ok(if stored.old == OldSocket::Alive { Some(stored) } else { routed.or(Some(stored)) })
-            }
-            None => Ok(routed),
-        }
+        let stored = store.station_places(std::slice::from_ref(station)).await?;
+        let stored = stored.into_iter().filter_map(|at| Some(Place { node: at.node?, epoch: at.epoch }));
+        let mut places: Vec<Place> =
+            routed.into_iter().chain(stored).filter(|place| place.node != self.me()).collect();
+        places.dedup_by_key(|place| place.node);
+        // At once: a station at the door waits for the answers.
+        let asked = places.into_iter().map(async |place| {
+            let probed = links.probe(place, station, (source, certificate)).await;
+            probed.map(|Probed { old, same }| Elsewhere { place, old, same })
+        });
+        let found = try_join_all(asked).await.map_err(|_busy| NotKnown::Busy)?;
+        let (living, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|one| one.old == OldSocket::Alive);
+        Ok(living.into_iter().chain(others).next())
     }
 
     /// Says that a connection is here from now on, or still. Where Redis is away the next sweep says it.

@@ -51,6 +51,16 @@ impl Machine {
             commit: commit().unwrap_or_default(),
         }
     }
+
+    /// How a section of a page begins: the command, what it ran on, and the head of a table of figures.
+    #[must_use]
+    pub fn section(&self, name: &str, arguments: &[String]) -> String {
+        let Self { cores, cpu, commit, .. } = self;
+        let command = arguments.join(" ");
+        format!(
+            "```console\n$ ringmain-loadtest {name} {command}\n```\n\n{cores} cores ({cpu}), commit {commit}.\n\n| what | figure |\n|---|---|\n"
+        )
+    }
 }
 
 // === impl Usage ===

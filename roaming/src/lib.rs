@@ -11,6 +11,7 @@
 //! **Not yet:** charging profiles, reservations, the hub's routing.
 
 pub mod authorize;
+mod bucket;
 pub mod client;
 pub mod commands;
 pub mod config;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::bucket::{Bucket, Rate};
+
 /// How often it is written down that a partner calls.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// How many seconds' calls may come at once.
@@ -14,13 +16,13 @@ const BURST_S: f64 = 5.0;
 /// The buckets of all partners. There are as many as partners.
 #[derive(Debug, Default)]
 pub struct Limits {
-    buckets: Mutex<HashMap<Uuid, Bucket>>,
+    callers: Mutex<HashMap<Uuid, Caller>>,
 }
 
-#[derive(Debug)]
-struct Bucket {
-    left: f64,
-    at: Instant,
+#[derive(Debug, Default)]
+struct Caller {
+    /// Absent before its first call that counts.
+    bucket: Option<Bucket>,
     /// When it was last written down that the partner calls.
     noted_at: Option<Instant>,
 }
@@ -36,26 +38,20 @@ impl Limits {
         if per_s == 0 {
             return Ok(());
         }
-        let rate = f64::from(per_s);
-        let full = rate * BURST_S;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(partner).or_insert(Bucket { left: full, at: now, noted_at: None });
-        bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate).min(full);
-        bucket.at = now;
-        if bucket.left >= 1.0 {
-            bucket.left -= 1.0;
-            return Ok(());
-        }
-        Err(1)
+        let per_s = f64::from(per_s);
+        let rate = Rate { at_once: per_s * BURST_S, per_s };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = callers.entry(partner).or_default();
+        caller.bucket.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, now)
     }
 
     /// Is it time to write down that a partner calls? For each at most once in `NOTED_EVERY`.
     pub fn is_worth_a_note(&self, partner: Uuid, now: Instant) -> bool {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(partner).or_insert(Bucket { left: 0.0, at: now, noted_at: None });
-        let is_due = bucket.noted_at.is_none_or(|noted| now.duration_since(noted) >= NOTED_EVERY);
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = callers.entry(partner).or_default();
+        let is_due = caller.noted_at.is_none_or(|noted| now.duration_since(noted) >= NOTED_EVERY);
         if is_due {
-            bucket.noted_at = Some(now);
+            caller.noted_at = Some(now);
         }
         is_due
     }

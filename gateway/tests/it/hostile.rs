@@ -70,17 +70,9 @@ fn token(uid: &str) -> Value {
 async fn start(mode: Mode) -> (Node, Emsp, Uuid) {
     let node = Node::start_with(TestStore::sqlite(), &SETTINGS).await;
     let api = node.api();
-    api.furnish().await;
-    let location = json!({
-        "id": "L1", "name": "Depot", "address": "Street 1", "city": "Utrecht", "country": "NLD",
-        "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam",
-    });
-    api.change("POST", "/locations", &location).await;
-    api.register_with("CS-01", json!({"tariff_id": TARIFF, "location_id": "L1"})).await;
     let made = json!({"connector_id": 1, "plug": "type2", "has_cable": true, "current": "ac3", "max_voltage_v": 230,
         "max_current_a": 32});
-    let hardware = json!({"evses": [{"evse_id": 1, "printed_id": "NL*RMN*E1", "connectors": [made]}]});
-    api.change("PUT", "/charging-stations/CS-01/hardware", &hardware).await;
+    api.publish("CS-01", made).await;
 
     let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../roaming/tests/schemas");
     let settings = Settings {

@@ -39,17 +39,9 @@ async fn public_data_is_off_unless_it_is_switched_on() {
 async fn what_a_station_says_is_read_by_anyone() {
     let node = Node::start_with(TestStore::sqlite(), &SETTINGS).await;
     let api = node.api();
-    api.furnish().await;
-    let location = json!({
-        "id": "L1", "name": "Depot", "address": "Street 1", "city": "Utrecht", "country": "NLD",
-        "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam",
-    });
-    api.change("POST", "/locations", &location).await;
-    api.register_with("CS-1", json!({"location_id": "L1"})).await;
     let made = json!({"connector_id": 1, "plug": "ccs2", "has_cable": true, "current": "dc", "max_voltage_v": 920,
         "max_current_a": 500});
-    let hardware = json!({"evses": [{"evse_id": 1, "printed_id": "NL*RMN*E1", "connectors": [made]}]});
-    api.change("PUT", "/charging-stations/CS-1/hardware", &hardware).await;
+    api.publish("CS-1", made).await;
     let (_, index) = get(&node, "/public").await;
     let index: Value = serde_json::from_str(&index).unwrap();
     assert_eq!(

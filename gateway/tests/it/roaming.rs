@@ -9,7 +9,6 @@ use ringmain_domain::id::TenantId;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::rig::api::TARIFF;
 use crate::rig::eventually;
 use crate::rig::http::{self, Response};
 use crate::rig::node::Node;
@@ -45,17 +44,9 @@ async fn ocpi(node: &Node, token: &str, method: &str, path: &str, body: Option<&
 async fn start(emsp: &Partner) -> (Node, String, String) {
     let node = Node::start_with(TestStore::sqlite(), &SETTINGS).await;
     let api = node.api();
-    api.furnish().await;
-    let location = json!({
-        "id": "L1", "name": "Depot", "address": "Street 1", "city": "Utrecht", "country": "NLD",
-        "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam",
-    });
-    api.change("POST", "/locations", &location).await;
-    api.register_with("CS-1", json!({"tariff_id": TARIFF, "location_id": "L1"})).await;
     let made = json!({"connector_id": 1, "plug": "ccs2", "has_cable": true, "current": "dc", "max_voltage_v": 920,
         "max_current_a": 500, "max_power_w": 400_000});
-    let hardware = json!({"evses": [{"evse_id": 1, "printed_id": "NL*RMN*E1", "connectors": [made]}]});
-    api.change("PUT", "/charging-stations/CS-1/hardware", &hardware).await;
+    api.publish("CS-1", made).await;
     let invited = api.change("POST", "/partners", &json!({"name": "Example"})).await;
     assert_eq!(invited["versions_url"], "https://cpo.example.com/ocpi/versions");
     let token_a = invited["token_a"].as_str().unwrap().to_owned();

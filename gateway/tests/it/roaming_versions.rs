@@ -10,7 +10,6 @@ use ringmain_domain::roaming::OCPI_VERSIONS;
 use ringmain_loadtest::emsp::{Emsp, Settings};
 use serde_json::{Value, json};
 
-use crate::rig::api::TARIFF;
 use crate::rig::node::Node;
 use crate::rig::station::Station;
 use crate::rig::stores::TestStore;
@@ -56,17 +55,9 @@ fn versions_url(node: &Node) -> String {
 async fn start() -> (Node, Station) {
     let node = Node::start_with(TestStore::sqlite(), &SETTINGS).await;
     let api = node.api();
-    api.furnish().await;
-    let location = json!({
-        "id": "L1", "name": "Depot", "address": "Street 1", "city": "Utrecht", "country": "NLD",
-        "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam",
-    });
-    api.change("POST", "/locations", &location).await;
-    api.register_with("CS-1", json!({"tariff_id": TARIFF, "location_id": "L1"})).await;
     let made = json!({"connector_id": 1, "plug": "ccs2", "has_cable": true, "current": "dc", "max_voltage_v": 920,
         "max_current_a": 500, "max_power_w": 400_000});
-    let hardware = json!({"evses": [{"evse_id": 1, "printed_id": "NL*RMN*E1", "connectors": [made]}]});
-    api.change("PUT", "/charging-stations/CS-1/hardware", &hardware).await;
+    api.publish("CS-1", made).await;
     let mut station = Station::booted(&node.addresses, "CS-1", "ocpp2.0.1").await;
     status(&mut station, 7, "Available").await;
     (node, station)

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
+use crate::bucket::{Bucket, Rate};
+
 /// So many sources have a bucket of their own.
 pub const SOURCES_MAX: usize = 10_000;
 /// How often room is looked for where there was none.
@@ -32,12 +34,6 @@ struct Buckets {
     /// Of those without one of their own.
     shared: Option<Bucket>,
     swept_at: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    left: f64,
-    at: Instant,
 }
 
 // === impl Sources ===
@@ -78,26 +74,21 @@ impl Sources {
     /// # Errors
     /// Seconds to wait, at least 1.
     pub fn take(&self, source: IpAddr, now: Instant) -> Result<(), u32> {
-        let full = f64::from(self.per_min);
+        let at_once = f64::from(self.per_min);
+        let rate = Rate { at_once, per_s: at_once / SECS_PER_MIN };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = Bucket { left: full, at: now };
-        let bucket = buckets.of(source, self.max, (fresh, full));
-        bucket.fill(full, now);
-        if bucket.left >= 1.0 {
-            bucket.left -= 1.0;
-            return Ok(());
-        }
-        Err(whole_seconds((1.0 - bucket.left) * SECS_PER_MIN / full))
+        buckets.of(source, self.max, (rate, now)).take(rate, now)
     }
 }
 
 // === impl Buckets ===
 
 impl Buckets {
-    fn of(&mut self, source: IpAddr, max: usize, (fresh, full): (Bucket, f64)) -> &mut Bucket {
+    fn of(&mut self, source: IpAddr, max: usize, (rate, now): (Rate, Instant)) -> &mut Bucket {
+        let fresh = Bucket::full(rate, now);
         let is_known = self.of.contains_key(&source);
         if !is_known && self.of.len() >= max {
-            self.sweep(full, fresh.at);
+            self.sweep(rate, now);
         }
         if !is_known && self.of.len() >= max {
             return self.shared.get_or_insert(fresh);
@@ -106,25 +97,12 @@ impl Buckets {
     }
 
     /// Forgets sources whose buckets are full again: they are as they would be if they came anew.
-    fn sweep(&mut self, full: f64, now: Instant) {
+    fn sweep(&mut self, rate: Rate, now: Instant) {
         if self.swept_at.is_some_and(|at| now.duration_since(at) < SWEEP_EVERY) {
             return;
         }
         self.swept_at = Some(now);
-        self.of.retain(|_, bucket| {
-            bucket.fill(full, now);
-            bucket.left < full
-        });
-    }
-}
-
-// === impl Bucket ===
-
-impl Bucket {
-    fn fill(&mut self, full: f64, now: Instant) {
-        let filled = now.duration_since(self.at).as_secs_f64() * full / SECS_PER_MIN;
-        self.left = (self.left + filled).min(full);
-        self.at = now;
+        self.of.retain(|_, bucket| !bucket.is_full(rate, now));
     }
 }
 
@@ -136,11 +114,6 @@ fn one_source(address: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::from_bits(network))
         }
     }
-}
-
-fn whole_seconds(secs: f64) -> u32 {
-    let whole = Duration::from_secs_f64(secs.max(0.0)).as_millis().div_ceil(1_000);
-    u32::try_from(whole).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 //! The wall clocks of two machines may differ by a day, and what is left of a deadline says nothing to a node that was suspended with the
 //! message in its hands.
 
-/// An answer that took longer says little of how late it is: it counts where nothing better is known, or only of long ago.
-const QUICK_MS: i64 = 500;
+/// An answer that took longer says too little of how late it is, in milliseconds.
+pub const QUICK_MS: i64 = 500;
+/// Of a deadline it is better than nothing, and than what is known of so long ago.
 const LONG_AGO_MS: i64 = 30_000;
 
 /// What the database said of its clock, and when it was asked. In milliseconds: its clock since 1970, the node's since boot.

@@ -13,6 +13,9 @@ use crate::cluster::server::FIND_MAX;
 /// Rounds under way at a time: whoever comes meanwhile is asked for in the next one.
 const ROUNDS: usize = 4;
 
+/// The most that wait; of more nothing is known.
+const WAITING_MAX: usize = 10_000;
+
 /// Where a station is, and whether all nodes answered.
 pub(super) type Answer = (Vec<Place>, bool);
 
@@ -32,15 +35,20 @@ impl Finding {
         Self { waiting: Mutex::default(), rounds: Semaphore::new(ROUNDS) }
     }
 
+    /// Takes a place among those that wait; where there is none left, nobody will answer.
     fn wait(&self, station: &StationId) -> oneshot::Receiver<Answer> {
         let (told, hears) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((station.clone(), told));
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < WAITING_MAX {
+            waiting.push((station.clone(), told));
+        }
         hears
     }
 
-    /// The first of those that wait, as many as one question may name.
+    /// The first of those that still wait, as many as one question may name.
     fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|(_, told)| !told.is_closed());
         let count = waiting.len().min(FIND_MAX);
         waiting.drain(..count).collect()
     }
@@ -101,5 +109,17 @@ mod tests {
         let rest = finding.take();
         assert_eq!(rest.iter().map(|(station, _)| station.clone()).collect::<Vec<_>>(), [station(FIND_MAX)]);
         assert!(finding.take().is_empty());
+    }
+
+    #[test]
+    fn who_finds_no_place_to_wait_is_told_that_nothing_is_known_and_who_left_takes_none() {
+        let (finding, station) = (Finding::new(), StationId::new("CS-1").unwrap());
+        let all: Vec<_> = (0..WAITING_MAX).map(|_| finding.wait(&station)).collect();
+        let mut more = finding.wait(&station);
+        assert_eq!(more.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        drop(all);
+        assert!(finding.take().is_empty());
+        let mut next = finding.wait(&station);
+        assert_eq!((next.try_recv(), finding.take().len()), (Err(oneshot::error::TryRecvError::Empty), 1));
     }
 }

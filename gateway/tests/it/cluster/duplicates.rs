@@ -80,6 +80,24 @@ async fn an_operator_decides_between_two_stations_of_one_identity() {
     assert_eq!(late.status, 409, "nobody was refused: {}", late.body);
 }
 
+/// Redis is a hint: a place that the station has left says nothing of where it is.
+#[tokio::test]
+async fn a_living_socket_is_found_behind_a_stale_route() {
+    let (mut cluster, redis) = with_cluster!(3, &[]);
+    cluster.nodes[0].expect_complaint(COMPLAINT);
+    for station in ["CS-1", "CS-2"] {
+        cluster.api(0).register(station).await;
+    }
+    let mut old = booted(&cluster.nodes[1], "CS-1").await;
+    let _other = booted(&cluster.nodes[2], "CS-2").await;
+    let (place, elsewhere) = (redis.route("CS-1"), redis.route("CS-2"));
+    let node = |route: &str| route.rsplit(' ').next().unwrap().to_owned();
+    let stale = place.replace(&node(&place), &node(&elsewhere));
+    assert_ne!(stale, place);
+    assert_eq!(redis.cli(&["SET", "rm:route:CS-1", &stale]), "OK");
+    assert_eq!(knock(&cluster, 0, &mut old).await.err(), Some(409));
+}
+
 #[tokio::test]
 async fn who_keeps_the_first_one_hears_of_the_next_newcomer() {
     let (mut cluster, _redis) = with_cluster!(1, &[]);

@@ -92,6 +92,21 @@ impl Api {
         self.put_tariff(TARIFF, tariff).await;
     }
 
+    /// A station at location `L1` under the [`TARIFF`], with one EVSE `NL*RMN*E1` of one connector that is described like this: partners and
+    /// the public see it.
+    pub(crate) async fn publish(&self, station: &str, connector: Value) {
+        self.furnish().await;
+        let location = json!({
+            "id": "L1", "name": "Depot", "address": "Street 1", "city": "Utrecht", "country": "NLD",
+            "latitude": "52.09", "longitude": "5.12", "time_zone": "Europe/Amsterdam",
+        });
+        self.change("POST", "/locations", &location).await;
+        self.register_with(station, json!({"tariff_id": TARIFF, "location_id": "L1"})).await;
+        let evse = json!({"evse_id": 1, "printed_id": "NL*RMN*E1", "connectors": [connector]});
+        let path = format!("/charging-stations/{station}/hardware");
+        self.change("PUT", &path, &json!({"evses": [evse]})).await;
+    }
+
     pub(crate) async fn station(&self, id: &str) -> Value {
         self.get(&format!("/charging-stations/{id}")).await
     }

@@ -296,13 +296,7 @@ impl FleetReport {
     /// As tables of a page of the documentation.
     #[must_use]
     pub fn page(&self) -> String {
-        let mut page = format!(
-            "```console\n$ ringmain-loadtest fleet {}\n```\n\n{} cores ({}), commit {}.\n\n| what | figure |\n|---|---|\n",
-            self.command.join(" "),
-            self.machine.cores,
-            self.machine.cpu,
-            self.machine.commit
-        );
+        let mut page = self.machine.section("fleet", &self.command);
         for (what, figure) in self.figures() {
             page.push_str(&format!("| {what} | {figure} |\n"));
         }

@@ -85,13 +85,7 @@ impl PartnersReport {
     /// As a section of a page.
     #[must_use]
     pub fn page(&self) -> String {
-        let mut page = format!(
-            "```console\n$ ringmain-loadtest partners {}\n```\n\n{} cores ({}), commit {}.\n\n| what | figure |\n|---|---|\n",
-            self.command.join(" "),
-            self.machine.cores,
-            self.machine.cpu,
-            self.machine.commit
-        );
+        let mut page = self.machine.section("partners", &self.command);
         for (what, figure) in self.figures() {
             page.push_str(&format!("| {what} | {figure} |\n"));
         }
